@@ -1,0 +1,1 @@
+"""What every Kehu service shares, and nothing of any one of them."""

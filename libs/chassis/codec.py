@@ -1,0 +1,372 @@
+"""Dataclass ↔ MongoDB document and dataclass ↔ protobuf message, both by field name.
+
+A field has one name in the proto, the dataclass and the document, so no service writes a converter. Enums map by value
+(`State.ACTIVE = "ACTIVE"` is `STATE_ACTIVE`), times are aware UTC datetimes in whole milliseconds, and
+`google.type.Date` is `datetime.date`. The walk over a pair of types is worked out once and cached.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, replace
+from datetime import UTC, date, datetime, timedelta
+from enum import Enum
+from functools import cache
+from typing import Any, TypeVar, cast
+
+import msgspec
+from google.api import field_behavior_pb2
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message import Message
+
+from libs.chassis.domain import FieldViolation, InvalidArgument
+
+T = TypeVar("T")
+
+_STORED_BY_THE_DRIVER = (datetime, bytes)
+_KEPT_BY_THE_STORE = frozenset({"id", "revision", "create_time", "update_time"})
+
+
+# ---------------------------------------------------------------------------------------------- documents
+
+
+def to_doc(value: Any) -> dict[str, Any]:
+    """The document of a dataclass: `id` becomes `_id`, enums their value, dates ISO text, tuples lists."""
+    document: dict[str, Any] = msgspec.to_builtins(value, builtin_types=_STORED_BY_THE_DRIVER)
+    if "id" in document:
+        document["_id"] = document.pop("id")
+    return document
+
+
+def from_doc(cls: type[T], document: Mapping[str, Any]) -> T:
+    """The dataclass of a document; fields that the class does not know are ignored, so an old reader meets new data."""
+    if "_id" in document:
+        document = {**document, "id": document["_id"]}
+    return msgspec.convert(document, cls, builtin_types=_STORED_BY_THE_DRIVER)
+
+
+def plain(value: Any) -> Any:
+    """A single value as it stands in a document, for use in a query."""
+    return msgspec.to_builtins(value, builtin_types=_STORED_BY_THE_DRIVER)
+
+
+# ----------------------------------------------------------------------------------------------- messages
+
+
+def to_proto(value: Any, message_class: type[Message]) -> Any:
+    """The message of a dataclass; fields that the message lacks (search keys and the like) stay at home."""
+    return message_class(**_writer(cast(Any, type(value)), message_class.DESCRIPTOR)(value))
+
+
+def from_proto(cls: type[T], message: Message) -> T:
+    """The dataclass of a message. InvalidArgument names the path of a field that has no acceptable value."""
+    return cast(T, _reader(cast(Any, cls), message.DESCRIPTOR)(message))
+
+
+def merge(cls: type[T], current: T, message: Message, update_mask: FieldMask) -> T:
+    """`current` with the fields that the mask names taken from `message` (AIP-134).
+
+    An empty mask means every populated field and `*` means all; output-only fields are ignored. A path that does not
+    exist is refused. Repeated and message fields are replaced whole, never appended to.
+    """
+    descriptor = message.DESCRIPTOR
+    paths = list(update_mask.paths) or [field.name for field, _ in message.ListFields()]
+    if paths == ["*"]:
+        paths = [field.name for field in descriptor.fields]
+    merged = to_proto(current, type(message))
+    touched = set()
+    for path in paths:
+        if _copy_path(message, merged, path):
+            touched.add(path.split(".", 1)[0])
+    known = {field.name for field in dataclasses.fields(cast(Any, cls))}
+    updated = from_proto(cls, merged)
+    return cast(T, replace(cast(Any, current), **{name: getattr(updated, name) for name in touched & known}))
+
+
+def _copy_path(source: Message, target: Message, path: str) -> bool:
+    """Copy one path; False where it is output only. Refuses paths that lead nowhere."""
+    *parents, leaf = path.split(".")
+    for depth, name in enumerate([*parents, leaf]):
+        field = source.DESCRIPTOR.fields_by_name.get(name)
+        if field is None or (depth < len(parents) and (field.is_repeated or field.message_type is None)):
+            raise InvalidArgument.field("update_mask", f"no field {path!r}; paths name fields of the resource")
+        if is_output_only(field):
+            return False
+        if depth < len(parents):
+            if not source.HasField(name) and not target.HasField(name):
+                return True
+            source, target = getattr(source, name), getattr(target, name)
+    target.ClearField(cast(Any, leaf))
+    for field, value in source.ListFields():
+        if field.name != leaf:
+            continue
+        if field.is_repeated or field.message_type is not None:
+            getattr(target, leaf).MergeFrom(value)
+        else:
+            setattr(target, leaf, value)
+    return True
+
+
+@cache
+def is_output_only(field: FieldDescriptor) -> bool:
+    """Whether only the server writes this field."""
+    behaviour = field.GetOptions().Extensions[field_behavior_pb2.field_behavior]
+    return field.name in _KEPT_BY_THE_STORE or field_behavior_pb2.OUTPUT_ONLY in behaviour
+
+
+# ------------------------------------------------------------------------------------- dataclass → message
+
+
+@cache
+def _writer(cls: type, descriptor: Descriptor) -> Callable[[Any], dict[str, Any]]:
+    plan: list[tuple[str, Callable[[Any], Any] | None]] = []
+    for name, hint in _hints(cls).items():
+        field = descriptor.fields_by_name.get(name)
+        if field is not None:
+            plan.append((name, _write_field(field, hint)))
+
+    def write(value: Any) -> dict[str, Any]:
+        out = {}
+        for name, convert in plan:
+            item = getattr(value, name)
+            if item is not None and item != ():
+                out[name] = item if convert is None else convert(item)
+        return out
+
+    return write
+
+
+def _write_field(field: FieldDescriptor, hint: Any) -> Callable[[Any], Any] | None:
+    if _is_map(field):
+        value = _write_one(cast(Any, field.message_type).fields_by_name["value"], typing.get_args(hint)[1])
+        return dict if value is None else lambda items: {key: value(item) for key, item in items.items()}
+    if field.is_repeated:
+        each = _write_one(field, _element(hint))
+        return list if each is None else lambda items: [each(item) for item in items]
+    return _write_one(field, _optional(hint)[0])
+
+
+def _write_one(field: FieldDescriptor, hint: Any) -> Callable[[Any], Any] | None:
+    if field.enum_type is not None:
+        numbers = {plain(member): number for number, member in _members(field.enum_type, hint).items()}
+        return lambda member: numbers[member.value]
+    if field.message_type is None:
+        return None
+    known = _WELL_KNOWN_WRITERS.get(field.message_type.full_name)
+    if known is not None:
+        return known
+    if hint is Any or not dataclasses.is_dataclass(hint):
+        raise TypeError(f"{field.full_name}: cannot write {hint} as {field.message_type.full_name}")
+    # Built on first use, so that messages may contain themselves.
+    message_type = field.message_type
+    return lambda value: _writer(cast(Any, type(value)), message_type)(value)
+
+
+def _timestamp(at: datetime) -> dict[str, int]:
+    seconds = int((at - _EPOCH) // timedelta(seconds=1))
+    return {"seconds": seconds, "nanos": at.microsecond * 1000}
+
+
+def _duration(value: timedelta) -> dict[str, int]:
+    microseconds = value // timedelta(microseconds=1)
+    seconds = abs(microseconds) // 1_000_000 * (1 if microseconds >= 0 else -1)
+    return {"seconds": seconds, "nanos": (microseconds - seconds * 1_000_000) * 1000}
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_WELL_KNOWN_WRITERS: Mapping[str, Callable[[Any], Any]] = {
+    "google.protobuf.Timestamp": _timestamp,
+    "google.protobuf.Duration": _duration,
+    "google.type.Date": lambda day: {"year": day.year, "month": day.month, "day": day.day},
+}
+
+
+# ------------------------------------------------------------------------------------- message → dataclass
+
+
+@cache
+def _reader(cls: type, descriptor: Descriptor) -> Callable[[Any], Any]:
+    plan: list[tuple[str, Callable[[Any], Any]]] = []
+    defaults = {field.name: field for field in dataclasses.fields(cls)}
+    for name, hint in _hints(cls).items():
+        field = descriptor.fields_by_name.get(name)
+        if field is not None:
+            plan.append((name, _read_field(field, hint, defaults[name])))
+
+    def read(message: Any) -> Any:
+        values = {}
+        for name, convert in plan:
+            value = convert(message)
+            if value is not MISSING:
+                values[name] = value
+        return cls(**values)
+
+    return read
+
+
+def _read_field(field: FieldDescriptor, hint: Any, target: dataclasses.Field[Any]) -> Callable[[Any], Any]:
+    name = field.name
+    if _is_map(field):
+        each = _read_one(cast(Any, field.message_type).fields_by_name["value"], typing.get_args(hint)[1])
+        return lambda message: {
+            key: _within(f"{name}[{key}]", each, value) for key, value in sorted(getattr(message, name).items())
+        }
+    if field.is_repeated:
+        each = _read_one(field, _element(hint))
+        return lambda message: tuple(
+            _within(f"{name}[{i}]", each, value) for i, value in enumerate(getattr(message, name))
+        )
+    inner, optional = _optional(hint)
+    one = _read_one(field, inner)
+    has_default = target.default is not MISSING or target.default_factory is not MISSING
+    if field.has_presence:
+
+        def read_present(message: Any) -> Any:
+            if message.HasField(name):
+                return _within(name, one, getattr(message, name))
+            return _absent(name, optional, has_default)
+
+        return read_present
+    if field.enum_type is not None:
+
+        def read_enum(message: Any) -> Any:
+            number = getattr(message, name)
+            return _within(name, one, number) if number else _absent(name, optional, has_default)
+
+        return read_enum
+    return lambda message: one(getattr(message, name))
+
+
+def _absent(name: str, optional: bool, has_default: bool) -> Any:
+    if optional:
+        return None
+    if has_default:
+        return MISSING
+    raise InvalidArgument.field(name, "is required")
+
+
+def _within(path: str, read: Callable[[Any], Any], value: Any) -> Any:
+    """Read a nested value; its complaints get this path in front."""
+    try:
+        return read(value)
+    except InvalidArgument as error:
+        raise at_path(path, error) from None
+
+
+def at_path(path: str, error: InvalidArgument) -> InvalidArgument:
+    """The same refusal seen from outside: `path` in front of every field it names."""
+    return InvalidArgument(
+        violations=[
+            FieldViolation(f"{path}.{v.field}" if v.field else path, v.description, v.reason) for v in error.violations
+        ],
+        message="" if error.violations else f"{path}: {error.message}",
+        reason=error.reason_code,
+        **error.metadata,
+    )
+
+
+def _read_one(field: FieldDescriptor, hint: Any) -> Callable[[Any], Any]:
+    if field.enum_type is not None:
+        members = _members(field.enum_type, hint)
+        allowed = ", ".join(sorted(value.name for value in field.enum_type.values if value.number))
+
+        def read_enum(number: int) -> Any:
+            member = members.get(number)
+            if member is None:
+                raise InvalidArgument.field("", f"{number} is not one of {allowed}")
+            return member
+
+        return read_enum
+    if field.message_type is None:
+        return lambda value: value
+    known = _WELL_KNOWN_READERS.get(field.message_type.full_name)
+    if known is not None:
+        return known
+    message_type = field.message_type
+    # Built on first use, so that messages may contain themselves.
+    return lambda message: _reader(hint, message_type)(message)  # noqa: PLW0108
+
+
+def _read_timestamp(message: Any) -> datetime:
+    try:
+        at = _EPOCH + timedelta(seconds=message.seconds, milliseconds=message.nanos // 1_000_000)
+    except OverflowError:
+        raise InvalidArgument.field("", "is outside of the years 1 to 9999") from None
+    return at
+
+
+def _read_duration(message: Any) -> timedelta:
+    try:
+        return timedelta(seconds=message.seconds, microseconds=message.nanos // 1000)
+    except OverflowError:
+        raise InvalidArgument.field("", "is longer than 10,000 years") from None
+
+
+def _read_date(message: Any) -> date:
+    try:
+        return date(message.year, message.month, message.day)
+    except (ValueError, OverflowError) as error:
+        raise InvalidArgument.field("", f"is not a calendar date: {error}") from None
+
+
+_WELL_KNOWN_READERS: Mapping[str, Callable[[Any], Any]] = {
+    "google.protobuf.Timestamp": _read_timestamp,
+    "google.protobuf.Duration": _read_duration,
+    "google.type.Date": _read_date,
+}
+
+
+# --------------------------------------------------------------------------------------------- type hints
+
+
+@cache
+def _hints(cls: type) -> Mapping[str, Any]:
+    hints = typing.get_type_hints(cls)
+    return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
+
+
+@cache
+def _members(descriptor: EnumDescriptor, enum: type[Enum]) -> Mapping[int, Enum]:
+    """Proto number → member, by value name without its prefix."""
+    prefix = _upper_snake(descriptor.name) + "_"
+    by_value = {member.value: member for member in enum}
+    return {
+        value.number: by_value[value.name.removeprefix(prefix)]
+        for value in descriptor.values
+        if value.number and value.name.removeprefix(prefix) in by_value
+    }
+
+
+def _upper_snake(name: str) -> str:
+    parts = []
+    for i, letter in enumerate(name):
+        following_is_lower = i + 1 < len(name) and name[i + 1].islower()
+        if i and letter.isupper() and (name[i - 1].islower() or name[i - 1].isdigit() or following_is_lower):
+            parts.append("_")
+        parts.append(letter.upper())
+    return "".join(parts)
+
+
+def _is_map(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and field.message_type.GetOptions().map_entry
+
+
+def _element(hint: Any) -> Any:
+    """`T` of `tuple[T, ...]`, `Sequence[T]` or `frozenset[T]`."""
+    hint = _optional(hint)[0]
+    if typing.get_origin(hint) not in (tuple, Sequence, frozenset, list):
+        raise TypeError(f"a repeated field needs tuple[T, ...], not {hint}")
+    return _optional(typing.get_args(hint)[0])[0]
+
+
+def _optional(hint: Any) -> tuple[Any, bool]:
+    """The type without `None`, and whether `None` was allowed."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        rest = [arm for arm in typing.get_args(hint) if arm is not type(None)]
+        if len(rest) == 1:
+            return rest[0], True
+    return hint, False

@@ -1,0 +1,58 @@
+"""Who acts, for which tenant, on whose command and because of what: known everywhere without being passed around.
+
+The RPC interceptors and the inbox enter a context; the store reads it. Code that runs outside of one (a script, a test)
+enters one explicitly, and the store refuses to work without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """The idempotency key of the mutating call being served."""
+
+    key: str
+    """`request_id` of the call."""
+    fingerprint: bytes
+    """SHA-256 of method and request without `request_id`: the same key with another fingerprint is refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Everything that a write records about its origin."""
+
+    tenant: str
+    actor: str
+    """Subject of the token, or `service:<name>` for a reaction."""
+    scopes: frozenset[str] = frozenset()
+    command: Command | None = None
+    causation_id: str = ""
+    """Event that caused this work; empty for a call."""
+    correlation_id: str = ""
+    """Shared by everything that one call set in motion."""
+
+
+_current: ContextVar[Context | None] = ContextVar("kehu_context", default=None)
+
+
+@contextmanager
+def enter(context: Context) -> Iterator[Context]:
+    """Work as `context` inside the block."""
+    token = _current.set(context)
+    try:
+        yield context
+    finally:
+        _current.reset(token)
+
+
+def current() -> Context:
+    """The context of this work; RuntimeError outside of one, because nothing may touch data without a tenant."""
+    context = _current.get()
+    if context is None:
+        raise RuntimeError("no context: enter one with libs.chassis.context.enter(Context(tenant=…, actor=…))")
+    return context

@@ -1,0 +1,147 @@
+"""Keyset pages: a list continues after the last item it gave, so page ten thousand costs the same as page one.
+
+A page token is sealed (it holds sort values, which may be personal data) and bound to the request it came from.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from google.protobuf.message import Message
+
+from libs.chassis import identity
+from libs.chassis.domain import InvalidArgument
+from libs.chassis.filtering import Condition, all_of, any_of, field
+
+DEFAULT_SIZE, MAX_SIZE = 50, 500
+TOKEN_LIFE = timedelta(days=3)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a list; `next_page_token` is empty on the last page and only there."""
+
+    items: list[T]
+    next_page_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The place after an item in an order: its sort values, the id last."""
+
+    values: tuple[Any, ...]
+
+
+class Order:
+    """A total order of documents: fields with direction, completed by the id so that no two are equal.
+
+    Every field of an order is present in every document; a field that may be absent cannot be sorted by.
+    """
+
+    def __init__(self, keys: str | Sequence[str] = ()) -> None:
+        names = [keys] if isinstance(keys, str) else list(keys)
+        pairs = [(name.lstrip("-"), -1 if name.startswith("-") else 1) for name in names if name]
+        last = pairs[-1][1] if pairs else 1
+        self.keys: tuple[tuple[str, int], ...] = (*pairs, ("_id", last))
+
+    def after(self, position: Position) -> Condition:
+        """What holds for exactly the documents that come after a position."""
+        alternatives: list[Condition] = []
+        equal: list[Condition] = []
+        for (name, direction), value in zip(self.keys, position.values, strict=True):
+            beyond = field(name) > value if direction > 0 else field(name) < value
+            alternatives.append(all_of(*equal, beyond))
+            equal.append(field(name) == value)
+        if len(alternatives) == 1:
+            return alternatives[0]
+        # The first bound repeats what the alternatives imply: it lets the index start at the right place.
+        name, direction = self.keys[0]
+        first = position.values[0]
+        bound = field(name) >= first if direction > 0 else field(name) <= first
+        return all_of(bound, any_of(*alternatives))
+
+    def position(self, document: Mapping[str, Any]) -> Position:
+        """The place right after this document."""
+        return Position(tuple(document[name] for name, _ in self.keys))
+
+
+def parse_order(text: str, allowed: Sequence[str], *, default: str) -> list[str]:
+    """The keys of an AIP-132 `order_by` such as `display_name, create_time desc`; only allowed fields are taken."""
+    keys = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        found = re.fullmatch(r"([a-z_.]+)(?:\s+(asc|desc))?", part)
+        if found is None or found.group(1) not in allowed:
+            raise InvalidArgument.field(
+                "order_by", f"{part!r} is not supported; allowed: {', '.join(allowed)}, each with optional asc or desc"
+            )
+        keys.append(("-" if found.group(2) == "desc" else "") + found.group(1))
+    return keys or [default]
+
+
+def page_size(requested: int) -> int:
+    """0 means 50, more than 500 means 500; negative is refused."""
+    if requested < 0:
+        raise InvalidArgument.field("page_size", f"{requested} is negative; 0 means {DEFAULT_SIZE}")
+    return min(requested or DEFAULT_SIZE, MAX_SIZE)
+
+
+def request_hash(request: Message | bytes) -> bytes:
+    """What a token is bound to: the request without its page fields."""
+    if isinstance(request, Message):
+        bare = type(request)()
+        bare.CopyFrom(request)
+        for name in ("page_token", "page_size"):
+            if name in bare.DESCRIPTOR.fields_by_name:
+                bare.ClearField(name)
+        request = bare.DESCRIPTOR.full_name.encode() + b"\0" + bare.SerializeToString(deterministic=True)
+    return hashlib.sha256(request).digest()[:16]
+
+
+class _Token(msgspec.Struct, array_like=True):
+    values: list[Any]
+    bound_to: bytes
+    issued: datetime
+
+
+class Pager:
+    """Seals positions into tokens and opens them again. `key` is 32 bytes, the same in every replica."""
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = AESGCM(key)
+        self._decode = msgspec.msgpack.Decoder(_Token).decode
+
+    def seal(self, position: Position, bound_to: bytes) -> str:
+        """The token of a position for one tenant's request."""
+        body = msgspec.msgpack.encode(_Token(list(position.values), bound_to, identity.now()))
+        nonce = os.urandom(12)
+        return base64.urlsafe_b64encode(nonce + self._cipher.encrypt(nonce, body, None)).rstrip(b"=").decode()
+
+    def open(self, token: str, bound_to: bytes, keys: int) -> Position:
+        """The position in a token; InvalidArgument if it is broken, too old or belongs to another request."""
+        try:
+            sealed = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+            opened = self._decode(self._cipher.decrypt(sealed[:12], sealed[12:], None))
+        except (ValueError, InvalidTag, msgspec.MsgspecError):
+            raise _invalid("is not a token of ours") from None
+        if opened.bound_to != bound_to or len(opened.values) != keys:
+            raise _invalid("belongs to a request with other fields; repeat every field but page_size")
+        if identity.now() - opened.issued > TOKEN_LIFE:
+            raise _invalid(f"is older than {TOKEN_LIFE.days} days; start again without it")
+        return Position(tuple(opened.values))
+
+
+def _invalid(description: str) -> InvalidArgument:
+    refusal = InvalidArgument.field("page_token", description, reason="PAGE_TOKEN_INVALID")
+    return InvalidArgument(violations=refusal.violations, reason="PAGE_TOKEN_INVALID")

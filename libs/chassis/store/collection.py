@@ -1,0 +1,599 @@
+"""The laws of a collection, whatever keeps its documents.
+
+A document is `{_id, tenant, revision, create_time, update_time, …fields…, _pending, _pending_since, _commands}`:
+the entity, the events that wait for the relay, and the idempotency keys, all changed in one atomic write.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import random
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Generic, TypeVar, cast
+
+import msgspec
+from google.protobuf.message import Message
+from kehu.common.v1 import envelope_pb2, options_pb2
+
+from libs.chassis import context, identity, tracing
+from libs.chassis.codec import from_doc, to_doc, to_proto
+from libs.chassis.domain import (
+    AlreadyExists,
+    Change,
+    Conflict,
+    DomainError,
+    E,
+    Event,
+    InvalidArgument,
+    NotFound,
+)
+from libs.chassis.filtering import AnyOf, Compare, Condition, Element, conjuncts, not_indexed
+from libs.chassis.paging import Order, Page, Pager, page_size, request_hash
+
+MAX_PENDING = 256
+"""Events of one entity that may wait for the relay before commands are refused: loud beats a 16 MiB document."""
+COMMANDS_KEPT = 64
+"""Idempotency keys remembered in an entity; a repeat is recognised among the last 64 commands on it."""
+_ATTEMPTS = 12
+_BOOKKEEPING = ("_pending", "_pending_since", "_commands")
+
+
+class Contention(Exception):
+    """Others changed the same documents at the same time; the whole piece of work may be run again."""
+
+
+class RelayBehind(Exception):
+    """Too many events of one entity wait to be published, so it accepts no more changes for now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index; the tenant is put in front and the id at the end.
+
+    A key is a field path, descending with a `-` in front.
+    """
+
+    keys: tuple[str, ...]
+    unique: bool = False
+    only: Condition | None = None
+    """Index just the documents that meet this condition of equalities, ranges and `exists`."""
+    taken: str = ""
+    """What AlreadyExists says when a unique key is taken."""
+    every_tenant: bool = False
+    """Serves `across_tenants`: the tenant is not in front."""
+    expire_after: timedelta | None = None
+    """Remove documents this long after the time in the only key."""
+
+    @property
+    def name(self) -> str:
+        return "_".join(key.replace("-", "desc_") for key in self.keys) + ("_unique" if self.unique else "")
+
+    @property
+    def mongo_keys(self) -> list[tuple[str, int]]:
+        """The index as MongoDB is told."""
+        keys = [(key.lstrip("-"), -1 if key.startswith("-") else 1) for key in self.keys]
+        if self.expire_after is not None:
+            return keys
+        lead = [] if self.every_tenant else [("tenant", 1)]
+        return [*lead, *keys] if self.unique else [*lead, *keys, ("_id", keys[-1][1])]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[E]):
+    """What became of one entity of a bulk insert: stored or repeated (`entity`), or refused (`error`)."""
+
+    entity: E | None = None
+    created: bool = False
+    error: DomainError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One guarded change of a document that exists, as the keeper of documents gets it."""
+
+    id: str
+    seen: int
+    """The revision that the change was made from; any other revision in the store and nothing is written."""
+    revision: int
+    set: Mapping[str, Any]
+    pending: Sequence[Mapping[str, Any]]
+    pending_since: datetime | None
+    command: Mapping[str, Any] | None
+
+
+class DuplicateKey(Exception):
+    """A unique index refused a document. `index` is its name, empty for the id."""
+
+    def __init__(self, index: str) -> None:
+        super().__init__(index)
+        self.index = index
+
+
+class Collection(ABC, Generic[E]):
+    """Entities of one type. All reads and writes are for the tenant of the current context."""
+
+    def __init__(
+        self, entity: type[E], name: str, *, service: str, pager: Pager, indexes: Sequence[Index], publishes: bool
+    ) -> None:
+        self.entity, self.name, self.service, self.publishes = entity, name, service, publishes
+        self.indexes = {index.name: index for index in indexes}
+        self._pager = pager
+
+    # ------------------------------------------------------------------------------------------------ reading
+
+    def get(self, id: str) -> E:
+        """The entity; NotFound also when it is another tenant's."""
+        found = self.find_by_id(id)
+        if found is None:
+            raise self._not_found(id)
+        return found
+
+    def find_by_id(self, id: str) -> E | None:
+        """The entity, or None."""
+        documents = self._read([id])
+        return self._entity(documents[id]) if documents else None
+
+    def batch_get(self, ids: Sequence[str]) -> list[E]:
+        """The entities in the order of the ids; NotFound if one is missing."""
+        documents = self._read(list(dict.fromkeys(ids)))
+        missing = next((id for id in ids if id not in documents), None)
+        if missing is not None:
+            raise self._not_found(missing)
+        return [self._entity(documents[id]) for id in ids]
+
+    def find(self, where: Condition | None, *, order: str | Sequence[str] = (), limit: int) -> list[E]:
+        """At most `limit` entities, for bounded reads inside a use-case."""
+        self._require_index(where, order)
+        return [self._entity(document) for document in self._select(where, Order(order), limit)]
+
+    def find_one(self, where: Condition) -> E | None:
+        """Any one entity that meets the condition, or None."""
+        found = self.find(where, limit=1)
+        return found[0] if found else None
+
+    def page(
+        self,
+        where: Condition | None,
+        *,
+        order: str | Sequence[str] = "-create_time",
+        size: int,
+        token: str,
+        request: Message | bytes,
+    ) -> Page[E]:
+        """One keyset page. The token only works with the same request, order and tenant."""
+        self._require_index(where, order)
+        total, bound_to = Order(order), request_hash(request) + context.current().tenant.encode()
+        size = page_size(size)
+        rest = where
+        if token:
+            after = total.after(self._pager.open(token, bound_to, len(total.keys)))
+            rest = after if where is None else where & after
+        documents = self._select(rest, total, size + 1)
+        more = len(documents) > size
+        documents = documents[:size]
+        return Page(
+            [self._entity(document) for document in documents],
+            self._pager.seal(total.position(documents[-1]), bound_to) if more else "",
+        )
+
+    def across_tenants(self, where: Condition, *, order: str | Sequence[str] = (), limit: int) -> list[tuple[str, E]]:
+        """(tenant, entity) of every tenant, for background work; needs an index with `every_tenant`."""
+        documents = self._select(where, Order(order), limit, every_tenant=True)
+        return [(document["tenant"], self._entity(document)) for document in documents]
+
+    # ------------------------------------------------------------------------------------------------ writing
+
+    def next_id(self, key: str = "") -> str:
+        """The id that `insert` will use: derived from the natural key or the command if there is one, else new.
+
+        For use-cases that must know the id before they insert, because something else refers to it.
+        """
+        here = context.current()
+        if key:
+            return identity.derived_id(self.entity.ID_PREFIX, here.tenant, self.name, key)
+        if here.command is not None:
+            return identity.derived_id(self.entity.ID_PREFIX, here.tenant, self.name, "request", here.command.key)
+        return identity.new_id(self.entity.ID_PREFIX)
+
+    def insert(self, change: Change[E], *, key: str = "") -> E:
+        """Store a new entity with its events.
+
+        A repeat of the same command, or of the same natural `key`, returns the entity as it is now and writes nothing.
+        The same key with other content is refused: InvalidArgument REQUEST_ID_REUSED for a command, AlreadyExists
+        SOURCE_KEY_REUSED for a natural key. A unique index that is taken raises AlreadyExists.
+        """
+        outcome = self.insert_many([change], keys=[key])[0]
+        if outcome.error is not None:
+            raise outcome.error
+        return cast(E, outcome.entity)
+
+    def insert_many(self, changes: Sequence[Change[E]], *, keys: Sequence[str]) -> list[Outcome[E]]:
+        """Store many new entities in one bulk write; every one stands alone and gets its outcome, in order.
+
+        `keys` are natural keys, one per entity. An empty one is allowed for a single entity only: it takes the
+        command's.
+        """
+        prepared = [self._prepare(change, key) for change, key in zip(changes, keys, strict=True)]
+        outcomes: list[Outcome[E] | None] = [None] * len(prepared)
+        first_of: dict[str, int] = {}
+        fresh = []
+        existing: Mapping[str, dict[str, Any]] = {}
+        if self._in_transaction():
+            # A duplicate key would abort the transaction, so look before writing.
+            existing = self._read([entity.id for entity, _, _ in prepared], with_bookkeeping=True)
+        for i, (entity, _, _) in enumerate(prepared):
+            if entity.id not in existing and first_of.setdefault(entity.id, i) == i:
+                fresh.append(i)
+        refused = self._insert([prepared[i][1] for i in fresh]) if fresh else []
+        for i, duplicate in zip(fresh, refused, strict=True):
+            if duplicate is None:
+                outcomes[i] = Outcome(entity=prepared[i][0], created=True)
+        unsettled = [i for i, outcome in enumerate(outcomes) if outcome is None]
+        if unsettled:
+            taken_by = dict(zip(fresh, refused, strict=True))
+            there = {**existing, **self._read([prepared[i][0].id for i in unsettled], with_bookkeeping=True)}
+            for i in unsettled:
+                entity, document, natural = prepared[i]
+                outcomes[i] = self._settle(there.get(entity.id), document, taken_by.get(i), natural)
+        return cast(list[Outcome[E]], outcomes)
+
+    def update(self, id: str, change: Callable[[E], Change[E]], *, revision: int = 0) -> E:
+        """Load, change and store in one atomic step, with the events and the idempotency key.
+
+        `change` is pure: it may run several times when others write the same entity. A non-zero `revision` that is
+        not the current one raises Conflict. A repeat of the same command returns the entity as it is now.
+        """
+        command = context.current().command
+        for attempt in range(_ATTEMPTS):
+            document = self._read([id], with_bookkeeping=True).get(id)
+            if document is None:
+                raise self._not_found(id)
+            entity = self._entity(document)
+            if command is not None and self._was_served(document, command):
+                return entity
+            if revision and revision != entity.revision:
+                raise Conflict(
+                    f"revision {revision} is not the current one, {entity.revision}: read again, then decide",
+                    id=id,
+                    revision=entity.revision,
+                )
+            write, changed = self._changed(document, entity, [change])
+            if write is None:
+                return entity
+            if self._write([write]) == 1:
+                return changed
+            if self._in_transaction():
+                raise Contention(f"{self.name} {id}")
+            time.sleep(random.uniform(0, 0.002 * 2 ** min(attempt, 6)))
+        raise Conflict(f"{id} is changed by too many others at once: try again", id=id)
+
+    def fold(self, changes: Sequence[tuple[str, Callable[[E | None], Change[E]]]]) -> list[E]:
+        """Apply many changes in one read and one bulk write, for reactions to a batch of events.
+
+        A change gets None while its entity does not exist and then returns one with that id. Several changes of one
+        entity apply in order. Contention asks to run the batch again. Returns the entities, one per distinct id.
+        """
+        by_id: dict[str, list[Callable[[E | None], Change[E]]]] = {}
+        for id, change in changes:
+            by_id.setdefault(id, []).append(change)
+        documents = self._read(list(by_id), with_bookkeeping=True)
+        writes: list[Write] = []
+        inserts: list[dict[str, Any]] = []
+        folded: list[E] = []
+        for id, steps in by_id.items():
+            document = documents.get(id)
+            if document is not None:
+                write, entity = self._changed(document, self._entity(document), steps)
+                writes += [write] if write is not None else []
+            else:
+                created, first = self._created(id, steps)
+                if created is None:
+                    continue
+                inserts.append(created)
+                entity = cast(E, first)
+            folded.append(entity)
+        if inserts and any(self._insert(inserts)):
+            raise Contention(f"{self.name}: another worker created the same entity")
+        if writes and self._write(writes) != len(writes):
+            raise Contention(f"{self.name}: another worker changed the same entity")
+        return folded
+
+    def purge(self, where: Condition, *, limit: int) -> int:
+        """Remove at most `limit` documents of a projection that nobody needs any more; how many were removed."""
+        if self.publishes:
+            raise TypeError(f"{self.name} publishes events: end the life of its entities by a state, not by removal")
+        return self._remove([document["_id"] for document in self._select(where, Order(), limit)])
+
+    # --------------------------------------------------------------------------------------- how it is worked out
+
+    def _prepare(self, change: Change[E], key: str) -> tuple[E, dict[str, Any], bool]:
+        """(entity as stored, its document, whether its key is a natural one)."""
+        here, at = context.current(), identity.now()
+        entity, events = change
+        if key or here.command is not None:
+            entity = replace(entity, id=self.next_id(key))
+        entity = replace(entity, revision=1, create_time=at, update_time=at)
+        document = to_doc(entity)
+        if key:
+            document["_created_by"] = {"key": key, "fingerprint": _content_hash(document)}
+        elif here.command is not None:
+            document["_created_by"] = {"key": here.command.key, "fingerprint": here.command.fingerprint}
+        document["tenant"] = here.tenant
+        pending = self._pending(entity, events, at, ())
+        if pending:
+            document["_pending"], document["_pending_since"] = pending, at
+        return entity, document, bool(key)
+
+    def _settle(
+        self, there: dict[str, Any] | None, document: dict[str, Any], duplicate: DuplicateKey | None, natural: bool
+    ) -> Outcome[E]:
+        """The outcome of an insert whose id or unique key was found taken."""
+        if there is not None:
+            if there.get("_created_by", {}).get("fingerprint") == document.get("_created_by", {}).get("fingerprint"):
+                return Outcome(entity=self._entity(there))
+            key = document.get("_created_by", {}).get("key", document["_id"])
+            return Outcome(error=_source_key_reused(key, document["_id"]) if natural else _request_id_reused(key))
+        index = self.indexes.get(duplicate.index if duplicate is not None else "")
+        if index is None:
+            raise Contention(f"{self.name} {document['_id']}")
+        return Outcome(
+            error=AlreadyExists(index.taken or f"{self.name}: {', '.join(index.keys)} is taken", index=index.name)
+        )
+
+    def _created(
+        self, id: str, steps: Sequence[Callable[[E | None], Change[E]]]
+    ) -> tuple[dict[str, Any] | None, E | None]:
+        """Document and entity made by the first step and changed by the others; (None, None) if none made one."""
+        made: E | None = None
+        document: dict[str, Any] | None = None
+        at = identity.now()
+        for step in steps:
+            result = step(made)
+            entity, events = cast(tuple[E | None, Sequence[Event]], result)
+            if entity is None or (entity == made and not events):
+                continue
+            if entity.id != id:
+                raise ValueError(f"{self.name}: the change of {id} made {entity.id}")
+            before, revision = document or {}, (made.revision if made else 0) + 1
+            made = replace(entity, revision=revision, create_time=at, update_time=at)
+            document = to_doc(made)
+            changed = _changed_fields(before, document) if before else ()
+            pending = [*before.get("_pending", ()), *self._pending(made, events, at, changed)]
+            if pending:
+                document["_pending"], document["_pending_since"] = pending, at
+        if document is not None:
+            document["tenant"] = context.current().tenant
+        return document, made
+
+    def _changed(
+        self, document: dict[str, Any], entity: E, steps: Sequence[Callable[[E], Change[E]]]
+    ) -> tuple[Write | None, E]:
+        """The guarded write that takes a stored document through the steps, or None when nothing changes."""
+        here, at = context.current(), identity.now()
+        before = to_doc(entity)
+        start, pending = before, []
+        for step in steps:
+            changed, events = step(entity)
+            if changed == entity and not events:
+                continue
+            if changed.id != entity.id:
+                raise ValueError(f"{self.name}: a change may not alter the id of {entity.id}")
+            entity = replace(changed, revision=entity.revision + 1, create_time=entity.create_time, update_time=at)
+            after = to_doc(entity)
+            pending += self._pending(entity, events, at, _changed_fields(before, after))
+            before = after
+        if before is start:
+            return None, entity
+        if len(document.get("_pending", ())) + len(pending) > MAX_PENDING:
+            raise RelayBehind(f"{len(document['_pending'])} events of {entity.id} wait to be published")
+        command = here.command and {
+            "key": here.command.key,
+            "fingerprint": here.command.fingerprint,
+            "revision": entity.revision,
+        }
+        return Write(
+            id=entity.id,
+            seen=start["revision"],
+            revision=entity.revision,
+            set={name: value for name, value in before.items() if start.get(name) != value or name not in start},
+            pending=pending,
+            pending_since=at if pending else None,
+            command=command or None,
+        ), entity
+
+    def _pending(
+        self, entity: E, events: Sequence[Event], at: datetime, changed_fields: Sequence[str]
+    ) -> list[dict[str, Any]]:
+        """The events as they wait for the relay, serialised once."""
+        if bool(events) != self.publishes:
+            what = "needs an event for every change" if self.publishes else "does not publish events"
+            raise TypeError(f"{self.name} {what}")
+        here, waiting = context.current(), []
+        for number, event in enumerate(events):
+            message_class, event_type = event_message(self.service, type(event))
+            envelope = envelope_pb2.Envelope(
+                id=f"{entity.id}:{entity.revision}:{number}",
+                source=self.service,
+                type=event_type,
+                time=cast(Any, at),
+                tenant=here.tenant,
+                entity_id=entity.id,
+                revision=entity.revision,
+                actor=here.actor,
+                causation_id=here.causation_id,
+                correlation_id=here.correlation_id,
+                traceparent=tracing.traceparent(),
+                changed_fields=changed_fields,
+                data=to_proto(event.at_revision(entity), message_class).SerializeToString(),
+            )
+            waiting.append(
+                {
+                    "id": envelope.id,
+                    "seq": entity.revision,
+                    "type": event_type,
+                    "at": at,
+                    "traceparent": envelope.traceparent,
+                    "body": envelope.SerializeToString(),
+                }
+            )
+        return waiting
+
+    def _was_served(self, document: Mapping[str, Any], command: context.Command) -> bool:
+        """Whether this entity has seen the command; refuses its key with another request."""
+        known = [*document.get("_commands", ()), document.get("_created_by") or {}]
+        for entry in known:
+            if entry.get("key") == command.key:
+                if entry["fingerprint"] != command.fingerprint:
+                    raise _request_id_reused(command.key)
+                return True
+        return False
+
+    def _require_index(self, where: Condition | None, order: str | Sequence[str]) -> None:
+        """Refuse a query that would have to read every document of the tenant."""
+        leading = {index.keys[0].lstrip("-") for index in self.indexes.values() if not index.every_tenant} | {"_id"}
+        if where is not None:
+            for part in conjuncts(where):
+                arms = part.parts if isinstance(part, AnyOf) else (part,)
+                if all(self._is_served(arm, leading) for arm in arms):
+                    return
+        keys = [order] if isinstance(order, str) else list(order)
+        lead = (keys[0] if keys and keys[0] else "_id").lstrip("-")
+        if lead not in leading:
+            raise not_indexed(lead, sorted(leading - {"_id"}))
+
+    @staticmethod
+    def _is_served(part: Condition, leading: set[str]) -> bool:
+        if isinstance(part, Element):
+            return any(
+                isinstance(inner, Compare) and f"{part.path}.{inner.path}" in leading
+                for inner in conjuncts(part.condition)
+            )
+        return any(
+            isinstance(inner, Compare) and inner.operator not in ("!=", "missing") and inner.path in leading
+            for inner in conjuncts(part)
+        )
+
+    def _entity(self, document: Mapping[str, Any]) -> E:
+        return from_doc(self.entity, document)
+
+    def _not_found(self, id: str) -> NotFound:
+        return NotFound(self.entity.__name__, id)
+
+    # ------------------------------------------------------------------- what a keeper of documents provides
+
+    @abstractmethod
+    def _read(self, ids: Sequence[str], *, with_bookkeeping: bool = False) -> dict[str, dict[str, Any]]:
+        """Documents of the tenant by id; pending events and commands only when asked for."""
+
+    @abstractmethod
+    def _select(
+        self, where: Condition | None, order: Order, limit: int, *, every_tenant: bool = False
+    ) -> list[dict[str, Any]]:
+        """At most `limit` documents in order."""
+
+    @abstractmethod
+    def _insert(self, documents: Sequence[dict[str, Any]]) -> list[DuplicateKey | None]:
+        """Insert each; what refused it, or None."""
+
+    @abstractmethod
+    def _write(self, writes: Sequence[Write]) -> int:
+        """Apply each where its guard holds; how many did."""
+
+    @abstractmethod
+    def _remove(self, ids: Sequence[str]) -> int:
+        """Remove documents; how many there were."""
+
+    @abstractmethod
+    def _in_transaction(self) -> bool:
+        """Whether a transaction is open here."""
+
+
+R = TypeVar("R")
+
+
+class Database(ABC):
+    """The collections of one service."""
+
+    def __init__(self, service: str, page_key: bytes) -> None:
+        self.service = service
+        self.collections: dict[str, Collection[Any]] = {}
+        self._pager = Pager(page_key)
+
+    def collection(
+        self, entity: type[E], name: str, *, indexes: Sequence[Index] = (), publishes: bool = True
+    ) -> Collection[E]:
+        """Declare a collection. One that publishes needs an event for every change; projections do not."""
+        if name in self.collections:
+            raise ValueError(f"collection {name!r} is declared twice")
+        made = self._make(entity, name, indexes, publishes)
+        self.collections[name] = made
+        return made
+
+    def transact(self, work: Callable[[], R]) -> R:
+        """Run `work` in a transaction, again from the start when others were in the way (it must be pure but for the
+        store). Only for changes that must happen to several entities together."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                with self.transaction():
+                    return work()
+            except Contention:
+                time.sleep(random.uniform(0, 0.004 * 2 ** min(attempt, 6)))
+        raise Conflict("too many others change the same entities at once: try again")
+
+    @abstractmethod
+    def _make(self, entity: type[E], name: str, indexes: Sequence[Index], publishes: bool) -> Collection[E]: ...
+
+    @abstractmethod
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything inside happens or nothing does; joins a transaction that is open. One attempt: Contention when
+        others were in the way."""
+
+
+_messages: dict[tuple[str, type[Event]], tuple[type[Message], str]] = {}
+
+
+def event_message(service: str, event: type[Event]) -> tuple[type[Message], str]:
+    """The message class and the type of a domain event: the message of its name in `kehu.<service>.v1.events`."""
+    known = _messages.get((service, event))
+    if known is None:
+        module = importlib.import_module(f"kehu.{service}.v1.events_pb2")
+        message_class = getattr(module, event.__name__)
+        event_type = message_class.DESCRIPTOR.GetOptions().Extensions[options_pb2.event].type
+        if not event_type:
+            raise TypeError(f"{message_class.DESCRIPTOR.full_name} lacks the option (kehu.common.v1.event)")
+        known = _messages[service, event] = message_class, event_type
+    return known
+
+
+def _changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Names of the business fields that differ."""
+    names = (before.keys() | after.keys()) - {"_id", "revision", "create_time", "update_time", *_BOOKKEEPING}
+    return sorted(name for name in names if before.get(name) != after.get(name))
+
+
+def _content_hash(document: Mapping[str, Any]) -> bytes:
+    """A fingerprint of what the caller gave, for keys that come with the data itself."""
+    content = {
+        name: value for name, value in document.items() if name not in ("_id", "revision", "create_time", "update_time")
+    }
+    return hashlib.sha256(msgspec.msgpack.encode(content, order="deterministic")).digest()
+
+
+def _request_id_reused(key: str) -> InvalidArgument:
+    refusal = InvalidArgument.field(
+        "request_id", f"{key!r} was used before for another request", reason="REQUEST_ID_REUSED"
+    )
+    return InvalidArgument(violations=refusal.violations, reason="REQUEST_ID_REUSED", request_id=key)
+
+
+def _source_key_reused(key: str, id: str) -> AlreadyExists:
+    return AlreadyExists(
+        f"{key!r} was recorded before with other content, as {id}", reason="SOURCE_KEY_REUSED", key=key, id=id
+    )

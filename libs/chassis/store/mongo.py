@@ -1,0 +1,283 @@
+"""The laws of `collection` kept on MongoDB, and the only place that builds a MongoClient."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC
+from typing import Any
+
+from bson.codec_options import CodecOptions
+from pymongo import InsertOne, MongoClient, UpdateOne
+from pymongo.client_session import ClientSession
+from pymongo.database import Database as RawDatabase
+from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
+from pymongo.read_concern import ReadConcern
+from pymongo.read_preferences import ReadPreference
+from pymongo.write_concern import WriteConcern
+
+from libs.chassis import context, metrics
+from libs.chassis.domain import AlreadyExists, E
+from libs.chassis.filtering import Condition, to_mongo
+from libs.chassis.paging import Order, Pager
+from libs.chassis.store.collection import COMMANDS_KEPT, Collection, Contention, Database, DuplicateKey, Index, Write
+
+Document = dict[str, Any]
+_DUPLICATE_KEY = 11000
+
+
+def connect(uri: str, service: str) -> MongoClient[Document]:
+    """A client with the settings that every promise rests on: majority and journal for writes, majority for reads.
+
+    RuntimeError when the server is not a member of a replica set, because those settings mean nothing there.
+    """
+    client: MongoClient[Document] = MongoClient(
+        uri,
+        w="majority",
+        journal=True,
+        readConcernLevel="majority",
+        readPreference="primary",
+        retryWrites=True,
+        retryReads=True,
+        serverSelectionTimeoutMS=3000,
+        connectTimeoutMS=2000,
+        socketTimeoutMS=8000,
+        maxPoolSize=50,
+        waitQueueTimeoutMS=500,
+        appname=f"kehu-{service}",
+        tz_aware=True,
+        tzinfo=UTC,
+    )
+    if "setName" not in client.admin.command("hello"):
+        raise RuntimeError("MongoDB runs as a standalone server: start it as a replica set (one member is enough)")
+    return client
+
+
+class MongoDatabase(Database):
+    """The collections of a service in the MongoDB database of the same name."""
+
+    def __init__(self, client: MongoClient[Document], service: str, *, page_key: bytes, name: str = "") -> None:
+        super().__init__(service, page_key)
+        self.client = client
+        self.raw: RawDatabase[Document] = client.get_database(name or service).with_options(
+            codec_options=CodecOptions(tz_aware=True, tzinfo=UTC)
+        )
+        self._session: ContextVar[ClientSession | None] = ContextVar(f"session_{service}", default=None)
+
+    @property
+    def session(self) -> ClientSession | None:
+        """The session of the open transaction, for statements that do not go through a Collection."""
+        return self._session.get()
+
+    def publishing_collections(self) -> list[str]:
+        """Names of the collections whose documents may hold events that wait for the relay."""
+        return [name for name, collection in self.collections.items() if collection.publishes]
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        if self._session.get() is not None:
+            yield
+            return
+        with self.client.start_session() as session:
+            token = self._session.set(session)
+            try:
+                # Transactions ignore the concerns of client and collection, so they are named again.
+                with session.start_transaction(
+                    read_concern=ReadConcern("snapshot"),
+                    write_concern=WriteConcern("majority", j=True),
+                    read_preference=ReadPreference.PRIMARY,
+                    max_commit_time_ms=5000,
+                ):
+                    yield
+            except PyMongoError as error:
+                if _is_duplicate_id(error) or error.has_error_label("TransientTransactionError"):
+                    raise Contention(str(error)) from error
+                raise
+            finally:
+                self._session.reset(token)
+
+    def migrate(self) -> list[str]:
+        """Create the indexes that are missing and drop those no longer declared; what was done, one line each."""
+        done = []
+        existing = set(self.raw.list_collection_names())
+        for name, collection in self.collections.items():
+            if name not in existing:
+                self.raw.create_collection(name)
+                done.append(f"created collection {name}")
+            there = self.raw[name].index_information()
+            wanted = self._wanted_indexes(collection)
+            for index in sorted(there.keys() - wanted.keys() - {"_id_"}):
+                self.raw[name].drop_index(index)
+                done.append(f"dropped index {name}.{index}")
+            for index, (keys, options) in wanted.items():
+                if index not in there:
+                    self.raw[name].create_index(keys, name=index, **options)
+                    done.append(f"created index {name}.{index}")
+        return done
+
+    def missing_indexes(self) -> list[str]:
+        """Declared indexes that the database lacks, as `collection.index`."""
+        return [
+            f"{name}.{index}"
+            for name, collection in self.collections.items()
+            for index in self._wanted_indexes(collection).keys() - self.raw[name].index_information().keys()
+        ]
+
+    @staticmethod
+    def _wanted_indexes(collection: Collection[Any]) -> dict[str, tuple[list[tuple[str, int]], dict[str, Any]]]:
+        wanted: dict[str, tuple[list[tuple[str, int]], dict[str, Any]]] = {}
+        for index in collection.indexes.values():
+            options: dict[str, Any] = {"unique": True} if index.unique else {}
+            if index.only is not None:
+                options["partialFilterExpression"] = _partial(to_mongo(index.only))
+            if index.expire_after is not None:
+                options["expireAfterSeconds"] = int(index.expire_after.total_seconds())
+            wanted[index.name] = index.mongo_keys, options
+        if collection.publishes:
+            wanted["pending"] = (
+                [("_pending_since", 1)],
+                {"partialFilterExpression": {"_pending_since": {"$exists": True}}},
+            )
+        return wanted
+
+    def _make(self, entity: type[E], name: str, indexes: Sequence[Index], publishes: bool) -> Collection[E]:
+        return MongoCollection(entity, name, database=self, pager=self._pager, indexes=indexes, publishes=publishes)
+
+
+class MongoCollection(Collection[E]):
+    """Documents in a MongoDB collection."""
+
+    def __init__(
+        self,
+        entity: type[E],
+        name: str,
+        *,
+        database: MongoDatabase,
+        pager: Pager,
+        indexes: Sequence[Index],
+        publishes: bool,
+    ) -> None:
+        super().__init__(entity, name, service=database.service, pager=pager, indexes=indexes, publishes=publishes)
+        self._database = database
+        self.raw = database.raw[name]
+
+    def _read(self, ids: Sequence[str], *, with_bookkeeping: bool = False) -> dict[str, Document]:
+        projection = None if with_bookkeeping else {"_pending": 0, "_commands": 0}
+        tenant = context.current().tenant
+        with self._timed("read"):
+            if len(ids) == 1:
+                found = self.raw.find_one({"_id": ids[0], "tenant": tenant}, projection, session=self._database.session)
+                return {ids[0]: found} if found is not None else {}
+            documents = self.raw.find(
+                {"_id": {"$in": list(ids)}, "tenant": tenant}, projection, session=self._database.session
+            )
+            return {document["_id"]: document for document in documents}
+
+    def _select(
+        self, where: Condition | None, order: Order, limit: int, *, every_tenant: bool = False
+    ) -> list[Document]:
+        query = to_mongo(where)
+        if not every_tenant:
+            query = {"tenant": context.current().tenant, **query}
+        with self._timed("select"):
+            cursor = self.raw.find(query, {"_pending": 0, "_commands": 0}, session=self._database.session)
+            # One batch: the page, never a second round trip.
+            return list(cursor.sort(list(order.keys)).limit(limit).batch_size(limit + 1))
+
+    def _insert(self, documents: Sequence[Document]) -> list[DuplicateKey | None]:
+        refused: list[DuplicateKey | None] = [None] * len(documents)
+        with self._timed("insert"):
+            try:
+                if len(documents) == 1:
+                    self.raw.insert_one(documents[0], session=self._database.session)
+                else:
+                    self.raw.bulk_write(
+                        [InsertOne(document) for document in documents], ordered=False, session=self._database.session
+                    )
+            except (DuplicateKeyError, BulkWriteError) as error:
+                if self._in_transaction():
+                    raise self._taken(error) from error
+                for failure in _failures(error):
+                    if failure["code"] != _DUPLICATE_KEY:
+                        raise
+                    refused[failure.get("index", 0)] = DuplicateKey(_index_name(failure))
+        return refused
+
+    def _write(self, writes: Sequence[Write]) -> int:
+        tenant = context.current().tenant
+        with self._timed("write"):
+            try:
+                if len(writes) == 1:
+                    guard, statement = _statement(writes[0], tenant)
+                    return self.raw.update_one(guard, statement, session=self._database.session).modified_count
+                statements = [UpdateOne(*_statement(write, tenant)) for write in writes]
+                return self.raw.bulk_write(statements, ordered=False, session=self._database.session).modified_count
+            except (DuplicateKeyError, BulkWriteError) as error:
+                raise self._taken(error) from error
+
+    def _remove(self, ids: Sequence[str]) -> int:
+        query = {"_id": {"$in": list(ids)}, "tenant": context.current().tenant}
+        return self.raw.delete_many(query, session=self._database.session).deleted_count
+
+    def _in_transaction(self) -> bool:
+        return self._database.session is not None
+
+    def _taken(self, error: DuplicateKeyError | BulkWriteError) -> Exception:
+        """AlreadyExists for a statement that ran into a unique index; anything else unchanged."""
+        failures = _failures(error)
+        index = self.indexes.get(_index_name(failures[0])) if failures else None
+        if index is None:
+            return error
+        return AlreadyExists(index.taken or f"{self.name}: {', '.join(index.keys)} is taken", index=index.name)
+
+    @contextmanager
+    def _timed(self, operation: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            metrics.STORE_SECONDS.labels(self.name, operation).observe(time.perf_counter() - start)
+
+
+def _statement(write: Write, tenant: str) -> tuple[Document, Document]:
+    """(guard, update) of one write."""
+    statement: Document = {"$set": dict(write.set)}
+    push: Document = {}
+    if write.pending:
+        push["_pending"] = {"$each": list(write.pending)}
+        statement["$min"] = {"_pending_since": write.pending_since}
+    if write.command is not None:
+        push["_commands"] = {"$each": [dict(write.command)], "$slice": -COMMANDS_KEPT}
+    if push:
+        statement["$push"] = push
+    return {"_id": write.id, "tenant": tenant, "revision": write.seen}, statement
+
+
+def _failures(error: DuplicateKeyError | BulkWriteError) -> list[Document]:
+    details: Document = dict(error.details or {})
+    return details.get("writeErrors") or [details]
+
+
+def _is_duplicate_id(error: PyMongoError) -> bool:
+    """Whether another worker inserted the same document meanwhile."""
+    return isinstance(error, DuplicateKeyError | BulkWriteError) and all(
+        failure.get("code") == _DUPLICATE_KEY for failure in _failures(error)
+    )
+
+
+def _index_name(failure: Document) -> str:
+    """The index in a duplicate-key failure; the server names it in its message only."""
+    found = failure.get("errmsg", "").partition(" index: ")[2].split(" ", 1)[0]
+    return "" if found == "_id_" else found
+
+
+def _partial(query: Document) -> Document:
+    """A query as a partial-index filter, which knows no `$ne`: `exists` becomes "greater than null"."""
+    if "$and" in query:
+        return {"$and": [_partial(part) for part in query["$and"]]}
+    return {
+        path: {"$exists": True} if isinstance(test, dict) and "$exists" in test else test
+        for path, test in query.items()
+    }

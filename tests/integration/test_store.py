@@ -1,0 +1,74 @@
+"""MongoDB keeps the laws of the store, and every query of the laws has its index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+
+from libs.chassis.filtering import field, to_mongo
+from libs.chassis.paging import Order
+from libs.chassis.store import Database, MongoDatabase, connect
+from tests.support.store_laws import TENANT, StoreLaws, account, declare
+
+
+@pytest.fixture(scope="module")
+def client(mongodb_uri: str) -> Iterator[object]:
+    with connect(mongodb_uri, "ledger") as client:
+        yield client
+
+
+class TestMongo(StoreLaws):
+    @pytest.fixture
+    def database(self, client) -> Iterator[Database]:
+        database = MongoDatabase(client, "ledger", page_key=bytes(32), name=f"ledger_{uuid4().hex[:8]}")
+        declare(database)
+        database.migrate()
+        yield database
+        client.drop_database(database.raw.name)
+
+    def test_migration_is_idempotent(self, database: MongoDatabase) -> None:
+        assert database.missing_indexes() == []
+        assert database.migrate() == []
+
+    def test_migration_drops_what_is_no_longer_declared(self, database: MongoDatabase) -> None:
+        database.raw["accounts"].create_index("balance", name="old")
+        database.raw["accounts"].drop_index("name")
+        assert database.missing_indexes() == ["accounts.name"]
+        assert database.migrate() == ["dropped index accounts.old", "created index accounts.name"]
+
+    @pytest.mark.parametrize(
+        ("where", "order"),
+        [
+            (None, "-create_time"),
+            (field("name") == "b", ()),
+            (field("name").starts_with("a"), "name"),
+            (field("state") == "OPEN", "-create_time"),
+            (field("labels").any_element((field("system") == "erp") & (field("id") == "9")), ()),
+        ],
+    )
+    def test_queries_use_an_index_and_sort_by_it(self, database: MongoDatabase, where, order) -> None:
+        accounts = database.collections["accounts"]
+        for n in range(20):
+            accounts.insert(account(f"a{n}").opened())
+        query = {"tenant": TENANT.tenant, **to_mongo(where)}
+        plan = accounts.raw.find(query).sort(list(Order(order).keys)).explain()["queryPlanner"]["winningPlan"]
+        text = str(plan)
+        assert "IXSCAN" in text
+        assert "COLLSCAN" not in text
+        if order:
+            assert "'SORT'" not in text
+
+    def test_pages_cost_the_same_at_the_end(self, database: MongoDatabase) -> None:
+        accounts = database.collections["accounts"]
+        accounts.insert_many([account(f"n{n:04}").opened() for n in range(600)], keys=[str(n) for n in range(600)])
+        order, documents = Order("name"), accounts.raw.find({}).sort("name", 1).skip(550).limit(1)
+        after = order.after(order.position(documents[0]))
+        query = {"tenant": TENANT.tenant, **to_mongo(after)}
+        stats = accounts.raw.database.command(
+            "explain", {"find": "accounts", "filter": query, "sort": dict(order.keys), "limit": 10},
+            verbosity="executionStats",
+        )["executionStats"]  # fmt: skip
+        assert stats["nReturned"] == 10
+        assert stats["totalKeysExamined"] <= 14

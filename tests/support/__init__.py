@@ -1,0 +1,1 @@
+"""What tests of several tiers share: builders with defaults, and nothing that stands in for our own code."""

@@ -1,0 +1,419 @@
+"""The laws of the store: one suite, run on MongoDB and on its in-memory twin.
+
+A subclass gives the `database` fixture; everything here must hold for both.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from kehu.common.v1 import envelope_pb2
+
+from libs.chassis import context, identity
+from libs.chassis.context import Command, Context
+from libs.chassis.domain import AlreadyExists, Conflict, FailedPrecondition, InvalidArgument, NotFound
+from libs.chassis.filtering import field
+from libs.chassis.store import Collection, Database, Index, RelayBehind
+from libs.chassis.store.collection import MAX_PENDING
+from tests.support.ledger import Account, Label, State, Tally, events_pb2
+
+TENANT = Context(tenant="acme", actor="ann")
+OTHER = Context(tenant="other", actor="bob")
+
+
+def declare(database: Database) -> Database:
+    """The collections that the laws speak of."""
+    database.collection(
+        Account,
+        "accounts",
+        indexes=[
+            Index(("name",)),
+            Index(("-create_time",)),
+            Index(("state", "-create_time")),
+            Index(
+                ("labels.system", "labels.id"),
+                unique=True,
+                only=field("labels.system") > "",
+                taken="that label belongs to another account",
+            ),
+            Index(("due",), every_tenant=True, only=field("due").exists()),
+        ],
+    )
+    database.collection(Tally, "tallies", publishes=False)
+    return database
+
+
+def account(name: str = "Li", **fields: Any) -> Account:
+    return Account(id=identity.new_id("acc"), name=name, **fields)
+
+
+class StoreLaws:
+    @pytest.fixture(autouse=True)
+    def _as_tenant(self) -> Iterator[None]:
+        with context.enter(TENANT):
+            yield
+
+    @pytest.fixture
+    def accounts(self, database: Database) -> Collection[Account]:
+        return database.collections["accounts"]
+
+    @pytest.fixture
+    def tallies(self, database: Database) -> Collection[Tally]:
+        return database.collections["tallies"]
+
+    # -------------------------------------------------------------------------------------------- insert and read
+
+    def test_an_entity_reads_back_as_it_was_stored(self, accounts: Collection[Account]) -> None:
+        stored = accounts.insert(account("李小明", labels=(Label(system="erp", id="1"),)).opened())
+        assert accounts.get(stored.id) == stored
+        assert stored.revision == 1
+        assert stored.create_time == stored.update_time
+        assert stored.create_time is not None
+        assert stored.create_time.tzinfo is not None
+
+    def test_another_tenant_does_not_see_it(self, accounts: Collection[Account]) -> None:
+        stored = accounts.insert(account().opened())
+        with context.enter(OTHER):
+            assert accounts.find_by_id(stored.id) is None
+            assert accounts.find(None, limit=10) == []
+            with pytest.raises(NotFound):
+                accounts.get(stored.id)
+            with pytest.raises(NotFound):
+                accounts.update(stored.id, lambda a: a.deposit(1))
+        assert accounts.get(stored.id).balance == 0
+
+    def test_nothing_works_outside_of_a_context(self, accounts: Collection[Account]) -> None:
+        thrown: list[BaseException] = []
+
+        def read() -> None:
+            try:
+                accounts.find(None, limit=1)
+            except RuntimeError as error:
+                thrown.append(error)
+
+        thread = threading.Thread(target=read)  # a new thread has no context
+        thread.start()
+        thread.join()
+        assert "no context" in str(thrown[0])
+
+    def test_batch_get_keeps_the_order_and_names_what_is_missing(self, accounts: Collection[Account]) -> None:
+        a, b = (accounts.insert(account(n).opened()) for n in "ab")
+        assert [x.name for x in accounts.batch_get([b.id, a.id, b.id])] == ["b", "a", "b"]
+        with pytest.raises(NotFound, match="acc_missing"):
+            accounts.batch_get([a.id, "acc_missing"])
+
+    def test_a_unique_key_is_taken_once(self, accounts: Collection[Account]) -> None:
+        label = Label(system="erp", id="7")
+        accounts.insert(account(labels=(label, Label(system="crm", id="1"))).opened())
+        with pytest.raises(AlreadyExists, match="belongs to another account"):
+            accounts.insert(account(labels=(label,)).opened())
+        with context.enter(OTHER):
+            accounts.insert(account(labels=(label,)).opened())
+        accounts.insert(account().opened())  # without labels: not in the index
+        accounts.insert(account().opened())
+
+    def test_a_unique_key_cannot_be_taken_by_an_update(self, accounts: Collection[Account]) -> None:
+        label = Label(system="erp", id="7")
+        accounts.insert(account(labels=(label,)).opened())
+        other = accounts.insert(account().opened())
+        with pytest.raises(AlreadyExists):
+            accounts.update(other.id, lambda a: (replace(a, labels=(label,)), a.deposit(0)[1]))
+        assert accounts.get(other.id).labels == ()
+
+    # ------------------------------------------------------------------------------------------------ idempotency
+
+    def test_a_repeated_create_returns_the_first(self, accounts: Collection[Account]) -> None:
+        with context.enter(replace(TENANT, command=Command("k1", b"f"))):
+            first = accounts.insert(account("once").opened())
+            accounts.update(first.id, lambda a: a.deposit(5))
+            again = accounts.insert(account("once").opened())
+        assert again.id == first.id
+        assert len(accounts.find(field("name") == "once", limit=10)) == 1
+
+    def test_a_key_with_another_request_is_refused(self, accounts: Collection[Account]) -> None:
+        with context.enter(replace(TENANT, command=Command("k1", b"f"))):
+            first = accounts.insert(account("once").opened())
+        with context.enter(replace(TENANT, command=Command("k1", b"other"))):
+            with pytest.raises(InvalidArgument) as refused:
+                accounts.insert(account("twice").opened())
+            with pytest.raises(InvalidArgument):
+                accounts.update(first.id, lambda a: a.deposit(5))
+        assert refused.value.reason_code == "REQUEST_ID_REUSED"
+        assert accounts.get(first.id).revision == 1
+
+    def test_a_repeated_update_is_applied_once(self, accounts: Collection[Account]) -> None:
+        stored = accounts.insert(account().opened())
+        for _ in range(3):
+            with context.enter(replace(TENANT, command=Command("k2", b"f"))):
+                accounts.update(stored.id, lambda a: a.deposit(5))
+        assert accounts.get(stored.id).balance == 5
+
+    def test_a_natural_key_finds_the_first(self, accounts: Collection[Account]) -> None:
+        first = accounts.insert(account("n").opened(), key="erp/1")
+        assert accounts.insert(account("n").opened(), key="erp/1") == first
+        with pytest.raises(AlreadyExists) as refused:
+            accounts.insert(account("m").opened(), key="erp/1")
+        assert refused.value.reason_code == "SOURCE_KEY_REUSED"
+        with context.enter(OTHER):
+            assert accounts.insert(account("m").opened(), key="erp/1").id != first.id
+
+    def test_the_next_id_is_the_one_that_insert_uses(self, accounts: Collection[Account]) -> None:
+        assert accounts.insert(account().opened(), key="erp/2").id == accounts.next_id("erp/2")
+        with context.enter(replace(TENANT, command=Command("k3", b"f"))):
+            assert accounts.insert(account().opened()).id == accounts.next_id()
+
+    def test_a_bulk_insert_gives_every_row_its_own_fate(self, accounts: Collection[Account]) -> None:
+        taken = Label(system="erp", id="1")
+        accounts.insert(account("there", labels=(taken,)).opened(), key="a")
+        rows = [account("there", labels=(taken,)), account("new"), account("new"), account("x", labels=(taken,)),
+                account("changed")]  # fmt: skip
+        outcomes = accounts.insert_many([r.opened() for r in rows], keys=["a", "b", "b", "c", "a"])
+        assert [o.created for o in outcomes] == [False, True, False, False, False]
+        assert [o.error.reason_code if o.error else "" for o in outcomes] == [
+            "", "", "", "ALREADY_EXISTS", "SOURCE_KEY_REUSED",
+        ]  # fmt: skip
+        assert outcomes[1].entity == outcomes[2].entity
+
+    # ----------------------------------------------------------------------------------------------------- change
+
+    def test_a_change_raises_the_revision(self, accounts: Collection[Account]) -> None:
+        stored = accounts.insert(account().opened())
+        changed = accounts.update(stored.id, lambda a: a.deposit(3), revision=1)
+        assert (changed.revision, changed.balance) == (2, 3)
+        assert accounts.get(stored.id) == changed
+        assert changed.create_time == stored.create_time
+
+    def test_a_stale_revision_is_a_conflict(self, accounts: Collection[Account]) -> None:
+        stored = accounts.insert(account().opened())
+        accounts.update(stored.id, lambda a: a.deposit(3))
+        with pytest.raises(Conflict, match="not the current one, 2"):
+            accounts.update(stored.id, lambda a: a.deposit(3), revision=1)
+
+    def test_a_refused_change_writes_nothing(self, accounts: Collection[Account]) -> None:
+        stored = accounts.insert(account(state=State.CLOSED).opened())
+        with pytest.raises(FailedPrecondition):
+            accounts.update(stored.id, lambda a: a.deposit(3))
+        assert accounts.get(stored.id) == stored
+
+    def test_no_change_writes_nothing(self, accounts: Collection[Account]) -> None:
+        stored = accounts.insert(account("same").opened())
+        assert accounts.update(stored.id, lambda a: a.renamed("same")) == stored
+
+    def test_a_silent_change_of_a_publishing_entity_is_a_defect(self, accounts: Collection[Account]) -> None:
+        stored = accounts.insert(account().opened())
+        with pytest.raises(TypeError, match="needs an event"):
+            accounts.update(stored.id, lambda a: (replace(a, balance=9), []))
+
+    def test_racing_changes_are_all_applied(self, accounts: Collection[Account]) -> None:
+        stored = accounts.insert(account().opened())
+
+        def add() -> None:
+            with context.enter(TENANT):
+                for _ in range(5):
+                    accounts.update(stored.id, lambda a: a.deposit(1))
+
+        threads = [threading.Thread(target=add) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert accounts.get(stored.id).balance == 20
+        assert accounts.get(stored.id).revision == 21
+
+    def test_a_full_backlog_refuses_changes(self, accounts: Collection[Account]) -> None:
+        stored = accounts.insert(account().opened())
+
+        def many(a: Account) -> Any:
+            changed, events = a.deposit(1)
+            return changed, events * (MAX_PENDING - 1)
+
+        accounts.update(stored.id, many)
+        with pytest.raises(RelayBehind):
+            accounts.update(stored.id, lambda a: a.deposit(1))
+
+    # ------------------------------------------------------------------------------------------------------- fold
+
+    def test_a_fold_creates_and_changes_in_order(self, tallies: Collection[Tally]) -> None:
+        def add(id: str) -> Any:
+            return lambda t: (replace(t, count=t.count + 1) if t else Tally(id=id, count=1), [])
+
+        tallies.fold([("tal_a", add("tal_a")), ("tal_b", add("tal_b")), ("tal_a", add("tal_a"))])
+        folded = tallies.fold([("tal_a", add("tal_a"))])
+        assert (folded[0].count, folded[0].revision) == (3, 3)
+        assert tallies.get("tal_b").count == 1
+
+    def test_a_fold_of_publishing_entities_keeps_every_event(self, accounts: Collection[Account]) -> None:
+        stored = accounts.insert(account().opened())
+        steps = [(stored.id, lambda a: a.deposit(2)), (stored.id, lambda a: a.deposit(2))]
+        assert accounts.fold(steps)[0].balance == 4
+        assert [e["id"] for e in self.pending_events(accounts, stored.id)] == [f"{stored.id}:{n}:0" for n in (1, 2, 3)]
+
+    def test_a_projection_can_be_purged(self, tallies: Collection[Tally], accounts: Collection[Account]) -> None:
+        tallies.fold([("tal_a", lambda t: (Tally(id="tal_a"), []))])
+        assert tallies.purge(field("_id") == "tal_a", limit=10) == 1
+        assert tallies.find_by_id("tal_a") is None
+        with pytest.raises(TypeError):
+            accounts.purge(field("name") == "x", limit=1)
+
+    # ----------------------------------------------------------------------------------------------- transactions
+
+    def test_a_transaction_happens_whole_or_not_at_all(self, database: Database, accounts: Collection[Account]) -> None:
+        a, b = (accounts.insert(account(n).opened()) for n in "ab")
+
+        def move(fail: bool) -> None:
+            accounts.update(a.id, lambda x: x.deposit(-5))
+            if fail:
+                raise FailedPrecondition("no")
+            accounts.update(b.id, lambda x: x.deposit(5))
+
+        with pytest.raises(FailedPrecondition):
+            database.transact(lambda: move(fail=True))
+        assert [x.balance for x in accounts.batch_get([a.id, b.id])] == [0, 0]
+        database.transact(lambda: move(fail=False))
+        assert [x.balance for x in accounts.batch_get([a.id, b.id])] == [-5, 5]
+
+    def test_a_repeat_inside_a_transaction_returns_the_first(
+        self, database: Database, accounts: Collection[Account]
+    ) -> None:
+        first = accounts.insert(account("n").opened(), key="k")
+        assert database.transact(lambda: accounts.insert(account("n").opened(), key="k")) == first
+
+    def test_a_taken_key_inside_a_transaction_is_refused(
+        self, database: Database, accounts: Collection[Account]
+    ) -> None:
+        label = Label(system="erp", id="7")
+        accounts.insert(account(labels=(label,)).opened())
+        with pytest.raises(AlreadyExists):
+            database.transact(lambda: accounts.insert(account(labels=(label,)).opened()))
+
+    def test_racing_transactions_are_all_applied(self, database: Database, accounts: Collection[Account]) -> None:
+        a, b = (accounts.insert(account(n, balance=100).opened()) for n in "ab")
+
+        def move() -> None:
+            accounts.update(a.id, lambda x: x.deposit(-1))
+            accounts.update(b.id, lambda x: x.deposit(1))
+
+        def run() -> None:
+            with context.enter(TENANT):
+                for _ in range(3):
+                    database.transact(move)
+
+        threads = [threading.Thread(target=run) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [x.balance for x in accounts.batch_get([a.id, b.id])] == [91, 109]
+
+    # ------------------------------------------------------------------------------------------------------ pages
+
+    def test_pages_cover_everything_once_in_order(self, accounts: Collection[Account]) -> None:
+        start = datetime(2026, 1, 1, tzinfo=UTC)
+        for n in range(7):
+            with identity.clock(identity.FixedClock(start + timedelta(seconds=n // 2))):
+                accounts.insert(account(f"n{n}").opened())
+        token, seen = "", []
+        for _ in range(10):
+            page = accounts.page(None, order="-create_time", size=3, token=token, request=b"list")
+            seen += [a.name for a in page.items]
+            token = page.next_page_token
+            if not token:
+                break
+        assert sorted(seen) == [f"n{n}" for n in range(7)]
+        assert [int(n[1]) // 2 for n in seen] == [3, 2, 2, 1, 1, 0, 0]
+
+    def test_a_page_is_stable_while_others_insert(self, accounts: Collection[Account]) -> None:
+        for n in range(4):
+            accounts.insert(account(f"m{n}").opened())
+        first = accounts.page(None, order="name", size=2, token="", request=b"list")
+        accounts.insert(account("a").opened())
+        second = accounts.page(None, order="name", size=9, token=first.next_page_token, request=b"list")
+        assert [a.name for a in [*first.items, *second.items]] == ["m0", "m1", "m2", "m3"]
+
+    def test_a_token_of_another_request_is_refused(self, accounts: Collection[Account]) -> None:
+        for n in range(3):
+            accounts.insert(account(f"m{n}").opened())
+        token = accounts.page(None, order="name", size=1, token="", request=b"list").next_page_token
+        for bad, request in ((token, b"else"), (token[:-2], b"list"), ("nonsense", b"list"), ("é", b"list")):
+            with pytest.raises(InvalidArgument) as refused:
+                accounts.page(None, order="name", size=1, token=bad, request=request)
+            assert refused.value.reason_code == "PAGE_TOKEN_INVALID"
+        with context.enter(OTHER), pytest.raises(InvalidArgument):
+            accounts.page(None, order="name", size=1, token=token, request=b"list")
+
+    def test_an_exact_last_page_has_no_token(self, accounts: Collection[Account]) -> None:
+        for n in range(2):
+            accounts.insert(account(f"m{n}").opened())
+        assert accounts.page(None, order="name", size=2, token="", request=b"list").next_page_token == ""
+
+    def test_a_query_without_an_index_is_refused(self, accounts: Collection[Account]) -> None:
+        for where, order in ((field("balance") > 3, ()), (field("name") != "x", ()), (None, "balance")):
+            with pytest.raises(InvalidArgument) as refused:
+                accounts.find(where, order=order or "balance", limit=1)
+            assert refused.value.reason_code == "NOT_INDEXED"
+
+    @pytest.mark.parametrize(
+        ("where", "names"),
+        [
+            (field("name") == "b", "b"),
+            (field("name").starts_with("a"), "a ab"),
+            (field("name").one_of(["a", "c", "zz"]), "a c"),
+            ((field("name") >= "ab") & (field("name") < "c"), "ab b"),
+            ((field("name") == "a") | (field("name") == "c"), "a c"),
+            ((field("state") == State.CLOSED) & (field("balance") > 1), "c"),
+            ((field("name") > "") & (field("balance") != 0), "b c"),
+            (field("labels.system") == "erp", "a b"),
+            ((field("labels.system") == "erp") & (field("labels.id") == "9"), "a"),
+            (field("labels").any_element((field("system") == "erp") & (field("id") == "9")), ""),
+            ((field("name") > "") & field("due").exists(), "c"),
+            ((field("name") > "") & field("due").missing(), "a ab b"),
+        ],
+    )
+    def test_conditions_mean_the_same_everywhere(self, accounts: Collection[Account], where: Any, names: str) -> None:
+        erp, crm = (lambda id: Label(system="erp", id=id)), (lambda id: Label(system="crm", id=id))
+        due = datetime(2026, 5, 1, tzinfo=UTC)
+        rows = [
+            account("a", labels=(erp("1"), crm("9"))),
+            account("ab"),
+            account("b", labels=(erp("2"),), balance=1),
+            account("c", state=State.CLOSED, balance=2, due=due),
+        ]
+        accounts.insert_many([row.opened() for row in rows], keys=["1", "2", "3", "4"])
+        assert [a.name for a in accounts.find(where, order="name", limit=10)] == names.split()
+
+    def test_background_work_sees_every_tenant(self, accounts: Collection[Account]) -> None:
+        at = datetime(2026, 5, 1, tzinfo=UTC)
+        for here, name in ((TENANT, "mine"), (OTHER, "theirs")):
+            with context.enter(here):
+                accounts.insert(account(name, due=at).opened())
+                accounts.insert(account("later", due=at + timedelta(days=1)).opened())
+        found = accounts.across_tenants(field("due") <= at, order="due", limit=10)
+        assert sorted((tenant, a.name) for tenant, a in found) == [("acme", "mine"), ("other", "theirs")]
+
+    # ----------------------------------------------------------------------------------------------------- events
+
+    def test_every_change_leaves_its_event_with_the_state_it_made(self, accounts: Collection[Account]) -> None:
+        stored = accounts.insert(account("Li").opened())
+        accounts.update(stored.id, lambda a: a.deposit(3))
+        envelopes = [
+            envelope_pb2.Envelope.FromString(bytes(event["body"])) for event in self.pending_events(accounts, stored.id)
+        ]
+        assert [(e.id, e.type, e.revision) for e in envelopes] == [
+            (f"{stored.id}:1:0", "kehu.ledger.account.opened.v1", 1),
+            (f"{stored.id}:2:0", "kehu.ledger.account.changed.v1", 2),
+        ]
+        last = envelopes[-1]
+        body = events_pb2.AccountChanged.FromString(last.data)
+        assert (last.tenant, last.actor, last.source, list(last.changed_fields)) == (
+            "acme", "ann", "ledger", ["balance"],
+        )  # fmt: skip
+        assert (body.account.balance, body.account.revision, body.account.id) == (3, 2, stored.id)
+
+    def pending_events(self, collection: Collection[Any], id: str) -> Sequence[dict[str, Any]]:
+        """The pending events of an entity, as stored."""
+        return collection._read([id], with_bookkeeping=True)[id]["_pending"]

@@ -1,0 +1,95 @@
+"""Dataclass ↔ document ↔ message, by name."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libs.chassis.codec import from_doc, from_proto, merge, to_doc, to_proto
+from libs.chassis.domain import InvalidArgument
+from tests.support.ledger import Account, Label, State, events_pb2
+
+TIMES = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)).map(  # noqa: DTZ001  (hypothesis wants naive bounds)
+    lambda at: at.replace(tzinfo=UTC, microsecond=at.microsecond // 1000 * 1000)
+)
+ACCOUNTS = st.builds(
+    Account,
+    id=st.just("acc_1"),
+    revision=st.integers(0, 2**63 - 1),
+    create_time=TIMES,
+    update_time=st.none(),
+    name=st.text(),
+    state=st.sampled_from(State),
+    balance=st.integers(-(2**63), 2**63 - 1),
+    labels=st.lists(st.builds(Label, system=st.text(), id=st.text())).map(tuple),
+    due=st.none() | TIMES,
+)
+
+
+@given(ACCOUNTS)
+def test_a_message_gives_back_what_it_was_made_from(account: Account) -> None:
+    assert from_proto(Account, to_proto(account, events_pb2.Account)) == account
+
+
+@given(ACCOUNTS)
+def test_a_document_gives_back_what_it_was_made_from(account: Account) -> None:
+    document = to_doc(account)
+    assert document["_id"] == "acc_1"
+    assert from_doc(Account, document) == account
+
+
+def test_unknown_fields_of_a_document_are_ignored() -> None:
+    assert from_doc(Account, {"_id": "acc_1", "name": "x", "later": 1}).name == "x"
+
+
+def test_an_unspecified_enum_takes_the_default() -> None:
+    assert from_proto(Account, events_pb2.Account(id="acc_1", name="x")).state is State.OPEN
+
+
+def test_an_unknown_enum_number_is_refused_by_path() -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        from_proto(Account, events_pb2.Account(state=9))
+    assert refused.value.violations[0].field == "state"
+    assert "STATE_CLOSED, STATE_OPEN" in refused.value.violations[0].description
+
+
+def test_a_time_out_of_range_is_refused_by_path() -> None:
+    message = events_pb2.Account()
+    message.due.seconds = 2**60
+    with pytest.raises(InvalidArgument, match="due: is outside"):
+        from_proto(Account, message)
+
+
+class TestMerge:
+    current = Account(id="acc_1", revision=4, name="old", balance=7, labels=(Label(system="a", id="1"),))
+
+    def test_an_empty_mask_takes_the_populated_fields(self) -> None:
+        assert merge(Account, self.current, events_pb2.Account(name="new"), FieldMask()) == replace(
+            self.current, name="new"
+        )
+
+    def test_a_mask_takes_the_named_fields_even_when_empty(self) -> None:
+        merged = merge(Account, self.current, events_pb2.Account(name="new"), FieldMask(paths=["labels", "balance"]))
+        assert merged == replace(self.current, labels=(), balance=0)
+
+    def test_repeated_fields_are_replaced(self) -> None:
+        change = events_pb2.Account(labels=[{"system": "b", "id": "2"}])
+        assert merge(Account, self.current, change, FieldMask()).labels == (Label(system="b", id="2"),)
+
+    def test_what_the_store_keeps_is_left_alone(self) -> None:
+        change = events_pb2.Account(id="acc_2", revision=9, name="new")
+        assert merge(Account, self.current, change, FieldMask(paths=["*"])) == Account(
+            id="acc_1", revision=4, name="new"
+        )
+
+    def test_a_message_field_can_be_cleared(self) -> None:
+        due = replace(self.current, due=datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=1))
+        assert merge(Account, due, events_pb2.Account(), FieldMask(paths=["due"])).due is None
+
+    @pytest.mark.parametrize("path", ["colour", "labels.id", "name.x", ""])
+    def test_a_path_that_leads_nowhere_is_refused(self, path: str) -> None:
+        with pytest.raises(InvalidArgument, match="update_mask"):
+            merge(Account, self.current, events_pb2.Account(), FieldMask(paths=[path]))
