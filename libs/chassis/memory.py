@@ -18,7 +18,9 @@ from libs.chassis import context
 from libs.chassis.domain import AlreadyExists, E
 from libs.chassis.filtering import Condition, matches, values_at
 from libs.chassis.paging import Order, Pager
-from libs.chassis.store.collection import COMMANDS_KEPT, Collection, Database, DuplicateKey, Index, Write
+from libs.chassis.store.collection import Collection
+from libs.chassis.store.database import Database
+from libs.chassis.store.declaration import COMMANDS_KEPT, DuplicateKey, Index, Write
 
 Document = dict[str, Any]
 

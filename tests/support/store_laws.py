@@ -19,7 +19,7 @@ from libs.chassis.context import Command, Context
 from libs.chassis.domain import AlreadyExists, Conflict, FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.filtering import field
 from libs.chassis.store import Collection, Database, Index, RelayBehind
-from libs.chassis.store.collection import MAX_PENDING
+from libs.chassis.store.declaration import MAX_PENDING
 from tests.support.ledger import Account, Label, State, Tally, events_pb2
 
 TENANT = Context(tenant="acme", actor="ann")

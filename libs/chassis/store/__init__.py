@@ -1,10 +1,13 @@
-"""Where entities live. `collection.update(id, change)` is the only way to change state, so nobody can forget concurrency
-control, the events, the audit trail, the tenant or the idempotency key.
+"""Where entities live.
 
-`collection` holds the laws; `mongo` keeps them on MongoDB and `libs.chassis.memory` in memory.
+`collection.update(id, change)` is the only way to change state, so nobody can forget concurrency control, the events,
+the audit trail, the tenant or the idempotency key. `collection` holds the laws; `mongo` keeps them on MongoDB and
+`libs.chassis.memory` in memory.
 """
 
-from libs.chassis.store.collection import Collection, Contention, Database, Index, Outcome, RelayBehind
+from libs.chassis.store.collection import Collection
+from libs.chassis.store.database import Database
+from libs.chassis.store.declaration import Contention, Index, Outcome, RelayBehind
 from libs.chassis.store.mongo import MongoDatabase, connect
 
 __all__ = [

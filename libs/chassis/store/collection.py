@@ -7,112 +7,28 @@ the entity, the events that wait for the relay, and the idempotency keys, all ch
 from __future__ import annotations
 
 import hashlib
-import importlib
 import random
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Any, Generic, TypeVar, cast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Generic, cast
 
 import msgspec
 from google.protobuf.message import Message
-from kehu.common.v1 import envelope_pb2, options_pb2
 
-from libs.chassis import context, identity, tracing
-from libs.chassis.codec import from_doc, to_doc, to_proto
-from libs.chassis.domain import (
-    AlreadyExists,
-    Change,
-    Conflict,
-    DomainError,
-    E,
-    Event,
-    InvalidArgument,
-    NotFound,
-)
+from libs.chassis import context, identity
+from libs.chassis.codec import from_doc, to_doc
+from libs.chassis.domain import AlreadyExists, Change, Conflict, E, Event, InvalidArgument, NotFound
 from libs.chassis.filtering import AnyOf, Compare, Condition, Element, conjuncts, not_indexed
 from libs.chassis.paging import Order, Page, Pager, page_size, request_hash
+from libs.chassis.store.declaration import MAX_PENDING, Contention, DuplicateKey, Index, Outcome, RelayBehind, Write
+from libs.chassis.store.events import waiting_events
 
-MAX_PENDING = 256
-"""Events of one entity that may wait for the relay before commands are refused: loud beats a 16 MiB document."""
-COMMANDS_KEPT = 64
-"""Idempotency keys remembered in an entity; a repeat is recognised among the last 64 commands on it."""
-_ATTEMPTS = 12
-_BOOKKEEPING = ("_pending", "_pending_since", "_commands")
-
-
-class Contention(Exception):
-    """Others changed the same documents at the same time; the whole piece of work may be run again."""
-
-
-class RelayBehind(Exception):
-    """Too many events of one entity wait to be published, so it accepts no more changes for now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Index:
-    """An index; the tenant is put in front and the id at the end.
-
-    A key is a field path, descending with a `-` in front.
-    """
-
-    keys: tuple[str, ...]
-    unique: bool = False
-    only: Condition | None = None
-    """Index just the documents that meet this condition of equalities, ranges and `exists`."""
-    taken: str = ""
-    """What AlreadyExists says when a unique key is taken."""
-    every_tenant: bool = False
-    """Serves `across_tenants`: the tenant is not in front."""
-    expire_after: timedelta | None = None
-    """Remove documents this long after the time in the only key."""
-
-    @property
-    def name(self) -> str:
-        return "_".join(key.replace("-", "desc_") for key in self.keys) + ("_unique" if self.unique else "")
-
-    @property
-    def mongo_keys(self) -> list[tuple[str, int]]:
-        """The index as MongoDB is told."""
-        keys = [(key.lstrip("-"), -1 if key.startswith("-") else 1) for key in self.keys]
-        if self.expire_after is not None:
-            return keys
-        lead = [] if self.every_tenant else [("tenant", 1)]
-        return [*lead, *keys] if self.unique else [*lead, *keys, ("_id", keys[-1][1])]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome(Generic[E]):
-    """What became of one entity of a bulk insert: stored or repeated (`entity`), or refused (`error`)."""
-
-    entity: E | None = None
-    created: bool = False
-    error: DomainError | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """One guarded change of a document that exists, as the keeper of documents gets it."""
-
-    id: str
-    seen: int
-    """The revision that the change was made from; any other revision in the store and nothing is written."""
-    revision: int
-    set: Mapping[str, Any]
-    pending: Sequence[Mapping[str, Any]]
-    pending_since: datetime | None
-    command: Mapping[str, Any] | None
-
-
-class DuplicateKey(Exception):
-    """A unique index refused a document. `index` is its name, empty for the id."""
-
-    def __init__(self, index: str) -> None:
-        super().__init__(index)
-        self.index = index
+ATTEMPTS = 12
+"""How often a change is tried again when others were faster."""
+_NOT_CONTENT = frozenset({"_id", "revision", "create_time", "update_time", "_pending", "_pending_since", "_commands"})
 
 
 class Collection(ABC, Generic[E]):
@@ -250,7 +166,7 @@ class Collection(ABC, Generic[E]):
         not the current one raises Conflict. A repeat of the same command returns the entity as it is now.
         """
         command = context.current().command
-        for attempt in range(_ATTEMPTS):
+        for attempt in range(ATTEMPTS):
             document = self._read([id], with_bookkeeping=True).get(id)
             if document is None:
                 raise self._not_found(id)
@@ -270,7 +186,7 @@ class Collection(ABC, Generic[E]):
                 return changed
             if self._in_transaction():
                 raise Contention(f"{self.name} {id}")
-            time.sleep(random.uniform(0, 0.002 * 2 ** min(attempt, 6)))
+            time.sleep(random.uniform(0, 0.002 * 2 ** min(attempt, 6)))  # noqa: S311
         raise Conflict(f"{id} is changed by too many others at once: try again", id=id)
 
     def fold(self, changes: Sequence[tuple[str, Callable[[E | None], Change[E]]]]) -> list[E]:
@@ -410,39 +326,10 @@ class Collection(ABC, Generic[E]):
     def _pending(
         self, entity: E, events: Sequence[Event], at: datetime, changed_fields: Sequence[str]
     ) -> list[dict[str, Any]]:
-        """The events as they wait for the relay, serialised once."""
         if bool(events) != self.publishes:
             what = "needs an event for every change" if self.publishes else "does not publish events"
             raise TypeError(f"{self.name} {what}")
-        here, waiting = context.current(), []
-        for number, event in enumerate(events):
-            message_class, event_type = event_message(self.service, type(event))
-            envelope = envelope_pb2.Envelope(
-                id=f"{entity.id}:{entity.revision}:{number}",
-                source=self.service,
-                type=event_type,
-                time=cast(Any, at),
-                tenant=here.tenant,
-                entity_id=entity.id,
-                revision=entity.revision,
-                actor=here.actor,
-                causation_id=here.causation_id,
-                correlation_id=here.correlation_id,
-                traceparent=tracing.traceparent(),
-                changed_fields=changed_fields,
-                data=to_proto(event.at_revision(entity), message_class).SerializeToString(),
-            )
-            waiting.append(
-                {
-                    "id": envelope.id,
-                    "seq": entity.revision,
-                    "type": event_type,
-                    "at": at,
-                    "traceparent": envelope.traceparent,
-                    "body": envelope.SerializeToString(),
-                }
-            )
-        return waiting
+        return waiting_events(self.service, entity, events, at, changed_fields)
 
     def _was_served(self, document: Mapping[str, Any], command: context.Command) -> bool:
         """Whether this entity has seen the command; refuses its key with another request."""
@@ -514,75 +401,15 @@ class Collection(ABC, Generic[E]):
         """Whether a transaction is open here."""
 
 
-R = TypeVar("R")
-
-
-class Database(ABC):
-    """The collections of one service."""
-
-    def __init__(self, service: str, page_key: bytes) -> None:
-        self.service = service
-        self.collections: dict[str, Collection[Any]] = {}
-        self._pager = Pager(page_key)
-
-    def collection(
-        self, entity: type[E], name: str, *, indexes: Sequence[Index] = (), publishes: bool = True
-    ) -> Collection[E]:
-        """Declare a collection. One that publishes needs an event for every change; projections do not."""
-        if name in self.collections:
-            raise ValueError(f"collection {name!r} is declared twice")
-        made = self._make(entity, name, indexes, publishes)
-        self.collections[name] = made
-        return made
-
-    def transact(self, work: Callable[[], R]) -> R:
-        """Run `work` in a transaction, again from the start when others were in the way (it must be pure but for the
-        store). Only for changes that must happen to several entities together."""
-        for attempt in range(_ATTEMPTS):
-            try:
-                with self.transaction():
-                    return work()
-            except Contention:
-                time.sleep(random.uniform(0, 0.004 * 2 ** min(attempt, 6)))
-        raise Conflict("too many others change the same entities at once: try again")
-
-    @abstractmethod
-    def _make(self, entity: type[E], name: str, indexes: Sequence[Index], publishes: bool) -> Collection[E]: ...
-
-    @abstractmethod
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Everything inside happens or nothing does; joins a transaction that is open. One attempt: Contention when
-        others were in the way."""
-
-
-_messages: dict[tuple[str, type[Event]], tuple[type[Message], str]] = {}
-
-
-def event_message(service: str, event: type[Event]) -> tuple[type[Message], str]:
-    """The message class and the type of a domain event: the message of its name in `kehu.<service>.v1.events`."""
-    known = _messages.get((service, event))
-    if known is None:
-        module = importlib.import_module(f"kehu.{service}.v1.events_pb2")
-        message_class = getattr(module, event.__name__)
-        event_type = message_class.DESCRIPTOR.GetOptions().Extensions[options_pb2.event].type
-        if not event_type:
-            raise TypeError(f"{message_class.DESCRIPTOR.full_name} lacks the option (kehu.common.v1.event)")
-        known = _messages[service, event] = message_class, event_type
-    return known
-
-
 def _changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """Names of the business fields that differ."""
-    names = (before.keys() | after.keys()) - {"_id", "revision", "create_time", "update_time", *_BOOKKEEPING}
+    names = (before.keys() | after.keys()) - _NOT_CONTENT
     return sorted(name for name in names if before.get(name) != after.get(name))
 
 
 def _content_hash(document: Mapping[str, Any]) -> bytes:
     """A fingerprint of what the caller gave, for keys that come with the data itself."""
-    content = {
-        name: value for name, value in document.items() if name not in ("_id", "revision", "create_time", "update_time")
-    }
+    content = {name: value for name, value in document.items() if name not in _NOT_CONTENT}
     return hashlib.sha256(msgspec.msgpack.encode(content, order="deterministic")).digest()
 
 

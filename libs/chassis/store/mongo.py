@@ -22,7 +22,9 @@ from libs.chassis import context, metrics
 from libs.chassis.domain import AlreadyExists, E
 from libs.chassis.filtering import Condition, to_mongo
 from libs.chassis.paging import Order, Pager
-from libs.chassis.store.collection import COMMANDS_KEPT, Collection, Contention, Database, DuplicateKey, Index, Write
+from libs.chassis.store.collection import Collection
+from libs.chassis.store.database import Database
+from libs.chassis.store.declaration import COMMANDS_KEPT, Contention, DuplicateKey, Index, Write
 
 Document = dict[str, Any]
 _DUPLICATE_KEY = 11000

@@ -1,0 +1,56 @@
+"""The collections of one service, and the rare transaction over several of them."""
+
+from __future__ import annotations
+
+import random
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from libs.chassis.domain import Conflict, E
+from libs.chassis.paging import Pager
+from libs.chassis.store.collection import ATTEMPTS, Collection
+from libs.chassis.store.declaration import Contention, Index
+
+R = TypeVar("R")
+
+
+class Database(ABC):
+    """The collections of one service."""
+
+    def __init__(self, service: str, page_key: bytes) -> None:
+        self.service = service
+        self.collections: dict[str, Collection[Any]] = {}
+        self._pager = Pager(page_key)
+
+    def collection(
+        self, entity: type[E], name: str, *, indexes: Sequence[Index] = (), publishes: bool = True
+    ) -> Collection[E]:
+        """Declare a collection. One that publishes needs an event for every change; projections do not."""
+        if name in self.collections:
+            raise ValueError(f"collection {name!r} is declared twice")
+        made = self._make(entity, name, indexes, publishes)
+        self.collections[name] = made
+        return made
+
+    def transact(self, work: Callable[[], R]) -> R:
+        """Run `work` in a transaction, again from the start when others were in the way (it must be pure but for the
+        store). Only for changes that must happen to several entities together."""
+        for attempt in range(ATTEMPTS):
+            try:
+                with self.transaction():
+                    return work()
+            except Contention:
+                time.sleep(random.uniform(0, 0.004 * 2 ** min(attempt, 6)))  # noqa: S311
+        raise Conflict("too many others change the same entities at once: try again")
+
+    @abstractmethod
+    def _make(self, entity: type[E], name: str, indexes: Sequence[Index], publishes: bool) -> Collection[E]: ...
+
+    @abstractmethod
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything inside happens or nothing does; joins a transaction that is open. One attempt: Contention when
+        others were in the way."""

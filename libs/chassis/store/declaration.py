@@ -1,0 +1,87 @@
+"""What a collection is told and what it answers: indexes, guarded writes, outcomes, and two ways to be refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Generic
+
+from libs.chassis.domain import DomainError, E
+from libs.chassis.filtering import Condition
+
+MAX_PENDING = 256
+"""Events of one entity that may wait for the relay before commands are refused: loud beats a 16 MiB document."""
+COMMANDS_KEPT = 64
+"""Idempotency keys remembered in an entity; a repeat is recognised among the last 64 commands on it."""
+
+
+class Contention(Exception):
+    """Others changed the same documents at the same time; the whole piece of work may be run again."""
+
+
+class RelayBehind(Exception):
+    """Too many events of one entity wait to be published, so it accepts no more changes for now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index; the tenant is put in front and the id at the end.
+
+    A key is a field path, descending with a `-` in front.
+    """
+
+    keys: tuple[str, ...]
+    unique: bool = False
+    only: Condition | None = None
+    """Index just the documents that meet this condition of equalities, ranges and `exists`."""
+    taken: str = ""
+    """What AlreadyExists says when a unique key is taken."""
+    every_tenant: bool = False
+    """Serves `across_tenants`: the tenant is not in front."""
+    expire_after: timedelta | None = None
+    """Remove documents this long after the time in the only key."""
+
+    @property
+    def name(self) -> str:
+        return "_".join(key.replace("-", "desc_") for key in self.keys) + ("_unique" if self.unique else "")
+
+    @property
+    def mongo_keys(self) -> list[tuple[str, int]]:
+        """The index as MongoDB is told."""
+        keys = [(key.lstrip("-"), -1 if key.startswith("-") else 1) for key in self.keys]
+        if self.expire_after is not None:
+            return keys
+        lead = [] if self.every_tenant else [("tenant", 1)]
+        return [*lead, *keys] if self.unique else [*lead, *keys, ("_id", keys[-1][1])]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[E]):
+    """What became of one entity of a bulk insert: stored or repeated (`entity`), or refused (`error`)."""
+
+    entity: E | None = None
+    created: bool = False
+    error: DomainError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One guarded change of a document that exists, as the keeper of documents gets it."""
+
+    id: str
+    seen: int
+    """The revision that the change was made from; any other revision in the store and nothing is written."""
+    revision: int
+    set: Mapping[str, Any]
+    pending: Sequence[Mapping[str, Any]]
+    pending_since: datetime | None
+    command: Mapping[str, Any] | None
+
+
+class DuplicateKey(Exception):
+    """A unique index refused a document. `index` is its name, empty for the id."""
+
+    def __init__(self, index: str) -> None:
+        super().__init__(index)
+        self.index = index

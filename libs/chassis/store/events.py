@@ -1,0 +1,66 @@
+"""The events of a change as they wait in the document of their entity, serialised once for relay, bus and journal."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, cast
+
+from google.protobuf.message import Message
+from kehu.common.v1 import envelope_pb2, options_pb2
+
+from libs.chassis import context, tracing
+from libs.chassis.codec import to_proto
+from libs.chassis.domain import Entity, Event
+
+
+def waiting_events(
+    service: str, entity: Entity, events: Sequence[Event], at: datetime, changed_fields: Sequence[str]
+) -> list[dict[str, Any]]:
+    """The `_pending` entries of the events that took `entity` to its revision."""
+    here, waiting = context.current(), []
+    for number, event in enumerate(events):
+        message_class, event_type = event_message(service, type(event))
+        envelope = envelope_pb2.Envelope(
+            id=f"{entity.id}:{entity.revision}:{number}",
+            source=service,
+            type=event_type,
+            time=cast(Any, at),
+            tenant=here.tenant,
+            entity_id=entity.id,
+            revision=entity.revision,
+            actor=here.actor,
+            causation_id=here.causation_id,
+            correlation_id=here.correlation_id,
+            traceparent=tracing.traceparent(),
+            changed_fields=changed_fields,
+            data=to_proto(event.at_revision(entity), message_class).SerializeToString(),
+        )
+        waiting.append(
+            {
+                "id": envelope.id,
+                "seq": entity.revision,
+                "type": event_type,
+                "at": at,
+                "traceparent": envelope.traceparent,
+                "body": envelope.SerializeToString(),
+            }
+        )
+    return waiting
+
+
+_messages: dict[tuple[str, type[Event]], tuple[type[Message], str]] = {}
+
+
+def event_message(service: str, event: type[Event]) -> tuple[type[Message], str]:
+    """The message class and the type of a domain event: the message of its name in `kehu.<service>.v1.events`."""
+    known = _messages.get((service, event))
+    if known is None:
+        module = importlib.import_module(f"kehu.{service}.v1.events_pb2")
+        message_class = getattr(module, event.__name__)
+        event_type = message_class.DESCRIPTOR.GetOptions().Extensions[options_pb2.event].type
+        if not event_type:
+            raise TypeError(f"{message_class.DESCRIPTOR.full_name} lacks the option (kehu.common.v1.event)")
+        known = _messages[service, event] = message_class, event_type
+    return known
