@@ -1,0 +1,115 @@
+"""A RabbitMQ node of our own on this machine, apart from any broker that is already there.
+
+The program is Debian's, started directly as the present user: Debian's wrapper would change to the user and the folders
+of the system's broker. Everything that nodes of one machine usually share is in the node's own folder, also the cookie;
+and it has its own port mapper (epmd), so its name cannot clash.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from pathlib import Path
+
+from libs.localstack.processes import HOST, Process, StackError, free_port, listening
+
+SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+PLUGINS = ("rabbitmq_consistent_hash_exchange",)
+
+_PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
+# An idle node must not burn a core that the services share.
+_NO_BUSY_WAITING = "+sbwt none +sbwtdcpu none +sbwtdio none"
+
+
+class Broker:
+    """One broker: a process, its port mapper, ports and a folder of data.
+
+    `port` is the AMQP port; 0 chooses a free one, which `restart` keeps.
+    """
+
+    def __init__(self, folder: Path, port: int = 0) -> None:
+        self.port = port or free_port()
+        self.process = Process(folder, "rabbitmq")
+        self.data = folder / "rabbitmq.data"
+        self._epmd = Process(folder, "epmd")
+
+    @property
+    def uri(self) -> str:
+        return f"amqp://guest:guest@{HOST}:{self.port}/"
+
+    @property
+    def alive(self) -> bool:
+        return self.process.alive
+
+    def start(self) -> None:
+        """Starts the broker and waits until it takes connections; nothing happens when it runs."""
+        if not self.alive:
+            if not SERVER.exists():
+                raise StackError("RabbitMQ is missing; run `make env`, or set KEHU_AMQP_URI to a broker.")
+            self._epmd.stop()
+            epmd_port = free_port()
+            self._epmd.start(["epmd", "-port", str(epmd_port), "-address", HOST])
+            self._epmd.wait_until(lambda: listening(epmd_port), 10)
+            self.process.start([SERVER], self._environment(epmd_port))
+        self.process.wait_until(self._answers, 90)
+
+    def kill(self, sig: signal.Signals = signal.SIGKILL) -> None:
+        """Sends a signal to the broker: SIGKILL ends it, SIGSTOP and SIGCONT freeze and thaw it."""
+        self.process.kill(sig)
+
+    def restart(self) -> None:
+        """Ends the broker in good order, if it runs, and starts it again with its data."""
+        self.stop()
+        self.start()
+
+    def stop(self) -> None:
+        """Ends the broker in good order and waits; nothing of it stays behind but its data."""
+        self.process.stop(grace=30)
+        self._epmd.stop()
+
+    def _answers(self) -> bool:
+        """Tells whether the broker greets a client: it listens only when it has started completely."""
+        try:
+            with socket.create_connection((HOST, self.port), timeout=2) as connection:
+                connection.sendall(_PROTOCOL_HEADER)
+                return connection.recv(1) == b"\x01"  # A method frame: connection.start.
+        except OSError:
+            return False
+
+    def _environment(self, epmd_port: int) -> dict[str, str]:
+        """Writes the configuration and returns the environment that makes the server use it, and only it."""
+        self.data.mkdir(parents=True, exist_ok=True)
+        plugins = self.data / "enabled_plugins"
+        config = self.data / "rabbitmq.conf"
+        advanced = self.data / "advanced.config"
+        plugins.write_text(f"[{','.join(PLUGINS)}].\n")
+        config.write_text(
+            f"listeners.tcp.1 = {HOST}:{self.port}\n"
+            "log.console = true\n"
+            "log.console.level = warning\n"
+            "log.file = false\n"
+            "vm_memory_high_watermark.absolute = 1GB\n"
+        )
+        advanced.write_text(f"[{{kernel, [{{inet_dist_use_interface, {{{HOST.replace('.', ',')}}}}}]}}].\n")
+        return {
+            "HOME": str(self.data),
+            # A number needs no name service.
+            "RABBITMQ_NODENAME": f"kehu@{HOST}",
+            "RABBITMQ_USE_LONGNAME": "true",
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_MNESIA_BASE": str(self.data / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(self.data / "log"),
+            "RABBITMQ_GENERATED_CONFIG_DIR": str(self.data / "generated"),
+            "RABBITMQ_FEATURE_FLAGS_FILE": str(self.data / "feature_flags"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(plugins),
+            "RABBITMQ_CONFIG_FILE": str(config),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(advanced),
+            "RABBITMQ_CONF_ENV_FILE": os.devnull,
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": _NO_BUSY_WAITING,
+            # Makes the script become the server instead of watching it, so that signals reach it.
+            "RUNNING_UNDER_SYSTEMD": "true",
+            "ERL_CRASH_DUMP_SECONDS": "0",
+            "ERL_EPMD_PORT": str(epmd_port),
+            "ERL_EPMD_ADDRESS": HOST,
+        }

@@ -1,0 +1,67 @@
+"""What every test may ask for: a real MongoDB, a real RabbitMQ, and the reference data."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from libs.localstack.mongo import ReplicaSet
+from libs.localstack.processes import guard
+from libs.localstack.rabbit import Broker
+
+ROOT = Path(__file__).resolve().parents[1]
+OFFLINE = ("tests/unit/", "tests/contract/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Closes the network to the tiers that are promised to need none."""
+    for item in items:
+        if item.nodeid.startswith(OFFLINE):
+            item.add_marker(pytest.mark.disable_socket)
+
+
+@pytest.fixture(scope="session")
+def stack_folder() -> Path:
+    """A folder for the processes of this run. They end, and it goes, with the run, even when that is killed."""
+    folder = Path(tempfile.mkdtemp(prefix="kehu-tests-"))
+    guard(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mongodb_uri(stack_folder: Path) -> Iterator[str]:
+    """A replica set of one member; `KEHU_TEST_MONGODB_URI` wins over our own."""
+    given = os.environ.get("KEHU_TEST_MONGODB_URI")
+    if given:
+        yield given
+        return
+    replica_set = ReplicaSet(stack_folder)
+    replica_set.start()
+    yield replica_set.uri
+    replica_set.stop()
+
+
+@pytest.fixture(scope="session")
+def amqp_uri(stack_folder: Path) -> Iterator[str]:
+    """A broker; `KEHU_TEST_AMQP_URI` wins over our own."""
+    given = os.environ.get("KEHU_TEST_AMQP_URI")
+    if given:
+        yield given
+        return
+    broker = Broker(stack_folder)
+    broker.start()
+    yield broker.uri
+    broker.stop()
+
+
+@pytest.fixture(scope="session")
+def reference_data() -> Path:
+    """The folder of public reference data (`KEHU_REFERENCE_DATA`)."""
+    folder = Path(os.environ.get("KEHU_REFERENCE_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"There is no reference data at {folder}; set KEHU_REFERENCE_DATA to its folder.")
+    return folder
