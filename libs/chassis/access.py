@@ -1,0 +1,224 @@
+"""Who may do what: tokens (JWT, Ed25519), scopes, and the scope that each method of a service asks for.
+
+A token names its subject, one tenant and scopes. A scope of a token may end in a wildcard: `profiles.*` covers
+`profiles.customers.read`, and `*` covers everything. Methods declare what they ask for in the protos,
+`option (kehu.common.v1.access) = {scope: "profiles.customers.read"}`.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+from google.protobuf.descriptor import MethodDescriptor
+from kehu.common.v1 import options_pb2
+
+from libs.chassis import logs
+
+log = logs.get(__name__)
+
+AUDIENCE = "kehu"
+ALGORITHM = "EdDSA"
+"""The only algorithm that is accepted, whatever a token says of itself."""
+
+LONGEST_LIFE = timedelta(hours=24)
+"""A token that lives longer is refused, because nothing can call it back."""
+
+SKEW = timedelta(seconds=30)
+"""How far the clock of the issuer may be off."""
+
+PUBLIC_SUFFIX = ".pub.pem"
+PRIVATE_KEY = "private.pem"
+PAGE_KEY = "page.key"
+
+_CACHED = 4096
+_LOOK_EVERY = 1.0
+
+
+class Unauthenticated(Exception):
+    """There is no token, or one that cannot be accepted; the message says why without repeating it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Whom a verified token speaks for."""
+
+    subject: str
+    tenant: str
+    scopes: frozenset[str]
+    expires: float
+    """Unix time in seconds."""
+
+    def may(self, scope: str) -> bool:
+        """Whether the token covers this scope."""
+        return scope in self.scopes or covers(self.scopes, scope)
+
+
+NOBODY = Principal("", "", frozenset(), 0.0)
+"""Who calls before anybody has looked."""
+
+
+def covers(granted: Iterable[str], scope: str) -> bool:
+    """Whether one of the granted scopes is `scope` or a wildcard above it."""
+    return any(held in (scope, "*") or (held.endswith(".*") and scope.startswith(held[:-1])) for held in granted)
+
+
+def scope_of(method: MethodDescriptor) -> str:
+    """The scope that a method asks for; LookupError when its proto does not say."""
+    scope: str = method.GetOptions().Extensions[options_pb2.access].scope
+    if not scope:
+        raise LookupError(
+            f"{method.full_name} does not say who may call it; add "
+            'option (kehu.common.v1.access) = {scope: "<service>.<resources>.<read or write>"} to it'
+        )
+    return scope
+
+
+class Verifier:
+    """Verifies tokens with the public keys of a folder, and notices within a second when keys come or go."""
+
+    def __init__(self, folder: Path, *, issuer: str = "kehu") -> None:
+        self._folder = folder
+        self._issuer = issuer
+        self._lock = threading.Lock()
+        self._keys: Mapping[str, Ed25519PublicKey] = {}
+        self._stamp: Mapping[Path, int] = {}
+        self._look_at = 0.0
+        self._verified: dict[str, Principal] = {}
+        self._load()
+        if not self._keys:
+            raise FileNotFoundError(f"{folder} holds no <key id>{PUBLIC_SUFFIX}; no token could be verified")
+
+    def verify(self, token: str) -> Principal:
+        """Whom the token speaks for; Unauthenticated when it cannot be accepted."""
+        if time.monotonic() >= self._look_at:
+            self._refresh()
+        known = self._verified.get(token)
+        if known is not None and known.expires + SKEW.total_seconds() > time.time():
+            return known
+        principal = self._decode(token)
+        if len(self._verified) >= _CACHED:
+            self._verified = {}
+        self._verified[token] = principal
+        return principal
+
+    def _decode(self, token: str) -> Principal:
+        try:
+            key = self._keys.get(jwt.get_unverified_header(token).get("kid", ""))
+            if key is None:
+                raise Unauthenticated("the token names no key that is known here")
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=[ALGORITHM],
+                audience=AUDIENCE,
+                issuer=self._issuer,
+                leeway=SKEW,
+                options={"require": ["exp", "iat", "iss", "aud", "sub"]},
+            )
+        except jwt.ExpiredSignatureError:
+            raise Unauthenticated("the token has expired") from None
+        except jwt.PyJWTError as error:
+            raise Unauthenticated(f"the token is not acceptable: {type(error).__name__}") from None
+        tenant, scopes = claims.get("tenant"), claims.get("scope")
+        if not (isinstance(tenant, str) and tenant and isinstance(scopes, str)):
+            raise Unauthenticated("the token needs the claims `tenant` and `scope` (names separated by spaces)")
+        if claims["exp"] - claims["iat"] > LONGEST_LIFE.total_seconds():
+            raise Unauthenticated(f"the token lives longer than {LONGEST_LIFE.total_seconds() / 3600:.0f} hours")
+        return Principal(claims["sub"], tenant, frozenset(scopes.split()), float(claims["exp"]))
+
+    def _refresh(self) -> None:
+        try:
+            self._load()
+        except (OSError, ValueError):
+            # A folder caught in the middle of a rotation; the keys that are known go on to work.
+            log.exception("the token keys cannot be read", folder=str(self._folder))
+
+    def _load(self) -> None:
+        with self._lock:
+            self._look_at = time.monotonic() + _LOOK_EVERY
+            files = {path: path.stat().st_mtime_ns for path in self._folder.glob(f"*{PUBLIC_SUFFIX}")}
+            if files != self._stamp:
+                self._keys = {path.name.removesuffix(PUBLIC_SUFFIX): _public_key(path) for path in files}
+                self._verified = {}
+                self._stamp = files
+
+
+def issue(
+    folder: Path,
+    *,
+    subject: str,
+    tenant: str,
+    scopes: Iterable[str],
+    lifetime: timedelta = timedelta(hours=12),
+    issuer: str = "kehu",
+) -> str:
+    """A token signed with the private key of the folder: for development and tests, and for the `kehu` command."""
+    private = load_pem_private_key((folder / PRIVATE_KEY).read_bytes(), password=None)
+    if not isinstance(private, Ed25519PrivateKey):
+        raise ValueError(f"{folder / PRIVATE_KEY} is not an Ed25519 key")  # noqa: TRY004  (a wrong file, not a wrong type)
+    now = int(time.time())
+    claims = {
+        "iss": issuer,
+        "aud": AUDIENCE,
+        "sub": subject,
+        "tenant": tenant,
+        "scope": " ".join(sorted(scopes)),
+        "iat": now,
+        "exp": now + int(lifetime.total_seconds()),
+    }
+    return jwt.encode(claims, private, algorithm=ALGORITHM, headers={"kid": _key_id(folder, private)})
+
+
+def make_keys(folder: Path, *, key_id: str = "dev") -> None:
+    """Fills a folder with a new signing key, its public half and a key for page tokens; keeps what is there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / PRIVATE_KEY).exists():
+        private = Ed25519PrivateKey.generate()
+        _write(folder / PRIVATE_KEY, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), 0o600)
+        _write(folder / f"{key_id}{PUBLIC_SUFFIX}", _public_bytes(private), 0o644)
+    if not (folder / PAGE_KEY).exists():
+        _write(folder / PAGE_KEY, secrets.token_hex(32).encode(), 0o600)
+
+
+def _key_id(folder: Path, private: Ed25519PrivateKey) -> str:
+    ours = _public_bytes(private)
+    for path in sorted(folder.glob(f"*{PUBLIC_SUFFIX}")):
+        if path.read_bytes() == ours:
+            return path.name.removesuffix(PUBLIC_SUFFIX)
+    raise FileNotFoundError(f"{folder} holds no <key id>{PUBLIC_SUFFIX} that belongs to {PRIVATE_KEY}")
+
+
+def _public_bytes(private: Ed25519PrivateKey) -> bytes:
+    return private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _public_key(path: Path) -> Ed25519PublicKey:
+    try:
+        key = load_pem_public_key(path.read_bytes())
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ValueError(f"{path} is not a public key in PEM form") from error
+    if not isinstance(key, Ed25519PublicKey):
+        raise ValueError(f"{path} is not an Ed25519 key")  # noqa: TRY004  (a wrong file, not a wrong type)
+    return key
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    path.touch(mode=mode)
+    path.write_bytes(content)

@@ -1,0 +1,244 @@
+"""The batch consumer: takes what is there, applies it in one transaction, acknowledges it in one stroke.
+
+The order of steps is the promise: effects commit, then what failed is safe in another queue, then everything is
+acknowledged. A crash between any two of them repeats events, which the inbox recognises; none can skip one.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Final
+
+import amqp
+from amqp.exceptions import RecoverableConnectionError
+
+from libs.chassis import identity, logs, metrics
+from libs.chassis.bus import BUS_ERRORS, Outgoing, Publisher, body_of, close, connect, service_topology, tick
+from libs.chassis.bus.topology import DEAD_LETTERS, dead_key, retry_exchange
+from libs.chassis.crash import crash_point
+from libs.chassis.inbox.effects import Effects, Failure
+from libs.chassis.inbox.fates import Permanent, Schedule, Trouble, fate_of
+from libs.chassis.inbox.subscription import Received, Subscription
+from libs.chassis.loop import Loop
+from libs.chassis.store import MongoDatabase
+
+BATCH: Final = 250
+"""Most events in one transaction."""
+SUSPECT_AFTER: Final = 3
+"""Deliveries after which an event is handled alone, because it may be what kills the process."""
+HELD_TOO_LONG: Final = 30.0
+"""Seconds that a batch may be held before the process says that it is not ready."""
+_LINGER: Final = 0.002
+"""Seconds without a further message after which the batch is what it is. Under load the next batch gathers by itself
+while this one commits, so waiting would only add delay."""
+
+log = logs.get(__name__)
+
+Spawn = Callable[[Callable[[], None]], object]
+"""Runs a function beside the loop: on a thread, or on a worker of nameko."""
+
+
+def thread(work: Callable[[], None]) -> None:
+    """Spawns plainly, without nameko."""
+    threading.Thread(target=work, name="inbox", daemon=True).start()
+
+
+class _Stopped(Exception):
+    """The loop was told to stop while it held a batch; the broker delivers it to the next consumer."""
+
+
+class Consumer(Loop):
+    """Consumes every partition of one subscription on a connection of its own."""
+
+    interruptions: ClassVar = (*BUS_ERRORS, _Stopped)
+
+    def __init__(
+        self,
+        database: MongoDatabase,
+        subscription: Subscription,
+        amqp_uri: Callable[[], str],
+        *,
+        spawn: Spawn = thread,
+        schedule: Schedule = Schedule(),
+        batch: int = BATCH,
+    ) -> None:
+        super().__init__(f"{database.service}.{subscription.name}")
+        self._service = database.service
+        self._subscription = subscription
+        self._route = subscription.route()
+        self._topology = service_topology(self._service, [self._route], schedule.tiers)
+        self._effects = Effects(database, subscription)
+        self._amqp_uri = amqp_uri
+        self._spawn = spawn
+        self._schedule = schedule
+        self._size = batch
+        self._buffer: deque[amqp.Message] = deque()
+
+    def _serve(self) -> None:
+        self._buffer.clear()
+        connection = connect(self._amqp_uri(), name=self.name)
+        try:
+            self._topology.declare(connection)
+            channel = connection.channel()
+            channel.auto_decode = False  # bodies are bytes whatever a message claims
+            channel.basic_qos(0, self._size, False)
+            queues = self._route.queues(self._service)
+            for queue in queues:
+                channel.basic_consume(
+                    queue, consumer_tag=queue, callback=self._buffer.append, on_cancel=self._cancelled
+                )
+            self.ready()
+            while not self.stopping.is_set():
+                self._gather(connection)
+                if self._buffer:
+                    self._handle(connection, channel, self._take())
+            for queue in queues:
+                channel.basic_cancel(queue)
+        finally:
+            close(connection)
+
+    @staticmethod
+    def _cancelled(queue: str) -> None:
+        # Silence would follow: the broker tells once that a queue is gone, and never that it is back.
+        raise RecoverableConnectionError(f"the broker cancelled the consumer of {queue}")
+
+    def _gather(self, connection: amqp.Connection) -> None:
+        """Waits up to a second for a first message, then takes what follows at once."""
+        self.beat()
+        connection.heartbeat_tick()
+        try:
+            while len(self._buffer) < self._size:
+                connection.drain_events(timeout=_LINGER if self._buffer else 1.0)
+        except TimeoutError:
+            return
+
+    def _take(self) -> list[amqp.Message]:
+        """The next batch: up to the first suspect, or a suspect alone."""
+        batch = [self._buffer.popleft()]
+        if not _is_suspect(batch[0]):
+            while self._buffer and len(batch) < self._size and not _is_suspect(self._buffer[0]):
+                batch.append(self._buffer.popleft())
+        return batch
+
+    def _handle(self, connection: amqp.Connection, channel: amqp.Channel, batch: Sequence[amqp.Message]) -> None:
+        crash_point("inbox.after_receive")
+        failed: list[tuple[amqp.Message, Exception]] = []
+        messages: list[amqp.Message] = []
+        events: list[Received] = []
+        for message in batch:
+            try:
+                events.append(self._subscription.decode(body_of(message)))
+                messages.append(message)
+            except Permanent as error:
+                failed.append((message, error))
+        if events:
+            failures = self._apply(connection, events, suspect=_is_suspect(batch[0]))
+            failed += [(messages[failure.index], failure.error) for failure in failures]
+            self._count(events, failures)
+        if failed:
+            crash_point("inbox.before_park")
+            self._set_aside(failed)
+            crash_point("inbox.after_park")
+        crash_point("inbox.before_ack")
+        channel.basic_ack(batch[-1].delivery_tag, multiple=True)
+        crash_point("inbox.after_ack")
+
+    def _apply(self, connection: amqp.Connection, events: Sequence[Received], *, suspect: bool) -> list[Failure]:
+        """Applies the events beside this loop, again and again while the database cannot."""
+
+        def work() -> list[Failure]:
+            if suspect and not self._effects.outlived(events[0]):
+                return [Failure(0, Permanent("the process died every time it handled this event"))]
+            return self._effects.apply(events)
+
+        begun = time.monotonic()
+        attempt = 0
+        while isinstance(outcome := self._beside(connection, work), Exception):
+            attempt += 1
+            if time.monotonic() - begun > HELD_TOO_LONG:
+                self.not_ready(f"holds {len(events)} events: {outcome}")
+            if fate_of(outcome) != "hold":
+                raise outcome
+            log.warning("batch held", loop=self.name, events=len(events), error=f"{type(outcome).__name__}: {outcome}")
+            self.pause(attempt)
+            if self.stopping.is_set():
+                raise _Stopped
+        self.ready()
+        metrics.INBOX_BATCH_SECONDS.labels(self._subscription.name).observe(time.monotonic() - begun)
+        return outcome
+
+    def _beside(self, connection: amqp.Connection, work: Callable[[], list[Failure]]) -> list[Failure] | Exception:
+        """What `work` returned or raised; keeps the heartbeat of the connection meanwhile."""
+        outcome: list[list[Failure] | Exception] = []
+        finished = threading.Event()
+
+        def run() -> None:
+            try:
+                outcome.append(work())
+            except Exception as error:  # handed over to the loop, which decides
+                outcome.append(error)
+            finally:
+                finished.set()
+
+        self._spawn(run)
+        lost: Exception | None = None
+        while not finished.wait(1.0):
+            self.beat()
+            try:
+                if lost is None:
+                    tick(connection)
+            except BUS_ERRORS as error:
+                lost = error  # a new connection must not deliver these events while they are still being applied
+        if lost is not None:
+            raise lost
+        return outcome[0]
+
+    def _set_aside(self, failed: Sequence[tuple[amqp.Message, Exception]]) -> None:
+        """Puts events that failed where they wait for another attempt or for a person."""
+        now = identity.now()
+        with Publisher(self._amqp_uri(), name=f"{self.name} (set aside)") as publisher:
+            publisher.publish([self._aside(message, error, now) for message, error in failed])
+
+    def _aside(self, message: amqp.Message, error: Exception, now: datetime) -> Outgoing:
+        queue = message.delivery_info["consumer_tag"]
+        headers = _headers(message)
+        trouble = Trouble.of(headers, error, queue, now)
+        delay: timedelta | None = None
+        if fate_of(error) == "retry":
+            delay = self._schedule.delay(trouble, now)
+        outcome = "parked" if delay is None else "retried"
+        (metrics.INBOX_PARKED if delay is None else metrics.INBOX_RETRIED).labels(self._subscription.name).inc()
+        metrics.INBOX_EVENTS.labels(self._subscription.name, outcome).inc()
+        id = message.properties.get("message_id", "")
+        log.warning(f"event {outcome}", loop=self.name, event_id=id, attempt=trouble.attempts, error=trouble.last_error)
+        return Outgoing(
+            exchange=DEAD_LETTERS if delay is None else retry_exchange(delay),
+            key=dead_key(self._service, self._subscription.name) if delay is None else queue,
+            body=body_of(message),
+            id=id,
+            headers={**headers, **trouble.headers()},
+        )
+
+    def _count(self, events: Sequence[Received], failures: Sequence[Failure]) -> None:
+        name = self._subscription.name
+        metrics.INBOX_EVENTS.labels(name, "applied").inc(len(events) - len(failures))
+        lag = metrics.INBOX_LAG_SECONDS.labels(name)
+        now = identity.now()
+        for event in events:
+            lag.observe(max(0.0, (now - event.time).total_seconds()))
+
+
+def _headers(message: amqp.Message) -> dict[str, Any]:
+    """The headers that travel on; those that the broker counts with begin anew in every queue."""
+    given = message.properties.get("application_headers") or {}
+    return {name: value for name, value in given.items() if name not in ("x-delivery-count", "x-death")}
+
+
+def _is_suspect(message: amqp.Message) -> bool:
+    headers = message.properties.get("application_headers") or {}
+    count = headers.get("x-delivery-count", 0)
+    return isinstance(count, int) and count >= SUSPECT_AFTER

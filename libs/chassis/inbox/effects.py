@@ -1,0 +1,123 @@
+"""Applying a batch: ids and effects in one transaction, and the bad event found among good ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from pymongo.collection import Collection as RawCollection
+
+from libs.chassis import context, identity, metrics, tracing
+from libs.chassis.context import Context
+from libs.chassis.crash import crash_point
+from libs.chassis.inbox.fates import fate_of
+from libs.chassis.inbox.subscription import Received, Subscription
+from libs.chassis.store import MongoDatabase
+
+COLLECTION: Final = "inbox"
+REMEMBERED_FOR: Final = timedelta(days=14)
+"""How long a repeat is recognised; longer than the retries and the stay of a parked event that is replayed blindly."""
+DEADLY_AFTER: Final = 5
+"""Times that the process may die while it handles one suspect event before the event is parked unhandled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An event that could not be applied."""
+
+    index: int
+    """Its place in the batch."""
+    error: Exception
+
+
+class Effects:
+    """Applies the events of one subscription, each exactly once."""
+
+    def __init__(self, database: MongoDatabase, subscription: Subscription) -> None:
+        self._database = database
+        self._subscription = subscription
+        self._inbox: RawCollection[dict[str, Any]] = database.raw[COLLECTION]
+
+    def apply(self, events: Sequence[Received]) -> list[Failure]:
+        """Applies all it can and tells the rest; raises, with some of them applied, what a repeat may cure.
+
+        A batch that fails is halved until the event at fault is alone: its neighbours succeed, in order.
+        """
+        return self._apply(events, 0)
+
+    def outlived(self, event: Received) -> bool:
+        """Whether the process may dare this event, which was delivered suspiciously often, once more.
+
+        Counted before it runs, outside of its transaction: a process that dies leaves the count behind.
+        """
+        mark = {"_id": f"{self._key(event)}|suspect"}
+        seen: dict[str, Any] | None = self._inbox.find_one_and_update(
+            mark, {"$inc": {"runs": 1}, "$set": {"at": identity.now()}}, upsert=True
+        )
+        return seen is None or seen["runs"] < DEADLY_AFTER
+
+    def _apply(self, events: Sequence[Received], offset: int) -> list[Failure]:
+        try:
+            self._transact(events)
+        except Exception as error:
+            if fate_of(error) == "hold":
+                raise
+            if len(events) == 1:
+                return [Failure(offset, error)]
+        else:
+            return []
+        half = len(events) // 2
+        return self._apply(events[:half], offset) + self._apply(events[half:], offset + half)
+
+    def _transact(self, events: Sequence[Received]) -> None:
+        with self._database.transaction():
+            fresh = self._remember(events) if self._subscription.remembers else events
+            for tenant, group in _by_tenant(fresh).items():
+                parent = group[0].traceparent if len(group) == 1 else ""
+                with context.enter(self._context(tenant, group)), tracing.work(self._subscription.name, parent=parent):
+                    self._subscription.handle(group)
+            crash_point("inbox.before_commit")
+        crash_point("inbox.after_commit")
+
+    def _remember(self, events: Sequence[Received]) -> list[Received]:
+        """Those not applied before, each once; they count as applied when the transaction commits."""
+        unique = {self._key(event): event for event in reversed(events)}
+        known = self._inbox.find({"_id": {"$in": list(unique)}}, {"_id": 1}, session=self._database.session)
+        for document in known:
+            del unique[document["_id"]]
+        fresh = [event for event in events if unique.get(self._key(event)) is event]
+        if repeated := len(events) - len(fresh):
+            metrics.INBOX_DUPLICATES.labels(self._subscription.name).inc(repeated)
+        if fresh:
+            at = identity.now()
+            # Before the effects: of two consumers that race for an event, one stops here.
+            self._inbox.insert_many(
+                [{"_id": self._key(event), "at": at} for event in fresh], session=self._database.session
+            )
+        return fresh
+
+    def _key(self, event: Received) -> str:
+        return f"{self._subscription.name}|{event.id}"
+
+    def _context(self, tenant: str, group: Sequence[Received]) -> Context:
+        correlations = {event.correlation_id for event in group}
+        return Context(
+            tenant=tenant,
+            actor=f"service:{self._database.service}",
+            causation_id=group[0].id if len(group) == 1 else "",
+            correlation_id=correlations.pop() if len(correlations) == 1 else "",
+        )
+
+
+def migrate(database: MongoDatabase) -> None:
+    """Makes the index that forgets old ids."""
+    database.raw[COLLECTION].create_index("at", expireAfterSeconds=int(REMEMBERED_FOR.total_seconds()))
+
+
+def _by_tenant(events: Sequence[Received]) -> dict[str, list[Received]]:
+    groups: dict[str, list[Received]] = {}
+    for event in events:
+        groups.setdefault(event.tenant, []).append(event)
+    return groups

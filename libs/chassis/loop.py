@@ -1,0 +1,93 @@
+"""Work that goes on until it is told to stop, and begins again after whatever interrupts it."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from abc import ABC, abstractmethod
+from typing import ClassVar, Final
+
+from libs.chassis import logs
+
+STALLED_AFTER: Final = 30.0
+"""Seconds without a heartbeat of the loop after which it counts as stuck."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
+
+log = logs.get(__name__)
+
+
+class Loop(ABC):
+    """Runs `_serve` again and again, with growing pauses while it fails.
+
+    Knows nothing of what runs it: `run` is the body of a thread, or of a green thread of nameko.
+    """
+
+    interruptions: ClassVar[tuple[type[Exception], ...]]
+    """Errors that end `_serve` and that a new beginning may cure; any other one ends the loop."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.stopping = threading.Event()
+        self._done = threading.Event()
+        self._beat = time.monotonic()
+        self._failures = 0
+        self._reason: str | None = "has not started"
+
+    def run(self) -> None:
+        """Works until `stop`."""
+        try:
+            while not self.stopping.is_set():
+                try:
+                    self._serve()
+                except self.interruptions as error:
+                    if not self.stopping.is_set():
+                        self.not_ready(f"{type(error).__name__}: {error}")
+                        log.warning("interrupted", loop=self.name, error=f"{type(error).__name__}: {error}")
+                        self._failures += 1
+                        self.pause(self._failures)
+        finally:
+            self.not_ready("has stopped")
+            self._done.set()
+
+    def stop(self) -> None:
+        """Asks the loop to finish what it has begun and end; returns at once."""
+        self.stopping.set()
+
+    def wait(self, timeout: float) -> bool:
+        """Whether the loop ended within `timeout` seconds."""
+        return self._done.wait(timeout)
+
+    def beat(self) -> None:
+        """Tells that the loop is alive; at least every few seconds, also while something else works for it."""
+        self._beat = time.monotonic()
+
+    def ready(self) -> None:
+        """Tells that the loop can do its work."""
+        self._failures = 0
+        self._reason = None
+        self.beat()
+
+    def not_ready(self, reason: str) -> None:
+        """Tells why the loop cannot do its work now."""
+        self._reason = f"{self.name}: {reason}"
+        self.beat()
+
+    def why_stalled(self) -> str | None:
+        """Why this process should be restarted, or None."""
+        age = time.monotonic() - self._beat
+        return f"{self.name}: no sign of life for {age:.0f} s" if age > STALLED_AFTER else None
+
+    def why_not_ready(self) -> str | None:
+        """Why the loop does no work now, or None."""
+        return self._reason
+
+    def pause(self, failures: int) -> None:
+        """Waits before another attempt: longer with every failure in a row, and never in step with other processes."""
+        longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(failures, 10))
+        self.stopping.wait(random.uniform(longest / 2, longest))  # noqa: S311  (jitter)
+        self.beat()
+
+    @abstractmethod
+    def _serve(self) -> None:
+        """Works until `stopping` is set; raises one of `interruptions` when it has to begin again."""

@@ -1,0 +1,18 @@
+"""Stage 2, authenticate: a verified token with the scope that the method asks for, before anything is looked up."""
+
+from __future__ import annotations
+
+from libs.chassis.access import Unauthenticated, Verifier
+from libs.chassis.domain import PermissionDenied
+from libs.chassis.rpc.call import Call
+
+_SCHEME = "bearer "
+
+
+def check(call: Call, verifier: Verifier) -> None:
+    """Sets the principal of the call; Unauthenticated or PermissionDenied otherwise."""
+    if call.token[: len(_SCHEME)].lower() != _SCHEME:
+        raise Unauthenticated("send the metadata `authorization: Bearer <token>`")
+    call.principal = verifier.verify(call.token[len(_SCHEME) :])
+    if not call.principal.may(call.method.scope):
+        raise PermissionDenied(f"the token lacks the scope {call.method.scope}", scope=call.method.scope)

@@ -1,0 +1,118 @@
+"""What the stages know: the method, worked out once when the server is made, and the call, which they fill in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import grpc
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.descriptor_pb2 import MethodOptions
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from libs.chassis.access import NOBODY, Principal, scope_of
+from libs.chassis.tracing import Span
+
+
+class Priority(Enum):
+    """How much of the server's capacity calls of a kind may fill: what matters least is refused first."""
+
+    READ = 1.0
+    WRITE = 0.9
+    REPEAT = 0.75
+    """A write that the client sends again: the first attempt may still be at work."""
+    BULK = 0.5
+
+
+@dataclass(slots=True, kw_only=True)
+class Method:
+    """One method of a servicer, with everything about it that does not depend on the call."""
+
+    path: str
+    """For example `/kehu.profiles.v1.ProfilesService/GetCustomer`."""
+    kind: str
+    """UNARY, CLIENT_STREAMING, SERVER_STREAMING or BIDI_STREAMING."""
+    scope: str
+    priority: Priority
+    request: type[Message]
+    commands: bool
+    """Whether requests carry a `request_id`."""
+    serve: Callable[[Any, grpc.ServicerContext], Any]
+    """The servicer's own code."""
+    seconds: float = 0.0
+    """Moving average of the time that this code takes."""
+    service: str = field(init=False)
+    """Full name of the service."""
+    labels: tuple[str, str, str] = field(init=False)
+    """The values of the labels grpc_type, grpc_service and grpc_method."""
+    streams: bool = field(init=False)
+    """Whether a call may last."""
+
+    def __post_init__(self) -> None:
+        _, self.service, name = self.path.split("/")
+        self.labels = (self.kind, self.service, name)
+        self.streams = self.kind != "UNARY"
+
+
+def describe(descriptor: MethodDescriptor, serve: Callable[[Any, grpc.ServicerContext], Any]) -> Method:
+    """The method of a descriptor; LookupError when its proto does not say who may call it."""
+    kinds = {
+        (False, False): "UNARY",
+        (True, False): "CLIENT_STREAMING",
+        (False, True): "SERVER_STREAMING",
+        (True, True): "BIDI_STREAMING",
+    }
+    return Method(
+        path=f"/{descriptor.containing_service.full_name}/{descriptor.name}",
+        kind=kinds[descriptor.client_streaming, descriptor.server_streaming],
+        scope=scope_of(descriptor),
+        priority=_priority(descriptor),
+        request=GetMessageClass(descriptor.input_type),
+        commands="request_id" in descriptor.input_type.fields_by_name,
+        serve=serve,
+    )
+
+
+def _priority(descriptor: MethodDescriptor) -> Priority:
+    rows = any(
+        f.message_type is not None and f.message_type.full_name == "kehu.common.v1.RowOutcome"
+        for f in descriptor.output_type.fields
+    )
+    if rows:
+        return Priority.BULK
+    if descriptor.GetOptions().idempotency_level == MethodOptions.NO_SIDE_EFFECTS:
+        return Priority.READ
+    return Priority.WRITE
+
+
+@dataclass(slots=True)
+class Call:
+    """One call from arrival to end."""
+
+    method: Method
+    request_id: str
+    """The id of this call in logs and answers (`x-request-id`); not the `request_id` of a command."""
+    token: str
+    span: Span
+    repeated: bool
+    """Whether the client's library sends it for another time."""
+    arrived: float = field(default_factory=time.perf_counter)
+    principal: Principal = NOBODY
+    waited: float = 0.0
+    """Seconds until a thread took it up."""
+    expires: float = float("inf")
+    """When the time of the call is used up, on the clock of `time.monotonic`."""
+    code: str = "CANCELLED"
+    """How it ended; it stays CANCELLED when the caller went away before its turn."""
+    reason: str = ""
+    error: BaseException | None = None
+    """What went wrong, when that is a defect or an outage."""
+
+
+current_call: ContextVar[Call] = ContextVar("kehu_call")
+"""grpc runs each call in a `contextvars.Context` of its own, from arrival on, so nothing has to be reset."""

@@ -1,0 +1,172 @@
+"""Stage 6, errors: the one table from what code raises to what a caller is told.
+
+Every status carries exactly one `ErrorInfo` of the domain `kehu`, whose reason is a name of
+`kehu.common.v1.ErrorReason`, and the details of its kind. The text of an exception that is not ours never leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NoReturn
+
+import grpc
+import pymongo.errors
+from amqp.exceptions import AMQPError
+from google.protobuf.message import Message
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+from libs.chassis.access import Unauthenticated
+from libs.chassis.domain import (
+    AlreadyExists,
+    Conflict,
+    DomainError,
+    FailedPrecondition,
+    FieldViolation,
+    InvalidArgument,
+    NotFound,
+    PermissionDenied,
+)
+
+DOMAIN = "kehu"
+DETAILS_KEY = "grpc-status-details-bin"
+RETRY_AFTER = 0.25
+"""Seconds after which a call that met an outage may be tried again."""
+
+# Clients accept 8 KiB of metadata in all: the message (three bytes per byte when percent-encoded), the same again
+# inside the details, and the details in base 64.
+_LONGEST_TEXT = 300
+_MOST_DETAIL = 2000
+
+_CODES: dict[type[DomainError], int] = {
+    InvalidArgument: code_pb2.INVALID_ARGUMENT,
+    NotFound: code_pb2.NOT_FOUND,
+    AlreadyExists: code_pb2.ALREADY_EXISTS,
+    FailedPrecondition: code_pb2.FAILED_PRECONDITION,
+    Conflict: code_pb2.ABORTED,
+    PermissionDenied: code_pb2.PERMISSION_DENIED,
+}
+
+_STATUS_CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+
+Metadata = tuple[tuple[str, str | bytes], ...]
+
+
+class Overloaded(Exception):
+    """The call is refused to protect the others; it may be sent again after `retry_after` seconds."""
+
+    def __init__(self, message: str, *, cause: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.cause = cause
+        self.retry_after = retry_after
+
+
+class Unavailable(Exception):
+    """This process cannot serve the call now, another one or a later one can."""
+
+
+class DeadlineExceeded(Exception):
+    """The time that the call had is used up."""
+
+
+def status_of(error: BaseException, *, request_id: str = "") -> status_pb2.Status:
+    """The `google.rpc.Status` of an error, whole or for one row of a bulk answer; `request_id` is named in defects."""
+    match error:
+        case DomainError():
+            return _refusal(error)
+        case Unauthenticated():
+            return _status(code_pb2.UNAUTHENTICATED, str(error), "UNAUTHENTICATED")
+        case Overloaded():
+            retry = _retry(error.retry_after)
+            return _status(
+                code_pb2.RESOURCE_EXHAUSTED, str(error), "OVERLOADED", retry, metadata={"cause": error.cause}
+            )
+        case Unavailable():
+            return _status(code_pb2.UNAVAILABLE, str(error), "UNAVAILABLE", _retry(RETRY_AFTER))
+        case DeadlineExceeded():
+            return _status(code_pb2.DEADLINE_EXCEEDED, "the deadline passed", "DEADLINE_EXCEEDED")
+    if is_outage(error):
+        text = "a store or the bus does not answer; the request may have been applied, repeat it with its request_id"
+        return _status(code_pb2.UNAVAILABLE, text, "UNAVAILABLE", _retry(RETRY_AFTER))
+    request = error_details_pb2.RequestInfo(request_id=request_id)
+    return _status(code_pb2.INTERNAL, f"internal error in request {request_id}", "INTERNAL", request)
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether the error says that a database, broker or network is away or busy, not that we did something wrong."""
+    if isinstance(error, pymongo.errors.PyMongoError):
+        return (
+            isinstance(error, pymongo.errors.ConnectionFailure | pymongo.errors.WTimeoutError)
+            or error.timeout
+            or error.has_error_label("TransientTransactionError")
+            or error.has_error_label("RetryableWriteError")
+        )
+    return isinstance(error, AMQPError | OSError)
+
+
+def reason_of(status: status_pb2.Status) -> str:
+    """The reason inside the status's `ErrorInfo`."""
+    info = error_details_pb2.ErrorInfo()
+    return info.reason if status.details[0].Unpack(info) else ""
+
+
+def abort(context: grpc.ServicerContext, status: status_pb2.Status, metadata: Metadata = ()) -> NoReturn:
+    """Ends the call with the status, by an exception that grpc knows."""
+    context.set_trailing_metadata((*metadata, (DETAILS_KEY, status.SerializeToString())))
+    context.abort(grpc_code(status), status.message)
+
+
+def grpc_code(status: status_pb2.Status) -> grpc.StatusCode:
+    """The code of the status as grpc names it."""
+    return _STATUS_CODES[status.code]
+
+
+def _refusal(error: DomainError) -> status_pb2.Status:
+    details: list[Message] = []
+    match error:
+        case InvalidArgument(violations=violations) if violations:
+            details = [_bad_request(violations)]
+        case NotFound(kind=kind, id=id):
+            named = error_details_pb2.ResourceInfo(resource_type=kind, resource_name=id[:_LONGEST_TEXT])
+            details = [named]
+        case FailedPrecondition():
+            unmet = error_details_pb2.PreconditionFailure.Violation(
+                type=error.reason_code,
+                subject=error.metadata.get("id", "")[:_LONGEST_TEXT],
+                description=error.message[:_LONGEST_TEXT],
+            )
+            details = [error_details_pb2.PreconditionFailure(violations=[unmet])]
+    code = next(code for kind, code in _CODES.items() if isinstance(error, kind))
+    return _status(code, error.message, error.reason_code, *details, metadata=error.metadata)
+
+
+def _bad_request(violations: Sequence[FieldViolation]) -> error_details_pb2.BadRequest:
+    """As many violations as fit into the metadata that clients accept; the first ones tell enough."""
+    wrong = error_details_pb2.BadRequest()
+    for violation in violations:
+        wrong.field_violations.add(
+            field=violation.field[:_LONGEST_TEXT],
+            description=violation.description[:_LONGEST_TEXT],
+            reason=violation.reason,
+        )
+        if wrong.ByteSize() > _MOST_DETAIL:
+            del wrong.field_violations[-1]
+            break
+    return wrong
+
+
+def _retry(seconds: float) -> error_details_pb2.RetryInfo:
+    retry = error_details_pb2.RetryInfo()
+    retry.retry_delay.FromMilliseconds(round(seconds * 1000))
+    return retry
+
+
+def _status(
+    code: int, message: str, reason: str, *details: Message, metadata: Mapping[str, str] = MappingProxyType({})
+) -> status_pb2.Status:
+    status = status_pb2.Status(code=code, message=message[:_LONGEST_TEXT])
+    shown = {name: value[:_LONGEST_TEXT] for name, value in metadata.items()}
+    for detail in (error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=shown), *details):
+        status.details.add().Pack(detail)
+    return status

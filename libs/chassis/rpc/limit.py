@@ -1,0 +1,125 @@
+"""Stage 3, limit: more work than can be done in time is refused at once, what matters least first.
+
+Three gates, cheapest cause first: a token bucket per tenant, so that one tenant cannot take the capacity of all; the
+number of streams that have a thread; and the number of unary calls in flight. The last limit moves by itself (additive
+increase, multiplicative decrease, the rule that TCP uses): as long as half of the calls find a thread within
+`PATIENCE` it grows when it was needed, and shrinks otherwise. It never falls below the number of threads, since with
+fewer calls than threads nobody waits.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import OrderedDict
+from statistics import median
+
+from libs.chassis import metrics
+from libs.chassis.rpc.call import Call, Priority
+from libs.chassis.rpc.errors import Overloaded
+from libs.chassis.rpc.pools import Pool
+
+PATIENCE = 0.02
+"""Seconds that half of the calls may wait for a thread."""
+
+START = 64
+MOST = 1024
+GROWTH = 4
+SHRINK = 0.9
+WINDOW = 0.25
+"""Seconds between two looks at the waiting times; fewer than `ENOUGH` of them are no ground for a decision."""
+ENOUGH = 8
+
+_TENANTS = 10_000
+
+
+class InFlight:
+    """The moving limit of unary calls in flight."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self.value = float(max(START, pool.threads))
+        self._waits: list[float] = []
+        self._peak = 0
+        self._look_at = time.monotonic() + WINDOW
+        self._looking = threading.Lock()
+        metrics.RPC_LIMIT.set(self.value)
+
+    def admit(self, priority: Priority) -> None:
+        """Overloaded when calls of this priority may not come in now."""
+        in_flight = self._pool.in_flight
+        self._peak = max(self._peak, in_flight + 1)
+        if in_flight >= max(1.0, self.value * priority.value):
+            raise refusal("in_flight", "the server is full")
+
+    def waited(self, seconds: float) -> None:
+        """A call got its thread after so many seconds."""
+        self._waits.append(seconds)
+        if time.monotonic() >= self._look_at and self._looking.acquire(blocking=False):
+            try:
+                if len(self._waits) >= ENOUGH:
+                    self._adjust()
+            finally:
+                self._looking.release()
+
+    def _adjust(self) -> None:
+        waits, self._waits = self._waits, []
+        peak, self._peak = self._peak, 0
+        self._look_at = time.monotonic() + WINDOW
+        if median(waits) > PATIENCE:
+            self.value = max(float(self._pool.threads), self.value * SHRINK)
+        elif peak >= self.value:
+            self.value = min(float(MOST), self.value + GROWTH)
+        metrics.RPC_LIMIT.set(self.value)
+
+
+class Buckets:
+    """One token bucket per tenant: `rate` calls per second, bursts of twice as many; a rate of 0 lets all pass."""
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._burst = rate * 2
+        self._lock = threading.Lock()
+        self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, tenant: str, now: float) -> None:
+        """Takes one token at `now` (seconds of any steady clock); Overloaded when there is none."""
+        if not self._rate:
+            return
+        with self._lock:
+            level, at = self._levels.get(tenant, (self._burst, now))
+            level = min(self._burst, level + (now - at) * self._rate)
+            if level < 1:
+                wait = (1 - level) / self._rate
+                raise refusal("tenant_rate", "too many calls of this tenant", max(0.1, wait))
+            self._levels[tenant] = (level - 1, now)
+            self._levels.move_to_end(tenant)
+            if len(self._levels) > _TENANTS:
+                self._levels.popitem(last=False)
+
+
+class Limiter:
+    """All three gates of one server."""
+
+    def __init__(self, unary: Pool, streams: Pool, tenant_rate: float) -> None:
+        self._streams = streams
+        self.in_flight = InFlight(unary)
+        self._buckets = Buckets(tenant_rate)
+
+    def admit(self, call: Call) -> None:
+        """Overloaded, with the time to wait before another attempt, when the call may not come in."""
+        method = call.method
+        self._buckets.take(call.principal.tenant, call.arrived)
+        if method.streams:
+            if self._streams.in_flight >= self._streams.threads * method.priority.value:
+                raise refusal("streams", "too many streams are open", random.uniform(1, 3))  # noqa: S311
+        else:
+            repeated = call.repeated and method.priority is Priority.WRITE
+            self.in_flight.admit(Priority.REPEAT if repeated else method.priority)
+
+
+def refusal(cause: str, message: str, retry_after: float | None = None) -> Overloaded:
+    """The counted refusal to raise; without a known time, callers come back spread over half a second."""
+    metrics.RPC_REFUSED.labels(cause).inc()
+    return Overloaded(message, cause=cause, retry_after=retry_after or random.uniform(0.1, 0.5))  # noqa: S311

@@ -1,0 +1,81 @@
+"""Stage 1, observe: every call is counted, timed, traced and written down as one line, however it ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+from prometheus_client.metrics import MetricWrapperBase
+
+from libs.chassis import logs, metrics, tracing
+from libs.chassis.access import NOBODY
+from libs.chassis.rpc.call import Call, Method
+
+log = logs.get("libs.chassis.rpc")
+
+REQUEST_ID = "x-request-id"
+"""Metadata key: an id that the caller chose for this call, or that we make; sent back, logged, and kept on events."""
+
+_REQUEST_ID = re.compile(r"[\w.:/+=-]{1,64}", re.ASCII)
+_FAULTS = frozenset({"INTERNAL", "UNKNOWN", "DATA_LOSS"})
+
+
+@cache
+def _child(metric: MetricWrapperBase, labels: tuple[str, ...]) -> Any:
+    """The series of these labels, which the library would look up under a lock for every call."""
+    return metric.labels(*labels)
+
+
+def arrive(method: Method, metadata: Iterable[tuple[str, str | bytes]]) -> Call:
+    """The call that has just come in."""
+    given = dict(metadata)
+    request_id = given.get(REQUEST_ID, "")
+    if not isinstance(request_id, str) or not _REQUEST_ID.fullmatch(request_id):
+        request_id = os.urandom(16).hex()
+    _child(metrics.RPC_STARTED, method.labels).inc()
+    return Call(
+        method=method,
+        request_id=request_id,
+        token=str(given.get("authorization", "")),
+        span=tracing.start(method.path[1:], parent=str(given.get(tracing.HEADER, ""))),
+        repeated="grpc-previous-rpc-attempts" in given,
+    )
+
+
+def taken_up(call: Call) -> None:
+    """A thread begins to work on the call."""
+    call.waited = time.perf_counter() - call.arrived
+    if not call.method.streams:
+        metrics.RPC_WAIT_SECONDS.observe(call.waited)
+
+
+def end(call: Call) -> None:
+    """The call is over; `call` says how."""
+    seconds = time.perf_counter() - call.arrived
+    labels = call.method.labels
+    _child(metrics.RPC_HANDLED, (*labels, call.code)).inc()
+    _child(metrics.RPC_SECONDS, labels).observe(seconds)
+    failed = call.code in _FAULTS
+    call.span.end(failure=call.code if failed else "")
+    facts = {
+        "method": call.method.path,
+        "code": call.code,
+        "ms": round(seconds * 1000, 2),
+        "request_id": call.request_id,
+    }
+    if call.reason:
+        facts["reason"] = call.reason
+    if call.principal is not NOBODY:
+        facts |= {"tenant": call.principal.tenant, "actor": call.principal.subject}
+    if call.span.traceparent:
+        facts["traceparent"] = call.span.traceparent
+    if failed:
+        log.error("call", **facts, exc_info=call.error)
+    elif call.error is not None:
+        log.warning("call", **facts, error=repr(call.error))
+    else:
+        log.info("call", **facts)

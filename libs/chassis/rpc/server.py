@@ -1,0 +1,197 @@
+"""The gRPC server of a service: servicers behind the chain, health, reflection, and an orderly end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from google.protobuf import descriptor_pool
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from libs.chassis import metrics, validation
+from libs.chassis.access import Verifier
+from libs.chassis.rpc import observe
+from libs.chassis.rpc.call import Method, describe
+from libs.chassis.rpc.chain import Chain
+from libs.chassis.rpc.limit import Limiter
+from libs.chassis.rpc.pools import Pool
+from libs.chassis.settings import Settings
+
+if TYPE_CHECKING:
+    Handler = grpc.RpcMethodHandler[Any, Any]
+
+AddToServer = Callable[[Any, Any], None]
+"""A generated `add_XServicer_to_server`."""
+
+LIVENESS = "liveness"
+READINESS = "readiness"
+"""Names that the health service answers to, beside the services' own and the empty one."""
+
+GRACE = 20.0
+"""Seconds that calls have to end when the server stops."""
+
+RECEIVE_LIMIT = 1024 * 1024
+SEND_LIMIT = 4 * 1024 * 1024
+METADATA_LIMIT = 8 * 1024
+"""Bytes of a request, of a response, and of the metadata of a call."""
+
+OPTIONS = (
+    # Without this a forgotten server on the same port does not fail the next one but takes half of its calls.
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_receive_message_length", RECEIVE_LIMIT),
+    ("grpc.max_send_message_length", SEND_LIMIT),
+    ("grpc.max_metadata_size", METADATA_LIMIT),
+    ("grpc.absolute_max_metadata_size", 2 * METADATA_LIMIT),
+    ("grpc.max_concurrent_streams", 1000),
+    # Clients must come back now and then, or a new process would get no calls.
+    ("grpc.max_connection_age_ms", 300_000),
+    ("grpc.max_connection_age_grace_ms", 60_000),
+    # A dead peer is noticed; one that pings more often than every 10 s is sent away.
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.http2.max_ping_strikes", 3),
+)
+
+
+class Server:
+    """Serves `servicers`, each given with its generated function; refuses to be made while a method is undeclared."""
+
+    def __init__(self, settings: Settings, servicers: Iterable[tuple[AddToServer, object]]) -> None:
+        self._settings = settings
+        self._unary = Pool("unary", settings.threads, observe.end)
+        self._streams = Pool("stream", settings.streams, observe.end)
+        self._limiter = Limiter(self._unary, self._streams, settings.tenant_rate)
+        registered = _Registered()
+        for add, servicer in servicers:
+            # Generated code imports the messages that it names, not the file that declares the service.
+            import_module(add.__module__.removesuffix("_grpc"))
+            add(servicer, registered)
+        methods = registered.methods
+        validation.warm({method.request for method in methods})
+        verifier = Verifier(settings.token_keys, issuer=settings.token_issuer)
+        self._chain = Chain(methods, verifier=verifier, unary=self._unary, streams=self._streams, limiter=self._limiter)
+        self._grpc = grpc.server(self._unary, handlers=[self._chain], options=OPTIONS)
+        self._services = sorted({method.service for method in methods})
+        self._health = health.HealthServicer()
+        self._ready: bool | None = None
+        self._add_health()
+        if settings.reflection:
+            self._add_reflection()
+        self.port = self._grpc.add_insecure_port(settings.listen)
+        """The port that is listened on, also when 0 was asked for."""
+        for pool in (self._unary, self._streams):
+            metrics.RPC_IN_FLIGHT.labels(pool.name).set_function(partial(getattr, pool, "in_flight"))
+
+    def start(self) -> None:
+        """Begins to serve; not yet ready, see `set_ready`."""
+        self._health.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
+        self.set_ready(False)
+        self._grpc.start()
+
+    def set_ready(self, ready: bool) -> None:
+        """Tells load balancers whether to send calls; the calls that come are served anyway."""
+        if ready == self._ready:
+            return
+        self._ready = ready
+        status = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
+        for name in ("", READINESS, *self._services):
+            self._health.set(name, status)
+
+    def drain(self, wait: float | None = None) -> None:
+        """Ends the service without failing a call: not ready, wait (as set, or given in seconds), finish what runs.
+
+        Streams end with UNAVAILABLE at once after the wait, because a watch would never end by itself.
+        """
+        self.set_ready(False)
+        time.sleep(self._settings.drain_seconds if wait is None else wait)
+        stopped = self._grpc.stop(GRACE)
+        self._chain.end_streams()
+        stopped.wait()
+        self._close()
+
+    def stop(self) -> None:
+        """Ends at once; calls that run are cancelled."""
+        self._grpc.stop(None)
+        self._chain.end_streams()
+        self._close()
+
+    def _close(self) -> None:
+        self._unary.shutdown()
+        self._streams.shutdown()
+
+    def _add_health(self) -> None:
+        # A thread of its own, so that probes are answered while all others are busy.
+        pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="health")
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, _Aside(self._grpc, pool))
+
+    def _add_reflection(self) -> None:
+        pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="reflection")
+        names = (*self._services, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, _Aside(self._grpc, pool))
+
+
+class _Registered:
+    """Takes what a generated `add_XServicer_to_server` registers, and keeps it for the chain."""
+
+    def __init__(self) -> None:
+        self.methods: list[Method] = []
+
+    def add_generic_rpc_handlers(self, handlers: object) -> None:
+        """Not needed: the same handlers come by name."""
+
+    def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Handler]) -> None:
+        """Describes each method of the service by its descriptor."""
+        declared = descriptor_pool.Default().FindServiceByName(service)
+        for name, handler in handlers.items():
+            self.methods.append(describe(declared.methods_by_name[name], _behavior(handler)))
+
+
+class _Aside:
+    """Registers handlers that run beside the chain, on threads of their own: probes carry no token."""
+
+    def __init__(self, server: grpc.Server, pool: ThreadPoolExecutor) -> None:
+        self._server = server
+        self._pool = pool
+
+    def add_generic_rpc_handlers(self, handlers: object) -> None:
+        """Not needed: the same handlers come by name."""
+
+    def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Handler]) -> None:
+        """Registers the same handlers, each bound to the pool."""
+        kinds = {
+            (False, False): grpc.unary_unary_rpc_method_handler,
+            (False, True): grpc.unary_stream_rpc_method_handler,
+            (True, True): grpc.stream_stream_rpc_method_handler,
+        }
+        bound = {}
+        for name, handler in handlers.items():
+            behavior = _OnPool(_behavior(handler), self._pool)
+            make = kinds[handler.request_streaming, handler.response_streaming]
+            bound[name] = make(behavior, handler.request_deserializer, handler.response_serializer)
+        self._server.add_registered_method_handlers(service, bound)
+
+
+def _behavior(handler: Handler) -> Callable[..., Any]:
+    """The servicer's own code behind a handler, which is under one of four names."""
+    found = (handler.unary_unary, handler.unary_stream, handler.stream_unary, handler.stream_stream)
+    return next(behavior for behavior in found if behavior is not None)
+
+
+class _OnPool:
+    """A behavior that names its pool; the library's own way sets attributes that all servers of a process share."""
+
+    def __init__(self, behavior: Callable[..., Any], pool: ThreadPoolExecutor) -> None:
+        self._behavior = behavior
+        self.experimental_thread_pool = pool
+        self.experimental_non_blocking = getattr(behavior, "experimental_non_blocking", False)
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._behavior(*arguments)

@@ -1,0 +1,62 @@
+"""Streaming calls: each has a thread of the stream pool, ends at once when the server drains, and knows when to stop.
+
+A servicer that waits for news asks `still_open(seconds)` instead of sleeping:
+
+    while rpc.still_open(0.5):
+        yield from news()
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextvars import ContextVar
+
+import grpc
+from google.rpc import status_pb2
+
+from libs.chassis.rpc.call import Call
+from libs.chassis.rpc.errors import DETAILS_KEY, grpc_code
+
+Send = Callable[[bytes | None], None]
+"""Sends one response, or with None the status; what grpc hands to a handler that is `experimental_non_blocking`."""
+
+
+class Stream:
+    """One open stream."""
+
+    def __init__(self, call: Call, context: grpc.ServicerContext, send: Send) -> None:
+        self._call = call
+        self._context = context
+        self._send = send
+        self._ending = threading.Lock()
+        self.over = threading.Event()
+        """Set when nothing more can be sent: the caller went away, the server drains, or all is said."""
+        if not context.add_callback(self.over.set):
+            self.over.set()
+
+    def send(self, response: bytes) -> None:
+        """Sends a response, waiting while the caller reads slowly."""
+        self._send(response)
+
+    def end(self, status: status_pb2.Status | None = None) -> None:
+        """Ends the stream, with an error if `status` is given; nothing happens when it is over already."""
+        with self._ending:
+            if self.over.is_set():
+                return
+            self.over.set()
+            self._call.code = "OK"
+            if status is not None:
+                self._call.code = grpc_code(status).name
+                self._context.set_trailing_metadata(((DETAILS_KEY, status.SerializeToString()),))
+                self._context.set_code(grpc_code(status))
+                self._context.set_details(status.message)
+            self._send(None)
+
+
+current_stream: ContextVar[Stream] = ContextVar("kehu_stream")
+
+
+def still_open(wait: float = 0.0) -> bool:
+    """Waits so many seconds, or until the current stream is over; whether there is still somebody to send to."""
+    return not current_stream.get().over.wait(wait)

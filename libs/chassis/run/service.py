@@ -1,0 +1,127 @@
+"""What a service is made of, and the choice of what this process is for."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar, get_args
+
+from amqp import AMQPError
+from pymongo.errors import ConnectionFailure
+
+from libs.chassis import logs, metrics, tracing
+from libs.chassis.access import PAGE_KEY
+from libs.chassis.journal import Journal
+from libs.chassis.settings import Role, Settings, SettingsError
+from libs.chassis.store import Database, MongoDatabase, connect
+from libs.chassis.timers import Timer
+
+if TYPE_CHECKING:
+    from libs.chassis.inbox import Subscription
+
+WRONG: Final = 1
+MISUSED: Final = 2
+UNAVAILABLE: Final = 75
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service(Generic[S]):
+    """The parts that a composition root brings together. Imports of grpc belong inside `servicers`."""
+
+    name: str
+    """Folder, database, exchange and metric label."""
+    store: Callable[[Database], S]
+    """Declares the collections."""
+    servicers: Callable[[S], Sequence[tuple[Callable[[Any, Any], None], object]]]
+    """Pairs of a generated `add_XServicer_to_server` and the servicer; called in an api process only."""
+    subscriptions: Callable[[S], Sequence[Subscription]] = lambda _: ()
+    """What the service reacts to; called in every role but api."""
+    timers: Callable[[S], Sequence[Timer]] = lambda _: ()
+    """What the service does when time comes; called in a worker only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process(Generic[S]):
+    """A service connected to its database, ready for its role."""
+
+    service: Service[S]
+    settings: Settings
+    database: MongoDatabase
+    store: S
+
+    @property
+    def journal(self) -> Journal:
+        """The journal of the service."""
+        return Journal(self.database)
+
+    def subscriptions(self) -> list[Subscription]:
+        """Everything the worker consumes: the service's own subscriptions and the journal."""
+        return [*self.service.subscriptions(self.store), self.journal.subscription()]
+
+    def amqp_uri(self) -> str:
+        """The address of the broker, read again each time because credentials change."""
+        return self.settings.amqp_uri.read()
+
+
+def main(service: Service[Any]) -> NoReturn:
+    """Runs the role that the command names and ends the process with its exit code."""
+    sys.exit(_run(service, sys.argv[1:]))
+
+
+def _run(service: Service[Any], arguments: Sequence[str]) -> int:
+    role: Role
+    match arguments:
+        case ["api" | "worker" | "migrate" | "check" as role]:
+            pass
+        case _:
+            print(f"usage: kehu {service.name} {'|'.join(get_args(Role))}", file=sys.stderr)  # noqa: T201
+            return MISUSED
+    try:
+        settings = Settings.read(role)
+        logs.configure(service.name, role, settings.log_level)
+        process = _connect(service, settings)
+        return _act(process, role)
+    except (SettingsError, FileNotFoundError) as error:
+        print(f"kehu {service.name} {role}: {error}", file=sys.stderr)  # noqa: T201
+        return MISUSED
+    except (ConnectionFailure, AMQPError, OSError) as error:
+        logs.get(__name__).error("gives up", error=f"{type(error).__name__}: {error}")
+        return UNAVAILABLE
+
+
+def _connect(service: Service[S], settings: Settings) -> Process[S]:
+    client = connect(settings.mongodb_uri.read(), service.name)
+    database = MongoDatabase(client, service.name, page_key=_page_key(settings))
+    return Process(service, settings, database, service.store(database))
+
+
+def _page_key(settings: Settings) -> bytes:
+    """The key of page tokens; roles that make none may do without the folder."""
+    path = settings.token_keys / PAGE_KEY
+    return bytes.fromhex(path.read_text(encoding="ascii").strip()) if path.exists() else bytes(32)
+
+
+def _act(process: Process[Any], role: Role) -> int:
+    if role in ("migrate", "check"):
+        from libs.chassis.run import upkeep
+
+        return upkeep.migrate(process) if role == "migrate" else upkeep.check(process)
+    from libs.chassis.run.upkeep import require_migrated
+
+    require_migrated(process)
+    metrics.watch_process()
+    tracing.configure(process.service.name, process.settings.trace_endpoint)
+    logs.get(__name__).info("starts", settings=process.settings.describe())
+    # Without a handler, the first process of a container ignores SIGTERM.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if role == "api":
+        from libs.chassis.run.api import serve
+
+        return serve(process)
+    from libs.chassis.run.worker import work
+
+    return work(process)

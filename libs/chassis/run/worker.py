@@ -1,0 +1,124 @@
+"""The worker process: one nameko container with a loop for the relay and one for each subscription."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+import eventlet
+from eventlet import patcher
+from nameko.runners import ServiceRunner
+
+from libs.chassis import logs, tracing
+from libs.chassis.admin import AdminServer
+from libs.chassis.inbox.consumer import Consumer, Spawn
+from libs.chassis.inbox.entrypoint import LoopEntrypoint, service_class
+from libs.chassis.lease import MongoLease
+from libs.chassis.loop import Loop
+from libs.chassis.outbox import Relay
+from libs.chassis.run.service import Process
+from libs.chassis.timers import Timer, TimerLoop
+
+LOOK_EVERY: Final = 0.5
+"""Seconds between two looks of the watchdog."""
+STOP_BUDGET: Final = 40.0
+DIED: Final = 3
+TOO_LATE: Final = 70
+_WORKERS: Final = 100
+
+log = logs.get(__name__)
+
+
+def work(process: Process[Any]) -> int:
+    """Works until SIGTERM or SIGINT, then finishes what it has begun."""
+    if not patcher.is_monkey_patched("socket"):
+        raise RuntimeError("start workers as `kehu <service> worker` or `python -m services.<service> worker`")
+    runner = ServiceRunner({"max_workers": _WORKERS})
+    runner.add_service(service_class(process.service.name, _loops(process)))
+    worker = _Worker(runner)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # A handler interrupts green threads anywhere, so it only schedules.
+        signal.signal(number, lambda *_: eventlet.spawn_n(worker.stop))
+    eventlet.spawn_n(worker.watch)
+    runner.start()
+    admin = AdminServer(process.settings.admin_listen, live=worker.why_stalled, ready=worker.why_not_ready)
+    admin.start()
+    log.info("works", loops=[loop.name for loop in worker.loops()], admin_port=admin.port)
+    runner.wait()
+    admin.stop()
+    tracing.shutdown()
+    process.database.client.close()
+    log.info("stopped")
+    return 0
+
+
+class _Worker:
+    """Ends the process when it should end: in good order when asked, at once when nameko lives on without working."""
+
+    def __init__(self, runner: ServiceRunner) -> None:
+        self._runner = runner
+        self._stopping = False
+
+    def loops(self) -> list[Loop]:
+        """The loops of the container, sorted by name."""
+        entrypoints = [e for c in self._runner.containers for e in c.entrypoints if isinstance(e, LoopEntrypoint)]
+        return sorted((entrypoint.loop for entrypoint in entrypoints), key=lambda loop: loop.name)
+
+    def stop(self) -> None:
+        """Stops everything in good order."""
+        if self._stopping:
+            return
+        self._stopping = True
+        log.info("stops")
+        eventlet.spawn_after(STOP_BUDGET, os._exit, TOO_LATE)
+        self._runner.stop()
+
+    def watch(self) -> None:
+        """Ends the process with a container that died: its extensions are gone, and nothing would start them again."""
+        while not self._stopping:
+            for container in self._runner.containers:
+                if container._being_killed or container._died.ready():  # noqa: SLF001  (nameko tells it in no other way)
+                    log.error("the container died; the process ends")
+                    sys.stdout.flush()
+                    os._exit(DIED)
+            eventlet.sleep(LOOK_EVERY)
+
+    def why_stalled(self) -> str | None:
+        """The reason to kill this process, or None."""
+        return self._first(Loop.why_stalled)
+
+    def why_not_ready(self) -> str | None:
+        """The reason not to count on this process, or None."""
+        return "is stopping" if self._stopping else self._first(Loop.why_not_ready)
+
+    def _first(self, ask: Callable[[Loop], str | None]) -> str | None:
+        return next(filter(None, map(ask, self.loops())), None)
+
+
+def _loops(process: Process[Any]) -> dict[str, Callable[[Spawn], Loop]]:
+    """Name → what makes the loop."""
+    database = process.database
+    owner = f"{socket.gethostname()}/{os.getpid()}"
+
+    def relay(_: Spawn) -> Loop:
+        return Relay(database, process.amqp_uri, MongoLease(database.raw["leases"], "relay", owner))
+
+    loops: dict[str, Callable[[Spawn], Loop]] = {"relay": relay}
+    for subscription in process.subscriptions():
+
+        def consumer(spawn: Spawn, subscription: Any = subscription) -> Loop:
+            return Consumer(database, subscription, process.amqp_uri, spawn=spawn)
+
+        loops[f"subscription {subscription.name}"] = consumer
+    for timer in process.service.timers(process.store):
+
+        def timed(_: Spawn, timer: Timer = timer) -> Loop:
+            lease = MongoLease(database.raw["leases"], f"timer.{timer.name}", owner)
+            return TimerLoop(database.service, timer, lease)
+
+        loops[f"timer {timer.name}"] = timed
+    return loops

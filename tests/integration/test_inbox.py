@@ -1,0 +1,231 @@
+"""Events have their effect exactly once, whatever the broker, the handler or the operator does."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from libs.chassis import context
+from libs.chassis.bus import Outgoing
+from libs.chassis.inbox import Permanent, Received, Retryable, Transient
+from libs.chassis.store import connect
+from tests.support.ledger_service.station import Station
+from tests.support.loops import eventually, running
+
+
+@pytest.fixture(scope="module")
+def client(mongodb_uri: str) -> Iterator[object]:
+    with connect(mongodb_uri, "ledger") as client:
+        yield client
+
+
+@pytest.fixture
+def station(client, amqp_uri: str) -> Iterator[Station]:
+    station = Station(client, amqp_uri)
+    yield station
+    station.close()
+
+
+def test_repeats_and_disorder_change_nothing(station: Station) -> None:
+    ids = station.open(*(f"name {n}" for n in range(30)))
+    for id in ids[:10]:
+        station.deposit(id, 4)
+    events = station.waiting() * 5
+    random.Random(7).shuffle(events)
+    station.publish(events)
+    with running(station.consumer(batch=20)):
+        eventually(lambda: station.database.raw["inbox"].count_documents({}) == 70)
+        eventually(lambda: station.depth() == 0)
+    assert station.counts() == {id: 5 if id in ids[:10] else 1 for id in ids}
+
+
+def test_a_handler_works_for_one_tenant_at_a_time_and_in_its_name(station: Station) -> None:
+    seen: list[tuple[str, str, str, set[str]]] = []
+
+    def handle(events: Sequence[Received]) -> None:
+        here = context.current()
+        seen.append((here.tenant, here.actor, here.causation_id, {event.tenant for event in events}))
+        with events[0].cause():
+            assert context.current().causation_id == events[0].id
+
+    station.open("a", "b", tenant="acme")
+    station.open("c", tenant="bolt")
+    station.publish(station.waiting())
+    with running(station.consumer(handle)):
+        eventually(lambda: station.database.raw["inbox"].count_documents({}) == 3)
+    assert {(tenant, actor) for tenant, actor, _, _ in seen} == {("acme", "service:ledger"), ("bolt", "service:ledger")}
+    assert all(tenants == {tenant} for tenant, _, _, tenants in seen)
+
+
+def test_a_poisonous_event_is_parked_and_its_neighbours_pass(station: Station) -> None:
+    good = station.open(*(f"name {n}" for n in range(60)))
+    [bad] = station.open("permanent")
+    good += station.open(*(f"name {n}" for n in range(60, 120)))
+    station.publish(station.waiting())
+    with running(station.consumer()):
+        eventually(lambda: len(station.counts()) == 120)
+        eventually(lambda: len(station.dead().list()) == 1)
+    assert station.counts() == dict.fromkeys(good, 1)
+    [parked] = station.dead().list()
+    assert parked.id == f"{bad}:1:0"
+    assert parked.reason == "Permanent: cannot be counted"
+    assert parked.attempts == 1
+    assert parked.envelope is not None
+    assert parked.envelope.entity_id == bad
+
+
+def test_what_is_no_event_of_ours_is_parked_as_it_came(station: Station) -> None:
+    [id] = station.open("a")
+    [event] = station.waiting()
+    exchange = event.exchange
+    foreign = [b"{}", b"\xff\xfe", b"", event.body[:-3], event.body.replace(b"account.opened", b"account.closed")]
+    station.publish(
+        [Outgoing(exchange=exchange, key="x", body=body, id=f"m{n}", headers={"x-agg": str(n)}) for n, body in enumerate(foreign)]
+    )
+    station.publish([event])
+    with running(station.consumer()):
+        eventually(lambda: station.count(id) == 1)
+        eventually(lambda: len(station.dead().list()) == len(foreign))
+    assert {parked.body for parked in station.dead().list()} == set(foreign)
+
+
+def test_a_retryable_event_comes_back_later_and_then_has_its_effect(station: Station) -> None:
+    attempts: dict[str, int] = defaultdict(int)
+
+    def handle(events: Sequence[Received]) -> None:
+        for event in events:
+            attempts[event.id] += 1
+            if event.message.account.name == "later" and attempts[event.id] < 6:
+                raise Retryable(f"attempt {attempts[event.id]}")
+        station.store.count(events)
+
+    [later, now] = station.open("later", "now")
+    station.publish(station.waiting())
+    with running(station.consumer(handle, batch=1)):
+        eventually(lambda: station.count(now) == 1)
+        assert station.count(later) == 0
+        eventually(lambda: station.count(later) == 1)
+    assert attempts[f"{later}:1:0"] == 6
+    assert station.dead().list() == []
+
+
+def test_an_event_is_retried_until_it_is_too_old_and_then_parked_with_its_history(station: Station) -> None:
+    from dataclasses import replace
+    from datetime import timedelta
+
+    station.schedule = replace(station.schedule, give_up_after=timedelta(seconds=1))
+    [id] = station.open("retryable")
+    station.publish(station.waiting())
+    with running(station.consumer()):
+        eventually(lambda: len(station.dead().list()) == 1)
+    [parked] = station.dead().list()
+    assert parked.id == f"{id}:1:0"
+    assert parked.attempts > 2
+    assert parked.reason == "Retryable: not now"
+    assert parked.headers["x-first-error"] == "Retryable: not now"
+    assert parked.origin_queue in station.queues
+
+
+def test_trouble_of_the_database_holds_the_batch_and_counts_against_no_event(station: Station) -> None:
+    failures = iter([Transient("down"), ConnectionError("gone"), Transient("down")])
+
+    def handle(events: Sequence[Received]) -> None:
+        if (failure := next(failures, None)) is not None:
+            raise failure
+        station.store.count(events)
+
+    ids = station.open("a", "b", "c")
+    station.publish(station.waiting())
+    with running(station.consumer(handle)):
+        eventually(lambda: station.counts() == dict.fromkeys(ids, 1))
+    assert station.dead().list() == []
+    assert station.depth() == 0
+
+
+def test_an_entity_is_handled_in_order_also_when_its_consumer_changes(station: Station) -> None:
+    seen: dict[str, list[int]] = defaultdict(list)
+
+    def handle(events: Sequence[Received]) -> None:
+        for event in events:
+            seen[event.entity_id].append(event.revision)
+        station.store.count(events)
+
+    first, second = station.consumer(handle, batch=10), station.consumer(handle, batch=10)
+    ids = station.open(*(f"name {n}" for n in range(10)))
+    with running(station.relay(), second):
+        with running(first):
+            for id in ids:
+                station.deposit(id, 10)
+        for id in ids:
+            station.deposit(id, 10)
+        eventually(lambda: station.counts() == dict.fromkeys(ids, 21))
+    for revisions in seen.values():
+        fresh = [r for n, r in enumerate(revisions) if r not in revisions[:n]]
+        assert fresh == list(range(1, 22))
+
+
+def test_stopping_finishes_and_acknowledges_what_was_begun(station: Station) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def handle(events: Sequence[Received]) -> None:
+        begun.set()
+        assert go_on.wait(10)
+        station.store.count(events)
+
+    [id] = station.open("a")
+    station.publish(station.waiting())
+    consumer = station.consumer(handle)
+    with running(consumer):
+        assert begun.wait(10)
+        consumer.stop()
+        go_on.set()
+        assert consumer.wait(5)
+    assert station.count(id) == 1
+    assert station.left_over() == []
+
+
+def test_a_deleted_queue_is_noticed_and_made_again(station: Station) -> None:
+    with running(station.consumer()):
+        eventually(lambda: _consumers(station) == len(station.queues))
+        with station.channel() as channel:
+            channel.queue_delete(station.queues[0])
+        eventually(lambda: _consumers(station) == len(station.queues))
+        ids = station.open(*(f"name {n}" for n in range(10)))
+        station.publish(station.waiting())
+        eventually(lambda: station.counts() == dict.fromkeys(ids, 1))
+
+
+def test_an_operator_replays_parked_events_or_drops_them_with_a_reason(station: Station) -> None:
+    mended = threading.Event()
+
+    def handle(events: Sequence[Received]) -> None:
+        if not mended.is_set():
+            raise Permanent("broken")
+        station.store.count(events)
+
+    kept, dropped = station.open("kept", "dropped")
+    station.publish(station.waiting())
+    with running(station.consumer(handle)):
+        eventually(lambda: len(station.dead().list()) == 2)
+        with pytest.raises(ValueError, match="say why"):
+            station.dead().drop([f"{dropped}:1:0"], " ")
+        assert station.dead().drop([f"{dropped}:1:0"], "made by a test") == 1
+        assert station.dead().show(f"{dropped}:1:0") is None
+        mended.set()
+        assert station.dead().replay() == 1
+        eventually(lambda: station.counts() == {kept: 1})
+    assert station.dead().list() == []
+    audit = [(e["action"], e["event"], e["actor"], e.get("reason")) for e in station.database.raw["audit"].find()]
+    assert audit == [("drop", f"{dropped}:1:0", "operator", "made by a test"), ("replay", f"{kept}:1:0", "operator", None)]
+
+
+def _consumers(station: Station) -> int:
+    with station.channel() as channel:
+        try:
+            return sum(channel.queue_declare(queue, passive=True).consumer_count for queue in station.queues)
+        except Exception:
+            return 0

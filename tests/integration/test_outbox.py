@@ -1,0 +1,176 @@
+"""The relay publishes everything at least once, in the order of each entity, and forgets nothing it has not published."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict, deque
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from kehu.common.v1 import envelope_pb2
+from libs.chassis.bus import Publisher, PublishFailed
+from libs.chassis.bus.publisher import Batch
+from libs.chassis.inbox import Received
+from libs.chassis.lease import MongoLease
+from libs.chassis.outbox import Relay
+from libs.chassis.store import connect
+from tests.support.ledger_service.station import Station
+from tests.support.loops import eventually, running
+
+
+@pytest.fixture(scope="module")
+def client(mongodb_uri: str) -> Iterator[object]:
+    with connect(mongodb_uri, "ledger") as client:
+        yield client
+
+
+@pytest.fixture
+def station(client, amqp_uri: str) -> Iterator[Station]:
+    station = Station(client, amqp_uri)
+    yield station
+    station.close()
+
+
+def test_events_arrive_once_and_their_entities_forget_them(station: Station) -> None:
+    ids = station.open(*(f"name {n}" for n in range(50)))
+    with running(station.relay(events=20), station.consumer()):
+        eventually(lambda: station.counts() == dict.fromkeys(ids, 1))
+        eventually(lambda: not station.waiting())
+    for document in station.database.raw["accounts"].find():
+        assert document["_pending"] == []
+        assert "_pending_since" not in document
+
+
+def test_a_message_tells_the_broker_what_the_envelope_tells_everybody(station: Station) -> None:
+    [id] = station.open("a")
+    bodies = [event.body for event in station.waiting()]
+    with running(station.relay()):
+        eventually(lambda: not station.waiting())
+    with station.channel() as channel:
+        found: list[Any] = []
+        for queue in station.queues:
+            channel.basic_consume(queue, callback=found.append)
+        while not found:
+            channel.connection.drain_events(timeout=5)
+    [message] = found
+    envelope = envelope_pb2.Envelope.FromString(message.body)
+    assert [message.body] == bodies
+    assert message.properties["message_id"] == envelope.id == f"{id}:1:0"
+    assert message.properties["delivery_mode"] == 2
+    assert message.delivery_info["routing_key"] == envelope.type == "kehu.ledger.account.opened.v1"
+    assert message.headers == {"x-agg": id, "x-seq": 1, "x-tenant": "acme"}
+
+
+def test_events_of_an_entity_go_out_in_the_order_of_its_revisions(station: Station) -> None:
+    seen: dict[str, list[int]] = defaultdict(list)
+
+    def handle(events: Sequence[Received]) -> None:
+        for event in events:
+            seen[event.entity_id].append(event.revision)
+
+    ids = station.open(*(f"name {n}" for n in range(8)))
+    with running(station.relay(events=7), station.consumer(handle)):
+        for _ in range(20):
+            for id in ids:
+                station.deposit(id)
+        eventually(lambda: sum(map(len, seen.values())) == 8 * 21)
+    assert seen == {id: list(range(1, 22)) for id in ids}
+
+
+def test_what_was_added_while_a_batch_was_on_its_way_stays(station: Station) -> None:
+    [id] = station.open("a")
+
+    relay, flights = station.relay(), deque[Any]()
+    with Publisher(station.amqp_uri, name="test") as publisher:
+        assert relay._depart(publisher, flights)
+        station.deposit(id, 2)
+        assert not relay._depart(publisher, flights), "an entity is never in two batches"
+        relay._land(publisher, flights.popleft())
+    assert [event.id for event in station.waiting()] == [f"{id}:2:0", f"{id}:3:0"]
+    [document] = station.database.raw["accounts"].find()
+    assert document["_pending_since"] == document["_pending"][0]["at"]
+
+
+def test_two_relays_that_both_believe_to_lead_only_repeat_each_other(station: Station) -> None:
+    seen: dict[str, list[int]] = defaultdict(list)
+
+    def handle(events: Sequence[Received]) -> None:
+        for event in events:
+            seen[event.entity_id].append(event.revision)
+        station.store.count(events)
+
+    with running(station.relay(), station.relay(), station.consumer(handle)):
+        ids = station.open(*(f"name {n}" for n in range(20)))
+        for id in ids:
+            station.deposit(id, 9)
+        eventually(lambda: station.counts() == dict.fromkeys(ids, 10))
+        eventually(lambda: not station.waiting())
+    assert all(sorted(revisions) == list(range(1, 11)) for revisions in seen.values())
+
+
+def test_a_batch_that_fails_is_cleared_by_nobody(station: Station) -> None:
+    station.open("a", "b")
+
+    class Refusing(Publisher):
+        def wait(self, batch: Batch) -> None:
+            raise PublishFailed("nacked", "full")
+
+    relay, flights = station.relay(), deque[Any]()
+    with Refusing(station.amqp_uri, name="test") as publisher, pytest.raises(PublishFailed):
+        relay._depart(publisher, flights)
+        relay._land(publisher, flights.popleft())
+    assert len(station.waiting()) == 2
+
+
+class TestLease:
+    """Leadership in a MongoDB document."""
+
+    @pytest.fixture
+    def name(self) -> str:
+        return uuid4().hex
+
+    def lease(self, client, name: str, owner: str, seconds: float = 0.5) -> MongoLease:
+        quick = {"time_to_live": timedelta(seconds=seconds), "renew_after": timedelta(seconds=0.1), "try_after": timedelta(0)}
+        return MongoLease(client["ledger_leases"]["leases"], name, owner, **quick)
+
+    def test_one_holds_it_and_keeps_it_by_asking(self, client, name: str) -> None:
+        first, second = self.lease(client, name, "first"), self.lease(client, name, "second")
+        until = time.monotonic() + 1.5
+        while time.monotonic() < until:
+            assert first.hold()
+            assert not second.hold()
+            time.sleep(0.05)
+        assert first.epoch == 1
+
+    def test_the_next_one_takes_over_with_a_higher_epoch_when_it_expires(self, client, name: str) -> None:
+        first, second = self.lease(client, name, "first"), self.lease(client, name, "second")
+        assert first.hold()
+        eventually(second.hold, seconds=2)
+        assert second.epoch == 2
+        eventually(lambda: not first.hold(), seconds=1)
+
+    def test_released_it_is_free_at_once_and_the_epoch_goes_on_rising(self, client, name: str) -> None:
+        first, second = self.lease(client, name, "first", 60), self.lease(client, name, "second", 60)
+        assert first.hold()
+        assert not second.hold()
+        first.release()
+        assert second.hold()
+        assert (first.epoch, second.epoch) == (1, 2)
+        first.release()
+        assert not first.hold()
+
+    def test_a_follower_publishes_nothing(self, client, station: Station, name: str) -> None:
+        leader = self.lease(client, name, "leader", 60)
+        assert leader.hold()
+        relay: Relay = station.relay(lease=self.lease(client, name, "follower", 60))
+        station.open("a")
+        with running(relay):
+            eventually(lambda: relay.why_not_ready() is None)
+            time.sleep(0.3)
+            assert len(station.waiting()) == 1
+            leader.release()
+            eventually(lambda: not station.waiting())

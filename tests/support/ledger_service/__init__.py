@@ -1,0 +1,1 @@
+"""The service `ledger` as processes; nothing is imported here, because a worker patches before it imports."""

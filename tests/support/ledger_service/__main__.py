@@ -1,0 +1,7 @@
+from libs.chassis.run import Service, main
+from tests.support.ledger_service.store import LedgerStore, subscriptions
+
+SERVICE = Service(name="ledger", store=LedgerStore, servicers=lambda _: [], subscriptions=subscriptions)
+
+if __name__ == "__main__":
+    main(SERVICE)

@@ -1,0 +1,147 @@
+"""The composed system as real processes: every service as api and worker, started by the `kehu` command."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import grpc
+
+from libs.chassis import access
+from libs.chassis.rpc.channel import connect
+from libs.client.client import SERVICES, Client
+from libs.client.retry import Retry
+from libs.localstack.processes import HOST, Process, answers, free_port
+
+KEHU = Path(sys.executable).with_name("kehu")
+ROLES = ("api", "worker")
+
+
+class System:
+    """The services over a given store and bus; processes are named `profiles-api`, `profiles-worker` and so on."""
+
+    def __init__(self, folder: Path, *, mongodb_uri: str, amqp_uri: str) -> None:
+        self._keys = folder / "keys"
+        self._stores = {"KEHU_MONGODB_URI": mongodb_uri, "KEHU_AMQP_URI": amqp_uri}
+        self._processes = {
+            f"{s}-{role}": Process(folder / "services", f"{s}-{role}") for s in SERVICES for role in ROLES
+        }
+        self._admin_ports = {name: free_port() for name in self._processes}
+        self.targets = {service: f"{HOST}:{free_port()}" for service in SERVICES}
+        access.make_keys(self._keys)
+
+    def start(self) -> None:
+        """Migrates, starts every process and returns when all are ready."""
+        for service in SERVICES:
+            command = [KEHU, service, "migrate"]
+            done = subprocess.run(command, env=self._settings(), capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise RuntimeError(f"`kehu {service} migrate` failed:\n{done.stdout}{done.stderr}")
+        for name in self._processes:
+            self._launch(name)
+        for name in self._processes:
+            self.wait_ready(name)
+
+    def stop(self) -> None:
+        """Ends every process."""
+        for process in self._processes.values():
+            process.stop()
+
+    def kill(self, name: str, sig: signal.Signals = signal.SIGKILL) -> None:
+        """Sends a signal to a process, by default the one that nothing can prepare for."""
+        self._processes[name].kill(sig)
+
+    def restart(self, name: str) -> None:
+        """Ends a process in good order, or what a kill left of it, and starts it again on the same address."""
+        self._processes[name].stop()
+        self._launch(name)
+        self.wait_ready(name)
+
+    def wait_ready(self, name: str) -> None:
+        """Returns when a process says that it is ready."""
+        port = self._admin_ports[name]
+        self._processes[name].wait_until(lambda: answers(f"http://{HOST}:{port}/readyz"), 60)
+
+    def pid(self, name: str) -> int:
+        """The id of a running process."""
+        pid = self._processes[name].pid
+        if pid is None:
+            raise RuntimeError(f"{name} does not run; its log is {self._processes[name].log}")
+        return pid
+
+    def log(self, name: str) -> str:
+        """What a process has said."""
+        return self._processes[name].log.read_text(errors="replace")
+
+    def admin(self, name: str) -> str:
+        """The address of a process's /readyz and /metrics."""
+        return f"http://{HOST}:{self._admin_ports[name]}"
+
+    def token(
+        self,
+        tenant: str,
+        scopes: Sequence[str] = ("*",),
+        *,
+        subject: str = "tester",
+        life: timedelta = timedelta(hours=1),
+    ) -> str:
+        """A token for a tenant."""
+        return access.issue(self._keys, subject=subject, tenant=tenant, scopes=scopes, lifetime=life)
+
+    def client(
+        self, tenant: str, scopes: Sequence[str] = ("*",), *, timeout: float = 10.0, retry: Retry | None = None
+    ) -> Client:
+        """The product's own client, for a tenant."""
+        return Client(self.targets, token=self.token(tenant, scopes), timeout=timeout, retry=retry)
+
+    def channel(self, service: str) -> grpc.Channel:
+        """A bare channel, for calls that the client would not make."""
+        return connect(self.targets[service])
+
+    def environment(self, tenant: str) -> dict[str, str]:
+        """What the command line needs to work for a tenant."""
+        return {
+            **_without_kehu(os.environ),
+            **self._stores,
+            **{f"KEHU_TARGET_{service.upper()}": target for service, target in self.targets.items()},
+            "KEHU_TOKEN_KEYS": str(self._keys),
+            "KEHU_TENANT": tenant,
+            "COLUMNS": "120",
+        }
+
+    def kehu(self, tenant: str, *arguments: str | Path, seconds: float = 60) -> subprocess.CompletedProcess[str]:
+        """Runs the command line for a tenant and returns what it printed."""
+        return subprocess.run(
+            [KEHU, *map(str, arguments)],
+            env=self.environment(tenant),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+
+    def _launch(self, name: str) -> None:
+        service, _, role = name.partition("-")
+        settings = self._settings() | {"KEHU_ADMIN_LISTEN": f"{HOST}:{self._admin_ports[name]}"}
+        if role == "api":
+            settings["KEHU_LISTEN"] = self.targets[service]
+        self._processes[name].start([KEHU, service, role], settings)
+
+    def _settings(self) -> dict[str, str]:
+        return {
+            **_without_kehu(os.environ),
+            **self._stores,
+            "KEHU_TOKEN_KEYS": str(self._keys),
+            "KEHU_DRAIN_SECONDS": "0",
+        }
+
+
+def _without_kehu(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment without settings that are meant for another stack."""
+    return {name: value for name, value in environ.items() if not name.startswith("KEHU_")}

@@ -1,0 +1,379 @@
+"""The stages of a call, each by itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import grpc
+import pymongo
+import pytest
+
+from libs.chassis import metrics
+from libs.chassis.access import Principal, Unauthenticated
+from libs.chassis.domain import InvalidArgument, PermissionDenied
+from libs.chassis.rpc import authenticate, deadline, limit, observe, validate
+from libs.chassis.rpc.call import Call, Method, Priority, describe
+from libs.chassis.rpc.errors import DeadlineExceeded, Overloaded
+from libs.chassis.rpc.limit import Buckets, InFlight, Limiter
+from libs.chassis.rpc.pools import Inline, Pool
+from libs.chassis.tracing import Span
+from tests.support.lab import lab
+
+REQUEST_ID = "0b9c2f0c-5b7e-4a52-9f4e-0d4b3c8f7a11"
+
+
+def method(name: str = "GetThing") -> Method:
+    """A method of the lab."""
+    return describe(lab().DESCRIPTOR.services_by_name["LabService"].methods_by_name[name], lambda request, _: request)
+
+
+def call(name: str = "GetThing", **facts: Any) -> Call:
+    """A call of it."""
+    usual: dict[str, Any] = {"request_id": "r", "token": "", "span": Span(""), "repeated": False}
+    return Call(method=method(name), **(usual | facts))
+
+
+class Time:
+    """The part of grpc's context that the deadline stage looks at."""
+
+    def __init__(self, remaining: float | None) -> None:
+        self._remaining = remaining
+
+    def time_remaining(self) -> float | None:
+        """Seconds."""
+        return self._remaining
+
+
+class Full(Pool):
+    """A pool that says how full it is."""
+
+    def __init__(self, threads: int, in_flight: int) -> None:
+        super().__init__("full", threads, lambda _: None)
+        self.in_flight = in_flight
+
+
+# ------------------------------------------------------------------------------------------------ methods
+
+
+def test_everything_about_a_method_is_known_before_a_call() -> None:
+    got = method("WatchThings")
+    assert (got.path, got.kind, got.streams) == ("/lab.v1.LabService/WatchThings", "SERVER_STREAMING", True)
+    assert (got.scope, got.request, got.commands) == ("lab.things.read", lab().GetThingRequest, False)
+    assert method("CreateThing").commands
+
+
+def test_priorities_follow_from_the_protos() -> None:
+    names = ("GetThing", "CreateThing", "ImportThings")
+    assert [method(name).priority for name in names] == [Priority.READ, Priority.WRITE, Priority.BULK]
+
+
+def test_a_method_without_a_scope_is_refused_by_name() -> None:
+    from grpc_health.v1 import health_pb2
+
+    with pytest.raises(LookupError, match=r"grpc\.health\.v1\.Health\.Check does not say who may call it"):
+        describe(health_pb2.DESCRIPTOR.services_by_name["Health"].methods_by_name["Check"], lambda request, _: request)
+
+
+# ------------------------------------------------------------------------------------------------ observe
+
+
+def test_a_call_takes_the_id_and_the_trace_that_it_brings() -> None:
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    metadata = [("x-request-id", "web:7"), ("traceparent", trace), ("authorization", "Bearer x")]
+    got = observe.arrive(method(), metadata)
+    assert (got.request_id, got.span.traceparent, got.token, got.repeated) == ("web:7", trace, "Bearer x", False)
+
+
+@pytest.mark.parametrize("given", ["", "x" * 65, "two\nlines", "客户", b"bytes"])
+def test_an_id_that_could_spoil_a_log_is_replaced(given: Any) -> None:
+    got = observe.arrive(method(), [("x-request-id", given)])
+    assert len(got.request_id) == 32
+    assert got.request_id != given
+
+
+def test_a_repeated_attempt_is_seen() -> None:
+    assert observe.arrive(method(), [("grpc-previous-rpc-attempts", "1")]).repeated
+
+
+def test_every_end_is_counted_with_its_code() -> None:
+    def count() -> float:
+        labels = {"grpc_type": "UNARY", "grpc_service": "lab.v1.LabService", "grpc_method": "GetThing"}
+        return (
+            metrics.REGISTRY.get_sample_value("grpc_server_handled_total", labels | {"grpc_code": "NOT_FOUND"}) or 0.0
+        )
+
+    before = count()
+    observe.end(call(code="NOT_FOUND"))
+    assert count() == before + 1
+
+
+# ------------------------------------------------------------------------------------------- authenticate
+
+
+class Known:
+    """Knows one token."""
+
+    def verify(self, token: str) -> Principal:
+        """Whom it speaks for."""
+        if token != "good":
+            raise Unauthenticated("unknown")
+        return Principal("user:1", "acme", frozenset({"lab.things.read"}), time.time() + 60)
+
+
+@pytest.mark.parametrize("token", ["", "good", "Basic good", "Bearer", "Bearer bad"])
+def test_a_call_without_a_good_token_is_not_authenticated(token: str) -> None:
+    with pytest.raises(Unauthenticated):
+        authenticate.check(call(token=token), Known())  # type: ignore[arg-type]
+
+
+def test_a_good_token_needs_the_scope_of_the_method() -> None:
+    welcome = call(token="bearer good")
+    authenticate.check(welcome, Known())  # type: ignore[arg-type]
+    assert welcome.principal.tenant == "acme"
+    with pytest.raises(PermissionDenied) as refused:
+        authenticate.check(call("CreateThing", token="Bearer good"), Known())  # type: ignore[arg-type]
+    assert refused.value.metadata == {"scope": "lab.things.write"}
+
+
+# -------------------------------------------------------------------------------------------------- limit
+
+
+def test_a_tenant_may_burst_and_then_gets_its_rate() -> None:
+    buckets = Buckets(rate=10)
+    for _ in range(20):
+        buckets.take("acme", 0.0)
+    with pytest.raises(Overloaded) as refused:
+        buckets.take("acme", 0.0)
+    assert refused.value.retry_after == pytest.approx(0.1)
+    buckets.take("other", 0.0)
+    buckets.take("acme", 0.1)
+    with pytest.raises(Overloaded):
+        buckets.take("acme", 0.1)
+
+
+def test_tenants_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limit, "_TENANTS", 3)
+    buckets = Buckets(rate=1)
+    for number in range(10):
+        buckets.take(f"t{number}", 0.0)
+    assert list(buckets._levels) == ["t7", "t8", "t9"]
+
+
+def test_a_rate_of_zero_is_no_limit() -> None:
+    for _ in range(1000):
+        Buckets(rate=0).take("acme", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("in_flight", "welcome"),
+    [
+        (31, {"READ", "WRITE", "REPEAT", "BULK"}),
+        (32, {"READ", "WRITE", "REPEAT"}),
+        (48, {"READ", "WRITE"}),
+        (58, {"READ"}),
+        (64, set()),
+    ],
+)
+def test_what_matters_least_is_refused_first(in_flight: int, welcome: set[str]) -> None:
+    gate = InFlight(Full(8, in_flight))
+    admitted = set()
+    for priority in Priority:
+        try:
+            gate.admit(priority)
+        except Overloaded as refused:
+            assert refused.cause == "in_flight"
+        else:
+            admitted.add(priority.name)
+    assert admitted == welcome
+
+
+def after(gate: InFlight, wait: float, windows: int, *, admit: bool = False) -> float:
+    """The limit after so many windows of calls that waited so long."""
+    for _ in range(windows):
+        gate._look_at = 0.0
+        if admit:
+            gate.admit(Priority.READ)
+        for _ in range(limit.ENOUGH):
+            gate.waited(wait)
+    return gate.value
+
+
+def test_the_limit_shrinks_while_calls_wait_but_not_below_the_threads() -> None:
+    gate = InFlight(Full(8, 0))
+    assert after(gate, limit.PATIENCE * 2, 1) == pytest.approx(limit.START * limit.SHRINK)
+    assert after(gate, limit.PATIENCE * 2, 100) == 8
+
+
+def test_the_limit_grows_only_when_it_was_needed() -> None:
+    assert after(InFlight(Full(8, 0)), 0.0, 3) == limit.START
+    assert after(InFlight(Full(8, limit.START - 1)), 0.0, 1, admit=True) == limit.START + limit.GROWTH
+
+
+def test_streams_have_a_bound_of_their_own() -> None:
+    limiter = Limiter(Full(8, 64), Full(10, 9), 0)
+    limiter.admit(call("WatchThings"))
+    with pytest.raises(Overloaded) as refused:
+        Limiter(Full(8, 0), Full(10, 10), 0).admit(call("WatchThings"))
+    assert refused.value.cause == "streams"
+
+
+def test_a_write_sent_again_counts_as_such() -> None:
+    limiter = Limiter(Full(8, 50), Full(1, 0), 0)
+    limiter.admit(call("CreateThing"))
+    limiter.admit(call("GetThing", repeated=True))
+    with pytest.raises(Overloaded):
+        limiter.admit(call("CreateThing", repeated=True))
+
+
+# ----------------------------------------------------------------------------------------------- deadline
+
+
+@pytest.mark.parametrize(
+    ("given", "left"), [(None, deadline.DEFAULT), (9e9, deadline.DEFAULT), (2.0, 2.0), (900.0, deadline.LONGEST)]
+)
+def test_a_unary_call_always_has_an_end(given: float | None, left: float) -> None:
+    served = call()
+    deadline.begin(served, Time(given))  # type: ignore[arg-type]
+    assert served.expires - time.monotonic() == pytest.approx(left, abs=0.1)
+
+
+def test_a_stream_ends_only_when_its_caller_says_so() -> None:
+    served = call("WatchThings")
+    deadline.begin(served, Time(9e9))  # type: ignore[arg-type]
+    assert served.expires == float("inf")
+    deadline.begin(served, Time(60))  # type: ignore[arg-type]
+    assert served.expires < float("inf")
+
+
+def test_what_cannot_end_in_time_is_not_begun_until_the_memory_fades() -> None:
+    served = call()
+    served.method.seconds = 1.0
+    deadline.begin(served, Time(1.3))  # type: ignore[arg-type]
+    refused = 0
+    while True:
+        try:
+            deadline.begin(served, Time(1.0))  # type: ignore[arg-type]
+        except Overloaded as error:
+            assert error.cause == "deadline"
+            refused += 1
+        else:
+            break
+    assert 1 < refused < 20
+
+
+def test_the_average_follows_what_calls_take() -> None:
+    served = call()
+    for _ in range(100):
+        deadline.learn(served, 0.2)
+    assert served.method.seconds == pytest.approx(0.2, rel=0.01)
+
+
+def test_the_driver_gets_four_fifths_of_what_is_left() -> None:
+    from pymongo import _csot
+
+    served = call()
+    deadline.begin(served, Time(1.0))  # type: ignore[arg-type]
+    with deadline.database(served):
+        assert _csot.get_timeout() == pytest.approx(0.8, abs=0.05)
+    assert _csot.get_timeout() is None
+
+
+def test_a_driver_that_used_up_its_time_is_a_passed_deadline_and_one_that_did_not_an_outage() -> None:
+    served = call(expires=time.monotonic() + 0.1)
+    outage = pymongo.errors.ServerSelectionTimeoutError("no primary")
+    assert deadline.passed(served, outage, time.monotonic() - 1) is not outage
+    assert isinstance(deadline.passed(served, outage, time.monotonic() - 1), DeadlineExceeded)
+    assert deadline.passed(replace(served, expires=time.monotonic() + 5), outage, time.monotonic()) is outage
+    defect = KeyError("x")
+    assert deadline.passed(served, defect, time.monotonic() - 1) is defect
+
+
+# ----------------------------------------------------------------------------------------------- validate
+
+
+def test_bytes_that_are_no_request_are_malformed() -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        validate.read(method(), b"\xff\xff\xff")
+    assert (refused.value.reason_code, refused.value.metadata) == (
+        "MALFORMED_REQUEST",
+        {"type": "lab.v1.GetThingRequest"},
+    )
+
+
+def test_the_fingerprint_covers_everything_but_the_key() -> None:
+    creates = method("CreateThing")
+
+    def fingerprint(key: str = REQUEST_ID, owner: Method = creates, **thing: Any) -> bytes:
+        request = lab().CreateThingRequest(thing=lab().Thing(**thing), request_id=key)
+        command = validate.command(owner, request)
+        assert command is not None
+        assert command.key == key.lower()
+        assert request.request_id == key
+        return command.fingerprint
+
+    first = fingerprint(id="a", count=1)
+    assert first == fingerprint(id="a", count=1) == fingerprint(REQUEST_ID.upper(), id="a", count=1)
+    assert first == fingerprint("11111111-1111-4111-8111-111111111111", id="a", count=1)
+    assert len({first, fingerprint(id="a"), fingerprint(id="b", count=1)}) == 3
+    assert first != fingerprint(owner=method("ImportThings"), id="a", count=1)
+
+
+def test_a_request_without_a_key_is_no_command() -> None:
+    assert validate.command(method("CreateThing"), lab().CreateThingRequest()) is None
+    assert validate.command(method("GetThing"), lab().GetThingRequest(id="a")) is None
+
+
+# -------------------------------------------------------------------------------------------------- pools
+
+
+def submit(pool: Pool, work: Callable[[], None]) -> Call:
+    """Admits and submits a call."""
+    admitted = call()
+    pool.expect(admitted)
+    pool.submit(work)
+    return admitted
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Waits for other threads, seconds at most."""
+    end = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
+def test_a_pool_counts_its_calls_and_tells_of_their_end_whatever_happens() -> None:
+    import threading
+
+    ended: list[Call] = []
+    gate = threading.Event()
+    pool = Pool("test", 2, ended.append)
+    calls = [submit(pool, gate.wait) for _ in range(5)]
+    assert (pool.in_flight, pool._started) == (5, 2)
+    gate.set()
+    until(lambda: len(ended) == 5)
+    assert {id(one) for one in ended} == {id(one) for one in calls}
+    assert pool.in_flight == 0
+    pool.shutdown()
+
+
+def test_a_pool_takes_no_work_that_was_not_admitted() -> None:
+    with pytest.raises(RuntimeError, match="without a call"):
+        Pool("test", 1, lambda _: None).submit(print)
+
+
+def test_inline_work_runs_where_it_comes_from() -> None:
+    import threading
+
+    names: list[str] = []
+    Inline(1).submit(lambda: names.append(threading.current_thread().name))
+    assert names == [threading.current_thread().name]
+
+
+def test_all_status_codes_have_a_name() -> None:
+    from libs.chassis.rpc.errors import grpc_code, status_of
+
+    assert grpc_code(status_of(Unauthenticated("x"))) is grpc.StatusCode.UNAUTHENTICATED
