@@ -1,0 +1,39 @@
+"""Business calendars."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from libs.chassis.paging import Page
+from services.interactions.domain.calendar import BusinessCalendar, WorkingHours
+from services.interactions.store import InteractionsStore, ListRequest
+
+
+class Calendars:
+    """When people work."""
+
+    def __init__(self, store: InteractionsStore) -> None:
+        self._store = store
+        self._calendars = store.calendars
+
+    def create(self, calendar: BusinessCalendar) -> BusinessCalendar:
+        """A new calendar."""
+        return self._calendars.insert(calendar.create())
+
+    def get(self, calendar_id: str) -> BusinessCalendar:
+        """One calendar."""
+        return self._calendars.get(calendar_id)
+
+    def list(self, request: ListRequest) -> Page[BusinessCalendar]:
+        """A page of all calendars, by name."""
+        return self._store.list_calendars(request)
+
+    def update(
+        self, calendar_id: str, merge: Callable[[BusinessCalendar], BusinessCalendar], revision: int
+    ) -> BusinessCalendar:
+        """Changes a calendar; `merge` gives it the content that was sent."""
+        return self._calendars.update(calendar_id, lambda each: each.become(merge(each)), revision=revision)
+
+    def hours(self, calendar_id: str) -> WorkingHours | None:
+        """The working hours of a calendar; None for none."""
+        return WorkingHours(self._calendars.get(calendar_id)) if calendar_id else None

@@ -1,0 +1,40 @@
+"""How many contacts there were, by channel, for comparing with the counters of the sources."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from libs.chassis import context, identity
+from libs.chassis.domain import Change
+from services.interactions.domain.counts import ChannelCount, ChannelDay, CountRange
+from services.interactions.domain.timeline import Channel, Interaction
+from services.interactions.store import InteractionsStore
+
+
+class Counts:
+    """Counters that follow the recorded contacts."""
+
+    def __init__(self, store: InteractionsStore) -> None:
+        self._store = store
+
+    def by_channel(self, range: CountRange) -> list[ChannelCount]:
+        """How many contacts occurred in a range, by channel; channels without any are left out."""
+        totals = dict.fromkeys(Channel, 0)
+        for each in self._store.channel_days(range.start_time.date(), range.end_time.date()):
+            totals[each.channel] += each.within(range)
+        return [ChannelCount(channel=channel, count=count) for channel, count in totals.items() if count]
+
+    def count(self, recorded: Sequence[Interaction]) -> None:
+        """Counts contacts that were recorded."""
+        tenant = context.current().tenant
+        self._store.counts.fold([_counting(tenant, interaction) for interaction in recorded])
+
+
+def _counting(tenant: str, interaction: Interaction) -> tuple[str, Callable[[ChannelDay | None], Change[ChannelDay]]]:
+    channel, at = interaction.channel, interaction.occurred_time
+    id = identity.derived_id(ChannelDay.ID_PREFIX, tenant, channel, at.date().isoformat())
+
+    def count(day: ChannelDay | None) -> Change[ChannelDay]:
+        return (day or ChannelDay(id=id, channel=channel, day=at.date())).count(at)
+
+    return id, count

@@ -1,0 +1,107 @@
+"""Promises: giving, keeping, breaking and moving them, and the clock that watches over them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
+from typing import Final, cast
+
+from libs.chassis import context, identity
+from libs.chassis.context import Context
+from libs.chassis.domain import Change, InvalidArgument
+from libs.chassis.paging import Page
+from services.interactions.application.calendars import Calendars
+from services.interactions.application.customers import Customers
+from services.interactions.domain.promises import Explanation, Promise, Term, explain
+from services.interactions.store import InteractionsStore, ListRequest
+
+BATCH: Final = 500
+"""Promises that the clock moves on in one go."""
+
+
+class Promises:
+    """What the company told customers it would do."""
+
+    def __init__(self, store: InteractionsStore) -> None:
+        self._store = store
+        self._promises = store.promises
+        self._customers = Customers(store)
+        self._calendars = Calendars(store)
+
+    def make(self, draft: Promise) -> Promise:
+        """A new promise, with the time it is due."""
+        self._customers.require(draft.customer_id)
+        if draft.conversation_id:
+            conversation = self._store.conversations.get(draft.conversation_id)
+            if conversation.customer_id not in ("", draft.customer_id):
+                raise InvalidArgument.field("conversation_id", f"{conversation.id} is with another customer")
+        hours = self._calendars.hours(draft.term.calendar_id)
+        draft = replace(draft, id=self._promises.next_id())
+        return self._promises.insert(draft.make(made_by=context.current().actor, now=identity.now(), hours=hours))
+
+    def get(self, promise_id: str) -> Promise:
+        """One promise."""
+        return self._promises.get(promise_id)
+
+    def list(self, filter: str, request: ListRequest) -> Page[Promise]:
+        """A page of promises, the first due first."""
+        return self._store.list_promises(filter, request)
+
+    def keep(self, promise_id: str, kept_time: datetime | None = None, *, revision: int = 0) -> Promise:
+        """It was kept, now or at a time before now."""
+        now = identity.now()
+        hours = self._calendars.hours(self._promises.get(promise_id).term.calendar_id)
+        return self._promises.update(
+            promise_id, lambda each: each.keep(kept_time or now, now, hours), revision=revision
+        )
+
+    def give_up(self, promise_id: str, reason: str, *, revision: int = 0) -> Promise:
+        """It will not be kept."""
+        now = identity.now()
+        return self._promises.update(promise_id, lambda each: each.give_up(reason, now), revision=revision)
+
+    def recover(self, promise_id: str, recovery: str, *, revision: int = 0) -> Promise:
+        """It was broken, and made good."""
+        now = identity.now()
+        return self._promises.update(promise_id, lambda each: each.recover(recovery, now), revision=revision)
+
+    def renegotiate(self, promise_id: str, term: Term, *, agreement: str, text: str = "", revision: int = 0) -> Promise:
+        """Replaces it by a new one, which is returned; both or neither."""
+        now, actor = identity.now(), context.current().actor
+        hours = self._calendars.hours(term.calendar_id)
+
+        def work() -> Promise:
+            id = self._promises.next_id()
+            replaced = self._promises.update(
+                promise_id, lambda each: each.renegotiate(agreement, id, now), revision=revision
+            )
+            return self._promises.insert(
+                replaced.successor(id=id, text=text, term=term, made_by=actor, now=now, hours=hours)
+            )
+
+        return self._store.database.transact(work)
+
+    def explain(self, term: Term, start_time: datetime | None = None) -> Explanation:
+        """When something would be due, and what was counted to find out."""
+        return explain(term, start_time or identity.now(), self._calendars.hours(term.calendar_id))
+
+    # --------------------------------------------------------------------------------------------------- clock
+
+    def wake_due(self) -> int:
+        """Moves on the promises whose time has come, at most a batch of them; how many were found.
+
+        May run in several processes at the same time: the state of a promise decides, so each step happens once.
+        Contention when another process was faster; what is left is found again.
+        """
+        now = identity.now()
+        due = sorted(self._store.promises_to_wake(now, BATCH), key=itemgetter(0))
+
+        def wake(found: Promise | None) -> Change[Promise]:
+            return cast(Promise, found).wake(now)  # promises are never removed
+
+        for tenant, group in groupby(due, key=itemgetter(0)):
+            with context.enter(Context(tenant=tenant, actor="service:interactions")):
+                self._promises.fold([(promise.id, wake) for _, promise in group])
+        return len(due)

@@ -1,0 +1,139 @@
+"""Contacts: recording them as they happen, loading those of the past, and finding them again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from libs.chassis import context, identity
+from libs.chassis.domain import AlreadyExists, DomainError, InvalidArgument
+from libs.chassis.paging import Page
+from libs.chassis.store import Outcome
+from services.interactions.application.conversations import Conversations
+from services.interactions.application.customers import Customers
+from services.interactions.domain.conversations import IDLE_WINDOW, Conversation
+from services.interactions.domain.timeline import Interaction, TimelineQuery
+from services.interactions.store import InteractionsStore, ListRequest
+from services.interactions.store.changes import Party
+from services.interactions.store.feed import Feed, Notice
+
+
+class Timeline:
+    """Every contact with every customer."""
+
+    def __init__(self, store: InteractionsStore, *, idle_window: timedelta = IDLE_WINDOW) -> None:
+        self._store = store
+        self._interactions = store.interactions
+        self._customers = Customers(store)
+        self._conversations = Conversations(store, idle_window=idle_window)
+
+    # ----------------------------------------------------------------------------------------------- recording
+
+    def ingest(self, contact: Interaction, *, continuity_token: str = "", conversation_id: str = "") -> Interaction:
+        """Records a contact and puts it into its conversation: the one named, else the current one of whom it is with,
+        else a new one. A repeat returns the first recording."""
+        now = identity.now()
+        told = contact.as_told(now)
+        return self._store.database.transact(lambda: self._record(told, continuity_token, conversation_id, now))
+
+    def _record(self, told: Interaction, continuity_token: str, conversation_id: str, now: datetime) -> Interaction:
+        id = self._interactions.next_id(told.source_key)
+        there = self._interactions.find_by_id(id)
+        if there is not None:
+            return there.repeated_by(told) if told.source_key else self._interactions.insert(told.record())
+        interaction = replace(told, id=id, customer_id=self._customers.resolve(told.identifier))
+        conversation: Conversation | None
+        if continuity_token or conversation_id:
+            conversation = self._conversations.named(continuity_token, conversation_id)
+            interaction = replace(interaction, customer_id=interaction.customer_id or conversation.customer_id)
+        else:
+            conversation = self._conversations.current(interaction, now)
+        into = conversation.id if conversation is not None else self._store.conversations.next_id()
+        recorded = self._interactions.insert(replace(interaction, conversation_id=into).record(), key=told.source_key)
+        if conversation is None:
+            self._conversations.open(into, recorded)
+        else:
+            self._conversations.receive(conversation, recorded)
+        return recorded
+
+    def load(self, contacts: Sequence[Interaction | DomainError]) -> list[Outcome[Interaction]]:
+        """Records contacts of the past, each with a key of its source; one outcome for each, in order.
+
+        They belong to no conversation. A contact that was refused already keeps its place with its error.
+        """
+        now, outcomes = identity.now(), dict[int, Outcome[Interaction]]()
+        told: dict[int, Interaction] = {}
+        for i, contact in enumerate(contacts):
+            try:
+                told[i] = _told(contact, now)
+            except DomainError as error:
+                outcomes[i] = Outcome(error=error)
+        ids = {i: self._interactions.next_id(each.source_key) for i, each in told.items()}
+        there = self._store.known_interactions([*ids.values()])
+        fresh = [i for i in told if ids[i] not in there]
+        changes = [replace(told[i], customer_id=self._customers.resolve(told[i].identifier)).record() for i in fresh]
+        inserted = self._interactions.insert_many(changes, keys=[told[i].source_key for i in fresh]) if fresh else []
+        outcomes |= dict(zip(fresh, inserted, strict=True))
+        for i, each in told.items():
+            known = there.get(ids[i])
+            if known is None and isinstance(outcomes[i].error, AlreadyExists):
+                known = self._interactions.get(ids[i])  # told twice at the same time
+            if known is not None:
+                outcomes[i] = _repeat(known, each)
+        return [outcomes[i] for i in range(len(contacts))]
+
+    # ------------------------------------------------------------------------------------------------- finding
+
+    def get(self, interaction_id: str) -> Interaction:
+        """One interaction."""
+        return self._interactions.get(interaction_id)
+
+    def batch_get(self, interaction_ids: Sequence[str]) -> list[Interaction]:
+        """Several interactions in the order of their ids."""
+        return self._interactions.batch_get(interaction_ids)
+
+    def list(self, filter: str, request: ListRequest) -> Page[Interaction]:
+        """A page over all customers, the latest first."""
+        return self._store.list_interactions(filter, request)
+
+    def of_customer(self, query: TimelineQuery, request: ListRequest) -> Page[Interaction]:
+        """A page of one customer, the latest first. NotFound when nothing is known of the customer."""
+        page = self._store.timeline(query, request)
+        if not page.items:
+            self._customers.require(query.customer_id)
+        return page
+
+    def watch(self, feed: Feed, customer_id: str, cursor: str, listening: Callable[[], bool]) -> Iterator[Notice]:
+        """Every interaction and promise of a customer that is new or changes after the cursor."""
+        self._customers.require(customer_id)
+        return feed.watch(Party(context.current().tenant, customer_id), cursor, listening)
+
+    # ------------------------------------------------------------------------------------------------ changing
+
+    def complete(self, interaction_id: str, merge: Callable[[Interaction], Interaction], revision: int) -> Interaction:
+        """Completes the content; `merge` gives an interaction the content that was sent."""
+        now = identity.now()
+        return self._interactions.update(
+            interaction_id, lambda each: each.complete(merge(each), now), revision=revision
+        )
+
+    def redact(self, interaction_id: str, reason: str) -> Interaction:
+        """Removes what was said and where it is recorded."""
+        now, actor = identity.now(), context.current().actor
+        return self._interactions.update(interaction_id, lambda each: each.redact(reason, actor, now))
+
+
+def _told(contact: Interaction | DomainError, now: datetime) -> Interaction:
+    if isinstance(contact, DomainError):
+        raise contact
+    if not contact.external_key:
+        raise InvalidArgument.field("external_key", "is required, so that loading again doubles nothing")
+    return contact.as_told(now)
+
+
+def _repeat(known: Interaction, told: Interaction) -> Outcome[Interaction]:
+    try:
+        return Outcome(entity=known.repeated_by(told))
+    except AlreadyExists as error:
+        return Outcome(error=error)

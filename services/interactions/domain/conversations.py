@@ -1,0 +1,240 @@
+"""Conversations: contacts that belong together, across channels and pauses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import ClassVar
+
+from libs.chassis.domain import Change, Entity, Event, FailedPrecondition
+from services.interactions.domain.timeline import Channel, Interaction, customer_key
+
+IDLE_WINDOW = timedelta(hours=24)
+"""Silence after which the next contact of a customer who was not waiting begins a new conversation."""
+
+
+class ConversationState(StrEnum):
+    """Where a conversation stands."""
+
+    OPEN = "OPEN"
+    WAITING = "WAITING"
+    CLOSED = "CLOSED"
+
+
+OPEN_STATES = (ConversationState.OPEN, ConversationState.WAITING)
+
+
+class CloseReason(StrEnum):
+    """Why a conversation was closed."""
+
+    RESOLVED = "RESOLVED"
+    IDLE = "IDLE"
+    ABANDONED = "ABANDONED"
+    MISTAKE = "MISTAKE"
+
+
+class ParticipantKind(StrEnum):
+    """What takes part for the company."""
+
+    AGENT = "AGENT"
+    BOT = "BOT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Participant:
+    """Somebody who took part for the company."""
+
+    kind: ParticipantKind
+    id: str
+    join_time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation(Entity):
+    """Contacts that belong together.
+
+    `waiting_since` is set exactly in WAITING: when the last that was said came from the customer. Contacts may arrive
+    out of order; what counts is when they happened.
+    """
+
+    ID_PREFIX: ClassVar[str] = "conv"
+
+    continuity_token: str
+    last_interaction_time: datetime
+    customer_id: str = ""
+    state: ConversationState = ConversationState.OPEN
+    episode: int = 1
+    participants: tuple[Participant, ...] = ()
+    agent_id: str = ""
+    queue: str = ""
+    transfer_count: int = 0
+    channels: tuple[Channel, ...] = ()
+    interaction_count: int = 0
+    last_answer_time: datetime | None = None
+    waiting_since: datetime | None = None
+    close_reason: CloseReason | None = None
+    close_time: datetime | None = None
+    last_question_time: datetime | None = None
+    """When the customer last said in this episode what wants an answer."""
+    current_for: str = ""
+    """While it is open: the party whose contacts find it without token or id; empty when only those lead to it."""
+
+    @classmethod
+    def open(cls, first: Interaction, *, id: str, continuity_token: str, current_for: str) -> Change[Conversation]:
+        """A conversation that begins with this interaction."""
+        empty = cls(
+            id=id,
+            continuity_token=continuity_token,
+            last_interaction_time=first.happened,
+            customer_id=first.customer_id,
+            current_for=current_for,
+        )
+        opened = _with(empty, first)
+        return opened, [ConversationOpened(conversation=opened)]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it goes on."""
+        return self.state is not ConversationState.CLOSED
+
+    @property
+    def party(self) -> str:
+        """The key of whom it is with: the customer, or while nobody knows, whom it is current for."""
+        return customer_key(self.customer_id) if self.customer_id else self.current_for
+
+    def went_idle_before(self, at: datetime, window: timedelta) -> bool:
+        """Whether a contact at this time comes too late to belong to it. A customer who waits is never too late."""
+        return self.waiting_since is None and at - self.last_interaction_time > window
+
+    def receive(self, interaction: Interaction, current_for: str) -> Change[Conversation]:
+        """With one more interaction; a closed conversation is reopened by it."""
+        resumed, happened = self._resumed(interaction.customer_id, current_for)
+        heard = _with(resumed, interaction)
+        if self.is_open:
+            happened.insert(0, ConversationContinued)
+        return heard, [kind(conversation=heard) for kind in happened]
+
+    def resume(self, customer_id: str, current_for: str) -> Change[Conversation]:
+        """Open, in its next episode if it was closed, and with the customer it turned out to be with, if given.
+
+        Nothing changes when it is open and its customer known. FailedPrecondition when it is with somebody else.
+        """
+        if customer_id and self.customer_id not in ("", customer_id):
+            raise FailedPrecondition(
+                f"{self.id} is with {self.customer_id}, not with {customer_id}",
+                id=self.id,
+                customer_id=self.customer_id,
+            )
+        resumed, happened = self._resumed(customer_id, current_for)
+        return (resumed, [kind(conversation=resumed) for kind in happened]) if happened else (self, [])
+
+    def _resumed(self, customer_id: str, current_for: str) -> tuple[Conversation, list[type[ConversationEvent]]]:
+        resumed, happened = replace(self, current_for=current_for), list[type[ConversationEvent]]()
+        if not self.is_open:
+            resumed = replace(
+                resumed, state=ConversationState.OPEN, episode=self.episode + 1, close_reason=None, close_time=None
+            )
+            happened.append(ConversationReopened)
+        if customer_id and not self.customer_id:
+            resumed = replace(resumed, customer_id=customer_id)
+            happened.append(ConversationAttributed)
+        return resumed, happened
+
+    def identify(self, customer_id: str, current_for: str) -> Change[Conversation]:
+        """With the customer it turned out to be with, open or not; nothing changes when that was known."""
+        if self.customer_id:
+            return self, []
+        identified = replace(self, customer_id=customer_id, current_for=current_for if self.is_open else "")
+        return identified, [ConversationAttributed(conversation=identified)]
+
+    def transfer(self, *, agent_id: str, queue: str, note: str, now: datetime) -> Change[Conversation]:
+        """In the hands of a member of staff or a queue."""
+        self._require_open()
+        moved = replace(self, agent_id=agent_id, queue=queue, transfer_count=self.transfer_count + 1)
+        if agent_id:
+            moved = _joined(moved, ParticipantKind.AGENT, agent_id, now)
+        return moved, [ConversationTransferred(conversation=moved, note=note)]
+
+    def close(self, reason: CloseReason, now: datetime) -> Change[Conversation]:
+        """At its end; nobody's contacts find it any more, but its token does."""
+        self._require_open()
+        closed = replace(
+            self,
+            state=ConversationState.CLOSED,
+            waiting_since=None,
+            last_question_time=None,
+            close_reason=reason,
+            close_time=now,
+            current_for="",
+        )
+        return closed, [ConversationClosed(conversation=closed)]
+
+    def _require_open(self) -> None:
+        if not self.is_open:
+            raise FailedPrecondition(f"{self.id} is closed; continue it first", id=self.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationEvent(Event):
+    """Something that happened to a conversation; carries it as it is afterwards."""
+
+    conversation: Conversation
+
+
+class ConversationOpened(ConversationEvent):
+    """A conversation began."""
+
+
+class ConversationContinued(ConversationEvent):
+    """Another interaction joined a conversation."""
+
+
+class ConversationAttributed(ConversationEvent):
+    """It became known which customer a conversation is with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationTransferred(ConversationEvent):
+    """A conversation changed hands."""
+
+    note: str
+
+
+class ConversationClosed(ConversationEvent):
+    """A conversation was closed."""
+
+
+class ConversationReopened(ConversationEvent):
+    """The next episode of a closed conversation began."""
+
+
+def _with(conversation: Conversation, interaction: Interaction) -> Conversation:
+    at = interaction.happened
+    asks, answers = interaction.keeps_waiting, interaction.answers
+    answered = max(filter(None, (conversation.last_answer_time, at if answers else None)), default=None)
+    asked = max(filter(None, (conversation.last_question_time, at if asks else None)), default=None)
+    questions = (conversation.waiting_since, at if asks else None, asked)
+    waiting = min((time for time in questions if time and (not answered or time > answered)), default=None)
+    heard = replace(
+        conversation,
+        state=ConversationState.OPEN if waiting is None else ConversationState.WAITING,
+        channels=tuple(dict.fromkeys((*conversation.channels, interaction.channel))),
+        interaction_count=conversation.interaction_count + 1,
+        last_interaction_time=max(conversation.last_interaction_time, at),
+        last_answer_time=answered,
+        last_question_time=asked,
+        waiting_since=waiting,
+    )
+    if interaction.bot_id:
+        heard = _joined(heard, ParticipantKind.BOT, interaction.bot_id, at)
+    if interaction.agent_id:
+        heard = _joined(heard, ParticipantKind.AGENT, interaction.agent_id, at)
+        heard = replace(heard, agent_id=heard.agent_id or interaction.agent_id)
+    return heard
+
+
+def _joined(conversation: Conversation, kind: ParticipantKind, id: str, at: datetime) -> Conversation:
+    if any(participant.kind is kind and participant.id == id for participant in conversation.participants):
+        return conversation
+    return replace(conversation, participants=(*conversation.participants, Participant(kind=kind, id=id, join_time=at)))

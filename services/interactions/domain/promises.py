@@ -1,0 +1,298 @@
+"""Promises: what the company told a customer it would do, and by when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from itertools import islice
+from typing import ClassVar, Final
+
+from libs.chassis.domain import Change, Entity, Event, FailedPrecondition, InvalidArgument
+from services.interactions.domain.calendar import EARLIEST, LATEST, Segment, WorkingHours, instant, zone
+from services.interactions.domain.timeline import Link
+
+MOST_SEGMENTS: Final = 400
+"""Segments of an explanation; a year and more of working days."""
+
+
+class PromiseState(StrEnum):
+    """Where a promise stands."""
+
+    MADE = "MADE"
+    AT_RISK = "AT_RISK"
+    KEPT = "KEPT"
+    BROKEN = "BROKEN"
+    RECOVERED = "RECOVERED"
+    RENEGOTIATED = "RENEGOTIATED"
+
+
+PENDING_STATES = (PromiseState.MADE, PromiseState.AT_RISK)
+"""States of a promise that is still to be kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CivilTime:
+    """A time on the clock of a zone."""
+
+    date: date
+    time_zone: str
+    minute: int = 0
+
+    def instant(self) -> datetime:
+        """The same in UTC. InvalidArgument when there is no such zone, or the date cannot be counted with."""
+        if not EARLIEST.date() <= self.date < LATEST.date():
+            raise InvalidArgument.field("date", f"{self.date} is not in the years 1970 to 2199")
+        return instant(self.date, self.minute, zone(self.time_zone))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """By when something is promised, as it was said: exactly one of civil time, working time and working days."""
+
+    calendar_id: str = ""
+    civil_time: CivilTime | None = None
+    working_time: timedelta | None = None
+    working_days: int = 0
+
+    def due(self, start: datetime, hours: WorkingHours | None) -> Deadline:
+        """When it is due. InvalidArgument when that is not after the start.
+
+        `hours` are those of the calendar, without which only a civil time can be worked out.
+        """
+        if self.civil_time is not None:
+            due = self.civil_time.instant()
+            if due <= start:
+                raise InvalidArgument.field(
+                    "term.civil_time", f"{due.isoformat()} is not after {start.isoformat()}, when the time begins"
+                )
+        elif hours is None:
+            raise InvalidArgument.field("term.calendar_id", "is required for working_time and working_days")
+        elif self.working_time is not None:
+            due = hours.add(start, self.working_time)
+        else:
+            due = hours.add_days(start, self.working_days)
+        return Deadline(start, due, hours)
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """The time between a promise and its due time: working time where a calendar says so, else elapsed time."""
+
+    start: datetime
+    due: datetime
+    hours: WorkingHours | None = None
+
+    @property
+    def at_risk(self) -> datetime:
+        """When three quarters of it are over."""
+        work = self.hours.elapsed(self.start, self.due) if self.hours is not None else timedelta(0)
+        if self.hours is None or work <= timedelta(0):
+            return _whole_milliseconds(self.start + (self.due - self.start) * 3 / 4)
+        return _whole_milliseconds(self.hours.add(self.start, work * 3 / 4))
+
+    def left(self, at: datetime) -> timedelta:
+        """How much of it is left; negative when it is over."""
+        return self.hours.elapsed(at, self.due) if self.hours is not None else self.due - at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """When something would be due, and what was counted to find out."""
+
+    due_time: datetime
+    at_risk_time: datetime
+    working_time: timedelta | None = None
+    """Absent without a calendar."""
+    segments: tuple[Segment, ...] = ()
+
+
+def explain(term: Term, start: datetime, hours: WorkingHours | None) -> Explanation:
+    """The due time of a term that begins at `start`, with at most the first 400 segments that lead to it."""
+    deadline = term.due(start, hours)
+    if hours is None:
+        return Explanation(due_time=deadline.due, at_risk_time=deadline.at_risk)
+    return Explanation(
+        due_time=deadline.due,
+        at_risk_time=deadline.at_risk,
+        working_time=hours.elapsed(start, deadline.due),
+        segments=tuple(islice(hours.segments(start, deadline.due), MOST_SEGMENTS)),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promise(Entity):
+    """Something that the company told a customer it would do, by a time that it cannot move alone."""
+
+    ID_PREFIX: ClassVar[str] = "pro"
+
+    customer_id: str
+    text: str
+    term: Term
+    conversation_id: str = ""
+    about: Link | None = None
+    made_by: str = ""
+    made_time: datetime | None = None
+    due_time: datetime | None = None
+    at_risk_time: datetime | None = None
+    state: PromiseState = PromiseState.MADE
+    kept_time: datetime | None = None
+    margin: timedelta | None = None
+    broken_time: datetime | None = None
+    broken_reason: str = ""
+    recovered_time: datetime | None = None
+    recovery: str = ""
+    supersedes: str = ""
+    superseded_by: str = ""
+    agreement: str = ""
+    renegotiations: int = 0
+    wake_time: datetime | None = None
+    """When the clock moves it on if nobody else does; absent once it no longer can."""
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether it is still to be kept."""
+        return self.state in PENDING_STATES
+
+    def make(self, *, made_by: str, now: datetime, hours: WorkingHours | None) -> Change[Promise]:
+        """This promise as a new one, with its due time; whatever only the server writes is ignored."""
+        made_time = self.made_time or now
+        if made_time > now:
+            raise InvalidArgument.field("made_time", f"{made_time.isoformat()} is in the future")
+        deadline = self.term.due(made_time, hours)
+        made = Promise(
+            id=self.id,
+            customer_id=self.customer_id,
+            conversation_id=self.conversation_id,
+            about=self.about,
+            text=self.text,
+            made_by=self.made_by or made_by,
+            made_time=made_time,
+            term=self.term,
+            due_time=_whole_milliseconds(deadline.due),
+            at_risk_time=deadline.at_risk,
+            wake_time=deadline.at_risk,
+        )
+        return made, [PromiseMade(promise=made)]
+
+    def keep(self, at: datetime, now: datetime, hours: WorkingHours | None) -> Change[Promise]:
+        """Kept in time."""
+        due, made = self._pending_since()
+        if at > now:
+            raise InvalidArgument.field("kept_time", f"{at.isoformat()} is in the future")
+        if at < made:
+            raise InvalidArgument.field("kept_time", f"{at.isoformat()} is before it was made, {made.isoformat()}")
+        if at > due:
+            raise FailedPrecondition(
+                f"{self.id} was due at {due.isoformat()}, so it is broken; what was done after that recovers it",
+                id=self.id,
+                due_time=due.isoformat(),
+            )
+        margin = Deadline(made, due, hours).left(at)
+        kept = replace(self, state=PromiseState.KEPT, kept_time=at, margin=margin, wake_time=None)
+        return kept, [PromiseKept(promise=kept)]
+
+    def give_up(self, reason: str, now: datetime) -> Change[Promise]:
+        """Broken before it was due."""
+        self._pending_since()
+        return self._broken(now, reason)
+
+    def recover(self, recovery: str, now: datetime) -> Change[Promise]:
+        """Broken, and made good."""
+        if self.state is not PromiseState.BROKEN:
+            raise FailedPrecondition(f"{self.id} is {self.state}; only a broken promise is recovered", id=self.id)
+        recovered = replace(self, state=PromiseState.RECOVERED, recovered_time=now, recovery=recovery)
+        return recovered, [PromiseRecovered(promise=recovered)]
+
+    def renegotiate(self, agreement: str, superseded_by: str, now: datetime) -> Change[Promise]:
+        """Replaced by another promise, which the customer agreed to before this one was due."""
+        due, _ = self._pending_since()
+        if now >= due:
+            raise FailedPrecondition(
+                f"{self.id} was due at {due.isoformat()}; a promise is renegotiated before it is due", id=self.id
+            )
+        replaced = replace(
+            self,
+            state=PromiseState.RENEGOTIATED,
+            agreement=agreement,
+            superseded_by=superseded_by,
+            wake_time=None,
+        )
+        return replaced, [PromiseRenegotiated(promise=replaced)]
+
+    def successor(
+        self, *, id: str, text: str, term: Term, made_by: str, now: datetime, hours: WorkingHours | None
+    ) -> Change[Promise]:
+        """The promise that replaces this one."""
+        draft = Promise(
+            id=id,
+            customer_id=self.customer_id,
+            conversation_id=self.conversation_id,
+            about=self.about,
+            text=text or self.text,
+            term=term,
+        )
+        made, _ = draft.make(made_by=made_by, now=now, hours=hours)
+        made = replace(made, supersedes=self.id, renegotiations=self.renegotiations + 1)
+        return made, [PromiseMade(promise=made)]
+
+    def wake(self, now: datetime) -> Change[Promise]:
+        """Where the clock has brought it: at risk, or broken once it is due. Nothing changes when neither is so.
+
+        This is all that a timer calls: the state decides, so however often it calls, each happens once.
+        """
+        if not self.is_pending or self.due_time is None or self.at_risk_time is None:
+            return self, []
+        if now >= self.due_time:
+            return self._broken(self.due_time, "")
+        if self.state is PromiseState.MADE and now >= self.at_risk_time:
+            at_risk = replace(self, state=PromiseState.AT_RISK, wake_time=self.due_time)
+            return at_risk, [PromiseAtRisk(promise=at_risk)]
+        return self, []
+
+    def _broken(self, at: datetime, reason: str) -> Change[Promise]:
+        broken = replace(self, state=PromiseState.BROKEN, broken_time=at, broken_reason=reason, wake_time=None)
+        return broken, [PromiseBroken(promise=broken)]
+
+    def _pending_since(self) -> tuple[datetime, datetime]:
+        """(due, made) of a promise that is still to be kept; FailedPrecondition for any other."""
+        if not self.is_pending or self.due_time is None or self.made_time is None:
+            raise FailedPrecondition(
+                f"{self.id} is {self.state}; this needs {' or '.join(PENDING_STATES)}", id=self.id, state=self.state
+            )
+        return self.due_time, self.made_time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromiseEvent(Event):
+    """Something that happened to a promise; carries it as it is afterwards."""
+
+    promise: Promise
+
+
+class PromiseMade(PromiseEvent):
+    """A promise was given."""
+
+
+class PromiseAtRisk(PromiseEvent):
+    """Three quarters of the time of a promise are over."""
+
+
+class PromiseKept(PromiseEvent):
+    """A promise was kept."""
+
+
+class PromiseBroken(PromiseEvent):
+    """A promise was broken."""
+
+
+class PromiseRenegotiated(PromiseEvent):
+    """A promise was replaced before it was due, with the agreement of the customer."""
+
+
+class PromiseRecovered(PromiseEvent):
+    """A broken promise was made good."""
+
+
+def _whole_milliseconds(at: datetime) -> datetime:
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)

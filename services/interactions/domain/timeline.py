@@ -1,0 +1,378 @@
+"""Contacts: what was told of them, who they were with, and what may still change."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from libs.chassis.domain import (
+    AlreadyExists,
+    Change,
+    Entity,
+    Event,
+    FailedPrecondition,
+    FieldViolation,
+    InvalidArgument,
+)
+
+COMPLETABLE_FOR = timedelta(hours=24)
+"""How long after its recording the content of an interaction can be completed."""
+COMPLETABLE = frozenset(
+    {
+        "purpose",
+        "journey_phase",
+        "service_level",
+        "duration",
+        "summary",
+        "body_ref",
+        "sentiment",
+        "topic",
+        "intent",
+        "links",
+        "outcome",
+    }
+)
+"""The fields that can be completed; the others are what makes it this interaction."""
+
+
+class Channel(StrEnum):
+    """How customer and company met."""
+
+    VOICE = "VOICE"
+    EMAIL = "EMAIL"
+    WEB_CHAT = "WEB_CHAT"
+    MESSENGER = "MESSENGER"
+    SMS = "SMS"
+    FAX = "FAX"
+    VISIT = "VISIT"
+    VIDEO = "VIDEO"
+    WEB_SESSION = "WEB_SESSION"
+    LETTER = "LETTER"
+
+
+LIVE = frozenset({Channel.VOICE, Channel.VISIT, Channel.VIDEO})
+"""Channels on which whoever answers does so in the same interaction."""
+
+
+class Direction(StrEnum):
+    """Who started it."""
+
+    INBOUND = "INBOUND"
+    OUTBOUND = "OUTBOUND"
+
+
+class Purpose(StrEnum):
+    """What it was for."""
+
+    INQUIRY = "INQUIRY"
+    REQUEST = "REQUEST"
+    COMPLAINT = "COMPLAINT"
+    PRAISE = "PRAISE"
+    SALES = "SALES"
+    CARE = "CARE"
+    SURVEY = "SURVEY"
+    PAYMENT = "PAYMENT"
+    OTHER = "OTHER"
+
+
+class JourneyPhase(StrEnum):
+    """Where the customer stood."""
+
+    PRE_SALE = "PRE_SALE"
+    IN_SALE = "IN_SALE"
+    AFTER_SALE = "AFTER_SALE"
+    RENEWAL = "RENEWAL"
+
+
+class ServiceLevel(StrEnum):
+    """How much of a person served the customer."""
+
+    SELF = "SELF"
+    PEER = "PEER"
+    ONLINE = "ONLINE"
+    VOICE = "VOICE"
+    FACE = "FACE"
+
+
+class ContactOutcome(StrEnum):
+    """How it ended."""
+
+    RESOLVED = "RESOLVED"
+    PENDING = "PENDING"
+    ESCALATED = "ESCALATED"
+    UNANSWERED = "UNANSWERED"
+    ABANDONED = "ABANDONED"
+
+
+MISSED = frozenset({ContactOutcome.UNANSWERED, ContactOutcome.ABANDONED})
+"""Endings in which the two did not meet."""
+
+
+class IdentifierKind(StrEnum):
+    """What the value of an identifier is."""
+
+    CUSTOMER = "CUSTOMER"
+    EXTERNAL_ID = "EXTERNAL_ID"
+    PHONE = "PHONE"
+    EMAIL = "EMAIL"
+    MESSENGER = "MESSENGER"
+    DEVICE = "DEVICE"
+
+
+_FORMS: dict[IdentifierKind, tuple[re.Pattern[str], str]] = {
+    IdentifierKind.CUSTOMER: (re.compile(r"cus_[0-9a-hjkmnp-tv-z]{26}"), "the id of a customer, cus_…"),
+    IdentifierKind.EXTERNAL_ID: (re.compile(r".{1,200}"), "1 to 200 characters"),
+    IdentifierKind.PHONE: (re.compile(r"\+[1-9][0-9]{5,14}"), "in E.164 form, for example +8613800138000"),
+    IdentifierKind.EMAIL: (
+        re.compile(r"[^@\s]+@[a-z0-9-]+(\.[a-z0-9-]+)+"),
+        "an address whose domain is in lower case and ASCII, for example Li.Wei@example.com",
+    ),
+    IdentifierKind.MESSENGER: (re.compile(r"[a-z0-9_.-]+:\S+"), "written network:handle, for example wechat:ada_l"),
+    IdentifierKind.DEVICE: (re.compile(r"\S+"), "a token without spaces"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identifier:
+    """What a source knows a customer by, in the canonical form that profiles uses."""
+
+    kind: IdentifierKind
+    value: str
+    system: str = ""
+    """The system of an external id; empty for every other kind."""
+
+    @property
+    def key(self) -> str:
+        """The identifier as one string, for comparing and for indexes."""
+        return f"{self.kind}:{self.system}:{self.value}"
+
+    def violations(self, path: str) -> list[FieldViolation]:
+        """What is wrong with it."""
+        form, allowed = _FORMS[self.kind]
+        wrong = [] if form.fullmatch(self.value) else [FieldViolation(f"{path}.value", f"must be {allowed}")]
+        if (self.kind is IdentifierKind.EXTERNAL_ID) != bool(self.system):
+            needed = f"must be empty for {self.kind}" if self.system else "is required for EXTERNAL_ID"
+            wrong.append(FieldViolation(f"{path}.system", needed))
+        return wrong
+
+
+def customer_key(customer_id: str) -> str:
+    """The key of a customer among identifiers."""
+    return Identifier(kind=IdentifierKind.CUSTOMER, value=customer_id).key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """Something in another service or system."""
+
+    kind: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redaction:
+    """Who removed the content of an interaction, why and when."""
+
+    reason: str
+    actor: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interaction(Entity):
+    """One contact between a customer and the company."""
+
+    ID_PREFIX: ClassVar[str] = "int"
+
+    channel: Channel
+    direction: Direction
+    occurred_time: datetime
+    customer_id: str = ""
+    """Empty while nobody knows whom it was with."""
+    identifier: Identifier | None = None
+    conversation_id: str = ""
+    purpose: Purpose | None = None
+    journey_phase: JourneyPhase | None = None
+    service_level: ServiceLevel | None = None
+    duration: timedelta | None = None
+    ahead_of_clock: bool = False
+    agent_id: str = ""
+    bot_id: str = ""
+    external_key: str = ""
+    summary: str = ""
+    body_ref: str = ""
+    sentiment: float | None = None
+    topic: str = ""
+    intent: str = ""
+    links: tuple[Link, ...] = ()
+    outcome: ContactOutcome | None = None
+    redaction: Redaction | None = None
+    identifier_key: str = ""
+    """`identifier.key`, by which a customer that becomes known finds it."""
+    digest: str = ""
+    """Tells a repeat of the source from another contact under the same key, also after redaction."""
+
+    @property
+    def source_key(self) -> str:
+        """The key of the source within the tenant; empty when it has none."""
+        return f"{self.channel}:{self.external_key}" if self.external_key else ""
+
+    @property
+    def happened(self) -> datetime:
+        """When it occurred, never later than when it was recorded: what durations are counted from."""
+        return self.occurred_time if self.create_time is None else min(self.occurred_time, self.create_time)
+
+    @property
+    def party(self) -> str:
+        """The key of whom it was with: the customer, else the identifier; empty for somebody without a trace."""
+        return customer_key(self.customer_id) if self.customer_id else self.identifier_key
+
+    @property
+    def keeps_waiting(self) -> bool:
+        """Whether the customer spoke and nobody has answered yet."""
+        if self.direction is Direction.OUTBOUND or self.channel is Channel.WEB_SESSION:
+            return False
+        met = self.channel in LIVE and (self.agent_id or self.bot_id) and self.outcome not in MISSED
+        return not met
+
+    @property
+    def answers(self) -> bool:
+        """Whether the company spoke to the customer."""
+        if self.channel is Channel.WEB_SESSION or self.outcome in MISSED:
+            return False
+        return self.direction is Direction.OUTBOUND or not self.keeps_waiting
+
+    def as_told(self, now: datetime) -> Interaction:
+        """This contact as a source tells it, checked, without anything that only the server writes.
+
+        A `customer_id` counts as an identifier like any other: whether the customer is known is looked up.
+        """
+        if self.customer_id and self.identifier is not None:
+            raise InvalidArgument.field("identifier", "give either customer_id or identifier, not both")
+        identifier = self.identifier
+        if self.customer_id:
+            identifier = Identifier(kind=IdentifierKind.CUSTOMER, value=self.customer_id)
+        elif identifier is not None:
+            violations = identifier.violations("identifier")
+            if identifier.kind is IdentifierKind.CUSTOMER:
+                violations = [FieldViolation("identifier.kind", "give a customer's id as customer_id")]
+            if violations:
+                raise InvalidArgument(violations=violations)
+        told = replace(
+            self,
+            id="",
+            revision=0,
+            create_time=None,
+            update_time=None,
+            customer_id="",
+            identifier=identifier,
+            conversation_id="",
+            ahead_of_clock=False,
+            redaction=None,
+            identifier_key=identifier.key if identifier is not None else "",
+            digest="",
+        )
+        return replace(told, digest=_digest(told), ahead_of_clock=self.occurred_time > now)
+
+    def record(self) -> Change[Interaction]:
+        """This contact as a new one."""
+        return self, [InteractionRecorded(interaction=self)]
+
+    def repeated_by(self, told: Interaction) -> Interaction:
+        """This interaction, when `told` is the same contact told again; else AlreadyExists SOURCE_KEY_REUSED."""
+        if told.digest != self.digest:
+            raise AlreadyExists(
+                f"external_key {self.external_key!r} on {self.channel} was recorded before with other content, as "
+                f"{self.id}; a key names one contact for ever",
+                reason="SOURCE_KEY_REUSED",
+                key=self.external_key,
+                channel=self.channel,
+                id=self.id,
+            )
+        return self
+
+    def attribute(self, customer_id: str) -> Change[Interaction]:
+        """With the customer it turned out to be with; nothing changes when that is known already."""
+        if self.customer_id:
+            return self, []
+        attributed = replace(self, customer_id=customer_id)
+        return attributed, [InteractionAttributed(interaction=attributed)]
+
+    def complete(self, completed: Interaction, now: datetime) -> Change[Interaction]:
+        """With the content of `completed`, within 24 hours of the recording."""
+        changed = [f.name for f in fields(self) if getattr(self, f.name) != getattr(completed, f.name)]
+        if not changed:
+            return self, []
+        if forbidden := sorted(set(changed) - COMPLETABLE):
+            allowed = ", ".join(sorted(COMPLETABLE))
+            raise InvalidArgument.field("update_mask", f"{', '.join(forbidden)} cannot be changed; allowed: {allowed}")
+        if self.redaction is not None:
+            raise FailedPrecondition(f"{self.id} was redacted; nothing can be added to it", id=self.id)
+        if self.create_time is not None and now - self.create_time > COMPLETABLE_FOR:
+            raise FailedPrecondition(
+                f"{self.id} was recorded more than 24 hours ago and is immutable, except for redaction", id=self.id
+            )
+        return completed, [InteractionUpdated(interaction=completed)]
+
+    def redact(self, reason: str, actor: str, now: datetime) -> Change[Interaction]:
+        """Without what was said and where it is recorded; nothing changes when that is gone already."""
+        if self.redaction is not None:
+            return self, []
+        redaction = Redaction(reason=reason, actor=actor, time=now)
+        redacted = replace(self, summary="", body_ref="", redaction=redaction)
+        return redacted, [InteractionRedacted(interaction=redacted)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimelineQuery:
+    """Which contacts of a customer are wanted; what is absent does not matter."""
+
+    customer_id: str
+    channels: tuple[Channel, ...] = ()
+    purpose: Purpose | None = None
+    direction: Direction | None = None
+    start_time: datetime | None = None
+    """The earliest time of occurrence, inclusive."""
+    end_time: datetime | None = None
+    """The latest time of occurrence, exclusive."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InteractionEvent(Event):
+    """Something that happened to an interaction; carries it as it is afterwards."""
+
+    interaction: Interaction
+
+
+class InteractionRecorded(InteractionEvent):
+    """A contact was recorded."""
+
+
+class InteractionUpdated(InteractionEvent):
+    """The content of an interaction was completed or corrected."""
+
+
+class InteractionAttributed(InteractionEvent):
+    """It became known which customer an interaction was with."""
+
+
+class InteractionRedacted(InteractionEvent):
+    """The content of an interaction was removed."""
+
+
+def _digest(told: Interaction) -> str:
+    return hashlib.sha256(repr(_said(told)).encode()).hexdigest()[:32]
+
+
+def _said(value: Any) -> Any:
+    """A value without its defaults, so that a field added later does not change the digest of what came before."""
+    if is_dataclass(value):
+        return [(f.name, _said(item)) for f in fields(value) if (item := getattr(value, f.name)) != f.default]
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_said(item) for item in value]
+    return str(value)

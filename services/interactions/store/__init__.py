@@ -1,0 +1,190 @@
+"""Where contacts, conversations, promises and calendars live, and the indexes that serve every question about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Protocol, cast
+
+from google.protobuf.message import Message
+
+from libs.chassis.domain import E
+from libs.chassis.filtering import Condition, FilterSpec, all_of, field, parse
+from libs.chassis.paging import Page
+from libs.chassis.store import Collection, Database, Index
+from services.interactions.domain.calendar import BusinessCalendar
+from services.interactions.domain.conversations import OPEN_STATES, Conversation, ConversationState
+from services.interactions.domain.counts import LONGEST_RANGE, ChannelDay
+from services.interactions.domain.customers import CustomerCopy
+from services.interactions.domain.promises import PENDING_STATES, Promise, PromiseState
+from services.interactions.domain.timeline import Channel, Interaction, TimelineQuery
+
+UNATTRIBUTED = field("customer_id") == ""
+CURRENT = field("current_for") > ""
+WAKES = field("wake_time") > datetime(1970, 1, 1, tzinfo=UTC)
+"""Conditions of partial indexes; a query that is to use one of these repeats it."""
+
+INTERACTIONS = (
+    # A timeline, by nothing or by one of channel, purpose and direction. Two or three of them together use the most
+    # selective of these indexes and look at the rest in what it finds.
+    Index(("customer_id", "-occurred_time")),
+    Index(("customer_id", "channel", "-occurred_time")),
+    Index(("customer_id", "purpose", "-occurred_time")),
+    Index(("customer_id", "direction", "-occurred_time")),
+    Index(("conversation_id", "-occurred_time")),
+    Index(("channel", "-occurred_time")),
+    Index(("-occurred_time",)),
+    Index(("identifier_key",), only=UNATTRIBUTED),
+)
+CONVERSATIONS = (
+    Index(("current_for",), unique=True, only=CURRENT),
+    Index(("continuity_token",), unique=True),
+    Index(("customer_id", "state", "-last_interaction_time")),
+    Index(("customer_id", "-last_interaction_time")),
+    Index(("state", "-last_interaction_time")),
+    Index(("agent_id", "-last_interaction_time")),
+    Index(("queue", "-last_interaction_time")),
+    Index(("-last_interaction_time",)),
+)
+PROMISES = (
+    Index(("customer_id", "state", "due_time")),
+    Index(("customer_id", "due_time")),
+    Index(("conversation_id", "due_time")),
+    Index(("state", "due_time")),
+    Index(("due_time",)),
+    Index(("wake_time",), only=WAKES, every_tenant=True),
+)
+CALENDARS = (Index(("display_name",), unique=True, taken="another calendar has this display_name"),)
+CUSTOMERS = (Index(("identifiers",)),)
+COUNTS = (Index(("day",)),)
+
+
+INTERACTION_FILTER = FilterSpec(
+    {"customer_id": str, "channel": Channel, "conversation_id": str, "occurred_time": datetime}
+)
+CONVERSATION_FILTER = FilterSpec(
+    {
+        "customer_id": str,
+        "state": ConversationState,
+        "agent_id": str,
+        "queue": str,
+        "last_interaction_time": datetime,
+    }
+)
+PROMISE_FILTER = FilterSpec({"customer_id": str, "conversation_id": str, "state": PromiseState, "due_time": datetime})
+
+
+class ListRequest(Protocol):
+    """Any request for a list: how much is wanted, and after which page."""
+
+    page_size: int
+    page_token: str
+
+
+class InteractionsStore:
+    """The collections of the service and the questions asked of them."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.interactions = database.collection(Interaction, "interactions", indexes=INTERACTIONS)
+        self.conversations = database.collection(Conversation, "conversations", indexes=CONVERSATIONS)
+        self.promises = database.collection(Promise, "promises", indexes=PROMISES)
+        self.calendars = database.collection(BusinessCalendar, "calendars", indexes=CALENDARS)
+        self.customers = database.collection(CustomerCopy, "customers", indexes=CUSTOMERS, publishes=False)
+        self.counts = database.collection(ChannelDay, "counts", indexes=COUNTS, publishes=False)
+
+    # --------------------------------------------------------------------------------------------- interactions
+
+    def list_interactions(self, filter: str, request: ListRequest) -> Page[Interaction]:
+        """Interactions of all customers that meet an AIP-160 filter, the latest first."""
+        return _page(self.interactions, parse(filter, INTERACTION_FILTER), "-occurred_time", request)
+
+    def timeline(self, query: TimelineQuery, request: ListRequest) -> Page[Interaction]:
+        """Interactions of one customer, the latest first."""
+        where = all_of(
+            field("customer_id") == query.customer_id,
+            field("channel").one_of(query.channels) if query.channels else None,
+            field("purpose") == query.purpose if query.purpose is not None else None,
+            field("direction") == query.direction if query.direction is not None else None,
+            field("occurred_time") >= query.start_time if query.start_time is not None else None,
+            field("occurred_time") < query.end_time if query.end_time is not None else None,
+        )
+        return _page(self.interactions, where, "-occurred_time", request)
+
+    def last_interactions(self, customer_id: str, limit: int) -> list[Interaction]:
+        """The last interactions of a customer."""
+        return self.interactions.find(field("customer_id") == customer_id, order="-occurred_time", limit=limit)
+
+    def known_interactions(self, ids: Sequence[str]) -> dict[str, Interaction]:
+        """Those of the ids that exist."""
+        return {found.id: found for found in self.interactions.find(field("_id").one_of(ids), limit=len(ids))}
+
+    def unattributed_by_identifier(self, keys: Sequence[str], limit: int) -> list[Interaction]:
+        """Interactions with an unknown customer who used one of these identifiers."""
+        return self.interactions.find(all_of(UNATTRIBUTED, field("identifier_key").one_of(keys)), limit=limit)
+
+    def unattributed_in(self, conversation_id: str, limit: int) -> list[Interaction]:
+        """Interactions of a conversation with an unknown customer."""
+        return self.interactions.find(all_of(UNATTRIBUTED, field("conversation_id") == conversation_id), limit=limit)
+
+    # -------------------------------------------------------------------------------------------- conversations
+
+    def list_conversations(self, filter: str, request: ListRequest) -> Page[Conversation]:
+        """Conversations that meet an AIP-160 filter, the latest interaction first."""
+        return _page(self.conversations, parse(filter, CONVERSATION_FILTER), "-last_interaction_time", request)
+
+    def conversation_of_token(self, continuity_token: str) -> Conversation | None:
+        """The conversation that a continuity token leads to."""
+        return self.conversations.find_one(field("continuity_token") == continuity_token)
+
+    def current_conversation(self, party: str) -> Conversation | None:
+        """The open conversation that contacts of a party belong to when they name none."""
+        return self.conversations.find_one(all_of(CURRENT, field("current_for") == party)) if party else None
+
+    def open_conversations(self, customer_id: str, limit: int) -> list[Conversation]:
+        """The open conversations of a customer, the latest interaction first."""
+        is_open = all_of(field("customer_id") == customer_id, field("state").one_of(OPEN_STATES))
+        return self.conversations.find(is_open, order="-last_interaction_time", limit=limit)
+
+    # ------------------------------------------------------------------------------------------------- promises
+
+    def list_promises(self, filter: str, request: ListRequest) -> Page[Promise]:
+        """Promises that meet an AIP-160 filter, the first due first."""
+        return _page(self.promises, parse(filter, PROMISE_FILTER), "due_time", request)
+
+    def pending_promises(self, customer_id: str, limit: int) -> list[Promise]:
+        """The promises to a customer that are still to be kept, the first due first."""
+        pending = all_of(field("customer_id") == customer_id, field("state").one_of(PENDING_STATES))
+        return self.promises.find(pending, order="due_time", limit=limit)
+
+    def broken_promises(self, customer_id: str, since: datetime, limit: int) -> list[Promise]:
+        """The broken promises to a customer that were due since then, the latest first."""
+        broken = all_of(
+            field("customer_id") == customer_id, field("state") == PromiseState.BROKEN, field("due_time") >= since
+        )
+        return self.promises.find(broken, order="-due_time", limit=limit)
+
+    def promises_to_wake(self, now: datetime, limit: int) -> list[tuple[str, Promise]]:
+        """(tenant, promise) of every tenant whose time to be at risk or broken has come, the longest overdue first."""
+        due = all_of(WAKES, field("wake_time") <= now)
+        return self.promises.across_tenants(due, order="wake_time", limit=limit)
+
+    # ------------------------------------------------------------------------------ calendars, customers, counts
+
+    def list_calendars(self, request: ListRequest) -> Page[BusinessCalendar]:
+        """All calendars, by name."""
+        return _page(self.calendars, None, "display_name", request)
+
+    def customers_with(self, keys: Sequence[str], limit: int) -> list[CustomerCopy]:
+        """Customers whom one of these identifiers leads to."""
+        return self.customers.find(field("identifiers").one_of(keys), limit=limit)
+
+    def channel_days(self, first: date, last: date) -> list[ChannelDay]:
+        """The counters of the channels from one date to another; at most of 368 dates."""
+        days = all_of(field("day") >= first, field("day") <= last)
+        return self.counts.find(days, limit=(LONGEST_RANGE.days + 2) * len(Channel))
+
+
+def _page(collection: Collection[E], where: Condition | None, order: str, request: ListRequest) -> Page[E]:
+    message = cast(Message, request)
+    return collection.page(where, order=order, size=request.page_size, token=request.page_token, request=message)

@@ -1,0 +1,143 @@
+"""What the service reacts to: news about customers, contacts of its own, and the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import cast
+
+from google.protobuf.descriptor import EnumDescriptor
+from kehu.common.v1 import types_pb2
+from kehu.interactions.v1 import events_pb2 as own
+from kehu.profiles.v1 import consent_pb2, customer_pb2
+from kehu.profiles.v1 import contact_pb2 as contact
+from kehu.profiles.v1 import events_pb2 as profiles
+
+from libs.chassis.codec import from_proto
+from libs.chassis.inbox import Received, Subscription
+from libs.chassis.timers import Timer
+from services.interactions.application.counts import Counts
+from services.interactions.application.customers import Customers, News
+from services.interactions.application.promises import Promises
+from services.interactions.domain.conversations import Conversation
+from services.interactions.domain.customers import ConsentSummary, CustomerCopy
+from services.interactions.domain.timeline import Channel, Identifier, IdentifierKind, Interaction
+from services.interactions.store import InteractionsStore
+
+CUSTOMER_NEWS = (
+    profiles.CustomerCreated,
+    profiles.CustomerUpdated,
+    profiles.CustomerDeleted,
+    profiles.CustomerUndeleted,
+    profiles.ConsentChanged,
+)
+_DEAD_ENDS = (contact.ContactPoint.STATUS_RECYCLED, contact.ContactPoint.STATUS_INVALID)
+"""Contact points that no longer lead to this customer, or never did."""
+
+
+def subscriptions(store: InteractionsStore) -> list[Subscription]:
+    """Everything that the worker consumes."""
+    customers, counts = Customers(store), Counts(store)
+    return [
+        Subscription(
+            name="attribution",
+            listens=[*CUSTOMER_NEWS, own.InteractionRecorded, own.ConversationAttributed],
+            handle=partial(attribute, customers),
+            # One queue, so that a customer and a contact that become known at the same time are looked at one after
+            # the other, and the second look finds what the first one wrote.
+            partitions=1,
+        ),
+        Subscription(name="counts", listens=[own.InteractionRecorded], handle=partial(count, counts), ordered=False),
+    ]
+
+
+def timers(store: InteractionsStore) -> list[Timer]:
+    """Everything that the clock sets off."""
+    return [Timer(name="promises", every=timedelta(seconds=1), run=Promises(store).wake_due)]
+
+
+def attribute(customers: Customers, events: Sequence[Received]) -> None:
+    """Learns of customers, and finds out whom contacts were with."""
+    news: list[News] = []
+    recorded: list[Interaction] = []
+    attributed: list[Conversation] = []
+    for event in events:
+        match event.message:
+            case own.InteractionRecorded(interaction=interaction):
+                recorded.append(from_proto(Interaction, interaction))
+            case own.ConversationAttributed(conversation=conversation):
+                attributed.append(from_proto(Conversation, conversation))
+            case message:
+                customer = cast(profiles.CustomerUpdated, message).customer  # all of CUSTOMER_NEWS carry one
+                copy = copy_of(customer, event.revision, event.time)
+                news.append((copy.id, copy.heard_after))
+    customers.learn(news)
+    customers.look_again(recorded)
+    customers.join(attributed)
+
+
+def count(counts: Counts, events: Sequence[Received]) -> None:
+    """Counts contacts."""
+    recorded = [cast(own.InteractionRecorded, event.message).interaction for event in events]
+    counts.count([from_proto(Interaction, interaction) for interaction in recorded])
+
+
+def copy_of(customer: customer_pb2.Customer, revision: int, time: datetime) -> CustomerCopy:
+    """The few fields of a customer that this service keeps."""
+    deleted = customer.HasField("delete_time")
+    preferences = customer.preferences
+    return CustomerCopy(
+        id=customer.id,
+        source_revision=revision,
+        source_time=time,
+        display_name=customer.display_name,
+        lifecycle=_name(customer_pb2.Customer.Lifecycle.DESCRIPTOR, customer.lifecycle, "LIFECYCLE_"),
+        language_code=preferences.language_code,
+        time_zone=preferences.time_zone,
+        preferred_channels=tuple(filter(None, map(_channel, preferences.channels))),
+        consents=_consents(customer.consent),
+        deleted=deleted,
+        identifiers=() if deleted else tuple(dict.fromkeys(each.key for each in _identifiers(customer))),
+    )
+
+
+def _identifiers(customer: customer_pb2.Customer) -> list[Identifier]:
+    kinds = {str(kind): kind for kind in IdentifierKind}
+    points = [
+        Identifier(kind=kinds[name], value=point.canonical)
+        for point in customer.contact_points
+        if (name := _name(contact.ContactPoint.Type.DESCRIPTOR, point.type, "TYPE_")) in kinds
+        and point.canonical
+        and point.status not in _DEAD_ENDS
+    ]
+    external = [
+        Identifier(kind=IdentifierKind.EXTERNAL_ID, system=each.system, value=each.id) for each in customer.external_ids
+    ]
+    return [*external, *points]
+
+
+def _consents(consent: consent_pb2.ConsentHead) -> tuple[ConsentSummary, ...]:
+    return tuple(
+        ConsentSummary(
+            purpose=_name(consent_pb2.ConsentReceipt.Purpose.DESCRIPTOR, decision.purpose, "PURPOSE_"),
+            state=_name(consent_pb2.ConsentReceipt.State.DESCRIPTOR, decision.state, "STATE_"),
+            channel=_channel(decision.channel),
+            contact_point=decision.contact_point,
+        )
+        for decision in consent.decisions
+    )
+
+
+def _channel(number: int) -> Channel | None:
+    """The channel of a number; None for every channel, and for one that this code is too old to know."""
+    name = _name(types_pb2.Channel.DESCRIPTOR, number, "CHANNEL_")
+    return Channel(name) if name in set(Channel) else None
+
+
+def _name(enum: EnumDescriptor, number: int, prefix: str) -> str:
+    """The word of an enum value; empty for the unspecified one, the number for one that this code does not know."""
+    value = enum.values_by_number.get(number)
+    if number == 0:
+        return ""
+    return value.name.removeprefix(prefix) if value is not None else str(number)

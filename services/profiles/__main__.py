@@ -1,0 +1,27 @@
+"""Composition root: `kehu profiles api|worker|migrate|check`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+from libs.chassis.run import Service, main  # Before anything else of ours: a worker has to be patched first.
+from services.profiles.store import ProfilesStore
+from services.profiles.subscriptions import subscriptions
+
+
+def _servicers(store: ProfilesStore) -> Sequence[tuple[Callable[[Any, Any], None], object]]:
+    from kehu.profiles.v1.profiles_pb2_grpc import add_ProfilesServiceServicer_to_server
+
+    from libs.chassis.journal import Journal
+    from libs.chassis.store import MongoDatabase
+    from services.profiles.api import ProfilesServicer
+
+    journal = Journal(cast(MongoDatabase, store.database))
+    return [(add_ProfilesServiceServicer_to_server, ProfilesServicer(store, journal.history))]
+
+
+SERVICE = Service(name="profiles", store=ProfilesStore, servicers=_servicers, subscriptions=subscriptions)
+
+if __name__ == "__main__":
+    main(SERVICE)

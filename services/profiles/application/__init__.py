@@ -1,0 +1,1 @@
+"""What can be done with customers: one class per area of business, one method per use-case."""

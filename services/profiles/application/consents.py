@@ -1,0 +1,56 @@
+"""Use-cases of consent: recording what customers decide, proving it, and asking before a message is sent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from libs.chassis import context, identity
+from libs.chassis.paging import Page
+from services.profiles.domain.consents import ChainCheck, ConsentReceipt, check_chain
+from services.profiles.domain.customers import ConsentChanged
+from services.profiles.domain.permission import Sending, SendPermission, SendQuestion
+from services.profiles.store import ListRequest, ProfilesStore
+
+
+class Consents:
+    """The chain of receipts of each customer, and what follows from it."""
+
+    def __init__(self, store: ProfilesStore) -> None:
+        self._store = store
+
+    def record(self, customer_id: str, proposal: ConsentReceipt, *, within: str) -> ConsentReceipt:
+        """The receipt of a decision; wrong fields are reported within a field of the request.
+
+        Receipt and customer change in one transaction: the customer holds the end of the chain, so its revision keeps
+        two receipts from taking the same place.
+        """
+        return self._store.database.transact(lambda: self._append(customer_id, proposal, within))
+
+    def list(self, customer_id: str, request: ListRequest) -> Page[ConsentReceipt]:
+        """A page of receipts, the newest first."""
+        self._store.customers.get(customer_id)
+        return self._store.list_receipts(customer_id, request)
+
+    def verify_chain(self, customer_id: str) -> ChainCheck:
+        """What the recomputation of the chain finds."""
+        customer = self._store.customers.get(customer_id)
+        return check_chain(customer.consent, customer_id, self._store.chain(customer_id))
+
+    def check_send_permission(self, customer_id: str, question: SendQuestion) -> SendPermission:
+        """Whether a message may be sent, with every reason that speaks against it."""
+        customer = self._store.customers.get(customer_id)
+        return Sending.to(customer, question).permission(question.send_time or identity.now())
+
+    def _append(self, customer_id: str, proposal: ConsentReceipt, within: str) -> ConsentReceipt:
+        receipts, customers = self._store.receipts, self._store.customers
+        receipt_id = receipts.next_id()
+        repeated = receipts.find_by_id(receipt_id)
+        if repeated is not None:
+            return receipts.insert((repeated, []))  # Refuses a request_id that came with another request.
+        customer = customers.get(customer_id)
+        signed = replace(proposal, id=receipt_id, recorder=context.current().actor)
+        decided, receipt = customer.with_consent(signed, identity.now(), within)
+        stored = receipts.insert((receipt, []))
+        told = ConsentChanged(customer_id=customer_id, receipt=stored, customer=decided)
+        customers.update(customer_id, lambda _: (decided, [told]), revision=customer.revision)
+        return stored

@@ -1,0 +1,371 @@
+"""Customers: who they are and how they may be reached. Every change is checked as a whole and told by an event."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import ClassVar
+
+from libs.chassis.domain import AlreadyExists, Change, Entity, Event, FailedPrecondition, InvalidArgument, NotFound
+from services.profiles.domain import contacts, names
+from services.profiles.domain.consents import ConsentHead, ConsentReceipt, ConsentState
+from services.profiles.domain.contacts import ContactPoint, ContactPointType, Spelling, UnreadableContactPoint
+from services.profiles.domain.dates import TypedDate
+from services.profiles.domain.names import PersonName
+from services.profiles.domain.preferences import Preferences
+from services.profiles.domain.text import clean, clean_name
+from services.profiles.domain.violations import Violations
+
+KEPT_AFTER_DELETION = timedelta(days=30)
+"""How long a deleted customer can be restored."""
+_SLUG = re.compile("[a-z][a-z0-9_.-]{0,62}")
+_MOST = {
+    "names": 20,
+    "aliases": 20,
+    "contact_points": 50,
+    "addresses": 20,
+    "external_ids": 50,
+    "dates": 50,
+    "labels": 50,
+}
+
+
+class CustomerKind(StrEnum):
+    """What a customer is."""
+
+    PERSON = "PERSON"
+    ORGANISATION = "ORGANISATION"
+    HOUSEHOLD = "HOUSEHOLD"
+
+
+class Lifecycle(StrEnum):
+    """The stage of the relationship, moved by what happens and never typed in."""
+
+    VISITOR = "VISITOR"
+    LEAD = "LEAD"
+    PROSPECT = "PROSPECT"
+    ACTIVE = "ACTIVE"
+    AT_RISK = "AT_RISK"
+    DORMANT = "DORMANT"
+    CHURNED = "CHURNED"
+
+
+class AddressUsage(StrEnum):
+    """What an address is used for."""
+
+    HOME = "HOME"
+    WORK = "WORK"
+    BILLING = "BILLING"
+    SHIPPING = "SHIPPING"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """A postal address in parts."""
+
+    usage: AddressUsage | None = None
+    region_code: str
+    """ISO 3166-1 alpha-2."""
+    postal_code: str = ""
+    administrative_area: str = ""
+    locality: str = ""
+    sublocality: str = ""
+    lines: tuple[str, ...] = ()
+    recipient: str = ""
+
+    def completed(self, path: str, violations: Violations) -> Address:
+        """The address with clean texts."""
+        if not re.fullmatch("[A-Z]{2}", self.region_code):
+            violations.add(f"{path}.region_code", f"{self.region_code!r} is no ISO 3166-1 code such as CN")
+        if len(self.lines) > 10:
+            violations.add(f"{path}.lines", f"has {len(self.lines)} lines; at most 10 are allowed")
+        return replace(
+            self,
+            postal_code=clean(self.postal_code, f"{path}.postal_code", 20, violations),
+            administrative_area=clean(self.administrative_area, f"{path}.administrative_area", 100, violations),
+            locality=clean(self.locality, f"{path}.locality", 100, violations),
+            sublocality=clean(self.sublocality, f"{path}.sublocality", 100, violations),
+            lines=tuple(
+                clean(line, f"{path}.lines[{i}]", 200, violations, required=True) for i, line in enumerate(self.lines)
+            ),
+            recipient=clean_name(self.recipient, f"{path}.recipient", 200, violations),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExternalId:
+    """The id of a customer in another system; no two customers of a tenant share one."""
+
+    system: str
+    id: str
+
+    def completed(self, path: str, violations: Violations) -> ExternalId:
+        """The id without space around it."""
+        if not _SLUG.fullmatch(self.system):
+            violations.add(f"{path}.system", f"{self.system!r} is no short lower-case name such as erp")
+        return replace(self, id=clean(self.id, f"{path}.id", 200, violations, required=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Customer(Entity):
+    """A person, an organization or a household that the company serves."""
+
+    ID_PREFIX: ClassVar[str] = "cus"
+
+    delete_time: datetime | None = None
+    purge_time: datetime | None = None
+    kind: CustomerKind
+    display_name: str = ""
+    names: tuple[PersonName, ...] = ()
+    aliases: tuple[str, ...] = ()
+    lifecycle: Lifecycle = Lifecycle.VISITOR
+    owner: str = ""
+    """The subject of the member of staff who answers for the customer."""
+    contact_points: tuple[ContactPoint, ...] = ()
+    addresses: tuple[Address, ...] = ()
+    external_ids: tuple[ExternalId, ...] = ()
+    dates: tuple[TypedDate, ...] = ()
+    preferences: Preferences = field(default_factory=Preferences)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    consent: ConsentHead = field(default_factory=ConsentHead)
+    search_keys: tuple[str, ...] = ()
+    """Folded beginnings of names under which the customer is found: derived, never sent, none while deleted."""
+
+    # ------------------------------------------------------------------------------------ birth, change and death
+
+    def created(self) -> Change[Customer]:
+        """The customer that a caller's draft describes; what only we may set starts fresh."""
+        draft = replace(
+            self, delete_time=None, purge_time=None, lifecycle=Lifecycle.VISITOR, consent=ConsentHead(), search_keys=()
+        )
+        customer = _completed(draft, None)
+        return customer, [CustomerCreated(customer=customer)]
+
+    def revised(self, draft: Customer) -> Change[Customer]:
+        """This customer with the fields of a draft, checked as a whole."""
+        self._require_live()
+        if draft.kind is not self.kind:
+            raise InvalidArgument.field("customer.kind", f"is {self.kind} for ever")
+        if draft.names != self.names:
+            follows = draft.display_name == self.display_name == _name_of(self.names)
+            draft = replace(
+                draft,
+                names=names.without_stale_pinyin(draft.names, self.names),
+                display_name="" if follows else draft.display_name,
+            )
+        return self._changed(_completed(draft, self))
+
+    def deleted(self, at: datetime) -> Change[Customer]:
+        """Deleted, to be purged after `KEPT_AFTER_DELETION`."""
+        if self.delete_time is not None:
+            raise NotFound("live customer", self.id)
+        gone = replace(self, delete_time=at, purge_time=at + KEPT_AFTER_DELETION, search_keys=())
+        return gone, [CustomerDeleted(customer=gone)]
+
+    def undeleted(self) -> Change[Customer]:
+        """Live again."""
+        if self.delete_time is None:
+            raise AlreadyExists(f"customer {self.id} is not deleted", id=self.id)
+        back = _completed(replace(self, delete_time=None, purge_time=None), self)
+        return back, [CustomerUndeleted(customer=back)]
+
+    def activated(self) -> Change[Customer]:
+        """A buyer from the first sale on; who bought before stays as they are."""
+        if self.lifecycle not in (Lifecycle.VISITOR, Lifecycle.LEAD, Lifecycle.PROSPECT):
+            return self, []
+        return self._changed(replace(self, lifecycle=Lifecycle.ACTIVE))
+
+    # ------------------------------------------------------------------------------------------- contact points
+
+    def with_contact_point(self, point: ContactPoint) -> Change[Customer]:
+        """One more contact point; a primary one takes the place of the primary one of its type."""
+        self._require_live()
+        others = self.contact_points
+        if point.primary:
+            others = tuple(replace(p, primary=p.primary and p.type is not point.type) for p in others)
+        try:
+            return self._changed(_completed(replace(self, contact_points=(*others, point)), self))
+        except InvalidArgument as error:
+            raise _seen_alone(error, f"customer.contact_points[{len(others)}]", "contact_point") from None
+
+    def with_changed_contact_point(self, old: ContactPoint, new: ContactPoint) -> Change[Customer]:
+        """A contact point verified, or reported by a sender."""
+        self._require_live()
+        points = tuple(new if point is old else point for point in self.contact_points)
+        return self._changed(replace(self, contact_points=points))
+
+    def without_contact_point(self, gone: ContactPoint) -> Change[Customer]:
+        """One contact point less; the first other one of its type becomes primary when it was."""
+        self._require_live()
+        kept = contacts.with_primaries([point for point in self.contact_points if point is not gone])
+        return self._changed(replace(self, contact_points=kept))
+
+    def contact_point(self, spelling: Spelling) -> ContactPoint:
+        """The contact point that somebody means; NotFound when the customer has none such."""
+        found = self.find_contact_point(spelling.value, spelling.type, spelling.region_code)
+        if found is None:
+            raise NotFound(f"{spelling.type} of {self.id}", spelling.value)
+        return found
+
+    def find_contact_point(
+        self, value: str, type: ContactPointType | None = None, region_code: str = ""
+    ) -> ContactPoint | None:
+        """The contact point that a value in any spelling means, or None.
+
+        A telephone number without country code is read in the given region or, without one, in that of each number of
+        the customer.
+        """
+        for point in self.contact_points:
+            if type in (None, point.type):
+                try:
+                    same = contacts.canonical(point.type, value, region_code or point.region_code) == point.canonical
+                except UnreadableContactPoint:
+                    continue
+                if same:
+                    return point
+        return None
+
+    # --------------------------------------------------------------------------------------------------- consent
+
+    def with_consent(self, proposal: ConsentReceipt, now: datetime, within: str) -> tuple[Customer, ConsentReceipt]:
+        """The customer after one more decision, and the receipt of it, whose id and recorder `proposal` carries.
+
+        Wrong fields are reported within a field of the request. A decision about one contact point needs one that the
+        customer has, or one that was decided about before.
+        """
+        if proposal.state is ConsentState.GRANTED:
+            self._require_live()
+        decided = {decision.contact_point for decision in self.consent.decisions} - {""}
+        point = self.find_contact_point(proposal.contact_point) if proposal.contact_point else None
+        if proposal.contact_point and point is None and proposal.contact_point not in decided:
+            violations = Violations(within)
+            violations.add("contact_point", f"{proposal.contact_point!r} is none of the customer's; add it first")
+            violations.refuse()
+        about = point.canonical if point else proposal.contact_point
+        head, receipt = self.consent.accept(replace(proposal, customer_id=self.id, contact_point=about), now, within)
+        return replace(self, consent=head), receipt
+
+    def letters_beyond(self, beginning: str) -> int:
+        """How many letters remain to be typed after a folded beginning until a name of the customer is complete."""
+        return min((len(key) - len(beginning) for key in self.search_keys if key.startswith(beginning)), default=0)
+
+    # --------------------------------------------------------------------------------------------------- helpers
+
+    def _changed(self, customer: Customer) -> Change[Customer]:
+        return (self, []) if customer == self else (customer, [CustomerUpdated(customer=customer)])
+
+    def _require_live(self) -> None:
+        if self.delete_time is not None:
+            raise FailedPrecondition(f"customer {self.id} is deleted; undelete it first", id=self.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerCreated(Event):
+    """A customer was created."""
+
+    customer: Customer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerUpdated(Event):
+    """A customer was changed."""
+
+    customer: Customer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerDeleted(Event):
+    """A customer was deleted."""
+
+    customer: Customer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerUndeleted(Event):
+    """A deleted customer was restored."""
+
+    customer: Customer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentChanged(Event):
+    """A customer decided about being contacted."""
+
+    customer_id: str
+    receipt: ConsentReceipt
+    customer: Customer
+
+
+def _completed(draft: Customer, current: Customer | None) -> Customer:
+    """The draft in its canonical form, with everything derived derived; InvalidArgument with all that is wrong."""
+    violations = Violations("customer")
+    for path, most in _MOST.items():
+        if len(getattr(draft, path)) > most:
+            violations.add(path, f"has {len(getattr(draft, path))} entries; at most {most} are allowed")
+    violations.refuse()  # Before anything is done for each of too many.
+    if draft.names and draft.kind is not CustomerKind.PERSON:
+        violations.add("names", f"are for persons; {draft.kind} has a display name and aliases")
+    person_names = tuple(name.completed(f"names[{i}]", violations) for i, name in enumerate(draft.names))
+    shown = draft.display_name or _name_of(person_names)
+    # Names of firms may play with scripts, and a person may still be nameless.
+    if draft.kind is CustomerKind.PERSON:
+        shown = clean_name(shown, "display_name", 200, violations)
+    else:
+        shown = clean(shown, "display_name", 200, violations, required=True)
+    customer = replace(
+        draft,
+        names=person_names,
+        display_name=shown,
+        aliases=tuple(
+            clean(alias, f"aliases[{i}]", 200, violations, required=True) for i, alias in enumerate(draft.aliases)
+        ),
+        owner=clean(draft.owner, "owner", 200, violations),
+        contact_points=contacts.settled(
+            draft.contact_points, current.contact_points if current else (), "contact_points", violations
+        ),
+        addresses=tuple(each.completed(f"addresses[{i}]", violations) for i, each in enumerate(draft.addresses)),
+        external_ids=_external_ids(draft.external_ids, violations),
+        dates=tuple(each.completed(f"dates[{i}]", violations) for i, each in enumerate(draft.dates)),
+        preferences=draft.preferences.completed("preferences", violations),
+        labels=_labels(draft.labels, violations),
+    )
+    violations.refuse()
+    return replace(
+        customer,
+        lifecycle=_lifecycle_of(customer),
+        search_keys=names.search_keys(customer.display_name, customer.aliases, customer.names),
+    )
+
+
+def _name_of(person_names: Sequence[PersonName]) -> str:
+    return person_names[0].display() if person_names else ""
+
+
+def _lifecycle_of(customer: Customer) -> Lifecycle:
+    """A visitor is a lead as soon as we know a name or a way to reach them; later stages are not ours to touch."""
+    known = customer.display_name or any(p.type is not ContactPointType.DEVICE for p in customer.contact_points)
+    return Lifecycle.LEAD if known and customer.lifecycle is Lifecycle.VISITOR else customer.lifecycle
+
+
+def _external_ids(ids: Sequence[ExternalId], violations: Violations) -> tuple[ExternalId, ...]:
+    completed = tuple(each.completed(f"external_ids[{i}]", violations) for i, each in enumerate(ids))
+    for i, each in enumerate(completed):
+        if each in completed[:i]:
+            violations.add(f"external_ids[{i}]", f"{each.system} {each.id} is there twice")
+    return completed
+
+
+def _labels(labels: Mapping[str, str], violations: Violations) -> dict[str, str]:
+    for key in labels:
+        if not _SLUG.fullmatch(key):
+            violations.add(f"labels[{key}]", "is no short lower-case name such as loyalty_card")
+    return {key: clean(value, f"labels[{key}]", 200, violations) for key, value in labels.items()}
+
+
+def _seen_alone(error: InvalidArgument, path: str, name: str) -> InvalidArgument:
+    """The complaint about the last contact point of a list, for a caller who sent that one alone."""
+    violations = [replace(v, field=v.field.replace(path, name, 1)) for v in error.violations]
+    return InvalidArgument(violations=violations)

@@ -1,0 +1,176 @@
+"""Where customers and what belongs to them live, and the indexes that serve every question about them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection as Group
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from typing import Protocol, cast
+
+from google.protobuf.message import Message
+
+from libs.chassis.domain import E
+from libs.chassis.filtering import Condition, FilterSpec, all_of, any_of, field, parse
+from libs.chassis.paging import Page, parse_order
+from libs.chassis.store import Collection, Database, Index
+from services.profiles.domain.consents import ConsentReceipt
+from services.profiles.domain.contacts import ContactPointType
+from services.profiles.domain.customers import Customer, CustomerKind, ExternalId, Lifecycle
+from services.profiles.domain.facts import PersonalFact
+from services.profiles.domain.habits import ContactRecord
+from services.profiles.domain.relationships import Relationship, RelationshipType, ReportingLines, Side
+from services.profiles.domain.transactions import Transaction, TransactionSummary, TransactionType
+
+CUSTOMERS = (
+    Index(("-create_time",)),
+    Index(("-update_time",)),
+    Index(("display_name",)),
+    Index(("kind", "-create_time")),
+    Index(("lifecycle", "-create_time")),
+    Index(("owner", "-create_time")),
+    Index(("search_keys",)),
+    Index(("contact_points.canonical", "-create_time")),
+    Index(
+        ("external_ids.system", "external_ids.id"),
+        unique=True,
+        only=field("external_ids.system").exists(),
+        taken="an external id belongs to another customer, perhaps a deleted one",
+    ),
+)
+RECEIPTS = (Index(("customer_id", "-sequence")),)
+RELATIONSHIPS = (Index(("from_customer_id", "-create_time")), Index(("to_customer_id", "-create_time")))
+FACTS = (Index(("customer_id", "-create_time")),)
+TRANSACTIONS = (Index(("customer_id", "-occurred_time")),)
+
+CUSTOMER_FILTER = FilterSpec(
+    {"kind": CustomerKind, "lifecycle": Lifecycle, "owner": str, "create_time": datetime, "update_time": datetime}
+)
+CUSTOMER_ORDER = ("create_time", "update_time", "display_name")
+RELATIONSHIP_FILTER = FilterSpec({"type": RelationshipType})
+TRANSACTION_FILTER = FilterSpec({"type": TransactionType, "occurred_time": datetime})
+LIVE = field("delete_time").missing()
+_BATCH = 500
+_MOST_LINES = 5000
+"""Reporting lines of one level of a hierarchy."""
+
+
+class ListRequest(Protocol):
+    """Any request for a list: how much is wanted, and after which page."""
+
+    page_size: int
+    page_token: str
+
+
+class ProfilesStore:
+    """The collections of the service and the questions asked of them."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.customers = database.collection(Customer, "customers", indexes=CUSTOMERS)
+        self.receipts = database.collection(ConsentReceipt, "receipts", indexes=RECEIPTS, publishes=False)
+        self.relationships = database.collection(Relationship, "relationships", indexes=RELATIONSHIPS)
+        self.reporting_lines = database.collection(ReportingLines, "reporting_lines", publishes=False)
+        self.facts = database.collection(PersonalFact, "facts", indexes=FACTS)
+        self.transactions = database.collection(Transaction, "transactions", indexes=TRANSACTIONS)
+        self.summaries = database.collection(TransactionSummary, "transaction_summaries", publishes=False)
+        self.contacts = database.collection(ContactRecord, "contact_records", publishes=False)
+
+    # ------------------------------------------------------------------------------------------------ customers
+
+    def list_customers(self, *, filter: str, order_by: str, show_deleted: bool, request: ListRequest) -> Page[Customer]:
+        """Customers that meet an AIP-160 filter."""
+        where = all_of(parse(filter, CUSTOMER_FILTER), None if show_deleted else LIVE)
+        order = parse_order(order_by, CUSTOMER_ORDER, default="-create_time")
+        return _page(self.customers, where, order, request)
+
+    def search_customers(self, beginning: str, limit: int) -> list[Customer]:
+        """Live customers with a search key that begins like this."""
+        return self.customers.find(field("search_keys").starts_with(beginning), limit=limit)
+
+    def customers_with_contact_point(
+        self, type: ContactPointType, canonical: str, request: ListRequest
+    ) -> Page[Customer]:
+        """Live customers who use a contact point."""
+        uses = field("contact_points").any_element(all_of(field("type") == type, field("canonical") == canonical))
+        where = all_of(field("contact_points.canonical") == canonical, uses, LIVE)
+        return _page(self.customers, where, "-create_time", request)
+
+    def customers_with_external_ids(self, ids: Group[ExternalId]) -> dict[ExternalId, Customer]:
+        """The customer of each external id that somebody has."""
+        by_system: dict[str, list[str]] = {}
+        for each in ids:
+            by_system.setdefault(each.system, []).append(each.id)
+        found = [
+            customer
+            for system, theirs in by_system.items()
+            for customer in self.customers.find(
+                all_of(field("external_ids.system") == system, field("external_ids.id").one_of(theirs)),
+                limit=_BATCH,
+            )
+        ]
+        return {each: customer for customer in found for each in customer.external_ids if each in ids}
+
+    def known_customers(self, ids: Group[str]) -> set[str]:
+        """Those of the ids that belong to a customer."""
+        return {customer.id for customer in self.customers.find(field("_id").one_of(list(ids)), limit=_BATCH)}
+
+    # ------------------------------------------------------------------------------------------------- consent
+
+    def list_receipts(self, customer_id: str, request: ListRequest) -> Page[ConsentReceipt]:
+        """The receipts of a customer, the newest first."""
+        return _page(self.receipts, field("customer_id") == customer_id, "-sequence", request)
+
+    def chain(self, customer_id: str) -> Iterator[ConsentReceipt]:
+        """Every receipt of a customer, the oldest first."""
+        last = 0
+        while batch := self.receipts.find(
+            all_of(field("customer_id") == customer_id, field("sequence") > last), order="sequence", limit=_BATCH
+        ):
+            yield from batch
+            last = batch[-1].sequence
+
+    # ------------------------------------------------------------------------------------------- relationships
+
+    def list_relationships(
+        self, customer_id: str, *, side: Side, filter: str, on: date | None, request: ListRequest
+    ) -> Page[Relationship]:
+        """Relationships with the customer on one side, perhaps only those that last on a day."""
+        where = all_of(
+            field(f"{side.lower()}_customer_id") == customer_id,
+            parse(filter, RELATIONSHIP_FILTER),
+            _lasts(on) if on else None,
+        )
+        return _page(self.relationships, where, "-create_time", request)
+
+    def reporting_lines_from(self, people: Group[str]) -> list[Relationship]:
+        """Every line, past ones too, from one of the people to a superior."""
+        lines = all_of(field("from_customer_id").one_of(list(people)), field("type") == RelationshipType.REPORTS_TO)
+        return self.relationships.find(lines, limit=_MOST_LINES)
+
+    # ------------------------------------------------------------------------------------- facts, transactions
+
+    def list_facts(self, customer_id: str, request: ListRequest) -> Page[PersonalFact]:
+        """The facts about a customer that were not removed, the newest first."""
+        return _page(self.facts, all_of(field("customer_id") == customer_id, LIVE), "-create_time", request)
+
+    def list_transactions(self, customer_id: str, *, filter: str, request: ListRequest) -> Page[Transaction]:
+        """The transactions of a customer, the latest occurrence first."""
+        where = all_of(field("customer_id") == customer_id, parse(filter, TRANSACTION_FILTER))
+        return _page(self.transactions, where, "-occurred_time", request)
+
+
+def _page(collection: Collection[E], where: Condition, order: str | Sequence[str], request: ListRequest) -> Page[E]:
+    return collection.page(
+        where,
+        order=order,
+        size=request.page_size,
+        token=request.page_token,
+        request=cast(Message, request),
+    )
+
+
+def _lasts(on: date) -> Condition:
+    return all_of(
+        any_of(field("valid_from_date").missing(), field("valid_from_date") <= on),
+        any_of(field("valid_to_date").missing(), field("valid_to_date") >= on),
+    )

@@ -1,0 +1,43 @@
+"""What the service reacts to: its own transactions, and the contacts that the interactions service records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from kehu.interactions.v1 import events_pb2 as interactions
+from kehu.profiles.v1 import events_pb2 as profiles
+
+from libs.chassis.codec import from_proto
+from libs.chassis.inbox import Received, Subscription
+from services.profiles.application.habits import Habits
+from services.profiles.application.transactions import Transactions
+from services.profiles.domain.habits import Contact
+from services.profiles.domain.transactions import Transaction
+from services.profiles.store import ProfilesStore
+
+
+def subscriptions(store: ProfilesStore) -> list[Subscription]:
+    """Every subscription of the service."""
+    transactions, habits = Transactions(store), Habits(store)
+
+    def sum_up(events: Sequence[Received]) -> None:
+        told = [cast(profiles.TransactionRecorded, event.message).transaction for event in events]
+        transactions.sum_up([from_proto(Transaction, each) for each in told])
+
+    def learn(events: Sequence[Received]) -> None:
+        told = [cast(interactions.InteractionRecorded, event.message).interaction for event in events]
+        # Contacts with somebody unknown come again once it is known who it was.
+        habits.learn([(each.customer_id, from_proto(Contact, each)) for each in told if each.customer_id])
+
+    # A customer's transactions and contacts are entities of their own, so several partitions would fight over what they
+    # add up to.
+    return [
+        Subscription(name="transaction_summaries", listens=[profiles.TransactionRecorded], handle=sum_up, partitions=1),
+        Subscription(
+            name="contact_habits",
+            listens=[interactions.InteractionRecorded, interactions.InteractionAttributed],
+            handle=learn,
+            partitions=1,
+        ),
+    ]
