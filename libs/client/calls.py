@@ -1,0 +1,152 @@
+"""One call over one channel: token, deadline, retries and typed errors; everything above speaks in messages."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from itertools import count, islice
+from typing import Any
+
+import grpc
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from libs.client.errors import DeadlineExceeded, KehuError, from_rpc
+from libs.client.retry import Budget, Retry, is_transient
+from libs.client.streams import Stream, path
+
+Token = str | Callable[[], str]
+"""A bearer token, or a function that returns the one of the moment (tokens expire)."""
+
+_MAX_UNANSWERED = 8
+"""Chunks of a stream that are on their way at once: enough to hide the network, few enough to send again."""
+
+
+class Caller:
+    """Makes the calls of one service; thread safe."""
+
+    def __init__(self, channel: grpc.Channel, *, token: Token, timeout: float, retry: Retry) -> None:
+        self._channel = channel
+        self._token = token
+        self._timeout = timeout
+        self._retry = retry
+        self._budget = Budget(retry)
+        self._stubs: dict[str, Any] = {}
+
+    def unary(self, method: MethodDescriptor, request: Message, *, timeout: float | None = None) -> Message:
+        """The response; every attempt sends the same bytes, so a `request_id` stays the same."""
+        stub = self._stub(method)
+        call_id = _call_id(request)
+        deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
+        self._budget.earn()
+        earlier: KehuError | None = None
+        for attempt in count(1):
+            try:
+                return stub(  # type: ignore[no-any-return]
+                    request,
+                    timeout=max(0.0, deadline - time.monotonic()),
+                    metadata=self._metadata(call_id, attempt),
+                    wait_for_ready=attempt > 1,
+                )
+            except grpc.RpcError as raised:
+                error = from_rpc(raised, method=path(method), request_id=call_id)
+                if earlier is not None and isinstance(error, DeadlineExceeded):
+                    raise earlier from raised  # tells more than "too late": nobody answered, or the service was full
+                earlier = error
+                pause = self._retry.pause(attempt, error)
+                if time.monotonic() + pause >= deadline or not self._may_repeat(error, attempt):
+                    raise error from raised
+                time.sleep(pause)
+        raise AssertionError("unreachable: an endless count has ended")
+
+    @property
+    def retry(self) -> Retry:
+        """How patient the client is."""
+        return self._retry
+
+    def server_stream(
+        self, method: MethodDescriptor, request: Message, *, timeout: float | None = None, patient: bool = False
+    ) -> Iterator[Message]:
+        """The responses of one server stream, as they come; it is not opened again when it breaks.
+
+        A patient one waits for a connection instead of failing when there is none.
+        """
+        stub = self._channel.unary_stream(
+            path(method),
+            request_serializer=type(request).SerializeToString,
+            response_deserializer=GetMessageClass(method.output_type).FromString,
+        )
+        call_id = _call_id(request)
+        call = stub(request, timeout=timeout, metadata=self._metadata(call_id), wait_for_ready=patient)
+        try:
+            yield from call
+        except grpc.RpcError as error:
+            raise from_rpc(error, method=path(method), request_id=call_id) from error
+        finally:
+            call.cancel()
+
+    def exchange(self, method: MethodDescriptor, requests: Iterable[Message]) -> Iterator[Message]:
+        """One response per request, in order, over a stream in both directions that is opened again when it breaks.
+
+        Requests without an answer are sent again then, so the service must recognise a repeated request by its content.
+        No deadline spans the stream, but every answer must come within the timeout of the client.
+        """
+        source = iter(requests)
+        unanswered: deque[Message] = deque()
+        call_id = _call_id()
+        failures = 0
+        while True:
+            stream = Stream(self._channel, method, self._metadata(call_id, failures + 1), patient=failures > 0)
+            try:
+                for request in unanswered:
+                    stream.send(request)
+                while True:
+                    for request in islice(source, _MAX_UNANSWERED - len(unanswered)):
+                        self._budget.earn()
+                        unanswered.append(request)
+                        stream.send(request)
+                    if not unanswered:
+                        stream.finish()
+                        return
+                    response = stream.receive(self._timeout)
+                    unanswered.popleft()
+                    failures = 0
+                    yield response
+            except KehuError as error:
+                failures += 1
+                if not self._may_repeat(error, failures):
+                    raise
+                time.sleep(self._retry.pause(failures, error))
+            finally:
+                stream.cancel()
+
+    def _stub(self, method: MethodDescriptor) -> Any:
+        """What makes unary calls of a method; made once."""
+        stub = self._stubs.get(method.name)
+        if stub is None:
+            stub = self._stubs[method.name] = self._channel.unary_unary(
+                path(method),
+                request_serializer=GetMessageClass(method.input_type).SerializeToString,
+                response_deserializer=GetMessageClass(method.output_type).FromString,
+            )
+        return stub
+
+    def _may_repeat(self, error: KehuError, attempts: int) -> bool:
+        return is_transient(error) and attempts < self._retry.attempts and self._budget.spend()
+
+    def _metadata(self, call_id: str, attempt: int = 1) -> tuple[tuple[str, str], ...]:
+        token = self._token if isinstance(self._token, str) else self._token()
+        metadata = [("x-request-id", call_id)]
+        if token:
+            metadata.append(("authorization", f"Bearer {token}"))
+        if attempt > 1:
+            metadata.append(("x-previous-attempts", str(attempt - 1)))
+        return tuple(metadata)
+
+
+def _call_id(request: Message | None = None) -> str:
+    """What this call is called in the server's logs: the idempotency key if it has one."""
+    return getattr(request, "request_id", "") or str(uuid.uuid4())

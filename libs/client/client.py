@@ -1,0 +1,69 @@
+"""`Client`: one object, one attribute per service, one connection each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from types import TracebackType
+from typing import Self
+
+import grpc
+from google.protobuf.descriptor import ServiceDescriptor
+
+from libs.chassis.rpc.channel import connect
+from libs.client.calls import Caller, Token
+from libs.client.retry import Retry
+from libs.client.service import Service
+from libs.client.stack import Stack
+
+SERVICES = ("profiles", "interactions")
+
+
+class Client:
+    """Speaks to the services for the tenant that the token names; thread safe, and meant to be kept.
+
+    `targets` maps service names to addresses (`{"profiles": "dns:///profiles:50051"}`); what is absent there is taken
+    from KEHU_TARGET_<SERVICE> or the local stack. `timeout` is the time in seconds for one call with all its retries.
+    """
+
+    profiles: Service
+    """Customers, consents, duplicates, purchases."""
+    interactions: Service
+    """Contacts on every channel, promises, the context of a customer."""
+
+    def __init__(
+        self,
+        targets: Mapping[str, str] | None = None,
+        *,
+        token: Token = "",
+        timeout: float = 10.0,
+        retry: Retry | None = None,
+        channel: Callable[[str], grpc.Channel] = connect,
+    ) -> None:
+        stack = Stack.find()
+        self.targets = {name: (targets or {}).get(name) or stack.target(name) for name in SERVICES}
+        self._channels: dict[str, grpc.Channel] = {}
+        for name, target in self.targets.items():
+            self._channels[name] = channel(target)
+            caller = Caller(self._channels[name], token=token or stack.token, timeout=timeout, retry=retry or Retry())
+            setattr(self, name, Service(descriptor(name), caller))
+
+    def close(self) -> None:
+        """Closes the connections; calls under way are cancelled."""
+        for channel in self._channels.values():
+            channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def descriptor(name: str) -> ServiceDescriptor:
+    """The descriptor of the service `name`, for example of `kehu.profiles.v1.ProfilesService`."""
+    module = import_module(f"kehu.{name}.v1.{name}_pb2")
+    services: ServiceDescriptor = module.DESCRIPTOR.services_by_name[f"{name.capitalize()}Service"]
+    return services

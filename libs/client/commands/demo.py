@@ -1,0 +1,81 @@
+"""`kehu demo`: a small story, told by the services themselves."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import typer
+
+from libs.client.commands.events import show as show_event
+from libs.client.commands.events import tap
+from libs.client.commands.output import Failure, client, console
+
+if TYPE_CHECKING:
+    from libs.client.client import Client
+    from libs.client.views.card import Card
+
+_PATIENCE = 20.0
+"""Seconds in which events have to do their work."""
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("demo")(demo)
+
+
+def demo() -> None:
+    """Load a small demonstration and show what a person would want to see. Running it again changes nothing.
+
+    It creates a few customers, their consents and purchases, contacts on five channels and a promise; then it prints a
+    card, a timeline, the context of the next conversation, and the events that crossed the bus meanwhile.
+
+    [bold]Example:[/bold] make up && kehu demo
+    """
+    from libs.client.views.card import render
+    from libs.client.views.timeline import contact_line, context_panel
+
+    with tap("profiles", "interactions") as copies, client(patient=True) as connected:
+        from libs.client import story
+
+        hero = story.tell(connected)
+        card = _wait(connected, hero)
+        now = datetime.now(UTC)
+        _title("A customer", f"kehu customer show {hero}")
+        console.print(render(card, now))
+        _title("What was said, on every channel", f"kehu timeline {hero}")
+        for interaction in connected.interactions.list_timeline(customer_id=hero, page_size=20):
+            console.print(contact_line(interaction, now), soft_wrap=True)
+        _title("What whoever picks up next must know", f"kehu context {hero}")
+        console.print(context_panel(connected.interactions.get_context(customer_id=hero), now))
+        _title("What crossed the bus meanwhile", "kehu events tail profiles")
+        seen = 0
+        for envelope in copies.events(until=time.monotonic() + 10, quiet=1.0):
+            show_event(envelope)
+            seen += 1
+        if not seen:
+            console.print("nothing: the services recognised all of it and changed nothing")
+    _title("Try next", "")
+    console.print("kehu customer find wxm · kehu customer find 单 · kehu doctor · kehu --help")
+
+
+def _wait(connected: Client, hero: str) -> Card:
+    """The hero's card as soon as events have brought everything together."""
+    from libs.client import story
+    from libs.client.commands.customer import fetch
+
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        card = fetch(connected, connected.profiles.get_customer(customer_id=hero))
+        known = card.context is not None and card.context.customer.source_revision >= card.customer.revision
+        if known and card.summary is not None and card.summary.count >= len(story.PURCHASES):
+            return card
+        if time.monotonic() > deadline:
+            raise Failure("events did not arrive within 20 s; `kehu doctor` tells which worker does not run")
+        time.sleep(0.1)
+
+
+def _title(text: str, command: str) -> None:
+    console.print()
+    console.rule(f"[bold]{text}[/bold]" + (f"  [dim]{command}[/dim]" if command else ""), align="left")

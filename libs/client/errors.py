@@ -1,0 +1,193 @@
+"""What a call raises when it is refused; every class says what a program should do.
+
+    KehuError                   the root: code, reason, metadata, request_id
+    ├── InvalidArgument         the request is wrong: change it
+    │   └── FieldErrors         these fields of it are: `.fields`
+    ├── NotFound                no such entity for this tenant
+    ├── AlreadyExists           the key is taken
+    ├── PreconditionFailed      the state of the entity forbids it: `.reason` tells what would allow it
+    ├── Conflict                somebody changed the entity meanwhile: read again, decide again (`edit_…` does)
+    ├── PermissionDenied        the token lacks the scope that the message names
+    ├── Unauthenticated         no token, or one that does not verify
+    ├── RateLimited             the service is full: come back after `.retry_after`
+    ├── Unavailable             nobody answers now: the call may or may not have been applied
+    ├── DeadlineExceeded        no answer in time: the call may or may not have been applied
+    └── ServerFault             a defect of ours: report `.request_id`
+
+A mutating call that ended in Unavailable or DeadlineExceeded is safely repeated with the same `request_id`, which the
+error carries.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+from google.rpc import error_details_pb2, status_pb2
+
+_DETAILS = "grpc-status-details-bin"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One wrong field of a request."""
+
+    path: str
+    """Where, for example `customer.contact_points[0].raw`."""
+    description: str
+    """What was wrong and what is allowed."""
+    reason: str = ""
+    """A name for programs, for example `string.max_len`."""
+
+
+class KehuError(Exception):
+    """A call was refused or got no answer."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: grpc.StatusCode,
+        method: str = "",
+        reason: str = "",
+        metadata: Mapping[str, str] | None = None,
+        request_id: str = "",
+        retry_after: timedelta | None = None,
+        fields: tuple[FieldError, ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        """The canonical gRPC code."""
+        self.method = method
+        """The method that was called, for example `/kehu.profiles.v1.ProfilesService/GetCustomer`."""
+        self.reason = reason
+        """A name from `kehu.common.v1.ErrorReason`, without its prefix; empty when no service answered."""
+        self.metadata = dict(metadata or {})
+        """Every value that the message mentions."""
+        self.request_id = request_id
+        """What the call was sent with, or else what the server calls it; quote it in a report."""
+        self.retry_after = retry_after
+        """How long the server asks to be left alone; None when it does not say."""
+        self.fields = fields
+        """The wrong fields; empty unless this is FieldErrors."""
+
+    def __str__(self) -> str:
+        return self.message or self.code.name
+
+
+class InvalidArgument(KehuError):
+    """The request is wrong whatever the state of the system."""
+
+
+class FieldErrors(InvalidArgument):
+    """Fields of the request are wrong; `.fields` names them all."""
+
+    def __str__(self) -> str:
+        return "; ".join(f"{error.path}: {error.description}" for error in self.fields)
+
+
+class NotFound(KehuError):
+    """No such entity for this tenant."""
+
+
+class AlreadyExists(KehuError):
+    """The key is taken by something else."""
+
+
+class PreconditionFailed(KehuError):
+    """The state of the entity forbids this."""
+
+
+class Conflict(KehuError):
+    """Somebody changed the entity meanwhile."""
+
+
+class PermissionDenied(KehuError):
+    """The token lacks a scope, which the message names."""
+
+
+class Unauthenticated(KehuError):
+    """No token, or one that does not verify."""
+
+
+class RateLimited(KehuError):
+    """The service is full; come back after `.retry_after`."""
+
+
+class Unavailable(KehuError):
+    """Nobody answers now; the call may or may not have been applied."""
+
+
+class DeadlineExceeded(KehuError):
+    """No answer in time; the call may or may not have been applied."""
+
+
+class ServerFault(KehuError):
+    """A defect on the server's side; report `.request_id`."""
+
+
+_BY_CODE: Mapping[grpc.StatusCode, type[KehuError]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: InvalidArgument,
+    grpc.StatusCode.OUT_OF_RANGE: InvalidArgument,
+    grpc.StatusCode.NOT_FOUND: NotFound,
+    grpc.StatusCode.ALREADY_EXISTS: AlreadyExists,
+    grpc.StatusCode.FAILED_PRECONDITION: PreconditionFailed,
+    grpc.StatusCode.ABORTED: Conflict,
+    grpc.StatusCode.PERMISSION_DENIED: PermissionDenied,
+    grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: RateLimited,
+    grpc.StatusCode.UNAVAILABLE: Unavailable,
+    grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
+    grpc.StatusCode.INTERNAL: ServerFault,
+    grpc.StatusCode.UNKNOWN: ServerFault,
+    grpc.StatusCode.DATA_LOSS: ServerFault,
+    grpc.StatusCode.UNIMPLEMENTED: ServerFault,
+}
+_CODES: Mapping[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
+
+
+def from_rpc(error: grpc.RpcError, *, method: str = "", request_id: str = "") -> KehuError:
+    """The typed form of what grpc raised for `method`."""
+    status = status_pb2.Status(code=error.code().value[0], message=error.details() or "")
+    trailers: Any = error.trailing_metadata() or ()
+    details = dict(trailers).get(_DETAILS)
+    if isinstance(details, bytes):
+        with contextlib.suppress(DecodeError):  # a proxy in between may cut trailers: code and message still stand
+            status = status_pb2.Status.FromString(details)
+    return from_status(status, method=method, request_id=request_id)
+
+
+def from_status(status: status_pb2.Status, *, method: str = "", request_id: str = "") -> KehuError:
+    """The typed form of a status, which one row of a bulk call carries in the same way as a refused call."""
+    code = _CODES.get(status.code, grpc.StatusCode.UNKNOWN)
+    reason, metadata = "", dict[str, str]()
+    retry_after: timedelta | None = None
+    fields: tuple[FieldError, ...] = ()
+    for detail in status.details:
+        if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
+            info = error_details_pb2.ErrorInfo.FromString(detail.value)
+            reason, metadata = info.reason, dict(info.metadata)
+        elif detail.Is(error_details_pb2.BadRequest.DESCRIPTOR):
+            bad = error_details_pb2.BadRequest.FromString(detail.value)
+            fields = tuple(FieldError(v.field, v.description, v.reason) for v in bad.field_violations)
+        elif detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR):
+            retry_after = error_details_pb2.RetryInfo.FromString(detail.value).retry_delay.ToTimedelta()
+        elif detail.Is(error_details_pb2.RequestInfo.DESCRIPTOR):
+            request_id = request_id or error_details_pb2.RequestInfo.FromString(detail.value).request_id
+    kind = FieldErrors if fields and code is grpc.StatusCode.INVALID_ARGUMENT else _BY_CODE.get(code, KehuError)
+    return kind(
+        status.message,
+        code=code,
+        method=method,
+        reason=reason,
+        metadata=metadata,
+        request_id=request_id,
+        retry_after=retry_after,
+        fields=fields,
+    )

@@ -1,0 +1,252 @@
+"""A mapping file: which field of a message each column fills, and how.
+
+    entity = "transactions"                              # customers, transactions or interactions
+    key = "cdnow:{sample_id}:{date}:{occurrence}"        # names a row for ever: a repeat is recognised by it
+
+    [fields]
+    source = "cdnow"                                                     # a constant
+    type = "SALE"
+    amount = { column = "amount", money = "USD" }                        # 29.33 → 2933 US cents
+    occurred_time = { column = "date", time = "%Y-%m-%d", zone = "America/New_York" }
+    product = { template = "{cds} discs" }
+    customer_external_id.system = "cdnow"                                # a path: field, field
+    customer_external_id.id = { column = "sample_id" }
+    contact_points.0.raw = { column = "phone" }                          # field, index, field
+
+A column is read as text unless its rule has `money` (a currency; with `factor` if the file counts in thousands), `time`
+(a format as in strptime, or "iso") with its `zone`, `date` (likewise), `number` ("integer" or "decimal"), or `values`
+(a table from cell to value; `otherwise` for all other cells).
+
+In a template `{column}` is a cell, `{row}` the number of a row, and `{occurrence}` (in `key` only) counts rows that
+would otherwise have the same key. Without `key` a row is named by the content of the file and its number in it. With
+`distinct = "{state}-{zip}"` only the first row of each such text is loaded. A blank cell leaves its field absent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from libs.client.values import to_money
+
+ENTITIES = ("customers", "transactions", "interactions")
+SHIPPED = Path(__file__).resolve().parent.parent / "mappings"
+"""The example mappings that come with the client; `--mapping cdnow_transactions` finds them by name."""
+
+_RULES = {"column", "template"}
+
+Cells = Mapping[str, str]
+Convert = Callable[[Cells], Any]
+
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+
+
+class MappingError(Exception):
+    """The mapping file is wrong; the message says where and what is allowed."""
+
+
+class CellError(ValueError):
+    """A cell cannot be read as what the mapping says it is."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowMapping:
+    """A mapping file, read and checked."""
+
+    entity: str
+    key: str
+    distinct: str
+    fields: Mapping[str, Convert]
+    digest: str
+    """Of the file's content: an interrupted load goes on only with the same mapping."""
+
+    def convert(self, cells: Cells) -> dict[str, Any]:
+        """The fields of the message as nested dicts and lists; CellError names the field that cannot be read."""
+        values: dict[str, Any] = {}
+        for path, convert in self.fields.items():
+            try:
+                value = convert(cells)
+            except ValueError as error:
+                raise CellError(path, str(error)) from error
+            if value is not None:
+                _put(values, path.split("."), value)
+        return {name: _lists(value) for name, value in values.items()}
+
+
+def load(path: Path) -> RowMapping:
+    """Reads a mapping file, or a shipped one by its bare name; MappingError for anything that makes no sense."""
+    if not path.exists() and (SHIPPED / f"{path.name}.toml").exists():
+        path = SHIPPED / f"{path.name}.toml"
+    try:
+        content = path.read_bytes()
+        table = tomllib.loads(content.decode())
+    except OSError as error:
+        shipped = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.toml")))
+        raise MappingError(f"cannot read the mapping {path}: {error.strerror}; shipped ones are {shipped}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise MappingError(f"{path} is not TOML: {error}") from error
+    return parse(table, digest=hashlib.sha256(content).hexdigest())
+
+
+def parse(table: Mapping[str, Any], *, digest: str = "") -> RowMapping:
+    """Checks a mapping that was read; see the module for its form."""
+    unknown = sorted(set(table) - {"entity", "key", "distinct", "fields"})
+    if unknown:
+        raise MappingError(f"unknown setting {unknown[0]!r}; a mapping has entity, key, distinct and [fields]")
+    if table.get("entity") not in ENTITIES:
+        raise MappingError(f"entity must be one of {', '.join(ENTITIES)}, not {table.get('entity')!r}")
+    fields = table.get("fields")
+    if not isinstance(fields, dict) or not fields:
+        raise MappingError("the section [fields] is missing or empty")
+    return RowMapping(
+        entity=table["entity"],
+        key=str(table.get("key", "")),
+        distinct=str(table.get("distinct", "")),
+        fields={path: _converter(path, rule) for path, rule in _rules(fields)},
+        digest=digest,
+    )
+
+
+def render(template: str, cells: Cells) -> str:
+    """The template with its placeholders filled; ValueError names a column that the row does not have."""
+
+    def cell(match: re.Match[str]) -> str:
+        try:
+            return cells[match[1]]
+        except KeyError:
+            raise ValueError(f"there is no column {match[1]!r}; there are {', '.join(cells)}") from None
+
+    return _PLACEHOLDER.sub(cell, template)
+
+
+def _rules(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Paths and their rules, from tables that TOML has nested at the dots."""
+    for name, value in table.items():
+        if isinstance(value, dict) and not _RULES & value.keys():
+            yield from _rules(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _converter(path: str, rule: object) -> Convert:
+    if not isinstance(rule, dict):
+        return lambda _: rule
+    rest = dict(rule)
+    if "template" in rest:
+        template = str(rest.pop("template"))
+        _nothing_left(path, rest)
+        return lambda cells: render(template, cells)
+    if "column" not in rest:
+        raise MappingError(f"{path}: say column or template, or give a constant")
+    column = str(rest.pop("column"))
+    read = _reader(path, rest)
+
+    def convert(cells: Cells) -> Any:
+        if column not in cells:
+            raise ValueError(f"there is no column {column!r}; there are {', '.join(cells)}")
+        text = cells[column].strip()
+        return read(text) if text else None
+
+    return convert
+
+
+def _reader(path: str, rest: dict[str, Any]) -> Callable[[str], Any]:
+    """What turns the text of a cell into a value; takes its settings out of `rest` and refuses what is left."""
+    if "money" in rest:
+        currency = str(rest.pop("money"))
+        factor = Decimal(str(rest.pop("factor", 1)))
+        read: Callable[[str], Any] = lambda text: to_money(_decimal(text) * factor, currency)  # noqa: E731
+    elif "time" in rest:
+        read = _time_reader(path, str(rest.pop("time")), rest.pop("zone", None))
+    elif "date" in rest:
+        form = str(rest.pop("date"))
+        read = lambda text: _date(text, form)  # noqa: E731
+    elif "number" in rest:
+        kind = rest.pop("number")
+        if kind not in _NUMBERS:
+            raise MappingError(f"{path}: number is one of {', '.join(_NUMBERS)}")
+        read = _NUMBERS[kind]
+    elif "values" in rest:
+        values = rest.pop("values")
+        fallback = rest.pop("otherwise", None)
+        read = lambda text: _choose(text, values, fallback)  # noqa: E731
+    else:
+        read = str
+    _nothing_left(path, rest)
+    return read
+
+
+def _time_reader(path: str, form: str, zone_name: str | None) -> Callable[[str], datetime]:
+    if zone_name is None and "%z" not in form and form != "iso":
+        raise MappingError(f'{path}: a time needs its zone, for example zone = "Asia/Shanghai"')
+    try:
+        zone = ZoneInfo(zone_name) if zone_name else UTC
+    except ZoneInfoNotFoundError as error:
+        raise MappingError(f"{path}: there is no time zone {zone_name!r}") from error
+
+    def read(text: str) -> datetime:
+        at = datetime.fromisoformat(text) if form == "iso" else datetime.strptime(text, form)  # noqa: DTZ007
+        return at if at.tzinfo else at.replace(tzinfo=zone)
+
+    return read
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text.replace(",", ""))
+    except InvalidOperation:
+        raise ValueError(f"{text!r} is not a number") from None
+
+
+def _integer(text: str) -> int:
+    number = _decimal(text)
+    if number != number.to_integral_value():
+        raise ValueError(f"{text!r} is not a whole number")
+    return int(number)
+
+
+def _date(text: str, form: str) -> date:
+    return date.fromisoformat(text) if form == "iso" else datetime.strptime(text, form).date()  # noqa: DTZ007
+
+
+def _choose(text: str, values: Mapping[str, Any], fallback: object) -> object:
+    if text in values:
+        return values[text]
+    if fallback is None:
+        raise ValueError(f"{text!r} is none of {', '.join(values)}")
+    return fallback
+
+
+_NUMBERS: Mapping[str, Callable[[str], Any]] = {"integer": _integer, "decimal": lambda text: str(_decimal(text))}
+
+
+def _nothing_left(path: str, rest: Mapping[str, object]) -> None:
+    if rest:
+        raise MappingError(f"{path}: unknown setting {next(iter(rest))!r}")
+
+
+def _put(values: dict[str, Any], path: list[str], value: object) -> None:
+    for name in path[:-1]:
+        values = values.setdefault(name, {})
+    values[path[-1]] = value
+
+
+def _lists(value: Any) -> Any:
+    """Replaces dicts whose keys are all numbers by lists in the order of these numbers."""
+    if not isinstance(value, dict):
+        return value
+    if value and all(key.isdecimal() for key in value):
+        return [_lists(value[key]) for key in sorted(value, key=int)]
+    return {key: _lists(item) for key, item in value.items()}

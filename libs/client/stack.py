@@ -1,0 +1,129 @@
+"""Where the services, their store and their bus are, and what lets this user in.
+
+Every answer comes from the environment first (KEHU_TARGET_<SERVICE>, KEHU_TOKEN, KEHU_TENANT, KEHU_MONGODB_URI,
+KEHU_AMQP_URI, KEHU_TOKEN_KEYS), then from `build/run/stack.json`, which `make up` writes for the local stack.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+FILE = Path(__file__).resolve().parents[2] / "build" / "run" / "stack.json"
+
+DEFAULT_TENANT = "demo"
+
+
+class StackUnknown(Exception):
+    """Nothing says where something is; the message says how to tell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """What is known; properties raise StackUnknown when it is too little."""
+
+    targets: Mapping[str, str] = field(default_factory=dict)
+    """Service → gRPC address."""
+    admin: Mapping[str, str] = field(default_factory=dict)
+    """Process (`profiles.api`) → address of its `/readyz`; only known for the local stack."""
+    known: Mapping[str, str] = field(default_factory=dict)
+    """`token`, `tenant`, `mongodb_uri`, `amqp_uri`, `token_keys`, as far as they are known."""
+
+    @classmethod
+    def find(cls, environ: Mapping[str, str] | None = None, file: Path = FILE) -> Stack:
+        """What the environment and the local stack say."""
+        environ = os.environ if environ is None else environ
+        local = json.loads(file.read_text()) if file.exists() else {}
+        elsewhere = {
+            variable.removeprefix(_TARGET).lower(): target
+            for variable, target in environ.items()
+            if variable.startswith(_TARGET) and target
+        }
+        return cls(
+            targets={**local.get("targets", {}), **elsewhere},
+            admin={
+                name: f"127.0.0.1:{port}"
+                for name, port in local.get("ports", {}).items()
+                if name.endswith((".api", ".worker")) and name.partition(".")[0] not in elsewhere
+            },
+            known={
+                name: value
+                for name, variable in _VARIABLES.items()
+                if (value := environ.get(variable) or local.get(name))
+            },
+        )
+
+    def target(self, service: str) -> str:
+        """The gRPC address of a service."""
+        try:
+            return self.targets[service]
+        except KeyError:
+            raise StackUnknown(
+                f"it is not known where {service} is: start the local stack with `make up`, "
+                f"or set {_TARGET}{service.upper()}=host:port"
+            ) from None
+
+    @property
+    def tenant(self) -> str:
+        """The tenant of tokens that are issued here."""
+        return self.known.get("tenant", DEFAULT_TENANT)
+
+    @property
+    def token(self) -> str:
+        """KEHU_TOKEN, or a token of the local stack's development key that may do everything for an hour."""
+        return self.known.get("token") or self.issue(self.tenant, ["*"], timedelta(hours=1))
+
+    @property
+    def token_tenant(self) -> str:
+        """The tenant whose data the token opens."""
+        import jwt
+
+        return str(jwt.decode(self.token, options={"verify_signature": False}).get("tenant", ""))
+
+    @property
+    def keys(self) -> Path:
+        """The folder of the token keys."""
+        return Path(self._get("token_keys"))
+
+    @property
+    def mongodb_uri(self) -> str:
+        """Where the store is, with credentials."""
+        return self._get("mongodb_uri")
+
+    @property
+    def amqp_uri(self) -> str:
+        """Where the bus is, with credentials."""
+        return self._get("amqp_uri")
+
+    def issue(self, tenant: str, scopes: list[str], lifetime: timedelta, *, subject: str = "developer") -> str:
+        """A token signed with the development key; StackUnknown when there is none here."""
+        from libs.chassis import access
+
+        try:
+            return access.issue(self.keys, subject=subject, tenant=tenant, scopes=scopes, lifetime=lifetime)
+        except (StackUnknown, FileNotFoundError):
+            raise StackUnknown(
+                "there is no token: set KEHU_TOKEN, or start the local stack (`make up`), which makes a development key"
+            ) from None
+
+    def _get(self, name: str) -> str:
+        try:
+            return self.known[name]
+        except KeyError:
+            raise StackUnknown(
+                f"{_VARIABLES[name]} is not set and there is no local stack: start one with `make up`, or set it"
+            ) from None
+
+
+_TARGET = "KEHU_TARGET_"
+_VARIABLES = {
+    "token": "KEHU_TOKEN",
+    "tenant": "KEHU_TENANT",
+    "mongodb_uri": "KEHU_MONGODB_URI",
+    "amqp_uri": "KEHU_AMQP_URI",
+    "token_keys": "KEHU_TOKEN_KEYS",
+}
