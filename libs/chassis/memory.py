@@ -98,7 +98,7 @@ class MemoryCollection(Collection[E]):
             }
 
     def _select(
-        self, where: Condition | None, order: Order, limit: int, *, every_tenant: bool = False
+        self, where: Condition | None, order: Order | None, limit: int, *, every_tenant: bool = False
     ) -> list[Document]:
         tenant = "" if every_tenant else context.current().tenant
         with self._database.lock:
@@ -107,7 +107,7 @@ class MemoryCollection(Collection[E]):
                 for document in self.documents.values()
                 if (every_tenant or document["tenant"] == tenant) and matches(where, document)
             ]
-            for name, direction in reversed(order.keys):
+            for name, direction in reversed(order.keys if order is not None else ()):
                 found.sort(key=lambda document, name=name: _sort_key(document, name), reverse=direction < 0)  # type: ignore[misc]
             return copy.deepcopy(found[:limit])
 

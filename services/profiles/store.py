@@ -9,7 +9,7 @@ from typing import Protocol, cast
 
 from google.protobuf.message import Message
 
-from libs.chassis.domain import E
+from libs.chassis.domain import E, InvalidArgument
 from libs.chassis.filtering import Condition, FilterSpec, all_of, any_of, field, parse
 from libs.chassis.paging import Page, parse_order
 from libs.chassis.store import Collection, Database, Index
@@ -81,11 +81,13 @@ class ProfilesStore:
         """Customers that meet an AIP-160 filter."""
         where = all_of(parse(filter, CUSTOMER_FILTER), None if show_deleted else LIVE)
         order = parse_order(order_by, CUSTOMER_ORDER, default="-create_time")
+        if len(order) > 1:
+            raise InvalidArgument.field("order_by", f"takes one field of {', '.join(CUSTOMER_ORDER)}, not {len(order)}")
         return _page(self.customers, where, order, request)
 
     def search_customers(self, beginning: str, limit: int) -> list[Customer]:
         """Live customers with a search key that begins like this."""
-        return self.customers.find(field("search_keys").starts_with(beginning), limit=limit)
+        return self.customers.find(field("search_keys").starts_with(beginning), order=None, limit=limit)
 
     def customers_with_contact_point(
         self, type: ContactPointType, canonical: str, request: ListRequest

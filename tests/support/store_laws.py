@@ -386,6 +386,11 @@ class StoreLaws:
         accounts.insert_many([row.opened() for row in rows], keys=["1", "2", "3", "4"])
         assert [a.name for a in accounts.find(where, order="name", limit=10)] == names.split()
 
+    def test_without_an_order_any_of_those_that_meet_it_come(self, accounts: Collection[Account]) -> None:
+        accounts.insert_many([account(f"a{n}").opened() for n in range(5)], keys=[str(n) for n in range(5)])
+        found = accounts.find(field("name").starts_with("a"), order=None, limit=3)
+        assert len({a.id for a in found}) == 3
+
     def test_background_work_sees_every_tenant(self, accounts: Collection[Account]) -> None:
         at = datetime(2026, 5, 1, tzinfo=UTC)
         for here, name in ((TENANT, "mine"), (OTHER, "theirs")):

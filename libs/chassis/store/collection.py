@@ -63,14 +63,19 @@ class Collection(ABC, Generic[E]):
             raise self._not_found(missing)
         return [self._entity(documents[id]) for id in ids]
 
-    def find(self, where: Condition | None, *, order: str | Sequence[str] = (), limit: int) -> list[E]:
-        """At most `limit` entities, for bounded reads inside a use-case."""
-        self._require_index(where, order)
-        return [self._entity(document) for document in self._select(where, Order(order), limit)]
+    def find(self, where: Condition | None, *, order: str | Sequence[str] | None = (), limit: int) -> list[E]:
+        """At most `limit` entities, for bounded reads inside a use-case.
+
+        With `order=None` any of those that meet the condition, as the index gives them: what a prefix over an array
+        needs, because sorting would read every match.
+        """
+        self._require_index(where, order or ())
+        total = None if order is None else Order(order)
+        return [self._entity(document) for document in self._select(where, total, limit)]
 
     def find_one(self, where: Condition) -> E | None:
         """Any one entity that meets the condition, or None."""
-        found = self.find(where, limit=1)
+        found = self.find(where, order=None, limit=1)
         return found[0] if found else None
 
     def page(
@@ -380,9 +385,9 @@ class Collection(ABC, Generic[E]):
 
     @abstractmethod
     def _select(
-        self, where: Condition | None, order: Order, limit: int, *, every_tenant: bool = False
+        self, where: Condition | None, order: Order | None, limit: int, *, every_tenant: bool = False
     ) -> list[dict[str, Any]]:
-        """At most `limit` documents in order."""
+        """At most `limit` documents in order, or in any without one."""
 
     @abstractmethod
     def _insert(self, documents: Sequence[dict[str, Any]]) -> list[DuplicateKey | None]:

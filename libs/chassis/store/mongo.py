@@ -178,15 +178,17 @@ class MongoCollection(Collection[E]):
             return {document["_id"]: document for document in documents}
 
     def _select(
-        self, where: Condition | None, order: Order, limit: int, *, every_tenant: bool = False
+        self, where: Condition | None, order: Order | None, limit: int, *, every_tenant: bool = False
     ) -> list[Document]:
         query = to_mongo(where)
         if not every_tenant:
             query = {"tenant": context.current().tenant, **query}
         with self._timed("select"):
             cursor = self.raw.find(query, {"_pending": 0, "_commands": 0}, session=self._database.session)
+            if order is not None:
+                cursor = cursor.sort(list(order.keys))
             # One batch: the page, never a second round trip.
-            return list(cursor.sort(list(order.keys)).limit(limit).batch_size(limit + 1))
+            return list(cursor.limit(limit).batch_size(limit + 1))
 
     def _insert(self, documents: Sequence[Document]) -> list[DuplicateKey | None]:
         refused: list[DuplicateKey | None] = [None] * len(documents)

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from typing import TypeVar, cast
 
 import grpc
@@ -35,6 +37,7 @@ from services.profiles.domain.relationships import Relationship, Side
 from services.profiles.domain.transactions import Transaction
 from services.profiles.store import ProfilesStore
 
+_UUID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
 
@@ -142,7 +145,7 @@ class ProfilesServicer(ProfilesServiceServicer):
     def ImportCustomers(
         self, request: pb.ImportCustomersRequest, context: grpc.ServicerContext
     ) -> pb.ImportCustomersResponse:
-        rows = [(row.request_id, _reader(Customer, row.customer, "customer")) for row in request.rows]
+        rows = [(row.request_id, partial(_draft, row)) for row in request.rows]
         return pb.ImportCustomersResponse(outcomes=_outcomes(self._customers.import_rows(rows)))
 
     def ListCustomerChanges(
@@ -315,8 +318,10 @@ def _read(cls: type[T], message: Message, field: str) -> T:
         raise at_path(field, error) from None
 
 
-def _reader(cls: type[T], message: Message, field: str) -> Callable[[], T]:
-    return lambda: _read(cls, message, field)
+def _draft(row: pb.ImportCustomersRequest.Row) -> Customer:
+    if not _UUID.fullmatch(row.request_id):
+        raise InvalidArgument.field("request_id", f"{row.request_id!r} is no UUID; a repeat could not be recognised")
+    return _read(Customer, row.customer, "customer")
 
 
 def _row(row: transaction_pb2.RecordTransactionsRequest.Row) -> Row | DomainError:

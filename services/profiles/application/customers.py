@@ -77,7 +77,8 @@ class Customers:
 
     def undelete(self, id: str, revision: int) -> Customer:
         """The customer, live again."""
-        return self._customers.update(id, Customer.undeleted, revision=revision)
+        at = identity.now()
+        return self._customers.update(id, lambda customer: customer.undeleted(at), revision=revision)
 
     def add_contact_point(self, id: str, point: ContactPoint, revision: int) -> Customer:
         """The customer with one more contact point."""

@@ -47,7 +47,7 @@ class Capture(StrEnum):
     IMPORTED = "IMPORTED"
 
 
-_ACTS_OF_THE_CUSTOMER = frozenset({Capture.CUSTOMER_ACTION, Capture.RECORDED_CALL, Capture.SIGNED_DOCUMENT})
+ACTS_OF_THE_CUSTOMER = frozenset({Capture.CUSTOMER_ACTION, Capture.RECORDED_CALL, Capture.SIGNED_DOCUMENT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,12 +117,14 @@ class ConsentReceipt(Entity):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentDecision:
-    """A decision in force: of all receipts of one scope the one captured last."""
+    """A decision in force: of all receipts of one scope the one captured last, but a refusal rather than a later grant
+    that is no act of the customer."""
 
     purpose: Purpose
     channel: Channel | None = None
     contact_point: str = ""
     state: ConsentState
+    capture: Capture
     capture_time: datetime
     effective_from_time: datetime
     effective_to_time: datetime | None = None
@@ -141,12 +143,23 @@ class ConsentDecision:
         return self.state in (ConsentState.DENIED, ConsentState.WITHDRAWN)
 
     def is_lifted_by(self, grant: ConsentDecision) -> bool:
-        """Whether a refusal no longer counts where the customer agreed to the same or to less of it later."""
+        """Whether a refusal no longer counts because the customer, by their own act, agreed to (part of) it later.
+
+        That holds also when the refusal reaches us after the grant, as a letter does.
+        """
         return (
-            grant.state is ConsentState.GRANTED
+            self.refuses
+            and grant.state is ConsentState.GRANTED
+            and grant.capture in ACTS_OF_THE_CUSTOMER
             and self.scope.includes(grant.scope)
             and grant.capture_time > self.capture_time
         )
+
+    def replaces(self, before: ConsentDecision) -> bool:
+        """Whether this decision is in force rather than one of the same scope that was recorded before."""
+        if self.refuses and not before.refuses:
+            return not self.is_lifted_by(before)
+        return self.capture_time >= before.capture_time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +177,7 @@ class ConsentHead:
     def refusals(self, scope: Scope) -> list[ConsentDecision]:
         """The refusals about `scope` that no later grant has lifted."""
         found = self.about(scope)
-        return [no for no in found if no.refuses and not any(no.is_lifted_by(yes) for yes in found)]
+        return [no for no in found if no.refuses and not any(no.is_lifted_by(other) for other in found)]
 
     def accept(self, proposal: ConsentReceipt, now: datetime, within: str) -> tuple[ConsentHead, ConsentReceipt]:
         """The chain with one more receipt, and that receipt, sealed.
@@ -188,8 +201,8 @@ class ConsentHead:
             return
         said_no = max(decision.capture_time for decision in refusals)
         used = {decision.grant_proof_ref for decision in self.decisions if decision.scope.overlaps(grant.scope)}
-        if grant.capture not in _ACTS_OF_THE_CUSTOMER:
-            allowed = ", ".join(sorted(_ACTS_OF_THE_CUSTOMER))
+        if grant.capture not in ACTS_OF_THE_CUSTOMER:
+            allowed = ", ".join(sorted(ACTS_OF_THE_CUSTOMER))
             problem = f"only an act of the customer can grant again ({allowed}), not {grant.capture}"
         elif grant.capture_time is None or grant.capture_time <= said_no:
             problem = "only a later decision can grant again"
@@ -212,11 +225,10 @@ class ConsentHead:
         return ConsentState.WITHDRAWN if had_granted else ConsentState.DENIED
 
     def _with(self, receipt: ConsentReceipt) -> tuple[ConsentDecision, ...]:
-        """What is in force once the receipt counts; a receipt about an earlier time than what is known changes nothing,
-        and of two about the same time the refusal counts."""
+        """What is in force once the receipt counts. One that tells of an earlier time may change nothing."""
         before = next((decision for decision in self.decisions if decision.scope == receipt.scope), None)
         decision = _decision(receipt, before)
-        if before is not None and (before.capture_time, before.refuses) > (decision.capture_time, decision.refuses):
+        if before is not None and not decision.replaces(before):
             return self.decisions
         others = tuple(known for known in self.decisions if known is not before)
         if len(others) >= MOST_DECISIONS and not decision.refuses:
@@ -247,10 +259,12 @@ def check_chain(head: ConsentHead, customer_id: str, receipts: Iterable[ConsentR
         previous, count = receipt.hash, count + 1
     if (count, previous) == (head.count, head.hash):
         return ChainCheck(intact=True, checked_count=count)
-    wrong = (
-        f"there are {count} receipts ending in {previous!r}, but the customer has {head.count} ending in {head.hash!r}"
+    return ChainCheck(
+        intact=False,
+        checked_count=count,
+        broken_sequence=count if count == head.count else min(count, head.count) + 1,
+        explanation=f"the chain ends with receipt {count}, {previous!r}; the customer has {head.count}, {head.hash!r}",
     )
-    return ChainCheck(intact=False, checked_count=count, broken_sequence=min(count, head.count) + 1, explanation=wrong)
 
 
 def _faults(receipt: ConsentReceipt, customer_id: str, sequence: int, previous: str) -> Iterator[str]:
@@ -299,6 +313,7 @@ def _decision(receipt: ConsentReceipt, before: ConsentDecision | None) -> Consen
         channel=receipt.channel,
         contact_point=receipt.contact_point,
         state=receipt.state,
+        capture=receipt.capture,
         capture_time=receipt.capture_time,
         effective_from_time=receipt.effective_from_time,
         effective_to_time=receipt.effective_to_time,

@@ -148,13 +148,13 @@ def settled(
     """Contact points in canonical form, none twice, one primary per type.
 
     Status and verification are ours, not the caller's: those of `current` stay, and what is new starts active and
-    unverified.
+    unverified. A point that stays as it is is not judged again, or a new numbering plan would block every other change.
     """
     known = {point.key: point for point in current}
     kept: dict[tuple[ContactPointType, str], ContactPoint] = {}
     primary: set[ContactPointType] = set()
     for i, draft in enumerate(points):
-        point = _completed(draft, f"{field}[{i}]", violations)
+        point = draft if draft in current else _completed(draft, f"{field}[{i}]", violations)
         before = known.get(point.key)
         point = replace(
             point,

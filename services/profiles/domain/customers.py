@@ -165,10 +165,12 @@ class Customer(Entity):
         gone = replace(self, delete_time=at, purge_time=at + KEPT_AFTER_DELETION, search_keys=())
         return gone, [CustomerDeleted(customer=gone)]
 
-    def undeleted(self) -> Change[Customer]:
+    def undeleted(self, at: datetime) -> Change[Customer]:
         """Live again."""
         if self.delete_time is None:
             raise AlreadyExists(f"customer {self.id} is not deleted", id=self.id)
+        if self.purge_time is not None and at >= self.purge_time:
+            raise FailedPrecondition(f"customer {self.id} could be restored until {self.purge_time}", id=self.id)
         back = _completed(replace(self, delete_time=None, purge_time=None), self)
         return back, [CustomerUndeleted(customer=back)]
 

@@ -109,7 +109,9 @@ def title_keys(title: str) -> Iterator[str]:
 def search_keys(display_name: str, aliases: Sequence[str], names: Sequence[PersonName]) -> tuple[str, ...]:
     """Every folded beginning under which a customer is found, sorted."""
     found = {key for name in names for key in name.search_keys()}
-    found |= {key for title in (display_name, *aliases) for key in title_keys(title)}
+    # A display name that only repeats a name would be read like words: 单 as dān.
+    titles = {display_name, *aliases} - {name.display() for name in names}
+    found |= {key for title in titles for key in title_keys(title)}
     return tuple(sorted({key[:_LONGEST_KEY] for key in found if key}))[:_MOST_KEYS]
 
 

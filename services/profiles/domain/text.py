@@ -78,7 +78,8 @@ def script_of(text: str) -> str:
 
 def fold(text: str) -> str:
     """What remains of a text when case, width, diacritics, spaces and punctuation do not count."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    # Folding case can compose and decomposing can bring capitals to light, so one goes on each side of the other.
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     return "".join(c for c in decomposed if c.isalnum()).translate(_UNDECOMPOSED)
 
 
