@@ -164,13 +164,13 @@ class Journal:
         bound_to = request_hash(f"journal\0{tenant}\0{entity_id}".encode())
         query: Document = {"tenant": tenant, "entity_id": entity_id}
         if token:
-            query |= to_mongo(order.after(self._database._pager.open(token, bound_to, len(order.keys))))
+            query |= to_mongo(order.after(self._database.pager.open(token, bound_to, len(order.keys))))
         size = page_size(size)
         found = list(self._entries.find(query).sort(list(order.keys)).limit(size + 1))
         more = len(found) > size
         return Page(
             [_received(entry) for entry in found[:size]],
-            self._database._pager.seal(order.position(found[size - 1]), bound_to) if more else "",
+            self._database.pager.seal(order.position(found[size - 1]), bound_to) if more else "",
         )
 
     def replay(

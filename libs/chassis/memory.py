@@ -68,7 +68,7 @@ class MemoryDatabase(Database):
         return [(name, c) for name, c in self.collections.items() if isinstance(c, MemoryCollection)]
 
     def _make(self, entity: type[E], name: str, indexes: Sequence[Index], publishes: bool) -> Collection[E]:
-        return MemoryCollection(entity, name, database=self, pager=self._pager, indexes=indexes, publishes=publishes)
+        return MemoryCollection(entity, name, database=self, pager=self.pager, indexes=indexes, publishes=publishes)
 
 
 class MemoryCollection(Collection[E]):

@@ -1,8 +1,8 @@
-"""What the service reacts to: news about customers, contacts of its own, and the clock."""
+"""What the service reacts to: news about customers, its own contacts, and the clock."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import cast
@@ -17,12 +17,12 @@ from kehu.profiles.v1 import events_pb2 as profiles
 from libs.chassis.codec import from_proto
 from libs.chassis.inbox import Received, Subscription
 from libs.chassis.timers import Timer
+from services.interactions.application.attribution import Attribution, News
 from services.interactions.application.counts import Counts
-from services.interactions.application.customers import Customers, News
 from services.interactions.application.promises import Promises
 from services.interactions.domain.conversations import Conversation
 from services.interactions.domain.customers import ConsentSummary, CustomerCopy
-from services.interactions.domain.timeline import Channel, Identifier, IdentifierKind, Interaction
+from services.interactions.domain.timeline import Channel, Identifier, IdentifierKind, Interaction, customer_key
 from services.interactions.store import InteractionsStore
 
 CUSTOMER_NEWS = (
@@ -38,17 +38,19 @@ _DEAD_ENDS = (contact.ContactPoint.STATUS_RECYCLED, contact.ContactPoint.STATUS_
 
 def subscriptions(store: InteractionsStore) -> list[Subscription]:
     """Everything that the worker consumes."""
-    customers, counts = Customers(store), Counts(store)
     return [
         Subscription(
             name="attribution",
             listens=[*CUSTOMER_NEWS, own.InteractionRecorded, own.ConversationAttributed],
-            handle=partial(attribute, customers),
-            # One queue, so that a customer and a contact that become known at the same time are looked at one after
-            # the other, and the second look finds what the first one wrote.
-            partitions=1,
+            handle=partial(attribute, Attribution(store)),
+            partitions=1,  # because its reactions are run one after the other
         ),
-        Subscription(name="counts", listens=[own.InteractionRecorded], handle=partial(count, counts), ordered=False),
+        Subscription(
+            name="counts",
+            listens=[own.InteractionRecorded],
+            handle=partial(count, Counts(store)),
+            partitions=1,  # because most contacts count in the same few documents, those of today
+        ),
     ]
 
 
@@ -57,8 +59,8 @@ def timers(store: InteractionsStore) -> list[Timer]:
     return [Timer(name="promises", every=timedelta(seconds=1), run=Promises(store).wake_due)]
 
 
-def attribute(customers: Customers, events: Sequence[Received]) -> None:
-    """Learns of customers, and finds out whom contacts were with."""
+def attribute(attribution: Attribution, events: Sequence[Received]) -> None:
+    """Learns of customers, takes contacts into conversations, and finds out whom they were with."""
     news: list[News] = []
     recorded: list[Interaction] = []
     attributed: list[Conversation] = []
@@ -72,9 +74,9 @@ def attribute(customers: Customers, events: Sequence[Received]) -> None:
                 customer = cast(profiles.CustomerUpdated, message).customer  # all of CUSTOMER_NEWS carry one
                 copy = copy_of(customer, event.revision, event.time)
                 news.append((copy.id, copy.heard_after))
-    customers.learn(news)
-    customers.look_again(recorded)
-    customers.join(attributed)
+    attribution.learn(news)
+    attribution.settle(recorded)
+    attribution.join(attributed)
 
 
 def count(counts: Counts, events: Sequence[Received]) -> None:
@@ -98,11 +100,12 @@ def copy_of(customer: customer_pb2.Customer, revision: int, time: datetime) -> C
         preferred_channels=tuple(filter(None, map(_channel, preferences.channels))),
         consents=_consents(customer.consent),
         deleted=deleted,
-        identifiers=() if deleted else tuple(dict.fromkeys(each.key for each in _identifiers(customer))),
+        identifiers=(customer_key(customer.id), *(() if deleted else _identifier_keys(customer))),
     )
 
 
-def _identifiers(customer: customer_pb2.Customer) -> list[Identifier]:
+def _identifier_keys(customer: customer_pb2.Customer) -> Iterable[str]:
+    """Keys of what leads to the customer besides its id, each once."""
     kinds = {str(kind): kind for kind in IdentifierKind}
     points = [
         Identifier(kind=kinds[name], value=point.canonical)
@@ -114,7 +117,7 @@ def _identifiers(customer: customer_pb2.Customer) -> list[Identifier]:
     external = [
         Identifier(kind=IdentifierKind.EXTERNAL_ID, system=each.system, value=each.id) for each in customer.external_ids
     ]
-    return [*external, *points]
+    return dict.fromkeys(each.key for each in (*external, *points))
 
 
 def _consents(consent: consent_pb2.ConsentHead) -> tuple[ConsentSummary, ...]:
@@ -137,7 +140,7 @@ def _channel(number: int) -> Channel | None:
 
 def _name(enum: EnumDescriptor, number: int, prefix: str) -> str:
     """The word of an enum value; empty for the unspecified one, the number for one that this code does not know."""
-    value = enum.values_by_number.get(number)
     if number == 0:
         return ""
+    value = enum.values_by_number.get(number)
     return value.name.removeprefix(prefix) if value is not None else str(number)

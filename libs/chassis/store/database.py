@@ -23,7 +23,7 @@ class Database(ABC):
     def __init__(self, service: str, page_key: bytes) -> None:
         self.service = service
         self.collections: dict[str, Collection[Any]] = {}
-        self._pager = Pager(page_key)
+        self.pager = Pager(page_key)
 
     def collection(
         self, entity: type[E], name: str, *, indexes: Sequence[Index] = (), publishes: bool = True

@@ -145,7 +145,7 @@ class MongoDatabase(Database):
         return wanted
 
     def _make(self, entity: type[E], name: str, indexes: Sequence[Index], publishes: bool) -> Collection[E]:
-        return MongoCollection(entity, name, database=self, pager=self._pager, indexes=indexes, publishes=publishes)
+        return MongoCollection(entity, name, database=self, pager=self.pager, indexes=indexes, publishes=publishes)
 
 
 class MongoCollection(Collection[E]):

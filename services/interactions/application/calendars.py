@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from libs.chassis.paging import Page
 from services.interactions.domain.calendar import BusinessCalendar, WorkingHours
@@ -18,7 +19,7 @@ class Calendars:
 
     def create(self, calendar: BusinessCalendar) -> BusinessCalendar:
         """A new calendar."""
-        return self._calendars.insert(calendar.create())
+        return self._calendars.insert(replace(calendar, id=self._calendars.next_id()).create())
 
     def get(self, calendar_id: str) -> BusinessCalendar:
         """One calendar."""

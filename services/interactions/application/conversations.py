@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import Final, cast
 
 from libs.chassis import identity
-from libs.chassis.domain import NotFound
+from libs.chassis.domain import AlreadyExists, Change, Conflict, NotFound
 from libs.chassis.paging import Page
 from services.interactions.domain.conversations import IDLE_WINDOW, CloseReason, Conversation
 from services.interactions.domain.timeline import Interaction, customer_key
 from services.interactions.store import InteractionsStore, ListRequest
+
+ATTEMPTS: Final = 5
+"""How often a contact looks for its conversation while others open and close them."""
+
+Hearing = tuple[str, Callable[[Conversation | None], Change[Conversation]]]
+"""(conversation id, how a contact changes it)."""
 
 
 class Conversations:
@@ -54,7 +62,7 @@ class Conversations:
         now = identity.now()
         return self._conversations.update(conversation_id, lambda each: each.close(reason, now), revision=revision)
 
-    # ------------------------------------------------------------- parts of recording and attributing a contact
+    # ------------------------------------------------------------------- where a contact belongs, and what it does
 
     def named(self, continuity_token: str, conversation_id: str) -> Conversation:
         """The conversation of a token or an id; NotFound when there is none."""
@@ -65,28 +73,38 @@ class Conversations:
             raise NotFound("Conversation", continuity_token)
         return found
 
-    def current(self, interaction: Interaction, now: datetime) -> Conversation | None:
-        """The open conversation of whom a contact is with; None when it begins a new one. Closes one that went idle."""
-        current = self._store.current_conversation(interaction.party)
-        if current is None or not current.went_idle_before(min(interaction.occurred_time, now), self._idle_window):
-            return current
-        self._conversations.update(current.id, lambda each: each.close(CloseReason.IDLE, now))
-        return None
+    def for_contact(self, interaction: Interaction, now: datetime) -> Conversation:
+        """The open conversation of whom a contact is with, or a new one when there is none or it went idle."""
+        at = min(interaction.occurred_time, now)
+        for _ in range(ATTEMPTS):
+            current = self._store.current_conversation(interaction.party)
+            if current is not None and current.went_idle_before(at, self._idle_window):
+                self._conversations.update(current.id, lambda each: each.close_when_idle(at, self._idle_window, now))
+            elif current is not None:
+                return current
+            opening = Conversation.open(interaction, continuity_token=identity.new_id("ct"), at=at)
+            try:
+                return self._conversations.insert(opening, key=interaction.id)
+            except AlreadyExists:  # the same contact told twice at once has opened it, or another one of theirs
+                opened = self._conversations.find_by_id(self._conversations.next_id(interaction.id))
+                if opened is not None:
+                    return opened
+        raise Conflict("too many contacts of the same customer begin a conversation at once: try again")
 
-    def open(self, id: str, first: Interaction) -> Conversation:
-        """A new conversation."""
-        token = identity.new_id("ct")
-        return self._conversations.insert(
-            Conversation.open(first, id=id, continuity_token=token, current_for=first.party)
-        )
-
-    def receive(self, conversation: Conversation, interaction: Interaction) -> Conversation:
-        """The conversation with one more contact."""
-        party = conversation.party or interaction.party
-        if interaction.customer_id and not conversation.customer_id:
-            party = interaction.party
-        current_for = self._current_for(conversation, party)
-        return self._conversations.update(conversation.id, lambda each: each.receive(interaction, current_for))
+    def hear(self, recorded: Sequence[Interaction]) -> dict[str, Conversation]:
+        """Takes recorded contacts into their conversations; those conversations by id."""
+        by_id: dict[str, list[Interaction]] = {}
+        for interaction in recorded:
+            if interaction.conversation_id:
+                by_id.setdefault(interaction.conversation_id, []).append(interaction)
+        changes, claimed = list[Hearing](), set[str]()
+        for conversation in self._conversations.batch_get(list(by_id)):
+            said = by_id[conversation.id]
+            current_for = self._current_for(conversation, conversation.party_after(said))
+            current_for = "" if current_for in claimed else current_for
+            claimed.add(current_for)
+            changes += [(conversation.id, _hearing(interaction, current_for)) for interaction in said]
+        return {conversation.id: conversation for conversation in self._conversations.fold(changes)}
 
     def identify(self, conversation_id: str, customer_id: str) -> None:
         """The conversation with the customer it turned out to be with; nothing changes when that was known."""
@@ -100,3 +118,10 @@ class Conversations:
             return party
         current = self._store.current_conversation(party)
         return party if current is None or current.id == conversation.id else ""
+
+
+def _hearing(interaction: Interaction, current_for: str) -> Callable[[Conversation | None], Change[Conversation]]:
+    def hear(found: Conversation | None) -> Change[Conversation]:
+        return cast(Conversation, found).receive(interaction, current_for)  # conversations are never removed
+
+    return hear

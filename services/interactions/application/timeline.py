@@ -12,7 +12,7 @@ from libs.chassis.paging import Page
 from libs.chassis.store import Outcome
 from services.interactions.application.conversations import Conversations
 from services.interactions.application.customers import Customers
-from services.interactions.domain.conversations import IDLE_WINDOW, Conversation
+from services.interactions.domain.conversations import IDLE_WINDOW
 from services.interactions.domain.timeline import Interaction, TimelineQuery
 from services.interactions.store import InteractionsStore, ListRequest
 from services.interactions.store.changes import Party
@@ -31,31 +31,27 @@ class Timeline:
     # ----------------------------------------------------------------------------------------------- recording
 
     def ingest(self, contact: Interaction, *, continuity_token: str = "", conversation_id: str = "") -> Interaction:
-        """Records a contact and puts it into its conversation: the one named, else the current one of whom it is with,
-        else a new one. A repeat returns the first recording."""
+        """Records a contact in the conversation that is named, else the current one of whom it is with, else a new one.
+
+        A repeat returns the first recording.
+        """
         now = identity.now()
         told = contact.as_told(now)
-        return self._store.database.transact(lambda: self._record(told, continuity_token, conversation_id, now))
-
-    def _record(self, told: Interaction, continuity_token: str, conversation_id: str, now: datetime) -> Interaction:
         id = self._interactions.next_id(told.source_key)
         there = self._interactions.find_by_id(id)
         if there is not None:
             return there.repeated_by(told) if told.source_key else self._interactions.insert(told.record())
-        interaction = replace(told, id=id, customer_id=self._customers.resolve(told.identifier))
-        conversation: Conversation | None
+        [interaction] = self._resolved([replace(told, id=id)])
         if continuity_token or conversation_id:
             conversation = self._conversations.named(continuity_token, conversation_id)
-            interaction = replace(interaction, customer_id=interaction.customer_id or conversation.customer_id)
         else:
-            conversation = self._conversations.current(interaction, now)
-        into = conversation.id if conversation is not None else self._store.conversations.next_id()
-        recorded = self._interactions.insert(replace(interaction, conversation_id=into).record(), key=told.source_key)
-        if conversation is None:
-            self._conversations.open(into, recorded)
-        else:
-            self._conversations.receive(conversation, recorded)
-        return recorded
+            conversation = self._conversations.for_contact(interaction, now)
+        customer_id = interaction.customer_id or conversation.customer_id
+        interaction = replace(interaction, conversation_id=conversation.id, customer_id=customer_id)
+        try:
+            return self._interactions.insert(interaction.record(), key=told.source_key)
+        except AlreadyExists:  # told twice at the same time
+            return self._interactions.get(id).repeated_by(told)
 
     def load(self, contacts: Sequence[Interaction | DomainError]) -> list[Outcome[Interaction]]:
         """Records contacts of the past, each with a key of its source; one outcome for each, in order.
@@ -72,7 +68,7 @@ class Timeline:
         ids = {i: self._interactions.next_id(each.source_key) for i, each in told.items()}
         there = self._store.known_interactions([*ids.values()])
         fresh = [i for i in told if ids[i] not in there]
-        changes = [replace(told[i], customer_id=self._customers.resolve(told[i].identifier)).record() for i in fresh]
+        changes = [each.record() for each in self._resolved([told[i] for i in fresh])]
         inserted = self._interactions.insert_many(changes, keys=[told[i].source_key for i in fresh]) if fresh else []
         outcomes |= dict(zip(fresh, inserted, strict=True))
         for i, each in told.items():
@@ -82,6 +78,11 @@ class Timeline:
             if known is not None:
                 outcomes[i] = _repeat(known, each)
         return [outcomes[i] for i in range(len(contacts))]
+
+    def _resolved(self, contacts: Sequence[Interaction]) -> list[Interaction]:
+        """The contacts with the customers that their identifiers lead to."""
+        known = self._customers.resolve([each.identifier_key for each in contacts if each.identifier_key])
+        return [replace(each, customer_id=known.get(each.identifier_key, "")) for each in contacts]
 
     # ------------------------------------------------------------------------------------------------- finding
 

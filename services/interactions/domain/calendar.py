@@ -81,9 +81,9 @@ class WeeklyInterval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeeklySchedule:
-    """A regular week, from `valid_from` until the next schedule begins; `None` means always."""
+    """A regular week, from `valid_from_date` until the next schedule begins; `None` means always."""
 
-    valid_from: date | None = None
+    valid_from_date: date | None = None
     intervals: tuple[WeeklyInterval, ...] = ()
 
 
@@ -179,8 +179,8 @@ class WorkingHours:
     """Counts working time in a calendar. Every week is expanded once, when it is first needed."""
 
     def __init__(self, calendar: BusinessCalendar) -> None:
-        self._zone = zone(calendar.time_zone)
-        self._schedules = sorted(calendar.schedules, key=lambda schedule: schedule.valid_from or date.min)
+        self._zone = zone(calendar.time_zone, "time_zone")
+        self._schedules = sorted(calendar.schedules, key=lambda schedule: schedule.valid_from_date or date.min)
         self._exceptions = {exception.date: exception for exception in calendar.exceptions}
         self._weeks: dict[date, _Week] = {}
 
@@ -287,19 +287,18 @@ class WorkingHours:
         return [(self._instant(day, start), self._instant(day, end), rule) for start, end, rule in hours]
 
     def _regular(self, day: date) -> Sequence[WeeklyInterval]:
-        i = bisect_right(self._schedules, day, key=lambda schedule: schedule.valid_from or date.min)
+        i = bisect_right(self._schedules, day, key=lambda schedule: schedule.valid_from_date or date.min)
         return self._schedules[i - 1].intervals if i else ()
 
     def _instant(self, day: date, minute: int) -> datetime:
         return instant(day, minute, self._zone)
 
 
-def zone(name: str) -> ZoneInfo:
-    """The zone of an IANA name; InvalidArgument when there is none."""
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise InvalidArgument(violations=_zone_violations(name, "time_zone")) from None
+def zone(name: str, path: str) -> ZoneInfo:
+    """The zone of an IANA name; InvalidArgument that names the field `path` when there is none."""
+    if violations := _zone_violations(name, path):
+        raise InvalidArgument(violations=violations)
+    return ZoneInfo(name)
 
 
 def instant(day: date, minute: int, zone: ZoneInfo) -> datetime:
@@ -315,7 +314,7 @@ def instant(day: date, minute: int, zone: ZoneInfo) -> datetime:
 def _check(calendar: BusinessCalendar) -> None:
     violations = [
         *_zone_violations(calendar.time_zone, "time_zone"),
-        *_repeats("schedules", "valid_from", [schedule.valid_from for schedule in calendar.schedules]),
+        *_repeats("schedules", "valid_from_date", [schedule.valid_from_date for schedule in calendar.schedules]),
         *_repeats("exceptions", "date", [exception.date for exception in calendar.exceptions]),
     ]
     for i, schedule in enumerate(calendar.schedules):

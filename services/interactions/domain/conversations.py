@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -52,10 +53,10 @@ class Participant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation(Entity):
-    """Contacts that belong together.
+    """Contacts that belong together; what they say is taken in moments after they were recorded.
 
-    `waiting_since` is set exactly in WAITING: when the last that was said came from the customer. Contacts may arrive
-    out of order; what counts is when they happened.
+    `waiting_since_time` is set exactly in WAITING: when the last that was said came from the customer. Contacts may
+    arrive out of order; what counts is when they happened.
     """
 
     ID_PREFIX: ClassVar[str] = "conv"
@@ -72,7 +73,7 @@ class Conversation(Entity):
     channels: tuple[Channel, ...] = ()
     interaction_count: int = 0
     last_answer_time: datetime | None = None
-    waiting_since: datetime | None = None
+    waiting_since_time: datetime | None = None
     close_reason: CloseReason | None = None
     close_time: datetime | None = None
     last_question_time: datetime | None = None
@@ -81,16 +82,15 @@ class Conversation(Entity):
     """While it is open: the party whose contacts find it without token or id; empty when only those lead to it."""
 
     @classmethod
-    def open(cls, first: Interaction, *, id: str, continuity_token: str, current_for: str) -> Change[Conversation]:
-        """A conversation that begins with this interaction."""
-        empty = cls(
-            id=id,
+    def open(cls, first: Interaction, *, continuity_token: str, at: datetime) -> Change[Conversation]:
+        """An empty conversation, for this contact to be the first in."""
+        opened = cls(
+            id="",
             continuity_token=continuity_token,
-            last_interaction_time=first.happened,
+            last_interaction_time=at,
             customer_id=first.customer_id,
-            current_for=current_for,
+            current_for=first.party,
         )
-        opened = _with(empty, first)
         return opened, [ConversationOpened(conversation=opened)]
 
     @property
@@ -103,15 +103,28 @@ class Conversation(Entity):
         """The key of whom it is with: the customer, or while nobody knows, whom it is current for."""
         return customer_key(self.customer_id) if self.customer_id else self.current_for
 
+    def party_after(self, said: Sequence[Interaction]) -> str:
+        """The key of whom it is with once these contacts (at least one) are taken in."""
+        customer_id = self.customer_id or next((each.customer_id for each in said if each.customer_id), "")
+        return customer_key(customer_id) if customer_id else self.current_for or said[0].party
+
     def went_idle_before(self, at: datetime, window: timedelta) -> bool:
         """Whether a contact at this time comes too late to belong to it. A customer who waits is never too late."""
-        return self.waiting_since is None and at - self.last_interaction_time > window
+        return self.waiting_since_time is None and at - self.last_interaction_time > window
+
+    def close_when_idle(self, at: datetime, window: timedelta, now: datetime) -> Change[Conversation]:
+        """At its end, if it is too late for a contact at this time; nothing changes otherwise."""
+        return self.close(CloseReason.IDLE, now) if self.is_open and self.went_idle_before(at, window) else (self, [])
 
     def receive(self, interaction: Interaction, current_for: str) -> Change[Conversation]:
-        """With one more interaction; a closed conversation is reopened by it."""
-        resumed, happened = self._resumed(interaction.customer_id, current_for)
+        """With one more interaction. What was recorded after its end reopens it, what was on its way then does not."""
+        recorded = interaction.create_time or interaction.occurred_time
+        before_the_end = self.close_time is not None and recorded <= self.close_time
+        resumed, happened = self._resumed(interaction.customer_id, current_for, reopens=not before_the_end)
         heard = _with(resumed, interaction)
-        if self.is_open:
+        if not resumed.is_open:
+            heard = replace(heard, state=self.state, waiting_since_time=None, last_question_time=None, current_for="")
+        if ConversationReopened not in happened:
             happened.insert(0, ConversationContinued)
         return heard, [kind(conversation=heard) for kind in happened]
 
@@ -126,12 +139,14 @@ class Conversation(Entity):
                 id=self.id,
                 customer_id=self.customer_id,
             )
-        resumed, happened = self._resumed(customer_id, current_for)
+        resumed, happened = self._resumed(customer_id, current_for, reopens=True)
         return (resumed, [kind(conversation=resumed) for kind in happened]) if happened else (self, [])
 
-    def _resumed(self, customer_id: str, current_for: str) -> tuple[Conversation, list[type[ConversationEvent]]]:
+    def _resumed(
+        self, customer_id: str, current_for: str, *, reopens: bool
+    ) -> tuple[Conversation, list[type[ConversationEvent]]]:
         resumed, happened = replace(self, current_for=current_for), list[type[ConversationEvent]]()
-        if not self.is_open:
+        if not self.is_open and reopens:
             resumed = replace(
                 resumed, state=ConversationState.OPEN, episode=self.episode + 1, close_reason=None, close_time=None
             )
@@ -162,7 +177,7 @@ class Conversation(Entity):
         closed = replace(
             self,
             state=ConversationState.CLOSED,
-            waiting_since=None,
+            waiting_since_time=None,
             last_question_time=None,
             close_reason=reason,
             close_time=now,
@@ -214,7 +229,7 @@ def _with(conversation: Conversation, interaction: Interaction) -> Conversation:
     asks, answers = interaction.keeps_waiting, interaction.answers
     answered = max(filter(None, (conversation.last_answer_time, at if answers else None)), default=None)
     asked = max(filter(None, (conversation.last_question_time, at if asks else None)), default=None)
-    questions = (conversation.waiting_since, at if asks else None, asked)
+    questions = (conversation.waiting_since_time, at if asks else None, asked)
     waiting = min((time for time in questions if time and (not answered or time > answered)), default=None)
     heard = replace(
         conversation,
@@ -224,7 +239,7 @@ def _with(conversation: Conversation, interaction: Interaction) -> Conversation:
         last_interaction_time=max(conversation.last_interaction_time, at),
         last_answer_time=answered,
         last_question_time=asked,
-        waiting_since=waiting,
+        waiting_since_time=waiting,
     )
     if interaction.bot_id:
         heard = _joined(heard, ParticipantKind.BOT, interaction.bot_id, at)

@@ -41,7 +41,7 @@ class CustomerCopy(Entity):
     consents: tuple[ConsentSummary, ...] = ()
     deleted: bool = False
     identifiers: tuple[str, ...] = ()
-    """Keys of the identifiers that lead to this customer; none once it is deleted."""
+    """Keys of the identifiers that lead to this customer; only its own id once it is deleted."""
 
     def heard_after(self, known: CustomerCopy | None) -> Change[CustomerCopy]:
         """This news after what is known: the newer of the two."""
@@ -59,5 +59,5 @@ class CustomerContext:
     interactions: tuple[Interaction, ...]
     promises: tuple[Promise, ...]
     broken_promises: tuple[Promise, ...]
-    waiting_since: datetime | None
-    as_of: datetime
+    waiting_since_time: datetime | None
+    as_of_time: datetime

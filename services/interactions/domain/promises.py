@@ -40,10 +40,10 @@ class CivilTime:
     minute: int = 0
 
     def instant(self) -> datetime:
-        """The same in UTC. InvalidArgument when there is no such zone, or the date cannot be counted with."""
+        """The same in UTC. InvalidArgument when there is no such zone, or the date is far from our time."""
         if not EARLIEST.date() <= self.date < LATEST.date():
-            raise InvalidArgument.field("date", f"{self.date} is not in the years 1970 to 2199")
-        return instant(self.date, self.minute, zone(self.time_zone))
+            raise InvalidArgument.field("term.civil_time.date", f"{self.date} is not in the years 1970 to 2199")
+        return instant(self.date, self.minute, zone(self.time_zone, "term.civil_time.time_zone"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -230,19 +230,21 @@ class Interaction(Entity):
     @property
     def party(self) -> str:
         """The key of whom it was with: the customer, else the identifier; empty for somebody without a trace."""
-        return customer_key(self.customer_id) if self.customer_id else self.identifier_key
+        if self.customer_id:
+            return customer_key(self.customer_id)
+        return self.identifier.key if self.identifier is not None else ""
 
     @property
     def keeps_waiting(self) -> bool:
-        """Whether the customer spoke and nobody has answered yet."""
+        """Whether the customer spoke, and wants an answer that the contact itself has not brought."""
         if self.direction is Direction.OUTBOUND or self.channel is Channel.WEB_SESSION:
             return False
         met = self.channel in LIVE and (self.agent_id or self.bot_id) and self.outcome not in MISSED
-        return not met
+        return not met and self.outcome is not ContactOutcome.RESOLVED
 
     @property
     def answers(self) -> bool:
-        """Whether the company spoke to the customer."""
+        """Whether the company spoke to the customer, or nothing is left to say."""
         if self.channel is Channel.WEB_SESSION or self.outcome in MISSED:
             return False
         return self.direction is Direction.OUTBOUND or not self.keeps_waiting

@@ -54,7 +54,10 @@ PROMISES = (
     Index(("due_time",)),
     Index(("wake_time",), only=WAKES, every_tenant=True),
 )
-CALENDARS = (Index(("display_name",), unique=True, taken="another calendar has this display_name"),)
+CALENDARS = (
+    Index(("display_name",), unique=True, taken="another calendar has this display_name"),
+    Index(("display_name",)),
+)
 CUSTOMERS = (Index(("identifiers",)),)
 COUNTS = (Index(("day",)),)
 
@@ -121,11 +124,13 @@ class InteractionsStore:
 
     def unattributed_by_identifier(self, keys: Sequence[str], limit: int) -> list[Interaction]:
         """Interactions with an unknown customer who used one of these identifiers."""
-        return self.interactions.find(all_of(UNATTRIBUTED, field("identifier_key").one_of(keys)), limit=limit)
+        theirs = all_of(UNATTRIBUTED, field("identifier_key").one_of(keys))
+        return self.interactions.find(theirs, order="identifier_key", limit=limit)
 
     def unattributed_in(self, conversation_id: str, limit: int) -> list[Interaction]:
         """Interactions of a conversation with an unknown customer."""
-        return self.interactions.find(all_of(UNATTRIBUTED, field("conversation_id") == conversation_id), limit=limit)
+        in_it = all_of(UNATTRIBUTED, field("conversation_id") == conversation_id)
+        return self.interactions.find(in_it, order="-occurred_time", limit=limit)
 
     # -------------------------------------------------------------------------------------------- conversations
 

@@ -63,10 +63,13 @@ class Reader(Protocol):
 class Changes(Protocol):
     """Where changes are read from."""
 
+    def check(self, cursor: str) -> None:
+        """InvalidArgument when this is no cursor of ours."""
+
     def after(self, cursor: str, only: Party | None = None) -> Reader:
         """A reader of what comes after a cursor, or after now when it is empty.
 
-        FailedPrecondition when the cursor is too old to go on from, InvalidArgument when it never was one.
+        FailedPrecondition when the cursor is too old to go on from.
         """
 
 
@@ -76,8 +79,15 @@ class MongoChanges:
     def __init__(self, database: MongoDatabase) -> None:
         self._database = database
 
+    def check(self, cursor: str) -> None:
+        found = _CURSOR.fullmatch(cursor)
+        if found is None or int(found.group(1), 16) > identity.now().timestamp() + 60:
+            raise InvalidArgument.field(
+                "cursor", "is none of ours; give the last cursor received, or nothing to begin now"
+            )
+
     def after(self, cursor: str, only: Party | None = None) -> Reader:
-        resume = {"_data": _checked(cursor)} if cursor else None
+        resume = {"_data": cursor} if cursor else None
         try:
             stream = self._database.raw.watch(
                 _pipeline(only), full_document="updateLookup", resume_after=resume, max_await_time_ms=_AWAIT
@@ -126,13 +136,6 @@ def _pipeline(only: Party | None) -> list[dict[str, Any]]:
         match |= {"fullDocument.tenant": only.tenant, "fullDocument.customer_id": only.customer_id}
     kept = {"ns": 1, "fullDocument": 1, "updateDescription.updatedFields.revision": 1}
     return [{"$match": match}, {"$project": kept}, {"$unset": ["fullDocument._pending", "fullDocument._commands"]}]
-
-
-def _checked(cursor: str) -> str:
-    found = _CURSOR.fullmatch(cursor)
-    if found is None or int(found.group(1), 16) > identity.now().timestamp() + 60:
-        raise InvalidArgument.field("cursor", "is none of ours; give the last cursor received, or nothing to begin now")
-    return cursor
 
 
 def _refusal(error: OperationFailure) -> Exception:

@@ -88,8 +88,11 @@ class Feed:
     def watch(self, party: Party, cursor: str, listening: Callable[[], bool]) -> Iterator[Notice]:
         """Everything that changes for a customer after the cursor, or after now when it is empty.
 
-        Ends when nobody is `listening`, or when the watcher reads so slowly that it has to resume.
+        Ends when nobody is `listening`, or when the watcher reads so slowly that it has to resume. InvalidArgument when
+        the cursor is none of ours, FailedPrecondition when it is too old.
         """
+        if cursor:
+            self._changes.check(cursor)
         self._start()
         with self._joined(party) as (watcher, position, floor, backlog):
             told = cursor or position

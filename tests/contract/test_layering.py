@@ -1,0 +1,120 @@
+"""Who may import whom: the table that keeps five services alike and their rules free of machinery."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.contracts import FOLDER, ROOT, SERVICES
+
+MODULES = {
+    "domain": {"domain"},
+    "application": {"context", "domain", "identity", "paging", "store"},
+    "store": {"codec", "domain", "filtering", "identity", "logs", "paging", "store"},
+    "api": {"codec", "domain", "inbox", "paging", "rpc", "store", "validation"},
+    "subscriptions": {"codec", "domain", "inbox", "timers"},
+    "__main__": {"journal", "run", "store"},
+}
+"""Part of a service → the modules of `libs.chassis` that it may import."""
+
+PARTS = {
+    "domain": {"domain"},
+    "application": {"application", "domain", "store"},
+    "store": {"domain", "store"},
+    "api": {"api", "application", "domain", "store"},
+    "subscriptions": {"application", "domain", "store", "subscriptions"},
+    "__main__": {"api", "store", "subscriptions"},
+}
+"""Part of a service → the parts of the same service that it may import."""
+
+LIBRARIES = {
+    "domain": {"dateutil", "email_validator", "holidays", "lunar_python", "numpy", "phonenumbers", "pypinyin", "scipy"},
+    "application": set[str](),
+    "store": {"google.protobuf", "pymongo"},
+    "api": {"google", "grpc", "kehu"},
+    "subscriptions": {"google.protobuf", "kehu"},
+    "__main__": {"kehu"},
+}
+"""Part of a service → other packages that it may import beside the standard library."""
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports, `from package import module` as `package.module`."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute, the path is the import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def part_of(path: Path, service: str) -> str:
+    """Which part of a service a file belongs to."""
+    return path.relative_to(FOLDER / service).parts[0].removesuffix(".py")
+
+
+def within(name: str, packages: set[str]) -> bool:
+    """Whether the module is one of these or inside of one."""
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def allowed(name: str, service: str, part: str) -> bool:
+    """Whether a file of this part may import the module."""
+    if name.split(".", maxsplit=1)[0] in sys.stdlib_module_names:
+        return True
+    return within(
+        name,
+        {f"libs.chassis.{module}" for module in MODULES[part]}
+        | {f"services.{service}.{other}" for other in PARTS[part]}
+        | LIBRARIES[part],
+    )
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_each_part_of_a_service_imports_only_what_the_table_allows(service: str) -> None:
+    wrong = []
+    for path in sorted((FOLDER / service).rglob("*.py")):
+        part = part_of(path, service)
+        if part != "__init__":
+            assert part in MODULES, f"{path}: a service has {', '.join(MODULES)}"
+            wrong += [f"{path.relative_to(ROOT)} imports {n}" for n in imports(path) if not allowed(n, service, part)]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_knows_of_others_only_their_contracts(service: str) -> None:
+    named = {name for path in (FOLDER / service).rglob("*.py") for name in imports(path)}
+    assert {name for name in named if within(name, {"services"})} <= {
+        name for name in named if within(name, {f"services.{service}"})
+    }
+
+
+def test_the_chassis_knows_no_service() -> None:
+    ours = {"services", "libs.client", "libs.localstack", *(f"kehu.{service}" for service in SERVICES)}
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in sorted((ROOT / "libs" / "chassis").rglob("*.py"))
+        for name in imports(path)
+        if within(name, ours)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_composition_root_is_short(service: str) -> None:
+    lines = (FOLDER / service / "__main__.py").read_text().splitlines()
+    assert len(lines) < 40, "the composition root puts together and does nothing else"
+
+
+def test_no_file_is_too_long_to_read() -> None:
+    long = {
+        str(path.relative_to(ROOT)): length
+        for folder in ("libs", "services")
+        for path in (ROOT / folder).rglob("*.py")
+        if (length := len(path.read_text().splitlines())) > 450
+    }
+    assert long == {}, "split by business noun"

@@ -1,0 +1,124 @@
+"""Names that leave a process: metrics, reasons of errors, settings. Code and declaration stay in step."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from kehu.common.v1 import error_reason_pb2
+from prometheus_client.metrics import MetricWrapperBase
+
+from libs.chassis import metrics
+from libs.chassis.settings import OTHER_PREFIXES, OTHERS, PREFIX, Settings
+from tests.support.contracts import ROOT
+
+CODE = sorted([*(ROOT / "libs").rglob("*.py"), *(ROOT / "services").rglob("*.py")])
+DECLARED = {name: value for name, value in vars(metrics).items() if isinstance(value, MetricWrapperBase)}
+KINDS = {"counter": "_total", "histogram": "_seconds", "gauge": ""}
+IDENTITIES = {"id", "tenant", "customer", "actor", "user", "subject", "request", "key", "reason"}
+
+
+def used(path: Path) -> Iterator[tuple[str, int | None]]:
+    """The metrics that a file uses, with the number of labels where it names them."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "labels":
+            if name := metric(node.func.value):
+                counted = not any(isinstance(argument, ast.Starred) for argument in node.args)
+                yield name, len(node.args) if counted else None
+        elif name := metric(node):
+            yield name, None
+
+
+def metric(node: ast.AST) -> str:
+    """`X` of `metrics.X`."""
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "metrics":
+        return node.attr if node.attr.isupper() else ""
+    return ""
+
+
+# ------------------------------------------------------------------------------------------------- metrics
+
+
+def test_metrics_are_declared_in_one_place() -> None:
+    """By the chassis module alone, so that the list of them is complete."""
+    elsewhere = [
+        str(path.relative_to(ROOT))
+        for path in CODE
+        if path.name != "metrics.py"
+        and re.search(r"^\s*(from|import) prometheus_client(?!\.metrics)", path.read_text(), re.MULTILINE)
+    ]
+    assert elsewhere == []
+
+
+def test_every_metric_that_code_names_is_declared_and_every_declared_one_is_used() -> None:
+    named = {name for path in CODE for name, _ in used(path)} - {"REGISTRY", "CONTENT_TYPE"}
+    assert named - DECLARED.keys() == set(), "used, but not declared"
+    assert DECLARED.keys() - named == set(), "declared, but not used"
+
+
+def test_metrics_are_used_with_their_labels() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}: {name} has the labels {DECLARED[name]._labelnames}"
+        for path in CODE
+        for name, count in used(path)
+        if count is not None and name in DECLARED and count != len(DECLARED[name]._labelnames)
+    ]
+    assert wrong == []
+
+
+def test_names_of_metrics_tell_kind_and_unit() -> None:
+    for declared in DECLARED.values():
+        family = next(iter(declared.describe()))
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        assert re.fullmatch(r"(kehu|grpc_server)_[a-z_]+", name)
+        assert name.endswith(KINDS[family.type]), name
+        assert family.documentation.endswith("."), name
+
+
+def test_labels_are_closed_sets() -> None:
+    labels = {label for declared in DECLARED.values() for label in declared._labelnames}
+    assert {label for label in labels if set(label.split("_")) & IDENTITIES} == set()
+
+
+# ------------------------------------------------------------------------------------------------- reasons
+
+
+def reasons(path: Path) -> Iterator[str]:
+    """Every literal reason of an error in a file: `reason="X"`, or the class attribute of an error."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            for keyword in node.keywords:
+                if keyword.arg == "reason" and isinstance(keyword.value, ast.Constant):
+                    yield str(keyword.value.value)
+
+
+def test_every_reason_of_an_error_is_listed_in_the_protos() -> None:
+    listed = {value.removeprefix("ERROR_REASON_") for value in error_reason_pb2.ErrorReason.keys()}  # noqa: SIM118
+    named = {reason for path in CODE for reason in reasons(path) if re.fullmatch(r"[A-Z][A-Z0-9_]+[A-Z0-9]", reason)}
+    assert named - listed - FIELD_REASONS == set()
+
+
+FIELD_REASONS = {"INVALID_FIELD"}
+"""Reasons of single fields, beside the rule ids of the protos."""
+
+
+# ------------------------------------------------------------------------------------------------ settings
+
+
+def test_every_setting_that_code_or_documents_name_exists() -> None:
+    known = {PREFIX + name.upper() for name in Settings.__dataclass_fields__} | set(OTHERS)
+    texts = [*CODE, *ROOT.glob("*.md"), *(ROOT / "docker").rglob("*"), *(ROOT / "deploy").rglob("*")]
+    named = {
+        (str(path.relative_to(ROOT)), name)
+        for path in texts
+        if path.is_file() and path.suffix in {".py", ".md", ".yaml", ".yml", ".tpl", ".json", ""}
+        for name in re.findall(r"\bKEHU_[A-Z]+(?:_[A-Z]+)*\b", path.read_text(errors="ignore"))
+    }
+    unknown = sorted(
+        (file, name)
+        for file, name in named
+        if name not in known and not f"{name}_".startswith(OTHER_PREFIXES) and name != "KEHU_X"
+    )
+    assert unknown == []

@@ -1,0 +1,78 @@
+"""What each kind of process loads: grpc and eventlet cannot live in one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+
+from libs.chassis import access
+from libs.chassis.rpc.server import Server
+from libs.chassis.settings import Secret, Settings
+from libs.chassis.store import MongoDatabase
+from tests.support.contracts import SERVICES, methods
+
+COMMON = [
+    "libs.chassis.run",
+    "libs.chassis.store",
+    "libs.chassis.memory",
+    "libs.chassis.settings",
+    "libs.chassis.admin",
+]
+
+ROLES = {
+    "api": (["eventlet", "nameko"], [*COMMON, "libs.chassis.run.api", "libs.chassis.rpc.server"]),
+    "worker": (["grpc"], [*COMMON, "libs.chassis.run.worker", "libs.chassis.outbox", "libs.chassis.journal"]),
+}
+"""Role → the packages that must not be loaded, and the modules that surely are."""
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_process_loads_only_its_own_world(service: str, role: str) -> None:
+    forbidden, loaded = ROLES[role]
+    program = f"""
+        import sys, warnings
+        warnings.simplefilter("ignore")
+        sys.argv = ["services/{service}/__main__.py", "{role}"]
+        from importlib import import_module
+        root = import_module("services.{service}.__main__")
+        for name in {loaded!r}:
+            import_module(name)
+        from pymongo import MongoClient
+        client = MongoClient("mongodb://127.0.0.1:1", connect=False)
+        database = import_module("libs.chassis.store").MongoDatabase(client, "{service}", page_key=bytes(32))
+        store = root.SERVICE.store(database)
+        root.SERVICE.servicers(store) if "{role}" == "api" else root.SERVICE.subscriptions(store)
+        print([name for name in {forbidden!r} if name in sys.modules])
+    """
+    ran = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ran.stdout.strip(), ran.returncode) == ("[]", 0), ran.stderr
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_composes_and_serves_every_method_that_it_declares(service: str, tmp_path: Path) -> None:
+    declared = import_module(f"services.{service}.__main__").SERVICE
+    access.make_keys(tmp_path)
+    client: MongoClient[dict[str, Any]] = MongoClient("mongodb://127.0.0.1:1", connect=False)
+    servicers = declared.servicers(declared.store(MongoDatabase(client, service, page_key=bytes(32))))
+    server = Server(Settings(mongodb_uri=Secret("x"), listen="127.0.0.1:0", token_keys=tmp_path), servicers)
+    server.stop()
+    client.close()
+    assert declared.name == service
+    served = {name for _, servicer in servicers for name, at in _definitions(servicer) if not at.endswith("_pb2_grpc")}
+    assert {method.name for method in methods(service)} <= served
+
+
+def _definitions(servicer: object) -> list[tuple[str, str]]:
+    """Every method of a servicer with the module of the class that defines it last."""
+    names = {name for cls in type(servicer).__mro__ for name in vars(cls)}
+    return [(n, next(cls.__module__ for cls in type(servicer).__mro__ if n in vars(cls))) for n in names]
