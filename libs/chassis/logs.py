@@ -12,15 +12,15 @@ import re
 import sys
 import threading
 import time
+import traceback
 from collections import deque
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, TextIO
+from typing import BinaryIO
 
 import msgspec
-import structlog
-from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 HIDDEN = "[hidden]"
 """What stands in the place of a value that may not be written."""
@@ -36,6 +36,15 @@ _HIDDEN_KEY = re.compile(
 )
 _HIDDEN_VALUE = re.compile(r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]*|(?<=://)[^/@\s:]*:[^/@\s]+(?=@)")
 
+_LEVELS = {
+    logging.DEBUG: "debug",
+    logging.INFO: "info",
+    logging.WARNING: "warning",
+    logging.ERROR: "error",
+    logging.CRITICAL: "critical",
+}
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
 _to_json = msgspec.json.Encoder(enc_hook=str).encode
 
 
@@ -46,33 +55,29 @@ class Lines:
     capacity. Warnings and errors go out at once, with what waits.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        self._waiting: deque[str] = deque()
+        self._waiting: deque[bytes] = deque()
         self._writing = threading.Lock()
         self._some = threading.Event()
         threading.Thread(target=self._write_on, name="log", daemon=True).start()
         atexit.register(self.write)
 
-    def later(self, line: str) -> None:
+    def later(self, line: bytes) -> None:
         """Takes a line to write within `DELAY`."""
         self._waiting.append(line)
         if not self._some.is_set():
             self._some.set()
 
-    def now(self, line: str) -> None:
+    def now(self, line: bytes) -> None:
         """Writes what waits and the line."""
         self._waiting.append(line)
         self.write()
 
-    debug = info = later
-    warning = error = critical = exception = now
-
     def write(self) -> None:
         """Writes what waits."""
         with self._writing:
-            while self._waiting:
-                self._stream.write(self._waiting.popleft())
+            self._stream.write(b"".join([self._waiting.popleft() for _ in range(len(self._waiting))]))
             self._stream.flush()
 
     def _write_on(self) -> None:
@@ -82,39 +87,102 @@ class Lines:
             self.write()
 
 
+@dataclass(slots=True)
+class _Output:
+    """Where lines go and what each says of its process; only warnings, to standard error, until a log is set up."""
+
+    lines: Lines | None = None
+    level: int = logging.WARNING
+    process: Mapping[str, str] = field(default_factory=dict)
+
+
+_output = _Output()
+
+
+class Logger:
+    """Writes the lines of one module: a message that is always the same, and facts that differ."""
+
+    __slots__ = ("_source",)
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+
+    def debug(self, message: str, **facts: object) -> None:
+        """Tells what only a developer wants to know."""
+        self.log(logging.DEBUG, message, facts)
+
+    def info(self, message: str, **facts: object) -> None:
+        """Tells what happened."""
+        self.log(logging.INFO, message, facts)
+
+    def warning(self, message: str, **facts: object) -> None:
+        """Tells what may need attention."""
+        self.log(logging.WARNING, message, facts)
+
+    def error(self, message: str, *, cause: BaseException | None = None, **facts: object) -> None:
+        """Tells what failed; with the whole stack of its cause."""
+        self.log(logging.ERROR, message, facts, cause)
+
+    def exception(self, message: str, **facts: object) -> None:
+        """Tells what failed, with the stack of the exception that is being handled."""
+        self.log(logging.ERROR, message, facts, sys.exc_info()[1])
+
+    def log(self, level: int, message: str, facts: Mapping[str, object], cause: BaseException | None = None) -> None:
+        """Writes one line of a level of the standard library."""
+        if level < _output.level:
+            return
+        line: dict[str, object] = {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "level": _LEVELS.get(level) or logging.getLevelName(level).lower(),
+            **_output.process,
+            "message": message,
+            "source": self._source,
+            **facts,
+        }
+        if cause is not None:
+            line["exception"] = "".join(traceback.format_exception(cause)).rstrip()
+        text = _encode(line)
+        if _output.lines is None:
+            sys.stderr.write(text.decode())
+        elif level >= logging.WARNING:
+            _output.lines.now(text)
+        else:
+            _output.lines.later(text)
+
+
+def _encode(line: dict[str, object]) -> bytes:
+    """The line without what may not be written. Nearly every line is plain and clean, and is walked through once."""
+    for key, value in line.items():
+        if type(value) not in _PLAIN or _hides(key):
+            line[key] = HIDDEN if _hides(key) else _cleaned(value)
+    text = _to_json(line)
+    if b"eyJ" in text or b"://" in text:
+        text = _to_json({key: _cleaned(value) for key, value in line.items()})
+    return text + b"\n"
+
+
 class _Forward(logging.Handler):
     """Hands the lines of libraries to our own output."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        get(record.name).log(record.levelno, record.getMessage(), exc_info=record.exc_info)
+        cause = record.exc_info[1] if record.exc_info else None
+        get(record.name).log(record.levelno, record.getMessage(), {}, cause)
 
 
-def configure(service: str, role: str, level: str = "info", *, stream: TextIO | None = None) -> None:
+def configure(service: str, role: str, level: str = "info", *, stream: BinaryIO | None = None) -> None:
     """Sends our lines and those of libraries to `stream` (standard output) from `level` upwards."""
-    threshold = logging.getLevelNamesMapping()[level.upper()]
-    lines = Lines(stream or sys.stdout)
-    structlog.configure(
-        processors=[_stamp(service, role), structlog.processors.format_exc_info, redact, _render],
-        wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=lambda *_: lines,
-    )
+    _output.level = logging.getLevelNamesMapping()[level.upper()]
+    _output.process = {"service": service, "role": role}
+    _output.lines = Lines(stream or sys.stdout.buffer)
     root = logging.getLogger()
     root.handlers = [_Forward()]
     # Drivers tell of every reconnect at INFO; what matters of it is in our own lines and metrics.
-    root.setLevel(max(threshold, logging.WARNING))
+    root.setLevel(max(_output.level, logging.WARNING))
 
 
-def get(name: str) -> FilteringBoundLogger:
+def get(name: str) -> Logger:
     """The logger of a module: `log = logs.get(__name__)`, then `log.info("what happened", key=value)`."""
-    logger: FilteringBoundLogger = structlog.get_logger(source=name)
-    return logger
-
-
-def redact(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """Replaces credentials and personal data in a line."""
-    for key, value in event.items():
-        event[key] = HIDDEN if _hides(key) else _cleaned(value)
-    return event
+    return Logger(name)
 
 
 @lru_cache(maxsize=1024)
@@ -130,16 +198,3 @@ def _cleaned(value: object) -> object:
     if isinstance(value, list | tuple | set | frozenset):
         return [_cleaned(part) for part in value]
     return value
-
-
-def _stamp(service: str, role: str) -> Processor:
-    def stamp(_logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        message = event.pop("event")
-        return {"time": at, "level": method, "service": service, "role": role, "message": message, **event}
-
-    return stamp
-
-
-def _render(_logger: object, _method: str, event: EventDict) -> str:
-    return _to_json(event).decode() + "\n"

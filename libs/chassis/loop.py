@@ -32,7 +32,7 @@ class Loop(ABC):
         self._done = threading.Event()
         self._beat = time.monotonic()
         self._failures = 0
-        self._reason: str | None = "has not started"
+        self._reason: str | None = f"{name}: has not started"
 
     def run(self) -> None:
         """Works until `stop`."""

@@ -33,11 +33,6 @@ def _histogram(name: str, help: str, *labels: str, buckets: tuple[float, ...] = 
     return Histogram(name, help, labels, registry=REGISTRY, buckets=buckets)
 
 
-# Process
-PROCESS_INFO = _gauge(
-    "kehu_process_info", "Always 1; tells service, role and version of the process.", "service", "role", "version"
-)
-
 # Calls
 RPC_STARTED = _counter("grpc_server_started_total", "Calls that arrived.", *_RPC)
 RPC_HANDLED = _counter("grpc_server_handled_total", "Calls that ended, by status code.", *_RPC, "grpc_code")
@@ -52,7 +47,6 @@ RPC_WITHOUT_DEADLINE = _counter(
 
 # Store
 STORE_SECONDS = _histogram("kehu_store_operation_seconds", "Time of a database operation.", "collection", "operation")
-STORE_CONFLICTS = _counter("kehu_store_conflicts_total", "Updates repeated because of a concurrent one.", "collection")
 
 # Outbox
 OUTBOX_OLDEST = _gauge("kehu_outbox_oldest_seconds", "Age of the oldest event that waits to be published.")

@@ -18,6 +18,7 @@ from pymongo.collection import Collection as RawCollection
 from pymongo.errors import PyMongoError
 
 from libs.chassis import identity, logs, metrics, tracing
+from libs.chassis.abandoned import end_abandoned_transactions
 from libs.chassis.bus import BUS_ERRORS, Outgoing, Publisher, PublishFailed
 from libs.chassis.bus.publisher import Batch
 from libs.chassis.bus.topology import HASH_HEADER, events_exchange
@@ -74,6 +75,7 @@ class Relay(Loop):
         idle: float = IDLE,
     ) -> None:
         super().__init__(f"{database.service}.relay")
+        self._database = database
         self._exchange = events_exchange(database.service).name
         self._collections = [database.raw[name] for name in database.publishing_collections()]
         self._amqp_uri = amqp_uri
@@ -84,6 +86,13 @@ class Relay(Loop):
         self._next_look = 0.0
 
     def _serve(self) -> None:
+        try:
+            self._relay()
+        except PyMongoError:
+            end_abandoned_transactions(self._database)
+            raise
+
+    def _relay(self) -> None:
         while not self.stopping.is_set():
             if self._leads():
                 self._lead()

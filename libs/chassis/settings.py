@@ -168,7 +168,7 @@ class Settings:
     reflection: bool = field(default=True, metadata=_from(_yes_or_no, "yes or no"))
     """Whether the gRPC server describes its services to whoever asks."""
     trace_endpoint: str = field(default="", metadata=_from(str, "the URL of an OTLP/gRPC collector"))
-    """Where spans are sent; empty means that trace ids are passed on and nothing is recorded."""
+    """Where an api process sends spans; without it, and in a worker, trace ids are passed on and not recorded."""
 
     @classmethod
     def read(cls, role: Role, environ: Mapping[str, str] | None = None) -> Settings:

@@ -7,6 +7,7 @@ Without a collector an incoming trace id is passed on and nothing is recorded, w
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -56,8 +57,11 @@ class Span:
 
 
 def configure(service: str, endpoint: str) -> None:
-    """Sends spans to the OTLP/gRPC collector at `endpoint`; does nothing when that is empty."""
-    if not endpoint:
+    """Sends spans to the OTLP/gRPC collector at `endpoint`; does nothing when that is empty, or in a worker.
+
+    The exporter is a gRPC client, which cannot live in a process of green threads, so workers pass trace ids on.
+    """
+    if not endpoint or "eventlet" in sys.modules:
         return
     from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource

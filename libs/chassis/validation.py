@@ -22,7 +22,10 @@ def validate(message: Message) -> None:
     """Raises InvalidArgument that names every wrong field and what is allowed there."""
     violations = _validator.collect_violations(message)
     if violations:
-        raise InvalidArgument(violations=[_translate(violation) for violation in violations])
+        wrong = [_translate(violation) for violation in violations]
+        # A rule about several fields together has no path.
+        text = "; ".join(f"{v.field}: {v.description}" if v.field else v.description for v in wrong)
+        raise InvalidArgument(text, violations=wrong)
 
 
 def _translate(violation: Violation) -> FieldViolation:

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
@@ -125,12 +125,21 @@ def test_a_message_without_any_queue_is_noticed(amqp_uri: str) -> None:
 
 def test_a_full_queue_refuses(amqp_uri: str, name: str) -> None:
     wanted = topology(name, partitions=1)
-    full = [replace(queue, arguments={**queue.arguments, "x-max-length": 1}) for queue in wanted.queues if ".0" in queue.name]
+    full = [
+        replace(queue, arguments={**queue.arguments, "x-max-length": 1})
+        for queue in wanted.queues
+        if ".0" in queue.name
+    ]
     queues: list[Queue] = [queue for queue in wanted.queues if ".0" not in queue.name]
     declare(amqp_uri, replace(wanted, queues=[*queues, *full]))
-    with Publisher(amqp_uri, name="test") as publisher, pytest.raises(PublishFailed) as failure:
-        for number in range(10):
-            publisher.publish([made(name, number)])
+    with Publisher(amqp_uri, name="test") as publisher:
+
+        def fill() -> None:
+            for number in range(10):
+                publisher.publish([made(name, number)])
+
+        with pytest.raises(PublishFailed) as failure:
+            fill()
     assert failure.value.what == "nacked"
 
 
@@ -215,14 +224,12 @@ def proxy(amqp_uri: str) -> Iterator[tuple[str, threading.Event]]:
     accepting.start()
     yield amqp_uri.replace(f"{host}:{port}", f"127.0.0.1:{listener.getsockname()[1]}"), freeze
     for each in sockets:
-        with_shutdown(each)
+        hang_up(each)
     accepting.join(5)
 
 
-def with_shutdown(each: socket.socket) -> None:
+def hang_up(each: socket.socket) -> None:
     """Closes a socket and wakes the thread that waits on it."""
-    try:
+    with suppress(OSError):  # not connected, or gone
         each.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass  # not connected, or gone
     each.close()

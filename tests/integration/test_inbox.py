@@ -7,11 +7,13 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
+import amqp
 import pytest
 
 from libs.chassis import context
 from libs.chassis.bus import Outgoing
 from libs.chassis.inbox import Permanent, Received, Retryable, Transient
+from libs.chassis.inbox.effects import DEADLY_AFTER, Effects
 from libs.chassis.store import connect
 from tests.support.ledger_service.station import Station
 from tests.support.loops import eventually, running
@@ -84,7 +86,10 @@ def test_what_is_no_event_of_ours_is_parked_as_it_came(station: Station) -> None
     exchange = event.exchange
     foreign = [b"{}", b"\xff\xfe", b"", event.body[:-3], event.body.replace(b"account.opened", b"account.closed")]
     station.publish(
-        [Outgoing(exchange=exchange, key="x", body=body, id=f"m{n}", headers={"x-agg": str(n)}) for n, body in enumerate(foreign)]
+        [
+            Outgoing(exchange=exchange, key="x", body=body, id=f"m{n}", headers={"x-agg": str(n)})
+            for n, body in enumerate(foreign)
+        ]
     )
     station.publish([event])
     with running(station.consumer()):
@@ -168,6 +173,22 @@ def test_an_entity_is_handled_in_order_also_when_its_consumer_changes(station: S
         assert fresh == list(range(1, 22))
 
 
+def test_an_event_is_given_up_when_the_process_died_of_it_too_often(station: Station) -> None:
+    station.open("deadly", "harmless")
+    deadly, harmless = (station.subscription.decode(event.body) for event in station.waiting())
+    effects = Effects(station.database, station.subscription)
+    deaths = []
+    for _ in range(DEADLY_AFTER):
+        with effects.dare(harmless) as dares:
+            assert dares
+        deaths.append(effects.dare(deadly))
+        assert deaths[-1].__enter__(), "one more attempt, from which the process does not return"
+    with effects.dare(deadly) as dares:
+        assert not dares
+    with effects.dare(harmless) as dares:
+        assert dares
+
+
 def test_stopping_finishes_and_acknowledges_what_was_begun(station: Station) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
@@ -220,12 +241,15 @@ def test_an_operator_replays_parked_events_or_drops_them_with_a_reason(station: 
         eventually(lambda: station.counts() == {kept: 1})
     assert station.dead().list() == []
     audit = [(e["action"], e["event"], e["actor"], e.get("reason")) for e in station.database.raw["audit"].find()]
-    assert audit == [("drop", f"{dropped}:1:0", "operator", "made by a test"), ("replay", f"{kept}:1:0", "operator", None)]
+    assert audit == [
+        ("drop", f"{dropped}:1:0", "operator", "made by a test"),
+        ("replay", f"{kept}:1:0", "operator", None),
+    ]
 
 
 def _consumers(station: Station) -> int:
     with station.channel() as channel:
         try:
             return sum(channel.queue_declare(queue, passive=True).consumer_count for queue in station.queues)
-        except Exception:
+        except amqp.NotFound:
             return 0

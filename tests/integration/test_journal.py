@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-
 from kehu.common.v1 import envelope_pb2
+
 from libs.chassis.bus import Publisher, service_topology
 from libs.chassis.bus.topology import shard_exchange
 from libs.chassis.context import Context, enter

@@ -1,4 +1,4 @@
-"""The relay publishes everything at least once, in the order of each entity, and forgets nothing it has not published."""
+"""The relay publishes everything at least once, in order for each entity, and forgets nothing unpublished."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-
 from kehu.common.v1 import envelope_pb2
+
 from libs.chassis.bus import Publisher, PublishFailed
 from libs.chassis.bus.publisher import Batch
 from libs.chassis.inbox import Received
@@ -120,9 +120,10 @@ def test_a_batch_that_fails_is_cleared_by_nobody(station: Station) -> None:
             raise PublishFailed("nacked", "full")
 
     relay, flights = station.relay(), deque[Any]()
-    with Refusing(station.amqp_uri, name="test") as publisher, pytest.raises(PublishFailed):
-        relay._depart(publisher, flights)
-        relay._land(publisher, flights.popleft())
+    with Refusing(station.amqp_uri, name="test") as publisher:
+        assert relay._depart(publisher, flights)
+        with pytest.raises(PublishFailed):
+            relay._land(publisher, flights.popleft())
     assert len(station.waiting()) == 2
 
 
@@ -134,7 +135,11 @@ class TestLease:
         return uuid4().hex
 
     def lease(self, client, name: str, owner: str, seconds: float = 0.5) -> MongoLease:
-        quick = {"time_to_live": timedelta(seconds=seconds), "renew_after": timedelta(seconds=0.1), "try_after": timedelta(0)}
+        quick = {
+            "time_to_live": timedelta(seconds=seconds),
+            "renew_after": timedelta(seconds=0.1),
+            "try_after": timedelta(0),
+        }
         return MongoLease(client["ledger_leases"]["leases"], name, owner, **quick)
 
     def test_one_holds_it_and_keeps_it_by_asking(self, client, name: str) -> None:

@@ -1,10 +1,11 @@
-"""The server as its callers meet it: every way in, every way to fail, and the way out."""
+"""The server as its callers meet it: every way in, and every way to fail."""
+
+# ruff: noqa: N802  (grpc calls servicers by the names of the protos)
 
 from __future__ import annotations
 
 import io
 import json
-import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -13,17 +14,18 @@ from typing import Any
 
 import grpc
 import pytest
-import structlog
+from google.protobuf.internal.encoder import _VarintBytes
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from libs.chassis import context, logs, metrics, rpc
+from libs.chassis import context, metrics, rpc
 from libs.chassis.domain import Conflict, FieldViolation, InvalidArgument, NotFound
 from libs.chassis.rpc.server import RECEIVE_LIMIT
 from tests.support.lab import Caller, Failure, Running, failure, lab, serving
+from tests.support.logged import logged
 
 REQUEST_ID = "0b9c2f0c-5b7e-4a52-9f4e-0d4b3c8f7a11"
 
@@ -95,7 +97,7 @@ def servicer() -> Lab:
 @pytest.fixture(scope="module")
 def running(servicer: Lab) -> Iterator[Running]:
     """The server."""
-    with serving([(lab().add_LabServiceServicer_to_server, servicer)], drain_seconds=0) as server:
+    with logged(), serving([(lab().add_LabServiceServicer_to_server, servicer)], drain_seconds=0) as server:
         yield server
 
 
@@ -115,6 +117,15 @@ def method(name: str) -> Any:
 def get(caller: Caller, behavior: str = "", **options: Any) -> Any:
     """Calls GetThing."""
     return caller.unary(method("GetThing"), lab().GetThingRequest(id="a", behavior=behavior), **options)
+
+
+def refusal(caller: Caller, name: str, data: bytes) -> Failure | None:
+    """How a call with these bytes fails, if it does."""
+    try:
+        caller.unary(method(name), data)
+    except Failure as refused:
+        return refused
+    return None
 
 
 # ------------------------------------------------------------------------------------------------- ways in
@@ -219,6 +230,15 @@ def test_rules_are_checked_for_every_message_of_a_stream(caller: Caller) -> None
     assert failure(refused.value).detail(error_details_pb2.BadRequest).field_violations[0].field == "count"
 
 
+@pytest.mark.parametrize(("levels", "code"), [(40, grpc.StatusCode.OK), (5000, grpc.StatusCode.INVALID_ARGUMENT)])
+def test_deep_nesting_is_bounded(caller: Caller, levels: int, code: grpc.StatusCode) -> None:
+    thing = b""
+    for _ in range(levels):
+        thing = b"\x22" + _VarintBytes(len(thing)) + thing
+    refused = refusal(caller, "CreateThing", b"\x0a" + _VarintBytes(len(thing)) + thing)
+    assert (refused.code if refused else grpc.StatusCode.OK) is code
+
+
 def test_an_unknown_method_is_unimplemented(caller: Caller) -> None:
     with pytest.raises(grpc.RpcError) as refused:
         caller.channel.unary_unary("/lab.v1.LabService/Nothing")(b"", timeout=5)
@@ -234,11 +254,36 @@ def test_what_is_too_large_is_refused(caller: Caller) -> None:
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.sampled_from(["GetThing", "CreateThing", "ImportThings"]), data=st.binary(max_size=200))
 def test_any_bytes_are_answered_with_a_documented_status(caller: Caller, name: str, data: bytes) -> None:
-    try:
-        caller.unary(method(name), data)
-    except Failure as refused:
+    refused = refusal(caller, name, data)
+    if refused is not None:
         assert refused.code is grpc.StatusCode.INVALID_ARGUMENT
         assert refused.detail(error_details_pb2.ErrorInfo).domain == "kehu"
+
+
+def test_stages_come_in_their_order(servicer: Lab) -> None:
+    """authenticate, limit, deadline, validate: a call that offends several is told of the first."""
+    spoilt = b"\xff\xff"
+    with serving([(lab().add_LabServiceServicer_to_server, servicer)], tenant_rate=1) as running:
+        writer, anybody = Caller(running.target, running.token("lab.things.write")), Caller(running.target)
+        asked = Caller(running.target, running.token())
+        slow = next(method for method in running.server.methods if method.path.endswith("/GetThing"))
+        slow.seconds = 60.0
+        assert reason(anybody, spoilt) == "UNAUTHENTICATED"
+        assert reason(writer, spoilt) == "PERMISSION_DENIED"
+        assert reason(asked, spoilt) == "OVERLOADED the deadline is too short for what is going on"
+        slow.seconds = 0.0
+        assert reason(asked, spoilt) == "MALFORMED_REQUEST"
+        assert reason(asked, spoilt) == "OVERLOADED too many calls of this tenant"
+        for caller in (writer, anybody, asked):
+            caller.channel.close()
+
+
+def reason(caller: Caller, data: bytes) -> str:
+    """Why GetThing refuses these bytes."""
+    refused = refusal(caller, "GetThing", data)
+    assert refused is not None
+    info = refused.detail(error_details_pb2.ErrorInfo)
+    return f"{info.reason} {refused.message}" if info.reason == "OVERLOADED" else str(info.reason)
 
 
 # -------------------------------------------------------------------------------------------------- tokens
@@ -322,18 +367,13 @@ def test_the_services_describe_themselves(caller: Caller) -> None:
 
 
 @pytest.fixture
-def output() -> Iterator[io.StringIO]:
+def output() -> Iterator[io.BytesIO]:
     """The log."""
-    root, before = logging.getLogger(), structlog.get_config()
-    handlers, level = root.handlers, root.level
-    stream = io.StringIO()
-    logs.configure("lab", "api", "info", stream=stream)
-    yield stream
-    root.handlers, root.level = handlers, level
-    structlog.configure(**before)
+    with logged() as stream:
+        yield stream
 
 
-def lines(output: io.StringIO, count: int) -> list[dict[str, Any]]:
+def lines(output: io.BytesIO, count: int) -> list[dict[str, Any]]:
     """So many lines, which come within moments."""
     end = time.monotonic() + 5
     while len(output.getvalue().splitlines()) < count:
@@ -342,7 +382,7 @@ def lines(output: io.StringIO, count: int) -> list[dict[str, Any]]:
     return [json.loads(line) for line in output.getvalue().splitlines()]
 
 
-def test_one_line_per_call_tells_how_it_ended(caller: Caller, running: Running, output: io.StringIO) -> None:
+def test_one_line_per_call_tells_how_it_ended(caller: Caller, running: Running, output: io.BytesIO) -> None:
     get(caller, metadata=(("x-request-id", "web:3"),))
     (line,) = lines(output, 1)
     assert {name: line[name] for name in ("message", "method", "code", "request_id", "tenant", "actor")} == {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import structlog
 from buf.validate import validate_pb2
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
@@ -36,6 +37,7 @@ def lab() -> Any:
     from grpc_tools import protoc
 
     folder = Path(tempfile.mkdtemp(prefix="kehu-lab-"))
+    atexit.register(shutil.rmtree, folder)
     (folder / "known.binpb").write_bytes(_descriptors(validate_pb2, options_pb2, outcome_pb2).SerializeToString())
     source = folder / "lab" / "v1"
     source.mkdir(parents=True)
@@ -94,19 +96,17 @@ def serving(
     servicers: Iterable[tuple[AddToServer, object]], *, keys: Path | None = None, **settings: Any
 ) -> Iterator[Running]:
     """Runs a server with these servicers on a free port, ready, and stops it at once at the end."""
-    if not structlog.is_configured():
-        structlog.configure(logger_factory=structlog.testing.ReturnLoggerFactory())
-    keys = keys or Path(tempfile.mkdtemp(prefix="kehu-keys-"))
-    access.make_keys(keys)
-    server = Server(
-        Settings(mongodb_uri=Secret("mongodb://unused"), listen="127.0.0.1:0", token_keys=keys, **settings), servicers
-    )
-    server.start()
-    server.set_ready(True)
-    try:
-        yield Running(server, keys)
-    finally:
-        server.stop()
+    with tempfile.TemporaryDirectory(prefix="kehu-keys-") as folder:
+        keys = keys or Path(folder)
+        access.make_keys(keys)
+        usual: dict[str, Any] = {"mongodb_uri": Secret("mongodb://unused"), "listen": "127.0.0.1:0", "token_keys": keys}
+        server = Server(Settings(**(usual | settings)), servicers)
+        server.start()
+        server.set_ready(True)
+        try:
+            yield Running(server, keys)
+        finally:
+            server.stop()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,20 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import grpc
+from pymongo import MongoClient
+from pymongo.database import Database
 
 from libs.chassis import access
+from libs.chassis.bus import close as bus_close
+from libs.chassis.bus import connect as bus_connect
 from libs.chassis.rpc.channel import connect
 from libs.client.client import SERVICES, Client
+from libs.client.commands.backstage import routes
 from libs.client.retry import Retry
-from libs.localstack.processes import HOST, Process, answers, free_port
+from libs.localstack.processes import HOST, Process, answers, free_port, wait_until
 
 KEHU = Path(sys.executable).with_name("kehu")
 ROLES = ("api", "worker")
@@ -38,12 +44,12 @@ class System:
     def start(self) -> None:
         """Migrates, starts every process and returns when all are ready."""
         for service in SERVICES:
-            command = [KEHU, service, "migrate"]
+            command = [str(KEHU), service, "migrate"]
             done = subprocess.run(command, env=self._settings(), capture_output=True, text=True, check=False)
             if done.returncode:
                 raise RuntimeError(f"`kehu {service} migrate` failed:\n{done.stdout}{done.stderr}")
         for name in self._processes:
-            self._launch(name)
+            self.launch(name)
         for name in self._processes:
             self.wait_ready(name)
 
@@ -59,13 +65,29 @@ class System:
     def restart(self, name: str) -> None:
         """Ends a process in good order, or what a kill left of it, and starts it again on the same address."""
         self._processes[name].stop()
-        self._launch(name)
+        self.launch(name)
         self.wait_ready(name)
 
     def wait_ready(self, name: str) -> None:
         """Returns when a process says that it is ready."""
         port = self._admin_ports[name]
         self._processes[name].wait_until(lambda: answers(f"http://{HOST}:{port}/readyz"), 60)
+
+    def settle(self, seconds: float = 150) -> None:
+        """Returns when every event that was caused so far has been published and handled."""
+        with MongoClient[dict[str, Any]](self._stores["KEHU_MONGODB_URI"]) as mongo:
+            connection = bus_connect(self._stores["KEHU_AMQP_URI"], name="settle")
+            try:
+                queues = [queue for service in SERVICES for route in routes(service) for queue in route.queues(service)]
+
+                def quiet() -> bool:
+                    return not any(_pending(mongo[service]) for service in SERVICES) and not any(
+                        connection.channel(1).queue_declare(queue, passive=True).message_count for queue in queues
+                    )
+
+                wait_until(quiet, seconds, "events are still on their way")
+            finally:
+                bus_close(connection)
 
     def pid(self, name: str) -> int:
         """The id of a running process."""
@@ -126,7 +148,12 @@ class System:
             check=False,
         )
 
-    def _launch(self, name: str) -> None:
+    def stop_one(self, name: str) -> None:
+        """Ends a process in good order."""
+        self._processes[name].stop()
+
+    def launch(self, name: str) -> None:
+        """Starts a process and returns at once."""
         service, _, role = name.partition("-")
         settings = self._settings() | {"KEHU_ADMIN_LISTEN": f"{HOST}:{self._admin_ports[name]}"}
         if role == "api":
@@ -140,6 +167,12 @@ class System:
             "KEHU_TOKEN_KEYS": str(self._keys),
             "KEHU_DRAIN_SECONDS": "0",
         }
+
+
+def _pending(database: Database[dict[str, Any]]) -> bool:
+    """Whether an event of a service waits for the relay."""
+    waiting = {"_pending_since": {"$exists": True}}
+    return any(database[name].find_one(waiting, {"_id": 1}) for name in database.list_collection_names())
 
 
 def _without_kehu(environ: Mapping[str, str]) -> dict[str, str]:

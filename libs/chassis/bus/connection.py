@@ -67,7 +67,7 @@ class _TlsTransport(_Coalescing, SSLTransport):  # type: ignore[misc]
 
 
 class _Connection(amqp.Connection):  # type: ignore[misc]
-    def Transport(self, host: str, connect_timeout: float, ssl: Any = False, *timeouts: Any, **options: Any) -> Any:
+    def Transport(self, host: str, connect_timeout: float, ssl: Any = False, *_: Any, **options: Any) -> Any:  # noqa: N802
         options |= {"connect_timeout": connect_timeout}
         return _TlsTransport(host, ssl=ssl, **options) if ssl else _TcpTransport(host, **options)
 

@@ -137,10 +137,10 @@ class Publisher:
         while self._waiting and (oldest := next(iter(self._waiting))) <= tag:
             self._waiting.pop(oldest).waiting -= 1
 
-    def _nacked(self, tag: int, multiple: bool) -> None:
+    def _nacked(self, tag: int, _multiple: bool) -> None:
         raise PublishFailed("nacked", f"the broker refused message {tag}: a queue behind the exchange is full")
 
-    def _returned(self, error: Exception, exchange: str, key: str, message: amqp.Message) -> None:
+    def _returned(self, _error: Exception, exchange: str, key: str, _message: amqp.Message) -> None:
         raise PublishFailed("returned", f"no queue takes {key!r} from exchange {exchange!r}: run `migrate`")
 
     def _blocked(self, reason: str) -> None:

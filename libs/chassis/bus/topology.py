@@ -4,8 +4,8 @@
     <service>.<name>.shard          x-consistent-hash on the header `x-agg`, bound to the sources' exchanges by type
     <service>.<name>.<0..n>         quorum queue with a single active consumer: order per entity survives failover
     <service>.<name>.dead           quorum queue behind the exchange `dlx`: parked until a person decides
-    retry.<delay>                   fanout exchange and quorum queue with a fixed delay; its messages return to the queue
-                                    that their routing key names, so five queues serve every consumer
+    retry.<delay>                   fanout exchange and quorum queue with a fixed delay; its messages return to the
+                                    queue that their routing key names, so five queues serve every consumer
     unrouted                        quorum queue of what nobody listens to; its depth is an alarm
 
 Changing the partitions of a subscription is a new set of queues: drain, then switch.

@@ -21,7 +21,7 @@ from libs.chassis.bus import BUS_ERRORS, Outgoing, Publisher, body_of, close, co
 from libs.chassis.bus.topology import DEAD_LETTERS, dead_key, retry_exchange
 from libs.chassis.crash import crash_point
 from libs.chassis.inbox.effects import Effects, Failure
-from libs.chassis.inbox.fates import Permanent, Schedule, Trouble, fate_of
+from libs.chassis.inbox.fates import STANDARD, Permanent, Schedule, Trouble, fate_of
 from libs.chassis.inbox.subscription import Received, Subscription
 from libs.chassis.loop import Loop
 from libs.chassis.store import MongoDatabase
@@ -63,7 +63,7 @@ class Consumer(Loop):
         amqp_uri: Callable[[], str],
         *,
         spawn: Spawn = thread,
-        schedule: Schedule = Schedule(),
+        schedule: Schedule = STANDARD,
         batch: int = BATCH,
     ) -> None:
         super().__init__(f"{database.service}.{subscription.name}")
@@ -135,6 +135,8 @@ class Consumer(Loop):
                 messages.append(message)
             except Permanent as error:
                 failed.append((message, error))
+            except Exception as error:  # noqa: BLE001  (whatever strange bytes may provoke, the next ones pass)
+                failed.append((message, Permanent(f"cannot be decoded: {error!r}")))
         if events:
             failures = self._apply(connection, events, suspect=_is_suspect(batch[0]))
             failed += [(messages[failure.index], failure.error) for failure in failures]
@@ -151,9 +153,12 @@ class Consumer(Loop):
         """Applies the events beside this loop, again and again while the database cannot."""
 
         def work() -> list[Failure]:
-            if suspect and not self._effects.outlived(events[0]):
+            if not suspect:
+                return self._effects.apply(events)
+            with self._effects.dare(events[0]) as dares:
+                if dares:
+                    return self._effects.apply(events)
                 return [Failure(0, Permanent("the process died every time it handled this event"))]
-            return self._effects.apply(events)
 
         begun = time.monotonic()
         attempt = 0
@@ -179,7 +184,7 @@ class Consumer(Loop):
         def run() -> None:
             try:
                 outcome.append(work())
-            except Exception as error:  # handed over to the loop, which decides
+            except Exception as error:  # noqa: BLE001  (handed over to the loop, which decides)
                 outcome.append(error)
             finally:
                 finished.set()
@@ -214,7 +219,14 @@ class Consumer(Loop):
         (metrics.INBOX_PARKED if delay is None else metrics.INBOX_RETRIED).labels(self._subscription.name).inc()
         metrics.INBOX_EVENTS.labels(self._subscription.name, outcome).inc()
         id = message.properties.get("message_id", "")
-        log.warning(f"event {outcome}", loop=self.name, event_id=id, attempt=trouble.attempts, error=trouble.last_error)
+        log.warning(
+            "event set aside",
+            outcome=outcome,
+            loop=self.name,
+            event_id=id,
+            attempt=trouble.attempts,
+            error=trouble.last_error,
+        )
         return Outgoing(
             exchange=DEAD_LETTERS if delay is None else retry_exchange(delay),
             key=dead_key(self._service, self._subscription.name) if delay is None else queue,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -10,16 +11,17 @@ from typing import Any, Final
 from pymongo.collection import Collection as RawCollection
 
 from libs.chassis import context, identity, metrics, tracing
+from libs.chassis.abandoned import end_abandoned_transactions
 from libs.chassis.context import Context
 from libs.chassis.crash import crash_point
 from libs.chassis.inbox.fates import fate_of
 from libs.chassis.inbox.subscription import Received, Subscription
-from libs.chassis.store import MongoDatabase
+from libs.chassis.store import Contention, MongoDatabase
 
 COLLECTION: Final = "inbox"
 REMEMBERED_FOR: Final = timedelta(days=14)
 """How long a repeat is recognised; longer than the retries and the stay of a parked event that is replayed blindly."""
-DEADLY_AFTER: Final = 5
+DEADLY_AFTER: Final = 3
 """Times that the process may die while it handles one suspect event before the event is parked unhandled."""
 
 
@@ -47,20 +49,26 @@ class Effects:
         """
         return self._apply(events, 0)
 
-    def outlived(self, event: Received) -> bool:
-        """Whether the process may dare this event, which was delivered suspiciously often, once more.
+    @contextmanager
+    def dare(self, event: Received) -> Iterator[bool]:
+        """Whether to handle, inside the block, an event that was delivered suspiciously often.
 
-        Counted before it runs, outside of its transaction: a process that dies leaves the count behind.
+        What is counted is how often the block was entered and never left, because the process died in it.
         """
         mark = {"_id": f"{self._key(event)}|suspect"}
-        seen: dict[str, Any] | None = self._inbox.find_one_and_update(
-            mark, {"$inc": {"runs": 1}, "$set": {"at": identity.now()}}, upsert=True
-        )
-        return seen is None or seen["runs"] < DEADLY_AFTER
+        begun = {"$inc": {"runs": 1}, "$set": {"at": identity.now()}}
+        seen: dict[str, Any] | None = self._inbox.find_one_and_update(mark, begun, upsert=True)
+        try:
+            yield seen is None or seen["runs"] < DEADLY_AFTER
+        finally:
+            self._inbox.update_one(mark, {"$inc": {"runs": -1}})
 
     def _apply(self, events: Sequence[Received], offset: int) -> list[Failure]:
         try:
             self._transact(events)
+        except Contention:
+            end_abandoned_transactions(self._database)
+            raise
         except Exception as error:
             if fate_of(error) == "hold":
                 raise

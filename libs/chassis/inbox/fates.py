@@ -124,3 +124,6 @@ class Schedule:
         if now - trouble.first_at >= self.give_up_after:
             return None
         return self.tiers[min((trouble.attempts - 1) // ATTEMPTS_PER_TIER, len(self.tiers) - 1)]
+
+
+STANDARD: Final = Schedule()

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import amqp
 from google.protobuf.message import DecodeError
-
 from kehu.common.v1 import envelope_pb2
+
 from libs.chassis import identity
 from libs.chassis.bus import Outgoing, Publisher, body_of, close, connect
 from libs.chassis.bus.topology import dead_queue, shard_exchange
@@ -106,7 +106,7 @@ class DeadQueue:
         return count
 
     def _again(self, parked: Parked) -> Outgoing:
-        """A message without the traces of its failures. Where it came from is unknown when only the broker parked it."""
+        """A message without the traces of its failures."""
         kept = {name: value for name, value in parked.headers.items() if name not in _TRACES}
         return Outgoing(
             exchange="" if parked.origin_queue else shard_exchange(self._service, self._subscription),

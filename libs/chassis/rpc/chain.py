@@ -27,9 +27,7 @@ from libs.chassis.rpc.call import Call, Method, current_call
 from libs.chassis.rpc.errors import Metadata, Unavailable
 from libs.chassis.rpc.limit import Limiter
 from libs.chassis.rpc.pools import Inline, Pool
-from libs.chassis.rpc.streams import Send, Stream, current_stream
-
-STAGES = ("observe", "authenticate", "limit", "deadline", "validate", "errors")
+from libs.chassis.rpc.streams import OpenStreams, Send, Stream, current_stream
 
 
 class Chain(grpc.GenericRpcHandler):
@@ -40,7 +38,7 @@ class Chain(grpc.GenericRpcHandler):
     ) -> None:
         self._verifier = verifier
         self._limiter = limiter
-        self._open: set[Stream] = set()
+        self._open = OpenStreams()
         self._entries: dict[str, tuple[Method, Pool, grpc.RpcMethodHandler[Any, Any]]] = {}
         for method in methods:
             pool = streams if method.streams else unary
@@ -64,9 +62,7 @@ class Chain(grpc.GenericRpcHandler):
 
     def end_streams(self) -> None:
         """Ends every open stream with UNAVAILABLE, so that its caller resumes elsewhere."""
-        status = errors.status_of(Unavailable("this server is about to stop; open the stream again"))
-        for stream in tuple(self._open):
-            stream.end(status)
+        self._open.end(errors.status_of(Unavailable("this server is about to stop; open the stream again")))
 
     def _handler(self, method: Method, pool: Pool) -> grpc.RpcMethodHandler[Any, Any]:
         if method.streams:
@@ -100,7 +96,6 @@ class _Unary:
     def __call__(self, data: bytes, context: grpc.ServicerContext) -> bytes:
         call = current_call.get()
         observe.taken_up(call)
-        self._limiter.in_flight.waited(call.waited)
         started = time.monotonic()
         try:
             deadline.begin(call, context)
@@ -110,10 +105,16 @@ class _Unary:
             answer = response.SerializeToString()
         except Exception as error:  # noqa: BLE001  (every error becomes a status)
             errors.abort(context, _conclude(call, deadline.passed(call, error, started)), _named(call))
+        finally:
+            self._learn(call, time.monotonic() - started)
         context.set_trailing_metadata(_named(call))
-        deadline.learn(call, time.monotonic() - started)
         call.code = "OK"
         return answer
+
+    def _learn(self, call: Call, seconds: float) -> None:
+        if call.reason != "OVERLOADED":
+            self._limiter.in_flight.learn(seconds)
+            deadline.learn(call, seconds)
 
 
 class _Streaming:
@@ -121,7 +122,7 @@ class _Streaming:
 
     experimental_non_blocking = True
 
-    def __init__(self, method: Method, pool: Pool, open_streams: set[Stream]) -> None:
+    def __init__(self, method: Method, pool: Pool, open_streams: OpenStreams) -> None:
         self.experimental_thread_pool = pool
         self._method = method
         self._open = open_streams
@@ -142,7 +143,7 @@ class _Streaming:
                         break
             stream.end()
         except Exception as error:  # noqa: BLE001  (every error becomes a status)
-            if not stream.over.is_set():
+            if context.is_active():  # else the caller is gone or was told, and what went wrong follows from that
                 stream.end(_conclude(call, error))
         finally:
             self._open.discard(stream)

@@ -1,77 +1,55 @@
 """Stage 3, limit: more work than can be done in time is refused at once, what matters least first.
 
-Three gates, cheapest cause first: a token bucket per tenant, so that one tenant cannot take the capacity of all; the
-number of streams that have a thread; and the number of unary calls in flight. The last limit moves by itself (additive
-increase, multiplicative decrease, the rule that TCP uses): as long as half of the calls find a thread within
-`PATIENCE` it grows when it was needed, and shrinks otherwise. It never falls below the number of threads, since with
-fewer calls than threads nobody waits.
+Three gates: a token bucket per tenant, so that one tenant cannot take the capacity of all; the number of streams that
+have a thread; and the number of unary calls in flight. The last limit follows the moving average of the time that a
+call keeps its thread: `threads` calls are served while `threads * PATIENCE / seconds` more will find a thread within
+`PATIENCE` (Little's law). It therefore shrinks within a few calls when a dependency becomes slow, where a limit that is
+felt out by increase and decrease took seconds, in which callers waited for nothing.
 """
 
 from __future__ import annotations
 
 import random
 import threading
-import time
 from collections import OrderedDict
-from statistics import median
 
 from libs.chassis import metrics
 from libs.chassis.rpc.call import Call, Priority
 from libs.chassis.rpc.errors import Overloaded
 from libs.chassis.rpc.pools import Pool
 
-PATIENCE = 0.02
-"""Seconds that half of the calls may wait for a thread."""
+PATIENCE = 0.03
+"""Seconds that an admitted call may wait for a thread."""
 
 START = 64
 MOST = 1024
-GROWTH = 4
-SHRINK = 0.9
-WINDOW = 0.25
-"""Seconds between two looks at the waiting times; fewer than `ENOUGH` of them are no ground for a decision."""
-ENOUGH = 8
+"""Calls in flight: before anything is known, and in any case."""
 
+_LEARN = 0.05
 _TENANTS = 10_000
 
 
 class InFlight:
-    """The moving limit of unary calls in flight."""
+    """The moving limit of unary calls in flight; never below the number of threads, with which nobody waits."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self.value = float(max(START, pool.threads))
-        self._waits: list[float] = []
-        self._peak = 0
-        self._look_at = time.monotonic() + WINDOW
-        self._looking = threading.Lock()
-        metrics.RPC_LIMIT.set(self.value)
+        self._seconds = PATIENCE * pool.threads / max(1, START - pool.threads)
+        metrics.RPC_LIMIT.set_function(lambda: self.value)
+
+    @property
+    def value(self) -> float:
+        """The limit of the moment."""
+        return min(float(MOST), self._pool.threads * (1 + PATIENCE / max(self._seconds, 1e-6)))
 
     def admit(self, priority: Priority) -> None:
         """Overloaded when calls of this priority may not come in now."""
-        in_flight = self._pool.in_flight
-        self._peak = max(self._peak, in_flight + 1)
-        if in_flight >= max(1.0, self.value * priority.value):
+        if self._pool.in_flight >= max(1.0, self.value * priority.value):
             raise refusal("in_flight", "the server is full")
 
-    def waited(self, seconds: float) -> None:
-        """A call got its thread after so many seconds."""
-        self._waits.append(seconds)
-        if time.monotonic() >= self._look_at and self._looking.acquire(blocking=False):
-            try:
-                if len(self._waits) >= ENOUGH:
-                    self._adjust()
-            finally:
-                self._looking.release()
-
-    def _adjust(self) -> None:
-        waits, self._waits = self._waits, []
-        peak, self._peak = self._peak, 0
-        self._look_at = time.monotonic() + WINDOW
-        if median(waits) > PATIENCE:
-            self.value = max(float(self._pool.threads), self.value * SHRINK)
-        elif peak >= self.value:
-            self.value = min(float(MOST), self.value + GROWTH)
-        metrics.RPC_LIMIT.set(self.value)
+    def learn(self, seconds: float) -> None:
+        """A call kept its thread for so long."""
+        self._seconds += _LEARN * (seconds - self._seconds)
 
 
 class Buckets:

@@ -74,7 +74,7 @@ def end(call: Call) -> None:
     if call.span.traceparent:
         facts["traceparent"] = call.span.traceparent
     if failed:
-        log.error("call", **facts, exc_info=call.error)
+        log.error("call", **facts, cause=call.error)
     elif call.error is not None:
         log.warning("call", **facts, error=repr(call.error))
     else:

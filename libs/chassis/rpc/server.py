@@ -74,12 +74,15 @@ class Server:
             # Generated code imports the messages that it names, not the file that declares the service.
             import_module(add.__module__.removesuffix("_grpc"))
             add(servicer, registered)
-        methods = registered.methods
-        validation.warm({method.request for method in methods})
+        self.methods = tuple(registered.methods)
+        """What is served."""
+        validation.warm({method.request for method in self.methods})
         verifier = Verifier(settings.token_keys, issuer=settings.token_issuer)
-        self._chain = Chain(methods, verifier=verifier, unary=self._unary, streams=self._streams, limiter=self._limiter)
+        self._chain = Chain(
+            self.methods, verifier=verifier, unary=self._unary, streams=self._streams, limiter=self._limiter
+        )
         self._grpc = grpc.server(self._unary, handlers=[self._chain], options=OPTIONS)
-        self._services = sorted({method.service for method in methods})
+        self._services = sorted({method.service for method in self.methods})
         self._health = health.HealthServicer()
         self._ready: bool | None = None
         self._add_health()

@@ -54,6 +54,36 @@ class Stream:
             self._send(None)
 
 
+class OpenStreams:
+    """The streams of one server."""
+
+    def __init__(self) -> None:
+        self._streams: set[Stream] = set()
+        self._ended: status_pb2.Status | None = None
+        self._changing = threading.Lock()
+
+    def add(self, stream: Stream) -> None:
+        """A stream begins; it ends at once when all were ended meanwhile."""
+        with self._changing:
+            self._streams.add(stream)
+            ended = self._ended
+        if ended is not None:
+            stream.end(ended)
+
+    def discard(self, stream: Stream) -> None:
+        """A stream is done."""
+        with self._changing:
+            self._streams.discard(stream)
+
+    def end(self, status: status_pb2.Status) -> None:
+        """Ends all streams, also those that begin from now on."""
+        with self._changing:
+            self._ended = status
+            streams = tuple(self._streams)
+        for stream in streams:
+            stream.end(status)
+
+
 current_stream: ContextVar[Stream] = ContextVar("kehu_stream")
 
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from libs.chassis import identity
+from libs.chassis.abandoned import end_abandoned_transactions
 from libs.chassis.bus import BUS_ERRORS, Topology, close, connect, service_topology
 from libs.chassis.inbox import effects
 from libs.chassis.run.service import WRONG, Process
@@ -21,6 +22,7 @@ META: Final = "meta"
 
 def migrate(process: Process[Any]) -> int:
     """Makes indexes, exchanges and queues, tells each step, and records the schema."""
+    end_abandoned_transactions(process.database)  # indexes wait for them
     steps = process.database.migrate()
     process.journal.migrate()
     effects.migrate(process.database)

@@ -44,11 +44,15 @@ def work(process: Process[Any]) -> int:
         # A handler interrupts green threads anywhere, so it only schedules.
         signal.signal(number, lambda *_: eventlet.spawn_n(worker.stop))
     eventlet.spawn_n(worker.watch)
-    runner.start()
     admin = AdminServer(process.settings.admin_listen, live=worker.why_stalled, ready=worker.why_not_ready)
-    admin.start()
-    log.info("works", loops=[loop.name for loop in worker.loops()], admin_port=admin.port)
-    runner.wait()
+    try:
+        runner.start()
+        admin.start()
+        log.info("works", loops=[loop.name for loop in worker.loops()], admin_port=admin.port)
+        runner.wait()
+    except Exception:
+        log.exception("the container died")
+        return DIED
     admin.stop()
     tracing.shutdown()
     process.database.client.close()
@@ -80,12 +84,12 @@ class _Worker:
     def watch(self) -> None:
         """Ends the process with a container that died: its extensions are gone, and nothing would start them again."""
         while not self._stopping:
+            eventlet.sleep(LOOK_EVERY)
             for container in self._runner.containers:
                 if container._being_killed or container._died.ready():  # noqa: SLF001  (nameko tells it in no other way)
-                    log.error("the container died; the process ends")
+                    log.error("the container died, and nameko does not end the process")
                     sys.stdout.flush()
                     os._exit(DIED)
-            eventlet.sleep(LOOK_EVERY)
 
     def why_stalled(self) -> str | None:
         """The reason to kill this process, or None."""

@@ -9,30 +9,33 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import structlog
 
 from libs.chassis import logs
+from tests.support.logged import logged
 
 
 @pytest.fixture
-def output() -> Iterator[io.StringIO]:
-    """What is written, from level info up, with logging as before at the end."""
-    root, before = logging.getLogger(), structlog.get_config()
-    handlers, level = root.handlers, root.level
-    stream = io.StringIO()
-    logs.configure("profiles", "api", "info", stream=stream)
-    yield stream
-    root.handlers, root.level = handlers, level
-    structlog.configure(**before)
+def output() -> Iterator[io.BytesIO]:
+    """What is written."""
+    with logged("profiles", "api") as stream:
+        yield stream
 
 
-def lines(output: io.StringIO) -> list[dict[str, Any]]:
+def lines(output: io.BytesIO) -> list[dict[str, Any]]:
     """Everything written; a warning makes sure that nothing waits."""
     logs.get("test").warning("last")
     return [json.loads(line) for line in output.getvalue().splitlines()][:-1]
 
 
-def test_a_line_is_one_json_object(output: io.StringIO) -> None:
+def fail(error: Exception) -> None:
+    """Writes a line about the error."""
+    try:
+        raise error
+    except type(error):
+        logs.get("x").exception("failed")
+
+
+def test_a_line_is_one_json_object(output: io.BytesIO) -> None:
     logs.get("libs.x").info("two\nlines", count=2, name="王小明")
     (line,) = lines(output)
     assert line.pop("time").endswith("+00:00")
@@ -47,41 +50,46 @@ def test_a_line_is_one_json_object(output: io.StringIO) -> None:
     }
 
 
-def test_lines_below_the_level_are_dropped(output: io.StringIO) -> None:
+def test_lines_below_the_level_are_dropped(output: io.BytesIO) -> None:
     logs.get("x").debug("quiet")
     assert lines(output) == []
 
 
-def test_warnings_are_written_at_once(output: io.StringIO) -> None:
+def test_warnings_are_written_at_once(output: io.BytesIO) -> None:
     logs.get("x").info("first")
     logs.get("x").error("second")
     assert [json.loads(line)["message"] for line in output.getvalue().splitlines()] == ["first", "second"]
 
 
-def test_ordinary_lines_are_written_within_moments(output: io.StringIO) -> None:
+def test_ordinary_lines_are_written_within_moments(output: io.BytesIO) -> None:
     logs.get("x").info("soon")
-    structlog.get_config()["logger_factory"]().write()
+    assert logs._output.lines is not None
+    logs._output.lines.write()
     assert json.loads(output.getvalue())["message"] == "soon"
 
 
-def test_lines_of_libraries_take_the_same_way(output: io.StringIO) -> None:
+def test_only_warnings_are_written_before_a_log_is_set_up(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.get("x").info("quiet")
+    logs.get("x").warning("loud")
+    written = capsys.readouterr()
+    assert (written.out, json.loads(written.err)["message"]) == ("", "loud")
+
+
+def test_lines_of_libraries_take_the_same_way(output: io.BytesIO) -> None:
     logging.getLogger("pymongo.pool").warning("lost %s", "a connection")
     (line,) = lines(output)
     assert (line["level"], line["message"], line["source"]) == ("warning", "lost a connection", "pymongo.pool")
 
 
-def test_an_exception_comes_with_its_stack(output: io.StringIO) -> None:
-    try:
-        raise ValueError("odd")
-    except ValueError:
-        logs.get("x").exception("failed")
+def test_an_exception_comes_with_its_stack(output: io.BytesIO) -> None:
+    fail(ValueError("odd"))
     line = json.loads(output.getvalue())
     assert line["level"] == "error"
     assert line["exception"].startswith("Traceback")
     assert line["exception"].endswith("ValueError: odd")
 
 
-def test_credentials_and_personal_data_are_hidden_at_any_depth(output: io.StringIO) -> None:
+def test_credentials_and_personal_data_are_hidden_at_any_depth(output: io.BytesIO) -> None:
     token = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJjYW5hcnkifQ.canary"
     logs.get("x").info(
         "call",
@@ -97,15 +105,12 @@ def test_credentials_and_personal_data_are_hidden_at_any_depth(output: io.String
     assert line["target"] == "amqp://[hidden]@mq:5672/"
 
 
-def test_a_stack_is_searched_for_credentials_too(output: io.StringIO) -> None:
-    try:
-        raise ConnectionError("mongodb://kehu:canary@db:27017 does not answer")
-    except ConnectionError:
-        logs.get("x").exception("failed")
-    assert "canary" not in output.getvalue()
+def test_a_stack_is_searched_for_credentials_too(output: io.BytesIO) -> None:
+    fail(ConnectionError("mongodb://kehu:canary@db:27017 does not answer"))
+    assert b"canary" not in output.getvalue()
 
 
-def test_words_that_merely_contain_a_hidden_one_are_shown(output: io.StringIO) -> None:
+def test_words_that_merely_contain_a_hidden_one_are_shown(output: io.BytesIO) -> None:
     logs.get("x").info("call", context="shown", tokens_left=3, method="GetContactPoint")
     (line,) = lines(output)
     assert (line["context"], line["tokens_left"], line["method"]) == ("shown", 3, "GetContactPoint")

@@ -111,9 +111,9 @@ ERRORS = st.one_of(
     st.builds(Conflict, st.text(max_size=3000), value=st.text(max_size=3000)),
     st.builds(NotFound, st.just("customer"), st.text(max_size=3000)),
     st.builds(FailedPrecondition, st.text(max_size=3000), id=st.text(max_size=3000)),
-    st.lists(
-        st.builds(FieldViolation, st.text(max_size=500), st.text(max_size=500)), min_size=1, max_size=300
-    ).map(lambda violations: InvalidArgument(violations=violations)),
+    st.lists(st.builds(FieldViolation, st.text(max_size=500), st.text(max_size=500)), min_size=1, max_size=300).map(
+        lambda violations: InvalidArgument(violations=violations)
+    ),
 )
 
 

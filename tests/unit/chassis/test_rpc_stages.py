@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,9 +17,10 @@ from libs.chassis.access import Principal, Unauthenticated
 from libs.chassis.domain import InvalidArgument, PermissionDenied
 from libs.chassis.rpc import authenticate, deadline, limit, observe, validate
 from libs.chassis.rpc.call import Call, Method, Priority, describe
-from libs.chassis.rpc.errors import DeadlineExceeded, Overloaded
+from libs.chassis.rpc.errors import DeadlineExceeded, Overloaded, Unavailable, status_of
 from libs.chassis.rpc.limit import Buckets, InFlight, Limiter
 from libs.chassis.rpc.pools import Inline, Pool
+from libs.chassis.rpc.streams import OpenStreams, Stream
 from libs.chassis.tracing import Span
 from tests.support.lab import lab
 
@@ -53,6 +55,15 @@ class Full(Pool):
     def __init__(self, threads: int, in_flight: int) -> None:
         super().__init__("full", threads, lambda _: None)
         self.in_flight = in_flight
+
+
+def cause(attempt: Callable[[], None]) -> str | None:
+    """Why the attempt is refused, if it is."""
+    try:
+        attempt()
+    except Overloaded as refused:
+        return refused.cause
+    return None
 
 
 # ------------------------------------------------------------------------------------------------ methods
@@ -179,37 +190,23 @@ def test_a_rate_of_zero_is_no_limit() -> None:
 )
 def test_what_matters_least_is_refused_first(in_flight: int, welcome: set[str]) -> None:
     gate = InFlight(Full(8, in_flight))
-    admitted = set()
-    for priority in Priority:
-        try:
-            gate.admit(priority)
-        except Overloaded as refused:
-            assert refused.cause == "in_flight"
-        else:
-            admitted.add(priority.name)
-    assert admitted == welcome
+    assert {priority.name for priority in Priority if cause(lambda p=priority: gate.admit(p)) is None} == welcome
 
 
-def after(gate: InFlight, wait: float, windows: int, *, admit: bool = False) -> float:
-    """The limit after so many windows of calls that waited so long."""
-    for _ in range(windows):
-        gate._look_at = 0.0
-        if admit:
-            gate.admit(Priority.READ)
-        for _ in range(limit.ENOUGH):
-            gate.waited(wait)
-    return gate.value
-
-
-def test_the_limit_shrinks_while_calls_wait_but_not_below_the_threads() -> None:
+def test_the_limit_follows_the_time_that_calls_take() -> None:
     gate = InFlight(Full(8, 0))
-    assert after(gate, limit.PATIENCE * 2, 1) == pytest.approx(limit.START * limit.SHRINK)
-    assert after(gate, limit.PATIENCE * 2, 100) == 8
+    assert gate.value == pytest.approx(limit.START)
+    for seconds, expected in ((0.1, 8 * 1.3), (10.0, 8.0), (0.01, 32.0), (0.0, limit.MOST)):
+        for _ in range(400):
+            gate.learn(seconds)
+        assert gate.value == pytest.approx(expected, rel=0.01)
 
 
-def test_the_limit_grows_only_when_it_was_needed() -> None:
-    assert after(InFlight(Full(8, 0)), 0.0, 3) == limit.START
-    assert after(InFlight(Full(8, limit.START - 1)), 0.0, 1, admit=True) == limit.START + limit.GROWTH
+def test_the_limit_shrinks_within_a_few_calls() -> None:
+    gate = InFlight(Full(8, 0))
+    for _ in range(10):
+        gate.learn(0.1)
+    assert gate.value < 16
 
 
 def test_streams_have_a_bound_of_their_own() -> None:
@@ -253,14 +250,8 @@ def test_what_cannot_end_in_time_is_not_begun_until_the_memory_fades() -> None:
     served.method.seconds = 1.0
     deadline.begin(served, Time(1.3))  # type: ignore[arg-type]
     refused = 0
-    while True:
-        try:
-            deadline.begin(served, Time(1.0))  # type: ignore[arg-type]
-        except Overloaded as error:
-            assert error.cause == "deadline"
-            refused += 1
-        else:
-            break
+    while cause(lambda: deadline.begin(served, Time(1.0))) == "deadline":  # type: ignore[arg-type]
+        refused += 1
     assert 1 < refused < 20
 
 
@@ -346,8 +337,6 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def test_a_pool_counts_its_calls_and_tells_of_their_end_whatever_happens() -> None:
-    import threading
-
     ended: list[Call] = []
     gate = threading.Event()
     pool = Pool("test", 2, ended.append)
@@ -366,14 +355,48 @@ def test_a_pool_takes_no_work_that_was_not_admitted() -> None:
 
 
 def test_inline_work_runs_where_it_comes_from() -> None:
-    import threading
-
     names: list[str] = []
     Inline(1).submit(lambda: names.append(threading.current_thread().name))
     assert names == [threading.current_thread().name]
 
 
-def test_all_status_codes_have_a_name() -> None:
-    from libs.chassis.rpc.errors import grpc_code, status_of
+# ------------------------------------------------------------------------------------------------ streams
 
-    assert grpc_code(status_of(Unauthenticated("x"))) is grpc.StatusCode.UNAUTHENTICATED
+
+class Line:
+    """The part of grpc's context and of its sending that a stream uses."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes | None] = []
+        self.told: list[object] = []
+        self.set_code = self.set_details = self.set_trailing_metadata = self.told.append
+
+    def add_callback(self, _: Callable[[], None]) -> bool:
+        """The caller is there."""
+        return True
+
+    def stream(self) -> Stream:
+        """A stream over it."""
+        return Stream(call("WatchThings"), self, self.sent.append)  # type: ignore[arg-type]
+
+
+def test_a_stream_ends_once() -> None:
+    line = Line()
+    stream = line.stream()
+    stream.send(b"x")
+    stream.end()
+    stream.end(status_of(Unavailable("stops")))
+    assert (line.sent, line.told) == ([b"x", None], [])
+
+
+def test_a_drain_ends_the_streams_that_are_open_and_those_that_begin_meanwhile() -> None:
+    streams, (early, done, late) = OpenStreams(), (Line(), Line(), Line())
+    for line in (early, done):
+        stream = line.stream()
+        streams.add(stream)
+    streams.discard(stream)
+    streams.end(status_of(Unavailable("stops")))
+    streams.add(late.stream())
+    assert [line.sent for line in (early, done, late)] == [[None], [], [None]]
+    assert grpc.StatusCode.UNAVAILABLE in early.told
+    assert grpc.StatusCode.UNAVAILABLE in late.told

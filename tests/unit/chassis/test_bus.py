@@ -1,0 +1,63 @@
+"""The topology as data."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from libs.chassis.bus import TIERS, Route, service_topology
+from libs.chassis.bus.topology import retry_exchange
+
+ROUTE = Route(name="customers", keys={"profiles": ["kehu.profiles.customer.updated.v1"]}, partitions=2, ordered=True)
+TOPOLOGY = service_topology("interactions", [ROUTE])
+
+
+def test_every_queue_is_durable_bounded_in_its_failures_and_refuses_rather_than_drops() -> None:
+    for queue in TOPOLOGY.queues:
+        assert queue.arguments["x-queue-type"] == "quorum"
+        assert queue.arguments["x-overflow"] == "reject-publish"
+
+
+def test_names_tell_who_consumes_what() -> None:
+    names = {queue.name for queue in TOPOLOGY.queues}
+    assert {"interactions.customers.0", "interactions.customers.1", "interactions.customers.dead", "unrouted"} <= names
+    assert {"interactions.events", "profiles.events", "interactions.customers.shard", "dlx"} <= {
+        exchange.name for exchange in TOPOLOGY.exchanges
+    }
+
+
+def test_a_work_queue_has_one_active_consumer_and_a_way_out() -> None:
+    [first, _] = [queue for queue in TOPOLOGY.queues if queue.name in ROUTE.queues("interactions")]
+    assert first.arguments["x-single-active-consumer"]
+    assert first.arguments["x-dead-letter-exchange"] == "dlx"
+    assert first.arguments["x-dead-letter-routing-key"] == "interactions.customers"
+    assert first.arguments["x-dead-letter-strategy"] == "at-least-once"
+    unordered = Route(name="customers", keys=ROUTE.keys, partitions=1, ordered=False)
+    [queue] = [q for q in service_topology("interactions", [unordered]).queues if q.name == "interactions.customers.0"]
+    assert "x-single-active-consumer" not in queue.arguments
+
+
+def test_what_leads_to_a_queue_is_declared_with_it() -> None:
+    sources = {exchange.name for exchange in TOPOLOGY.exchanges}
+    targets = {queue.name for queue in TOPOLOGY.queues} | sources
+    for binding in TOPOLOGY.bindings:
+        assert binding.source in sources
+        assert binding.destination in targets
+    keys = {(b.source, b.destination, b.key) for b in TOPOLOGY.bindings}
+    assert ("profiles.events", "interactions.customers.shard", "kehu.profiles.customer.updated.v1") in keys
+    assert ("dlx", "interactions.customers.dead", "interactions.customers") in keys
+
+
+@pytest.mark.parametrize(
+    ("tier", "name"),
+    [
+        *zip(TIERS, ("retry.5s", "retry.30s", "retry.120s", "retry.600s", "retry.3600s"), strict=True),
+        (timedelta(milliseconds=300), "retry.300ms"),
+    ],
+)
+def test_a_retry_queue_is_named_after_its_delay(tier: timedelta, name: str) -> None:
+    assert retry_exchange(tier) == name
+    assert {
+        q.name: q.arguments["x-message-ttl"] for q in service_topology("care", [], [tier]).queues if "retry" in q.name
+    } == {name: tier // timedelta(milliseconds=1)}

@@ -1,0 +1,65 @@
+"""A loop begins again after what it expects, ends with what it does not, and tells how it is."""
+
+from __future__ import annotations
+
+import threading
+from typing import ClassVar
+
+import pytest
+
+from libs.chassis import loop as module
+from libs.chassis.loop import Loop
+
+
+class Flaky(Loop):
+    """Fails in a given way a number of times, then works until it is stopped."""
+
+    interruptions: ClassVar = (OSError,)
+
+    def __init__(self, *failures: Exception) -> None:
+        super().__init__("flaky")
+        self._left = list(failures)
+        self.reasons: list[str | None] = []
+        self.works = threading.Event()
+
+    def _serve(self) -> None:
+        self.reasons.append(self.why_not_ready())
+        if self._left:
+            raise self._left.pop(0)
+        self.ready()
+        self.works.set()
+        self.stopping.wait(10)
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_FIRST_PAUSE", 0.0)
+
+
+def test_it_begins_again_after_an_interruption_and_says_why_it_was_not_ready() -> None:
+    loop = Flaky(OSError("gone"), ConnectionResetError("again"))
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    assert loop.works.wait(5)
+    assert loop.why_not_ready() is None
+    assert loop.why_stalled() is None
+    loop.stop()
+    assert loop.wait(5)
+    thread.join()
+    assert loop.reasons[1:] == ["flaky: OSError: gone", "flaky: ConnectionResetError: again"]
+    assert loop.why_not_ready() == "flaky: has stopped"
+
+
+def test_an_unexpected_error_ends_it_for_everybody_to_see() -> None:
+    loop = Flaky(ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        loop.run()
+    assert loop.wait(0)
+
+
+def test_silence_is_a_reason_to_restart_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = Flaky()
+    monkeypatch.setattr(loop, "_beat", loop._beat - 31)
+    assert loop.why_stalled() == "flaky: no sign of life for 31 s"
+    loop.beat()
+    assert loop.why_stalled() is None
