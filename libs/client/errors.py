@@ -143,6 +143,7 @@ _BY_CODE: Mapping[grpc.StatusCode, type[KehuError]] = {
     grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
     grpc.StatusCode.RESOURCE_EXHAUSTED: RateLimited,
     grpc.StatusCode.UNAVAILABLE: Unavailable,
+    grpc.StatusCode.CANCELLED: Unavailable,  # not by us: a server that stops, or a proxy, let go of the call
     grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
     grpc.StatusCode.INTERNAL: ServerFault,
     grpc.StatusCode.UNKNOWN: ServerFault,

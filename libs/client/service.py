@@ -56,6 +56,7 @@ class Service:
         else:
             raise AttributeError(f"{self._descriptor.name} has no method {name!r}; it has {', '.join(self._methods)}")
         call.__name__ = name
+        call.__doc__ = self._describe(name)
         self.__dict__[name] = call
         return call
 
@@ -74,6 +75,14 @@ class Service:
         if "revision" in method.input_type.fields_by_name:
             fill(request, {"revision": getattr(entity, "revision", 0)})
         return self._caller.unary(method, _keyed(request), timeout=timeout)
+
+    def _describe(self, name: str) -> str:
+        """What `help(client.profiles.get_customer)` shows; the protos tell what the fields mean."""
+        method = self._methods.get(name)
+        if method is None:
+            return f"Read a {name[5:]} by its id, let a function alter it in place, save what differs."
+        fields = ", ".join(field.name for field in method.input_type.fields)
+        return f"{method.full_name}({fields}) → {method.output_type.name}"
 
     def _method(self, method: MethodDescriptor) -> Callable[..., Any]:
         request_class = GetMessageClass(method.input_type)

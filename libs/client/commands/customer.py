@@ -109,21 +109,23 @@ def history(
     if as_json:
         print_json([as_dict(change) for change in changes])
         return
+    from libs.client.views.changes import lines
     from libs.client.views.words import moment
 
     for change in changes:
         console.print(
             f"[bold]{moment(change.change_time)}[/bold]  revision {change.revision}  "
-            f"{escape(change.actor)}  [dim]{change.event_type}[/dim]"
+            f"{escape(change.actor)}  [dim]{change.event_type}[/dim]",
+            soft_wrap=True,
         )
         for part in change.fields:
-            before, after = escape(part.before or "–"), escape(part.after or "–")
-            console.print(f"    {part.field}: [red]{before}[/red] → [green]{after}[/green]")
+            for line in lines(part.field, part.before, part.after):
+                console.print(line, soft_wrap=True)
 
 
 def fetch(connected: Client, customer: Customer) -> Card:
     """Everything a card shows. What a service refuses or does not answer is told on the card instead."""
-    from libs.client.errors import KehuError
+    from libs.client.errors import KehuError, NotFound
     from libs.client.views.card import Card
 
     missing: list[str] = []
@@ -131,6 +133,9 @@ def fetch(connected: Client, customer: Customer) -> Card:
     def attempt(what: str, call: Any, **fields: Any) -> Any:
         try:
             return call(customer_id=customer.id, **fields)
+        except NotFound:
+            missing.append(f"{what} could not be fetched: nothing has been heard of this customer there yet")
+            return None
         except KehuError as error:
             missing.append(f"{what} could not be fetched: {explain(error)}")
             return None

@@ -50,11 +50,10 @@ def demo() -> None:
         _title("What whoever picks up next must know", f"kehu context {hero}")
         console.print(context_panel(connected.interactions.get_context(customer_id=hero), now))
         _title("What crossed the bus meanwhile", "kehu events tail profiles")
-        seen = 0
-        for envelope in copies.events(until=time.monotonic() + 10, quiet=1.0):
+        crossed = list(copies.events(until=time.monotonic() + 10, quiet=1.0))
+        for envelope in sorted(crossed, key=lambda each: each.time.ToNanoseconds()):
             show_event(envelope)
-            seen += 1
-        if not seen:
+        if not crossed:
             console.print("nothing: the services recognised all of it and changed nothing")
     _title("Try next", "")
     console.print("kehu customer find wxm · kehu customer find 单 · kehu doctor · kehu --help")

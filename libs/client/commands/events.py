@@ -47,9 +47,8 @@ def tail(
       kehu events tail profiles --type 'kehu.profiles.customer.*.v1' --body\n
       kehu events tail interactions --json | jq .type
     """
-    if not as_json and console.is_terminal:
-        console.print(f"[dim]events of {service}; Ctrl-C ends this[/dim]")
     with tap(service, kind=kind) as copies:
+        typer.echo(f"listening to {service}; Ctrl-C ends this", err=True)
         for envelope in copies.events(until=time.monotonic() + (seconds or float("inf"))):
             if entity and envelope.entity_id != entity:
                 continue

@@ -90,10 +90,9 @@ def _load(entity: str, file: Path, mapping_file: Path, rejects: Path | None, *, 
         if mapping.entity != entity:
             raise Failure(f"{mapping_file} is a mapping for {mapping.entity}: use `kehu import {mapping.entity}`")
         reject_file = rejects or Path(f"{file.name.removesuffix('.gz')}.rejected.csv")
-        total = _count(file, mapping)
         started = time.monotonic()
         with client(patient=True, timeout=30) as connected, _bar(file, quiet=as_json) as bar:
-            task = bar.add_task("", total=total)
+            task = bar.add_task("", total=None if bar.disable else _count(file, mapping))
             counts = loading.load(
                 file,
                 mapping,

@@ -59,7 +59,7 @@ def render(card: Card, now: datetime) -> RenderableType:
         title=f"[bold]{escape(_full_name(customer))}[/bold]",
         subtitle=f"[dim]{customer.id} · revision {customer.revision}[/dim]",
         padding=(1, 2),
-        width=100,
+        width=110,
     )
 
 
@@ -223,8 +223,10 @@ def _contacts(card: Card, now: datetime) -> RenderableType | None:
     if card.context is None or not card.context.interactions:
         return None
     lines = [contact_line(interaction, now) for interaction in card.context.interactions[:5]]
-    if card.context.HasField("waiting_since"):
-        lines.insert(0, Text(f"waiting for an answer, {ago(card.context.waiting_since, now)}", style="bold yellow"))
+    if card.context.HasField("waiting_since_time"):
+        lines.insert(
+            0, Text(f"waiting for an answer, {ago(card.context.waiting_since_time, now)}", style="bold yellow")
+        )
     return Group(*lines)
 
 

@@ -59,11 +59,12 @@ def conversation_line(conversation: Conversation) -> Text:
     line = Text()
     line.append(f"{word(name_of(conversation, 'state')):<9} ", style="cyan")
     channels = ", ".join(word(name_of(conversation, "channels", channel)) for channel in conversation.channels)
-    line.append(f"{conversation.interaction_count} contacts by {channels}")
+    count = conversation.interaction_count
+    line.append(f"{count} contact{'s' if count != 1 else ''} by {channels}")
     if conversation.agent_id or conversation.queue:
         line.append(f"  with {conversation.agent_id or conversation.queue}")
-    if conversation.HasField("waiting_since"):
-        line.append(f"  waiting since {moment(conversation.waiting_since)}", style="bold yellow")
+    if conversation.HasField("waiting_since_time"):
+        line.append(f"  waiting since {moment(conversation.waiting_since_time)}", style="bold yellow")
     line.append(f"  {conversation.id}", style="dim")
     return line
 
@@ -80,8 +81,8 @@ def context_panel(context: CustomerContext, now: datetime) -> RenderableType:
     refused = [c for c in copy.consents if c.state in ("DENIED", "WITHDRAWN")]
     if refused:
         parts.append(Text("does not want " + ", ".join(_refusal(c) for c in refused), style="red"))
-    if context.HasField("waiting_since"):
-        parts.append(Text(f"waiting for an answer, {ago(context.waiting_since, now)}", style="bold yellow"))
+    if context.HasField("waiting_since_time"):
+        parts.append(Text(f"waiting for an answer, {ago(context.waiting_since_time, now)}", style="bold yellow"))
     parts += _section("Broken promises", [promise_line(promise, now) for promise in context.broken_promises])
     parts += _section("Promises", [promise_line(promise, now) for promise in context.promises])
     parts += _section("Conversations", [conversation_line(c) for c in context.conversations])
@@ -90,9 +91,9 @@ def context_panel(context: CustomerContext, now: datetime) -> RenderableType:
     return Panel(
         Group(*parts),
         title=f"[bold]{title}[/bold]" + (" [bold red]deleted[/bold red]" if copy.deleted else ""),
-        subtitle=f"[dim]{copy.id} · as of {moment(context.as_of)}[/dim]",
+        subtitle=f"[dim]{copy.id} · as of {moment(context.as_of_time)}[/dim]",
         padding=(1, 2),
-        width=100,
+        width=110,
     )
 
 

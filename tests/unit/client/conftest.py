@@ -47,6 +47,8 @@ class Script:
 
     answers: dict[str, list[Answer]] = field(default_factory=dict)
     """Method → answers, used in turn; the last one is used again and again."""
+    answer_unary: Callable[[Message], Message | status_pb2.Status] | None = None
+    """For unary calls whose answer depends on the request; goes before `answers`."""
     chunks: Callable[[Message], Message | status_pb2.Status | None] = lambda request: None
     """For streams in both directions: request → response, refusal, or None to end the stream."""
     requests: list[Message] = field(default_factory=list)
@@ -79,7 +81,8 @@ class _Handler(grpc.GenericRpcHandler):
 
     def _unary(self, method: str, request: Message, context: grpc.ServicerContext) -> Message:
         self._script.requests.append(request)
-        return _or_refuse(self._script.next_answer(method), context)
+        answer = self._script.answer_unary(request) if self._script.answer_unary else self._script.next_answer(method)
+        return _or_refuse(answer, context)
 
     def _stream(self, method: str, request: Message, context: grpc.ServicerContext) -> Iterator[Message]:
         self._script.requests.append(request)

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from libs.client.values import fill, to_money, to_timestamp
 from libs.client.views import card
+from libs.client.views.changes import lines
 from libs.client.views.dates import describe, next_time
 from libs.client.views.timeline import contact_line, context_panel
 from libs.client.views.words import ago, spark
@@ -104,7 +105,7 @@ def test_a_card_tells_what_was_bought_said_and_promised() -> None:
         {
             "interactions": [{"channel": "VOICE", "direction": "INBOUND", "summary": "leak", "occurred_time": NOW}],
             "promises": [{"text": "call back", "state": "MADE", "due_time": NOW + timedelta(days=2)}],
-            "waiting_since": NOW - timedelta(hours=3),
+            "waiting_since_time": NOW - timedelta(hours=3),
         },
     )
     shown = printed(card.render(make_card(summary=summary, transactions=sales, context=context), NOW))
@@ -129,7 +130,7 @@ def test_a_card_tells_what_is_missing() -> None:
 def test_markup_in_names_is_text() -> None:
     customer = fill(Customer(), {**HERO, "display_name": "[red]王[/red]", "owner": "[bold]"})
     assert "[red]王[/red]" in printed(card.render(make_card(customer=customer), NOW))
-    context = fill(CustomerContext(), {"customer": {"id": "cus_1", "display_name": "[red]王"}, "as_of": NOW})
+    context = fill(CustomerContext(), {"customer": {"id": "cus_1", "display_name": "[red]王"}, "as_of_time": NOW})
     assert "[red]王" in printed(context_panel(context, NOW))
 
 
@@ -181,3 +182,15 @@ def test_ago(delta: timedelta, words: str) -> None:
 def test_sparks() -> None:
     assert spark([0, 1, 2, 4, 7]) == "▁▂▃▅█"
     assert spark([0, 0]) == "▁▁"
+
+
+def test_a_change_shows_the_leaves_that_differ() -> None:
+    survey = '{"purpose": "PURPOSE_SURVEY", "state": "STATE_DENIED"}'
+    before = f'[{{"purpose": "PURPOSE_CARE", "state": "STATE_GRANTED"}}, {survey}]'
+    after = f'[{{"purpose": "PURPOSE_CARE", "state": "STATE_WITHDRAWN"}}, {survey}]'
+    assert [line.plain.strip() for line in lines("decisions", before, after)] == [
+        "decisions[CARE].state: STATE_GRANTED → STATE_WITHDRAWN"
+    ]
+    assert [line.plain.strip() for line in lines("owner", "", '"ada"')] == ["owner: – → ada"]
+    many = [line.plain.strip() for line in lines("labels", "", str({f"l{n}": n for n in range(20)}).replace("'", '"'))]
+    assert (len(many), many[-1]) == (13, "labels: and 8 more")

@@ -1,0 +1,59 @@
+"""What a change altered, leaf by leaf, so that one new consent does not print all the others again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from rich.text import Text
+
+MOST = 12
+"""Lines that one field may take; a field that was replaced as a whole says how many more there are."""
+
+
+def lines(field: str, before: str, after: str) -> Iterator[Text]:
+    """A line for every leaf of a field whose JSON differs: path, old value, new value."""
+    old, new = dict(_leaves(field, _value(before))), dict(_leaves(field, _value(after)))
+    altered = [path for path in {**old, **new} if old.get(path) != new.get(path)]
+    for path in altered[:MOST]:
+        line = Text(f"    {path}: ")
+        line.append(_shown(old.get(path)), style="red")
+        line.append(" → ")
+        line.append(_shown(new.get(path)), style="green")
+        yield line
+    if len(altered) > MOST:
+        yield Text(f"    {field}: and {len(altered) - MOST} more", style="dim")
+
+
+def _value(text: str) -> Any:
+    return json.loads(text) if text else None
+
+
+def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Paths and values of everything that holds no more inside; list items are named by what tells them apart."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from _leaves(f"{path}.{name}", item)
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _leaves(f"{path}[{_name(item, number)}]", item)
+    elif value is not None:
+        yield path, value
+
+
+def _name(item: Any, number: int) -> str:
+    """The enum values of a message, such as `MARKETING EMAIL` of a decision; else its place in the list."""
+    if not isinstance(item, dict):
+        return str(number)
+    return " ".join(_word(name, item[name]) for name in ("purpose", "type", "kind", "channel") if name in item) or str(
+        number
+    )
+
+
+def _word(field: str, value: Any) -> str:
+    return str(value).removeprefix(f"{field.upper()}_")
+
+
+def _shown(value: Any) -> str:
+    return "–" if value is None else str(value)
