@@ -1,0 +1,94 @@
+"""A figure: what was measured, what it is held against, and whether it reaches what was set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Self
+
+from rich.table import Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One row of the table."""
+
+    name: str
+    baseline: str
+    """What it is compared with in the same run; empty for an absolute figure."""
+    ours: float
+    bare: float | None
+    value: float
+    """The ratio, or the absolute figure."""
+    reach: str
+    ok: bool
+
+    @classmethod
+    def ratio(cls, name: str, baseline: str, rates: Mapping[str, float], *, reach: float | None = None) -> Self:
+        """`ours` per second over `bare` per second, which should be at least `reach` if that is given."""
+        value = rates["ours"] / rates["bare"]
+        return cls(
+            name=name,
+            baseline=baseline,
+            ours=rates["ours"],
+            bare=rates["bare"],
+            value=value,
+            reach="" if reach is None else f">= {reach:g}",
+            ok=reach is None or value >= reach,
+        )
+
+    @classmethod
+    def limit(cls, name: str, value: float, *, most: float) -> Self:
+        """An absolute figure that should be at most so much."""
+        return cls(name=name, baseline="", ours=value, bare=None, value=value, reach=f"<= {most:g}", ok=value <= most)
+
+    @classmethod
+    def growth(cls, name: str, before: float, after: float, *, most: float) -> Self:
+        """A cost after growth over the cost before, which should be at most so much."""
+        value = after / before
+        return cls(
+            name=name,
+            baseline="the same before",
+            ours=after,
+            bare=before,
+            value=value,
+            reach=f"<= {most:g}",
+            ok=value <= most,
+        )
+
+
+def table(figures: Sequence[Figure]) -> Table:
+    """The figures for a person."""
+    shown = Table(title="Figures, each beside its bare baseline in the same run", title_justify="left")
+    for heading, justify in (
+        ("figure", "left"),
+        ("baseline", "left"),
+        ("ours", "right"),
+        ("bare", "right"),
+        ("result", "right"),
+        ("reach", "right"),
+        ("", "left"),
+    ):
+        shown.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    for figure in figures:
+        shown.add_row(
+            figure.name,
+            figure.baseline,
+            _number(figure.ours),
+            _number(figure.bare),
+            f"{figure.value:.2f}",
+            figure.reach,
+            "[green]OK[/green]" if figure.ok else "[red]missed[/red]",
+        )
+    return shown
+
+
+def as_json(figures: Sequence[Figure]) -> list[dict[str, object]]:
+    """The figures for a program."""
+    return [asdict(figure) for figure in figures]
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if value >= 100 else f"{value:,.2f}"

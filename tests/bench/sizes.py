@@ -1,0 +1,162 @@
+"""Figures of size: what one call costs while the tenant grows a hundredfold, and how fast files are loaded."""
+
+from __future__ import annotations
+
+import csv
+import random
+import statistics
+import struct
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import bson
+from bson.raw_bson import RawBSONDocument
+from pymongo import WriteConcern
+
+from libs.client import Client
+from libs.client.imports import loading, targets
+from libs.client.imports.mapping import RowMapping, parse
+from tests.bench.calls import customer
+from tests.bench.figures import Figure
+from tests.bench.stage import Stage, clocked, in_turns
+
+_MARK = 12_345_678
+"""The number of the customer that all others are copies of; eight digits, so that a copy has the same length."""
+_CALLS = 200
+
+
+def growth(stage: Stage) -> list[Figure]:
+    """The median time of calls with few and with a hundred times as many customers."""
+    few, many = (1_000, 100_000) if stage.quick else (10_000, 1_000_000)
+    tenant = "growing"
+    with stage.system.client(tenant, timeout=30) as client:
+        template = _template(stage, client)
+        _grow(stage, template, 0, few)
+        before = _medians(stage, client, few)
+        _grow(stage, template, few, many)
+        after = _medians(stage, client, many)
+    return [
+        Figure.growth(f"{name}, ms with {many:,} customers, was {few:,}", before[name], after[name], most=1.3)
+        for name in before
+    ]
+
+
+def imports(stage: Stage) -> Figure:
+    """`kehu import customers` beside a bare PyMongo load of as many equal documents."""
+    count = 2_000 if stage.quick else 10_000
+    mapping = parse(
+        {
+            "entity": "customers",
+            "key": "{id}",
+            "fields": {
+                "kind": "PERSON",
+                "names": {"0": {"family": "王", "given": {"template": "小明{id}"}}},
+                "contact_points": {"0": {"type": "PHONE", "raw": {"column": "phone"}, "region_code": "CN"}},
+            },
+        }
+    )
+    with stage.system.client("importing", timeout=30) as client, stage.mongo("profiles") as mongo:
+
+        def ours() -> float:
+            file = _file(stage.folder / f"{uuid.uuid4().hex[:8]}.csv", count)
+            return count / clocked(lambda: _import(file, mapping, client, count))
+
+        def bare() -> float:
+            found = mongo["profiles"]["customers"].find_one({"tenant": "importing"}) or {}
+            entity = {name: value for name, value in found.items() if not name.startswith("_")}
+            loaded = mongo["profiles"]["bare_load"]
+
+            def insert() -> None:
+                for _ in range(0, count, loading.CHUNK):
+                    loaded.insert_many(
+                        [{**entity, "_id": uuid.uuid4().hex} for _ in range(loading.CHUNK)], ordered=False
+                    )
+
+            return count / clocked(insert)
+
+        rates = in_turns(stage.rounds, ours=ours, bare=bare)
+    return Figure.ratio("import of customers, rows/s", "PyMongo insert_many, majority", rates)
+
+
+def _import(file: Path, mapping: RowMapping, client: Client, count: int) -> None:
+    counts = loading.load(
+        file,
+        mapping,
+        targets.target(client, "customers"),
+        tenant="importing",
+        reject_file=file.with_suffix(".rejected"),
+    )
+    if counts.accepted != count:
+        raise RuntimeError(f"{counts.accepted} of {count} rows were accepted")
+
+
+def _file(path: Path, count: int) -> Path:
+    first = random.randrange(10**7)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        out = csv.writer(file)
+        out.writerow(["id", "phone"])
+        out.writerows([f"{path.stem}-{n}", f"138{(first + n) % 10**8:08d}"] for n in range(count))
+    return path
+
+
+def _template(stage: Stage, client: Client) -> tuple[bytes, int]:
+    """The document of a customer that the service itself has made, as bytes, and its time in milliseconds."""
+    made = client.profiles.create_customer(customer=customer(_MARK))
+    with stage.mongo("profiles") as mongo:
+        document = mongo["profiles"]["customers"].find_one({"_id": made.id}) or {}
+    kept = {
+        name: value
+        for name, value in document.items()
+        if name not in ("_pending", "_pending_since", "_commands", "_created_by")
+    }
+    kept["_id"] = f"{made.id[:-8]}{_MARK}"
+    return bson.encode(kept), int(document["create_time"].timestamp() * 1000)
+
+
+def _grow(stage: Stage, template: tuple[bytes, int], start: int, end: int) -> None:
+    """Puts copies numbered from `start` to `end` into the collection."""
+    raw, at = template
+    mark, then = str(_MARK).encode(), struct.pack("<q", at)
+
+    def copies(first: int, last: int) -> Iterator[RawBSONDocument]:
+        for number in range(first, last):
+            copy = raw.replace(mark, b"%08d" % number).replace(then, struct.pack("<q", at + number))
+            yield RawBSONDocument(copy)
+
+    with stage.mongo("profiles") as mongo:
+        customers = mongo["profiles"].get_collection("customers", write_concern=WriteConcern(1))
+        for first in range(start, end, 5_000):
+            customers.insert_many(copies(first, min(first + 5_000, end)), ordered=False)
+
+
+def _medians(stage: Stage, client: Client, size: int) -> dict[str, float]:
+    """Milliseconds of each kind of call, one at a time; the best of several medians, since only noise adds."""
+    with stage.mongo("profiles") as mongo:
+        sample = mongo["profiles"]["customers"].find({"tenant": "growing"}, {"_id": 1}).limit(1)
+        prefix = next(sample)["_id"][:-8]
+    chosen = random.Random(7)
+    numbers = [chosen.randrange(size) for _ in range(_CALLS)]
+    ids = {number: f"{prefix}{number:08d}" for number in numbers}
+
+    def phone(number: int) -> dict[str, Any]:
+        return {"type": "PHONE", "value": f"138{number:08d}", "region_code": "CN"}
+
+    calls: dict[str, Callable[[int], object]] = {
+        "Get": lambda n: client.profiles.get_customer(customer_id=ids[n]),
+        "Update": lambda n: client.profiles.update_customer(
+            customer={"id": ids[n], "owner": uuid.uuid4().hex}, update_mask={"paths": ["owner"]}
+        ),
+        "List of 50": lambda _: next(client.profiles.list_customers(page_size=50).pages),
+        "Lookup by phone": lambda n: next(client.profiles.lookup_customer(contact_point=phone(n)).pages),
+        "Search by name": lambda n: client.profiles.search_customers(query=f"王小明{n:08d}"),
+        "Search by one character": lambda _: client.profiles.search_customers(query="王"),
+    }
+    return {name: min(_median(call, numbers) for _ in range(3)) for name, call in calls.items()}
+
+
+def _median(call: Callable[[int], object], numbers: Sequence[int]) -> float:
+    """Milliseconds."""
+    return 1000 * statistics.median(clocked(partial(call, number)) for number in numbers)

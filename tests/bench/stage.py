@@ -1,0 +1,91 @@
+"""What the benchmarks run on: a store and a bus of their own, the composed services, each kept on its core."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pymongo import MongoClient
+
+from libs.chassis.store import connect
+from libs.localstack.mongo import ReplicaSet
+from libs.localstack.processes import guard
+from libs.localstack.rabbit import Broker
+from tests.bench.load import LOAD_CORE, pin
+from tests.support.stack import System
+
+TENANT = "bench"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Everything that runs during the benchmarks."""
+
+    folder: Path
+    mongodb_uri: str
+    amqp_uri: str
+    system: System
+    quick: bool
+
+    @property
+    def rounds(self) -> int:
+        """How often each side is measured."""
+        return 3 if self.quick else 5
+
+    @property
+    def seconds(self) -> float:
+        """How long one measurement lasts."""
+        return 1.5 if self.quick else 3.0
+
+    def mongo(self, service: str) -> MongoClient[dict[str, Any]]:
+        """A client with the settings of the services, for bare baselines."""
+        return connect(self.mongodb_uri, service)
+
+
+@contextmanager
+def stage(*, quick: bool) -> Iterator[Stage]:
+    """Starts a store, a bus and the services; ends them, and removes their data."""
+    folder = Path(tempfile.mkdtemp(prefix="kehu-bench-"))
+    guard(folder)  # ends everything even if this process is killed
+    store, bus = ReplicaSet(folder), Broker(folder)
+    system = None
+    try:
+        store.start()
+        bus.start()
+        system = System(folder, mongodb_uri=store.uri, amqp_uri=bus.uri)
+        system.start()
+        for node in store.nodes:
+            pin(node.process.pid or 0, LOAD_CORE)
+        pin(bus.process.pid or 0, LOAD_CORE)
+        yield Stage(folder, store.uri, bus.uri, system, quick)
+    finally:
+        if system is not None:
+            system.stop()
+        bus.stop()
+        store.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def in_turns(rounds: int, **sides: Callable[[], float]) -> dict[str, float]:
+    """The median of each side, measured in turns (A, B, A, B, …) so that noise hits both; the first round warms up."""
+    seen: dict[str, list[float]] = {name: [] for name in sides}
+    for round in range(rounds + 1):
+        for name, measure in sides.items():
+            value = measure()
+            if round:
+                seen[name].append(value)
+    return {name: statistics.median(values) for name, values in seen.items()}
+
+
+def clocked(work: Callable[[], Any]) -> float:
+    """Seconds that the work takes."""
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun

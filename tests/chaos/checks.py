@@ -1,0 +1,197 @@
+"""What must hold when the faults are over and everything has drained.
+
+I1   every acknowledged call is in its entity exactly once, at the revision that the answer told
+I2   the revision of an entity is the number of changes that were made to it
+I3   every revision was published, and every event has exactly one entry in the inbox of every consumer
+I4   what consumers count and copy agrees with what was written
+I5   the events of an entity were first seen in the order of its revisions
+I6   nothing waits: no pending events, no message in work, retry or unrouted queues
+I7   parked is exactly the injected poison
+I9   every journal verifies
+I10  changes without an answer are no more than calls without an answer
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import amqp
+from kehu.common.v1 import envelope_pb2
+from kehu.interactions.v1 import events_pb2 as interactions_pb2
+from kehu.profiles.v1 import events_pb2 as profiles_pb2
+
+from libs.chassis.bus import TIERS
+from libs.chassis.bus.topology import UNROUTED, dead_queue, retry_exchange
+from libs.chassis.inbox.parked import DeadQueue
+from libs.chassis.inbox.subscription import event_type
+from libs.chassis.journal import Journal, JournalBroken
+from libs.chassis.store import MongoDatabase, connect
+from libs.client.client import SERVICES
+from libs.client.commands.backstage import composition, routes
+from tests.chaos.lab import Lab
+from tests.chaos.ledger import Ledger
+
+Violations = dict[str, list[str]]
+Poison = Mapping[tuple[str, str], frozenset[str]]
+"""(service, subscription) → ids of the messages that must be parked there."""
+
+DRAIN_WITHIN = 120.0
+
+
+def settle(lab: Lab, tenant: str, ledger: Ledger, poison: Poison) -> tuple[Violations, float]:
+    """What still does not hold after everything had time to drain, and the seconds that this took."""
+    begun = time.monotonic()
+    while True:
+        found = check(lab, tenant, ledger, poison)
+        waited = time.monotonic() - begun
+        if not any(found.values()) or waited > DRAIN_WITHIN:
+            return found, waited
+        time.sleep(0.5)
+
+
+def check(lab: Lab, tenant: str, ledger: Ledger, poison: Poison) -> Violations:
+    """Invariant → what violates it."""
+    client = connect(lab.mongodb_uri, "chaos")
+    try:
+        worlds = {name: _World(MongoDatabase(client, name, page_key=bytes(32)), tenant) for name in SERVICES}
+        found: Violations = defaultdict(list)
+        _calls(worlds, ledger, found)
+        for world in worlds.values():
+            _revisions(world, found)
+            _journal(world, found)
+            _inboxes(world, worlds, found)
+        _projections(worlds, found)
+        with lab.channel() as channel:
+            _queues(channel, found)
+            for world in worlds.values():
+                _parked(world, channel, poison, lambda: lab.amqp_uri, found)
+        return {name: sorted(set(each)) for name, each in sorted(found.items())}
+    finally:
+        client.close()
+
+
+class _World:
+    """One service as one tenant left it."""
+
+    def __init__(self, database: MongoDatabase, tenant: str) -> None:
+        self.database, self.tenant, self.name = database, tenant, database.service
+        composed = composition(self.name)
+        self.subscriptions = composed.subscriptions(composed.store(database))
+        self.entities: dict[str, int] = {}
+        self.pending: list[str] = []
+        for collection in database.publishing_collections():
+            fields = {"revision": 1, "_pending_since": 1}
+            for document in database.raw[collection].find({"tenant": tenant}, fields):
+                self.entities[document["_id"]] = document["revision"]
+                if "_pending_since" in document:
+                    self.pending.append(document["_id"])
+        self.journal = list(database.raw["journal"].find({"tenant": tenant}).sort("position"))
+
+    def messages(self, *kinds: type[Any]) -> list[tuple[envelope_pb2.Envelope, Any]]:
+        """Journal entries of these event messages."""
+        types = {event_type(kind): kind for kind in kinds}
+        envelopes = [envelope_pb2.Envelope.FromString(entry["body"]) for entry in self.journal]
+        return [(e, types[e.type].FromString(e.data)) for e in envelopes if e.type in types]
+
+
+def _calls(worlds: Mapping[str, _World], ledger: Ledger, found: Violations) -> None:
+    customers = worlds["profiles"].messages(profiles_pb2.CustomerCreated, profiles_pb2.CustomerUpdated)
+    contacts = worlds["interactions"].messages(interactions_pb2.InteractionRecorded)
+    changes = {
+        ("create", "update"): [(m.customer.display_name, e.entity_id, e.revision) for e, m in customers],
+        ("ingest",): [(m.interaction.external_key, e.entity_id, e.revision) for e, m in contacts],
+    }
+    for kinds, made in changes.items():
+        times = Counter(value for value, _, _ in made)
+        places = {value: (entity, revision) for value, entity, revision in made}
+        for ack in ledger.acked(*kinds):
+            if times[ack.value] != 1:
+                found["I1"].append(f"{ack.kind} {ack.value} of {ack.entity} happened {times[ack.value]} times")
+            elif places[ack.value] != (ack.entity, ack.revision):
+                found["I1"].append(f"{ack.kind} {ack.value} is at {places[ack.value]}, not at {ack}")
+        found["I1"] += [f"{value} happened {n} times" for value, n in times.items() if n > 1]
+        surplus = len(times) - len(ledger.acked(*kinds))
+        if surplus > ledger.unanswered(*kinds):
+            found["I10"].append(f"{surplus} changes more than answers, {ledger.unanswered(*kinds)} calls unanswered")
+    for ack in ledger.acked("create", "update", "ingest"):
+        world = worlds["interactions" if ack.kind == "ingest" else "profiles"]
+        if world.entities.get(ack.entity, 0) < ack.revision:
+            found["I1"].append(f"{ack.entity} is at {world.entities.get(ack.entity)}, {ack.revision} was acknowledged")
+    for entity, revision in worlds["profiles"].entities.items():
+        changed = sum(id == entity for _, id, _ in changes["create", "update"])
+        if entity.startswith("cus_") and changed != revision:
+            found["I2"].append(f"{entity} is at revision {revision} after {changed} changes")
+
+
+def _revisions(world: _World, found: Violations) -> None:
+    found["I6"] += [f"events of {id} wait" for id in world.pending]
+    published: dict[str, list[int]] = defaultdict(list)
+    for entry in world.journal:
+        if entry["revision"] not in published[entry["entity_id"]]:
+            published[entry["entity_id"]].append(entry["revision"])
+    for id, revision in world.entities.items():
+        if sorted(published[id]) != list(range(1, revision + 1)):
+            found["I3"].append(f"{id} is at {revision}, the journal has {sorted(published[id])}")
+        if published[id] != sorted(published[id]):
+            found["I5"].append(f"the journal saw {id} in the order {published[id]}")
+
+
+def _journal(world: _World, found: Violations) -> None:
+    try:
+        Journal(world.database).verify(world.tenant)
+    except JournalBroken as broken:
+        found["I9"].append(f"{world.name}: {broken}")
+
+
+def _inboxes(world: _World, worlds: Mapping[str, _World], found: Violations) -> None:
+    for subscription in world.subscriptions:
+        wanted = {
+            f"{subscription.name}|{entry['_id']}"
+            for source, types in subscription.route().keys.items()
+            for entry in worlds[source].journal
+            if entry["type"] in types
+        }
+        have = {each["_id"] for each in world.database.raw["inbox"].find({"_id": {"$in": list(wanted)}}, {"_id": 1})}
+        found["I3"] += [f"{world.name} has not handled {id}" for id in wanted - have]
+
+
+def _projections(worlds: Mapping[str, _World], found: Violations) -> None:
+    profiles, interactions = worlds["profiles"], worlds["interactions"]
+    copies = {
+        copy["_id"]: copy["source_revision"]
+        for copy in interactions.database.raw["customers"].find({"tenant": interactions.tenant})
+    }
+    customers = {id: revision for id, revision in profiles.entities.items() if id.startswith("cus_")}
+    if copies != customers:
+        different = {id for id in copies.keys() | customers.keys() if copies.get(id) != customers.get(id)}
+        found["I4"].append(f"copies differ from customers: {sorted(different)[:5]}")
+    recorded = sum(id.startswith("int_") for id in interactions.entities)
+    counted = sum(
+        sum(day["quarters"]) for day in interactions.database.raw["counts"].find({"tenant": interactions.tenant})
+    )
+    if recorded != counted:
+        found["I4"].append(f"{recorded} contacts were recorded, {counted} counted")
+
+
+def _queues(channel: amqp.Channel, found: Violations) -> None:
+    work = [queue for service in SERVICES for route in routes(service) for queue in route.queues(service)]
+    for queue in (*work, *map(retry_exchange, TIERS), UNROUTED):
+        if depth := channel.queue_declare(queue, passive=True).message_count:
+            found["I6"].append(f"{depth} messages in {queue}")
+
+
+def _parked(
+    world: _World, channel: amqp.Channel, poison: Poison, amqp_uri: Callable[[], str], found: Violations
+) -> None:
+    for route in routes(world.name):
+        queue = dead_queue(world.name, route.name)
+        injected = poison.get((world.name, route.name), frozenset())
+        if not injected and not channel.queue_declare(queue, passive=True).message_count:
+            continue
+        # A set: who dies between parking and acknowledging parks once more, and nobody could know better.
+        parked = {each.id for each in DeadQueue(world.database, route.name, amqp_uri, actor="chaos").list(10_000)}
+        found["I7"] += [f"{id} is in {queue}" for id in parked - injected]
+        found["I7"] += [f"{id} is not in {queue}" for id in injected - parked]

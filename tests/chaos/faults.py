@@ -1,0 +1,145 @@
+"""The faults: each takes a lab under load and a source of chance, hurts it, and leaves mending to the lab."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from kehu.common.v1 import envelope_pb2
+
+from libs.chassis.bus import Outgoing, Publisher
+from libs.chassis.bus.topology import events_exchange, shard_exchange
+from libs.chassis.outbox import event_headers
+from libs.chassis.store import connect
+from libs.client.client import SERVICES
+from libs.client.commands.backstage import routes
+from tests.chaos.checks import Poison
+from tests.chaos.lab import OWN, Lab
+
+
+def kill_own(lab: Lab, chance: random.Random, *, seconds: float) -> int:
+    """F1: kill -9 of a random process of ours every 0.8 to 2 s, started again at once; how many."""
+    kills, until = 0, time.monotonic() + seconds
+    while time.monotonic() < until:
+        time.sleep(chance.uniform(0.8, 2.0))
+        victim = chance.choice(OWN)
+        lab.system.kill(victim)
+        lab.system.launch(victim)
+        kills += 1
+    return kills
+
+
+def die_at(lab: Lab, chance: random.Random, tenant: str, point: str, worker: str) -> Poison:
+    """F2: a worker dies at a point of the code, by itself; what was poisoned to bring it there."""
+    lab.system.stop_one(worker)
+    poisoned = poison(lab, chance, tenant) if "park" in point else {}
+    lab.system.launch(worker, {"KEHU_CRASH_AT": point})
+    assert lab.system.exit_code(lab.system.pid(worker), 30) == 9, lab.system.log(worker)[-3000:]
+    lab.system.launch(worker)
+    return poisoned
+
+
+def restart_broker(lab: Lab, *, kill: bool) -> None:
+    """F3: the broker goes, in good order or not, and comes back."""
+    if kill:
+        lab.broker.kill()
+        lab.broker.start()
+    else:
+        lab.broker.restart()
+
+
+def kill_primary(lab: Lab) -> None:
+    """F6: the primary dies and comes back seconds later, when there is another one."""
+    primary = lab.replica_set.wait_for_primary()
+    primary.process.kill()
+    lab.replica_set.wait_for_primary()
+    primary.start()
+
+
+def roll(lab: Lab) -> dict[str, tuple[int, float]]:
+    """F20: each process is asked to end and started anew, one after the other: (exit code, seconds to end) of each."""
+    ends = {}
+    for name in OWN:
+        pid, begun = lab.system.pid(name), time.monotonic()
+        lab.system.kill(name, signal.SIGTERM)
+        ends[name] = lab.system.exit_code(pid, 40), time.monotonic() - begun
+        lab.system.launch(name)
+        lab.system.wait_ready(name)
+    return ends
+
+
+def repeat_past_events(lab: Lab, chance: random.Random, tenant: str, *, most: int = 300) -> int:
+    """F15: events of the past once more, in any order; how many."""
+    messages = list(_past(lab, tenant))
+    chosen = chance.choices(messages, k=min(most, 2 * len(messages)))
+    with Publisher(lab.amqp_uri, name="chaos") as publisher:
+        publisher.publish(chosen)
+    return len(chosen)
+
+
+def poison(lab: Lab, chance: random.Random, tenant: str) -> Poison:
+    """F16: into every subscription, messages that cannot be events of its own; what must be parked, and where."""
+    parked: dict[tuple[str, str], frozenset[str]] = {}
+    with Publisher(lab.amqp_uri, name="chaos") as publisher:
+        for service in SERVICES:
+            for route in routes(service):
+                kinds = list(_foreign(chance, tenant, wrong_type="#" not in str(route.keys)))
+                messages = [
+                    Outgoing(
+                        exchange=shard_exchange(service, route.name),
+                        key="poison",
+                        body=body,
+                        id=f"poison-{chance.getrandbits(64):x}",
+                        headers={"x-agg": str(chance.random())},
+                    )
+                    for body in kinds
+                ]
+                publisher.publish(messages)
+                parked[service, route.name] = frozenset(message.id for message in messages)
+    return parked
+
+
+def _foreign(chance: random.Random, tenant: str, *, wrong_type: bool) -> Iterator[bytes]:
+    yield b'{"json": true}'
+    yield b""
+    yield chance.randbytes(200)
+    whole = envelope_pb2.Envelope(
+        id="evil:1:0", type="kehu.profiles.nothing.happened.v1", tenant=tenant, entity_id="evil", revision=1
+    )
+    yield envelope_pb2.Envelope(id="evil:1:0", type=whole.type, tenant=tenant).SerializeToString()
+    if wrong_type:
+        yield whole.SerializeToString()
+
+
+def _past(lab: Lab, tenant: str) -> Iterator[Outgoing]:
+    with _database(lab) as client:
+        for service in SERVICES:
+            for entry in client[service]["journal"].find({"tenant": tenant}):
+                yield Outgoing(
+                    exchange=events_exchange(service).name,
+                    key=entry["type"],
+                    body=entry["body"],
+                    id=entry["_id"],
+                    headers=event_headers(
+                        entity_id=entry["entity_id"], revision=entry["revision"], tenant=tenant, traceparent=""
+                    ),
+                )
+
+
+@contextmanager
+def _database(lab: Lab) -> Iterator[Any]:
+    client = connect(lab.mongodb_uri, "chaos")
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def merge(poisons: Sequence[Poison]) -> Poison:
+    """All of them together."""
+    places = {place for each in poisons for place in each}
+    return {place: frozenset().union(*(each.get(place, frozenset()) for each in poisons)) for place in places}
