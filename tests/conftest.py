@@ -8,10 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from libs.localstack.mongo import ReplicaSet
 from libs.localstack.processes import guard
 from libs.localstack.rabbit import Broker
+
+# A slow machine is no defect: no test judges by the wall clock.
+settings.register_profile("kehu", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.load_profile("kehu")
 
 ROOT = Path(__file__).resolve().parents[1]
 OFFLINE = ("tests/unit/", "tests/contract/")
