@@ -53,8 +53,8 @@ def main() -> int:
                 console.print(f"[dim]{name}: {time.monotonic() - begun:.0f} s[/dim]")
     finally:
         console.print(table(found))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(as_json(found), indent=2) + "\n")
+        if arguments.json:
+            arguments.json.write_text(json.dumps(as_json(found), indent=2) + "\n")
     return 0 if all(figure.ok for figure in found) else 1
 
 

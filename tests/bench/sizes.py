@@ -8,6 +8,7 @@ import statistics
 import struct
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,9 +36,9 @@ def growth(stage: Stage) -> list[Figure]:
     with stage.system.client(tenant, timeout=30) as client:
         template = _template(stage, client)
         _grow(stage, template, 0, few)
-        before = _medians(stage, client, few)
+        before = _medians(client, template.prefix, few)
         _grow(stage, template, few, many)
-        after = _medians(stage, client, many)
+        after = _medians(client, template.prefix, many)
     return [
         Figure.growth(f"{name}, ms with {many:,} customers, was {few:,}", before[name], after[name], most=1.3)
         for name in before
@@ -102,23 +103,30 @@ def _file(path: Path, count: int) -> Path:
     return path
 
 
-def _template(stage: Stage, client: Client) -> tuple[bytes, int]:
-    """The document of a customer that the service itself has made, as bytes, and its time in milliseconds."""
+@dataclass(frozen=True, slots=True)
+class _Template:
+    """The document of a customer that the service itself has made."""
+
+    raw: bytes
+    milliseconds: int
+    """When it was made."""
+    prefix: str
+    """What the ids of all copies begin with."""
+
+
+def _template(stage: Stage, client: Client) -> _Template:
     made = client.profiles.create_customer(customer=customer(_MARK))
     with stage.mongo("profiles") as mongo:
         document = mongo["profiles"]["customers"].find_one({"_id": made.id}) or {}
-    kept = {
-        name: value
-        for name, value in document.items()
-        if name not in ("_pending", "_pending_since", "_commands", "_created_by")
-    }
-    kept["_id"] = f"{made.id[:-8]}{_MARK}"
-    return bson.encode(kept), int(document["create_time"].timestamp() * 1000)
+    entity = {name: value for name, value in document.items() if not name.startswith("_")}
+    prefix = made.id[:-8]
+    raw = bson.encode({"_id": f"{prefix}{_MARK}", **entity})
+    return _Template(raw, int(document["create_time"].timestamp() * 1000), prefix)
 
 
-def _grow(stage: Stage, template: tuple[bytes, int], start: int, end: int) -> None:
+def _grow(stage: Stage, template: _Template, start: int, end: int) -> None:
     """Puts copies numbered from `start` to `end` into the collection."""
-    raw, at = template
+    raw, at = template.raw, template.milliseconds
     mark, then = str(_MARK).encode(), struct.pack("<q", at)
 
     def copies(first: int, last: int) -> Iterator[RawBSONDocument]:
@@ -132,11 +140,8 @@ def _grow(stage: Stage, template: tuple[bytes, int], start: int, end: int) -> No
             customers.insert_many(copies(first, min(first + 5_000, end)), ordered=False)
 
 
-def _medians(stage: Stage, client: Client, size: int) -> dict[str, float]:
+def _medians(client: Client, prefix: str, size: int) -> dict[str, float]:
     """Milliseconds of each kind of call, one at a time; the best of several medians, since only noise adds."""
-    with stage.mongo("profiles") as mongo:
-        sample = mongo["profiles"]["customers"].find({"tenant": "growing"}, {"_id": 1}).limit(1)
-        prefix = next(sample)["_id"][:-8]
     chosen = random.Random(7)
     numbers = [chosen.randrange(size) for _ in range(_CALLS)]
     ids = {number: f"{prefix}{number:08d}" for number in numbers}

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import amqp
@@ -31,13 +31,10 @@ from libs.chassis.journal import Journal, JournalBroken
 from libs.chassis.store import MongoDatabase, connect
 from libs.client.client import SERVICES
 from libs.client.commands.backstage import composition, routes
-from tests.chaos.lab import Lab
-from tests.chaos.ledger import Ledger
+from tests.chaos.lab import Lab, Poison
+from tests.chaos.ledger import Ack, Ledger
 
 Violations = dict[str, list[str]]
-Poison = Mapping[tuple[str, str], frozenset[str]]
-"""(service, subscription) → ids of the messages that must be parked there."""
-
 DRAIN_WITHIN = 120.0
 
 
@@ -71,6 +68,15 @@ def check(lab: Lab, tenant: str, ledger: Ledger, poison: Poison) -> Violations:
         return {name: sorted(set(each)) for name, each in sorted(found.items())}
     finally:
         client.close()
+
+
+def lost(acks: Sequence[Ack], revisions: Mapping[str, int]) -> list[str]:
+    """Answers that the store does not know of any more."""
+    return [
+        f"{ack.entity} is at revision {revisions.get(ack.entity, 0)}, {ack.revision} was acknowledged"
+        for ack in acks
+        if revisions.get(ack.entity, 0) < ack.revision
+    ]
 
 
 class _World:
@@ -116,10 +122,8 @@ def _calls(worlds: Mapping[str, _World], ledger: Ledger, found: Violations) -> N
         surplus = len(times) - len(ledger.acked(*kinds))
         if surplus > ledger.unanswered(*kinds):
             found["I10"].append(f"{surplus} changes more than answers, {ledger.unanswered(*kinds)} calls unanswered")
-    for ack in ledger.acked("create", "update", "ingest"):
-        world = worlds["interactions" if ack.kind == "ingest" else "profiles"]
-        if world.entities.get(ack.entity, 0) < ack.revision:
-            found["I1"].append(f"{ack.entity} is at {world.entities.get(ack.entity)}, {ack.revision} was acknowledged")
+    found["I1"] += lost(ledger.acked("create", "update"), worlds["profiles"].entities)
+    found["I1"] += lost(ledger.acked("ingest"), worlds["interactions"].entities)
     for entity, revision in worlds["profiles"].entities.items():
         changed = sum(id == entity for _, id, _ in changes["create", "update"])
         if entity.startswith("cus_") and changed != revision:

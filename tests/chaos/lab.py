@@ -10,13 +10,18 @@ from pathlib import Path
 
 import amqp
 
-from libs.chassis.bus import close, connect
-from libs.chassis.bus.topology import UNROUTED
+from libs.chassis.bus import TIERS, close, connect
+from libs.chassis.bus.topology import UNROUTED, dead_queue, retry_exchange
+from libs.client.client import SERVICES
+from libs.client.commands.backstage import routes
 from libs.localstack import processes
 from libs.localstack.mongo import ReplicaSet
 from libs.localstack.processes import answers
 from libs.localstack.rabbit import Broker
 from tests.support.stack import System
+
+Poison = Mapping[tuple[str, str], frozenset[str]]
+"""(service, subscription) → ids of the messages that must be parked there."""
 
 OWN = ("profiles-api", "profiles-worker", "interactions-api", "interactions-worker")
 """The processes that are ours."""
@@ -57,6 +62,8 @@ class Lab:
     def __init__(self, folder: Path, *, replica_set: ReplicaSet | None, broker: Broker | None, system: Victims) -> None:
         self.folder, self.system = folder, system
         self._replica_set, self._broker = replica_set, broker
+        self.poisons: list[Poison] = []
+        """What was injected so far, and stays parked."""
         self.mongodb_uri, self.amqp_uri = system._stores["KEHU_MONGODB_URI"], system._stores["KEHU_AMQP_URI"]
 
     @property
@@ -89,6 +96,15 @@ class Lab:
                     self.system.launch(name)
                 time.sleep(0.1)
 
+    def sweep(self) -> None:
+        """Forgets what others left in the queues that are judged."""
+        with self.channel() as channel:
+            for queue in (UNROUTED, *map(retry_exchange, TIERS)):
+                channel.queue_purge(queue)
+            for service in SERVICES:
+                for route in routes(service):
+                    channel.queue_purge(dead_queue(service, route.name))
+
     @contextmanager
     def channel(self) -> Iterator[amqp.Channel]:
         """A look at the queues."""
@@ -111,8 +127,7 @@ def lab(folder: Path) -> Iterator[Lab]:
         system = Victims(folder, mongodb_uri=replica_set.uri, amqp_uri=broker.uri)
         system.start()
         made = Lab(folder, replica_set=replica_set, broker=broker, system=system)
-        with made.channel() as channel:
-            channel.queue_purge(UNROUTED)
+        made.sweep()
         yield made
     finally:
         if system is not None:

@@ -55,6 +55,13 @@ def declare(amqp_uri: str, declared: Topology) -> None:
     close(connection)
 
 
+def verify(amqp_uri: str, declared: Topology) -> list[str]:
+    connection = connect(amqp_uri, name="test")
+    found = declared.verify(connection)
+    close(connection)
+    return found
+
+
 def made(name: str, number: int, key: str = "made") -> Outgoing:
     return Outgoing(
         exchange=f"{name}.events",
@@ -69,12 +76,12 @@ def test_what_was_declared_is_verified(amqp_uri: str, name: str) -> None:
     wanted = topology(name)
     declare(amqp_uri, wanted)
     declare(amqp_uri, wanted)
-    assert wanted.verify(lambda: connect(amqp_uri, name="test")) == []
+    assert verify(amqp_uri, wanted) == []
 
 
 def test_what_is_missing_or_different_is_named(amqp_uri: str, name: str) -> None:
     declare(amqp_uri, topology(name, partitions=1, ordered=False))
-    first, second = topology(name, partitions=2).verify(lambda: connect(amqp_uri, name="test"))
+    first, second = verify(amqp_uri, topology(name, partitions=2))
     assert first.startswith(f"queue {name}.copies.0: ")
     assert "x-single-active-consumer" in first
     assert second == f"queue {name}.copies.1 is missing"

@@ -25,11 +25,17 @@ def client(mongodb_uri: str) -> Iterator[object]:
         yield client
 
 
-@pytest.fixture
-def station(client, amqp_uri: str) -> Iterator[Station]:
+@pytest.fixture(scope="module")
+def shared(client, amqp_uri: str) -> Iterator[Station]:
     station = Station(client, amqp_uri)
     yield station
     station.close()
+
+
+@pytest.fixture
+def station(shared: Station) -> Station:
+    shared.clear()
+    return shared
 
 
 def test_repeats_and_disorder_change_nothing(station: Station) -> None:

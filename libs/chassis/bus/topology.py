@@ -13,14 +13,12 @@ Changing the partitions of a subscription is a new set of queues: drain, then sw
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
 import amqp
-
-from libs.chassis.bus.connection import close
 
 DEAD_LETTERS: Final = "dlx"
 UNROUTED: Final = "unrouted"
@@ -111,7 +109,7 @@ class Topology:
             binding.declare(channel)
         channel.close()
 
-    def verify(self, connect: Callable[[], amqp.Connection]) -> list[str]:
+    def verify(self, connection: amqp.Connection) -> list[str]:
         """What is missing or has another shape, one line each; nothing is created.
 
         Bindings cannot be asked for over AMQP; they vanish only together with one of their ends.
@@ -119,17 +117,16 @@ class Topology:
         wrong = []
         parts: list[Exchange | Queue] = [*self.exchanges, *self.queues]
         for part in parts:
-            connection = connect()
+            channel = connection.channel()  # an answer that is an error closes the channel
             try:
-                channel = connection.channel()
                 part.declare(channel, passive=True)
                 part.declare(channel)  # exists, so this only compares the arguments
             except amqp.NotFound:
                 wrong.append(f"{type(part).__name__.lower()} {part.name} is missing")
             except amqp.PreconditionFailed as difference:
                 wrong.append(f"{type(part).__name__.lower()} {part.name}: {difference.reply_text}")
-            finally:
-                close(connection)
+            else:
+                channel.close()
         return wrong
 
 

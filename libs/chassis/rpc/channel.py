@@ -6,7 +6,12 @@ import json
 
 import grpc
 
-_BALANCED: dict[str, object] = {"loadBalancingConfig": [{"round_robin": {}}]}
+_BALANCED: dict[str, object] = {
+    "loadBalancingConfig": [{"round_robin": {}}],
+    # A server that is about to stop says so here first. Without it clients go on sending until the connection closes,
+    # and what is on its way at that moment is answered CANCELLED by grpc itself, which nobody may repeat blindly.
+    "healthCheckConfig": {"serviceName": "readiness"},
+}
 
 _PATIENT = {
     **_BALANCED,

@@ -86,7 +86,10 @@ def _broker(process: Process[Any]) -> str:
     if not process.settings.amqp_uri:
         return "KEHU_AMQP_URI is not set"
     try:
-        wrong = topology(process).verify(lambda: connect(process.amqp_uri(), name=f"{process.service.name}.check"))
+        connection = connect(process.amqp_uri(), name=f"{process.service.name}.check")
     except BUS_ERRORS as error:
         return f"does not answer: {error}"
-    return "; ".join(wrong)
+    try:
+        return "; ".join(topology(process).verify(connection))
+    finally:
+        close(connection)

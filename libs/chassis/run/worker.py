@@ -84,12 +84,12 @@ class _Worker:
     def watch(self) -> None:
         """Ends the process with a container that died: its extensions are gone, and nothing would start them again."""
         while not self._stopping:
-            eventlet.sleep(LOOK_EVERY)
             for container in self._runner.containers:
                 if container._being_killed or container._died.ready():  # noqa: SLF001  (nameko tells it in no other way)
                     log.error("the container died, and nameko does not end the process")
                     sys.stdout.flush()
                     os._exit(DIED)
+            eventlet.sleep(LOOK_EVERY)  # last, so that nothing happens between asking `_stopping` and looking
 
     def why_stalled(self) -> str | None:
         """The reason to kill this process, or None."""

@@ -57,6 +57,15 @@ class Station:
             channel.exchange_delete(shard_exchange("ledger", self.subscription.name))
         self.database.client.drop_database(self.database.raw.name)
 
+    def clear(self) -> None:
+        """Forgets every document and every message."""
+        for name in self.database.raw.list_collection_names():
+            self.database.raw[name].delete_many({})
+        self.schedule = QUICK
+        with self.channel() as channel:
+            for queue in (*self.queues, dead_queue("ledger", self.subscription.name)):
+                channel.queue_purge(queue)
+
     @contextmanager
     def channel(self) -> Iterator[amqp.Channel]:
         """A channel for a look behind the scenes."""

@@ -1,0 +1,71 @@
+"""One fault and its verdict."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import secrets
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tests.chaos.checks import settle
+from tests.chaos.faults import merge
+from tests.chaos.lab import Lab
+from tests.chaos.ledger import Ledger
+from tests.chaos.load import Load
+
+SEED = int(os.environ.get("KEHU_TEST_SEED") or secrets.randbelow(1_000_000))
+
+
+class Trial:
+    """One fault: a tenant, a ledger, the load, and the judgement."""
+
+    def __init__(self, name: str, lab: Lab) -> None:
+        self.name, self.lab = name, lab
+        self.chance = random.Random(f"{SEED} {name}")
+        self.tenant = f"{name.lower()}-{uuid.uuid4().hex[:6]}"
+        self.ledger = Ledger(lab.folder / f"{self.tenant}.ledger")
+        self.figures: dict[str, Any] = {}
+        self.violations: dict[str, list[str]] = {"unfinished": ["the test did not come to its judgement"]}
+        self._missed: list[str] = []
+
+    @contextmanager
+    def under_load(self, callers: int = 4, *, no_call_fails: bool = False) -> Iterator[Load]:
+        """Callers work in the block; faults end with it, then everything is mended and has to agree.
+
+        With `no_call_fails`, every call has to be answered at its first try, which includes what the client sends again
+        by itself.
+        """
+        with Load(self.lab.system, self.tenant, self.ledger, seed=self.chance.getrandbits(30), callers=callers) as load:
+            load.wait_for(20)
+            yield load
+            self.lab.heal()
+        violations, drained = settle(self.lab, self.tenant, self.ledger, merge(self.lab.poisons))
+        violations |= {"refused": load.refused, "failed": load.failed if no_call_fails else []}
+        self.judge(
+            violations,
+            calls=len(self.ledger.intents),
+            acked=len(self.ledger.acks),
+            unanswered=self.ledger.unanswered("create", "update", "ingest"),
+            failed=len(load.failed),
+            longest_wait=round(load.longest_wait, 1),
+            drained=round(drained, 1),
+        )
+
+    def require(self, holds: bool, otherwise: str) -> None:
+        """A promise of this fault alone; a broken one shows in the verdict."""
+        if not holds:
+            self._missed.append(otherwise)
+
+    def judge(self, violations: dict[str, list[str]], **figures: Any) -> None:
+        """Records the verdict and fails on any violation."""
+        self.figures |= figures
+        self.violations = {name: each[:5] for name, each in (violations | {"missed": self._missed}).items() if each}
+        assert not self.violations, json.dumps(self.verdict(), indent=1)
+
+    def verdict(self) -> dict[str, Any]:
+        """The outcome, for people and machines."""
+        return {"fault": self.name, "pass": not self.violations, **self.figures, "violations": self.violations}
