@@ -15,7 +15,6 @@ from typing import Any
 
 import bson
 from bson.raw_bson import RawBSONDocument
-from pymongo import WriteConcern
 
 from libs.client import Client
 from libs.client.imports import loading, targets
@@ -135,7 +134,7 @@ def _grow(stage: Stage, template: _Template, start: int, end: int) -> None:
             yield RawBSONDocument(copy)
 
     with stage.mongo("profiles") as mongo:
-        customers = mongo["profiles"].get_collection("customers", write_concern=WriteConcern(1))
+        customers = mongo["profiles"]["customers"]
         for first in range(start, end, 5_000):
             customers.insert_many(copies(first, min(first + 5_000, end)), ordered=False)
 
