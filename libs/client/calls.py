@@ -21,6 +21,9 @@ from libs.client.streams import Stream, path
 Token = str | Callable[[], str]
 """A bearer token, or a function that returns the one of the moment (tokens expire)."""
 
+BULK_TIMEOUT = 30.0
+"""Seconds for a call that answers row by row, with its retries: the longest deadline that a server takes."""
+
 _MAX_UNANSWERED = 8
 """Chunks of a stream that are on their way at once: enough to hide the network, few enough to send again."""
 
@@ -40,7 +43,7 @@ class Caller:
         """The response; every attempt sends the same bytes, so a `request_id` stays the same."""
         stub = self._stub(method)
         call_id = _call_id(request)
-        deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
+        deadline = time.monotonic() + (self._seconds(method) if timeout is None else timeout)
         self._budget.earn()
         earlier: KehuError | None = None
         for attempt in count(1):
@@ -133,6 +136,13 @@ class Caller:
                 response_deserializer=GetMessageClass(method.output_type).FromString,
             )
         return stub
+
+    def _seconds(self, method: MethodDescriptor) -> float:
+        """How long a call of this method may take when the caller does not say."""
+        by_row = any(
+            f.message_type is not None and f.message_type.name == "RowOutcome" for f in method.output_type.fields
+        )
+        return max(self._timeout, BULK_TIMEOUT) if by_row else self._timeout
 
     def _may_repeat(self, error: KehuError, attempts: int) -> bool:
         return is_transient(error) and attempts < self._retry.attempts and self._budget.spend()

@@ -23,7 +23,8 @@ class Client:
     """Speaks to the services for the tenant that the token names; thread safe, and meant to be kept.
 
     `targets` maps service names to addresses (`{"profiles": "dns:///profiles:50051"}`); what is absent there is taken
-    from KEHU_TARGET_<SERVICE> or the local stack. `timeout` is the time in seconds for one call with all its retries.
+    from KEHU_TARGET_<SERVICE> or the local stack. `timeout` is the time in seconds for one
+    call with all its retries; bulk calls get 30, and every call takes its own `timeout=`.
     """
 
     profiles: Service

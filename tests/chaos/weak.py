@@ -52,6 +52,7 @@ def write_while_the_primary_dies(lab: Lab, ledger: Ledger, acknowledged_by: str 
             node.process.kill(signal.SIGCONT)
         for writer in writers:
             writer.join()
+        lab.replica_set.wait_for_primary()  # one of the others: the dead one still has what it acknowledged
         lab.heal()
         return {each["_id"]: each["revision"] for each in database.raw["accounts"].find({}, {"revision": 1})}
     finally:

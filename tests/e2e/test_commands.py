@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
+import uuid
 from pathlib import Path
 
 import pytest
 
+from libs.chassis.bus import Outgoing, Publisher
 from libs.client import Client
 from tests.e2e.conftest import eventually
 from tests.support.stack import KEHU, System
@@ -130,6 +132,27 @@ def test_the_journal_holds(stack: System, told: tuple[str, str]) -> None:
         assert json.loads(verified.stdout)["entries"] > 0
 
 
+def test_what_cannot_be_handled_is_parked_until_a_person_decides(stack: System, tenant: str) -> None:
+    queue, event = "profiles.contact_habits", uuid.uuid4().hex
+    with Publisher(stack.environment(tenant)["KEHU_AMQP_URI"], name="test") as publisher:
+        publisher.publish([Outgoing(exchange="", key=f"{queue}.0", body=b"no envelope", id=event)])
+
+    def parked() -> dict[str, str] | None:
+        listed = json.loads(stack.kehu(tenant, "parked", "list", "profiles", "--json").stdout)
+        return next((each for each in listed if each["event"] == event), None)
+
+    found = eventually(parked)
+    assert (found["queue"], "no event envelope" in found["reason"]) == (queue, True)
+    shown = json.loads(stack.kehu(tenant, "parked", "show", queue, event).stdout)
+    assert (shown["attempts"], shown["data"]) == (1, None)
+    assert "1 events went back" in stack.kehu(tenant, "parked", "replay", queue, event).stdout
+    eventually(parked)
+    assert "1 events" in stack.kehu(tenant, "parked", "drop", queue, event, "--reason", "made by a test").stdout
+    assert parked() is None
+    missing = stack.kehu(tenant, "parked", "show", queue, event)
+    assert (missing.returncode, "is not parked in" in missing.stderr) == (1, True)
+
+
 def test_doctor_finds_nothing_wrong(stack: System, tenant: str) -> None:
     examined = stack.kehu(tenant, "doctor", "--json")
     wrong = [finding for finding in json.loads(examined.stdout) if not finding["ok"]]
@@ -196,6 +219,10 @@ def test_every_command_explains_itself_with_an_example(stack: System, tenant: st
         ["events", "tail"],
         ["events", "replay"],
         ["journal", "verify"],
+        ["parked", "list"],
+        ["parked", "show"],
+        ["parked", "replay"],
+        ["parked", "drop"],
     ]
     for command in commands:
         shown = stack.kehu(tenant, *command, "--help")

@@ -6,15 +6,10 @@ import json
 
 import grpc
 
-_BALANCED: dict[str, object] = {
-    "loadBalancingConfig": [{"round_robin": {}}],
-    # A server that is about to stop says so here first. Without it clients go on sending until the connection closes,
-    # and what is on its way at that moment is answered CANCELLED by grpc itself, which nobody may repeat blindly.
-    "healthCheckConfig": {"serviceName": "readiness"},
-}
+_NAMES = ("dns:", "ipv4:", "ipv6:")
+"""How targets begin that may stand for several processes."""
 
-_PATIENT = {
-    **_BALANCED,
+_RETRY: dict[str, object] = {
     "methodConfig": [
         {
             "name": [{}],
@@ -33,7 +28,7 @@ _PATIENT = {
 
 
 def connect(target: str, *, retry: bool = False) -> grpc.Channel:
-    """A channel to `dns:///name:port` or `host:port`.
+    """A channel to `dns:///name:port`, to `ipv4:address:port,address:port` or to a single `host:port`.
 
     With `retry` the channel itself repeats calls that were answered UNAVAILABLE; the client of Kehu does not ask for
     it, since it repeats on its own terms (deadline, budget, the pause that the server names).
@@ -41,7 +36,7 @@ def connect(target: str, *, retry: bool = False) -> grpc.Channel:
     return grpc.insecure_channel(
         target,
         options=(
-            ("grpc.service_config", json.dumps(_PATIENT if retry else _BALANCED)),
+            ("grpc.service_config", json.dumps(service_config(target, retry=retry))),
             ("grpc.keepalive_time_ms", 30_000),
             ("grpc.keepalive_timeout_ms", 10_000),
             ("grpc.max_receive_message_length", 4 * 1024 * 1024),
@@ -49,3 +44,13 @@ def connect(target: str, *, retry: bool = False) -> grpc.Channel:
             ("grpc.max_reconnect_backoff_ms", 3_000),
         ),
     )
+
+
+def service_config(target: str, *, retry: bool = False) -> dict[str, object]:
+    """The gRPC service config for a target, for clients in any language."""
+    config: dict[str, object] = {"loadBalancingConfig": [{"round_robin": {}}], **(_RETRY if retry else {})}
+    if target.startswith(_NAMES):
+        # A process that is about to stop says so here first, and calls go to the others. Without it clients go on
+        # sending until the connection closes, and grpc itself answers what is on its way at that moment with CANCELLED.
+        config["healthCheckConfig"] = {"serviceName": "readiness"}
+    return config

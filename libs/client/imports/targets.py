@@ -89,7 +89,7 @@ def _customers(client: Client) -> Rows:
 
     def send(parts: Iterator[Sequence[Message]]) -> Iterator[Outcomes]:
         def call(rows: Sequence[Message]) -> Outcomes:
-            return client.profiles.import_customers(rows=rows, timeout=_PATIENCE).outcomes  # type: ignore[no-any-return]
+            return client.profiles.import_customers(rows=rows).outcomes  # type: ignore[no-any-return]
 
         return _several(call, parts)
 
@@ -117,16 +117,12 @@ def _interactions(client: Client) -> Rows:
 
     def send(parts: Iterator[Sequence[Message]]) -> Iterator[Outcomes]:
         def call(rows: Sequence[Message]) -> Outcomes:
-            answer = client.interactions.import_interactions(interactions=rows, timeout=_PATIENCE)
+            answer = client.interactions.import_interactions(interactions=rows)
             return answer.outcomes  # type: ignore[no-any-return]
 
         return _several(call, parts)
 
     return Rows(build, send)
-
-
-_PATIENCE = 30.0
-"""Seconds for one chunk with its retries: the longest deadline that a service takes."""
 
 
 def _several(call: Callable[[Sequence[Message]], Outcomes], parts: Iterator[Sequence[Message]]) -> Iterator[Outcomes]:
