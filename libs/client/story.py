@@ -6,16 +6,21 @@ when its first customer was created, because a repeated call has to be the same 
 
 from __future__ import annotations
 
+import time
 import uuid
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from libs.client.client import Client
+from libs.client.errors import NotFound
 from libs.client.values import from_timestamp, to_money
 
 _NAMESPACE = uuid.UUID("0c7cf4a0-5f65-5a7f-8c2f-9d1f3b6f0d11")
 _ZONE = "Asia/Shanghai"
+
+PATIENCE = 30.0
+"""Seconds in which events have to do their work."""
 
 HERO = "shop-10001"
 """The external id of the customer whose card the demonstration shows."""
@@ -183,6 +188,7 @@ def tell(client: Client) -> str:
     )
     _consents(client, hero, began)
     _purchases(client, hero, began)
+    _wait_until_heard(client, hero)
     _contacts(client, hero, began)
     due = (began + timedelta(days=4)).date()
     client.interactions.make_promise(
@@ -202,6 +208,20 @@ def _customer(client: Client, key: str, fields: dict[str, Any]) -> str:
     system, _, number = key.partition("-")
     customer = {**fields, "external_ids": [{"system": system, "id": number}]}
     return str(client.profiles.create_customer(customer=customer, request_id=_key(key)).id)
+
+
+def _wait_until_heard(client: Client, customer_id: str) -> None:
+    """Returns when the event of the customer has reached interactions, which takes promises to known customers only."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            client.interactions.get_context(customer_id=customer_id)
+        except NotFound:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return
 
 
 def _consents(client: Client, hero: str, began: datetime) -> None:

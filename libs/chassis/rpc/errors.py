@@ -27,11 +27,14 @@ from libs.chassis.domain import (
     NotFound,
     PermissionDenied,
 )
+from libs.chassis.store import Contention, RelayBehind
 
 DOMAIN = "kehu"
 DETAILS_KEY = "grpc-status-details-bin"
 RETRY_AFTER = 0.25
 """Seconds after which a call that met an outage may be tried again."""
+RELAY_RETRY_AFTER = 5.0
+"""The same for an entity with too many events that wait for the bus."""
 
 # Clients accept 8 KiB of metadata in all: the message (three bytes per byte when percent-encoded), the same again
 # inside the details, and the details in base 64.
@@ -84,6 +87,12 @@ def status_of(error: BaseException, *, request_id: str = "") -> status_pb2.Statu
             )
         case Unavailable():
             return _status(code_pb2.UNAVAILABLE, str(error), "UNAVAILABLE", _retry(RETRY_AFTER))
+        case RelayBehind():
+            text = f"{error}; nothing was changed, try again later"
+            return _status(code_pb2.UNAVAILABLE, text, "RELAY_BEHIND", _retry(RELAY_RETRY_AFTER))
+        case Contention():
+            text = "others change the same things at once; nothing was changed, try again"
+            return _status(code_pb2.ABORTED, text, "REVISION_MISMATCH", _retry(RETRY_AFTER))
         case DeadlineExceeded():
             return _status(code_pb2.DEADLINE_EXCEEDED, "the deadline passed", "DEADLINE_EXCEEDED")
     if is_outage(error):

@@ -11,13 +11,13 @@ import typer
 from libs.client.commands.events import show as show_event
 from libs.client.commands.events import tap
 from libs.client.commands.output import Failure, client, console
+from libs.client.stack import Stack
 
 if TYPE_CHECKING:
     from libs.client.client import Client
     from libs.client.views.card import Card
 
-_PATIENCE = 20.0
-"""Seconds in which events have to do their work."""
+_LATE = "events do not arrive; `kehu doctor` tells which worker does not run"
 
 
 def register(app: typer.Typer) -> None:
@@ -33,13 +33,17 @@ def demo() -> None:
 
     [bold]Example:[/bold] make up && kehu demo
     """
+    from libs.client.errors import NotFound
     from libs.client.views.card import render
     from libs.client.views.timeline import contact_line, context_panel
 
     with tap("profiles", "interactions") as copies, client(patient=True) as connected:
         from libs.client import story
 
-        hero = story.tell(connected)
+        try:
+            hero = story.tell(connected)
+        except NotFound as error:
+            raise Failure(_LATE) from error
         card = _wait(connected, hero)
         now = datetime.now(UTC)
         _title("A customer", f"kehu customer show {hero}")
@@ -50,7 +54,8 @@ def demo() -> None:
         _title("What whoever picks up next must know", f"kehu context {hero}")
         console.print(context_panel(connected.interactions.get_context(customer_id=hero), now))
         _title("What crossed the bus meanwhile", "kehu events tail profiles")
-        crossed = list(copies.events(until=time.monotonic() + 10, quiet=1.0))
+        tenant = Stack.find().token_tenant
+        crossed = [e for e in copies.events(until=time.monotonic() + 10, quiet=1.0) if e.tenant == tenant]
         for envelope in sorted(crossed, key=lambda each: each.time.ToNanoseconds()):
             show_event(envelope)
         if not crossed:
@@ -64,14 +69,14 @@ def _wait(connected: Client, hero: str) -> Card:
     from libs.client import story
     from libs.client.commands.customer import fetch
 
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + story.PATIENCE
     while True:
         card = fetch(connected, connected.profiles.get_customer(customer_id=hero))
         known = card.context is not None and card.context.customer.source_revision >= card.customer.revision
         if known and card.summary is not None and card.summary.count >= len(story.PURCHASES):
             return card
         if time.monotonic() > deadline:
-            raise Failure("events did not arrive within 20 s; `kehu doctor` tells which worker does not run")
+            raise Failure(_LATE)
         time.sleep(0.1)
 
 

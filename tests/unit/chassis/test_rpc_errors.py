@@ -24,6 +24,7 @@ from libs.chassis.domain import (
     PermissionDenied,
 )
 from libs.chassis.rpc.errors import DeadlineExceeded, Overloaded, Unavailable, reason_of, status_of
+from libs.chassis.store import Contention, RelayBehind
 
 REASONS = {name.removeprefix("ERROR_REASON_") for name in error_reason_pb2.ErrorReason.keys()}  # noqa: SIM118
 
@@ -53,6 +54,8 @@ CASES: list[tuple[Exception, str, str, list[type[Any]]]] = [
         [error_details_pb2.RetryInfo],
     ),
     (Unavailable("stops"), "UNAVAILABLE", "UNAVAILABLE", [error_details_pb2.RetryInfo]),
+    (RelayBehind("257 events of cus_1 wait"), "UNAVAILABLE", "RELAY_BEHIND", [error_details_pb2.RetryInfo]),
+    (Contention("customers cus_1"), "ABORTED", "REVISION_MISMATCH", [error_details_pb2.RetryInfo]),
     (DeadlineExceeded(), "DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED", []),
     (
         pymongo.errors.ServerSelectionTimeoutError("no primary at canary"),
