@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-
-from pypinyin import Style, lazy_pinyin
+from functools import cache
+from typing import Any
 
 _FAMILY_READINGS = {
     "万俟": "mò qí", "仲长": "zhòng cháng", "令狐": "líng hú", "单于": "chán yú", "宰父": "zǎi fǔ", "尉迟": "yù chí",
@@ -22,20 +22,34 @@ _FAMILY_READINGS = {
 
 def syllables(family: str, given: str) -> list[str]:
     """One reading with tone mark for each character of a name, family name first."""
-    return [*_family_syllables(family), *lazy_pinyin(given, style=Style.TONE)]
+    return [*_family_syllables(family), *_read(given)]
 
 
 def romanize(family: str, given: str) -> str:
     """The name in pinyin with tone marks, for example `Shàn Xióngxìn`."""
-    parts = _family_syllables(family), lazy_pinyin(given, style=Style.TONE)
+    parts = _family_syllables(family), _read(given)
     return " ".join(_join(part).capitalize() for part in parts if part)
+
+
+def _read(characters: str) -> list[str]:
+    """One reading with tone mark for each character, as a word."""
+    pypinyin = _dictionary()
+    return [str(syllable) for syllable in pypinyin.lazy_pinyin(characters, style=pypinyin.Style.TONE)]
+
+
+@cache
+def _dictionary() -> Any:
+    """pypinyin with its phrases: 56 MB and half a second, which a process that reads no Chinese name never pays."""
+    import pypinyin
+
+    return pypinyin
 
 
 def _family_syllables(family: str) -> list[str]:
     """Character by character, because a pair of married names is no word; compounds that are words are listed."""
     if family in _FAMILY_READINGS:
         return _FAMILY_READINGS[family].split()
-    return [_FAMILY_READINGS.get(character) or lazy_pinyin(character, style=Style.TONE)[0] for character in family]
+    return [_FAMILY_READINGS.get(character) or _read(character)[0] for character in family]
 
 
 def _join(parts: Sequence[str]) -> str:
