@@ -6,9 +6,11 @@ import json
 import os
 import random
 import secrets
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from tests.chaos.checks import settle
@@ -18,6 +20,9 @@ from tests.chaos.ledger import Ledger
 from tests.chaos.load import Load
 
 SEED = int(os.environ.get("KEHU_TEST_SEED") or secrets.randbelow(1_000_000))
+
+KEPT = Path(__file__).resolve().parents[2] / "build" / "chaos"
+"""Where ledgers and logs of failed trials stay."""
 
 
 class Trial:
@@ -33,7 +38,7 @@ class Trial:
         self._missed: list[str] = []
 
     @contextmanager
-    def under_load(self, callers: int = 4, *, no_call_fails: bool = False) -> Iterator[Load]:
+    def under_load(self, callers: int = 8, *, no_call_fails: bool = False) -> Iterator[Load]:
         """Callers work in the block; faults end with it, then everything is mended and has to agree.
 
         With `no_call_fails`, every call has to be answered at its first try, which includes what the client sends again
@@ -64,7 +69,12 @@ class Trial:
         """Records the verdict and fails on any violation."""
         self.figures |= figures
         self.violations = {name: each[:5] for name, each in (violations | {"missed": self._missed}).items() if each}
-        assert not self.violations, json.dumps(self.verdict(), indent=1)
+        if self.violations:
+            kept = KEPT / f"{SEED}-{self.tenant}"
+            kept.mkdir(parents=True)
+            for file in (*self.lab.folder.glob(f"{self.tenant}.ledger"), *self.lab.folder.glob("services/*.log")):
+                shutil.copy(file, kept)
+            raise AssertionError(f"{json.dumps(self.verdict(), indent=1)}\nThe logs are in {kept}.")
 
     def verdict(self) -> dict[str, Any]:
         """The outcome, for people and machines."""
