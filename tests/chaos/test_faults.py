@@ -13,7 +13,7 @@ from tests.chaos.damage import DAMAGE
 from tests.chaos.trial import Trial
 from tests.chaos.weak import write_while_the_primary_dies
 from tests.support.ledger_service.processes import Ledger
-from tests.support.loops import eventually
+from tests.support.patience import eventually
 
 
 def test_f0_the_judge_sees_every_kind_of_damage(trial: Trial) -> None:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
 from libs.client.client import Client
 from tests.support.stack import System
-
-T = TypeVar("T")
 
 
 @pytest.fixture(scope="session")
@@ -38,15 +34,3 @@ def client(stack: System, tenant: str) -> Iterator[Client]:
     """The client of this test's tenant."""
     with stack.client(tenant) as connected:
         yield connected
-
-
-def eventually(look: Callable[[], T | None], *, seconds: float = 30.0) -> T:
-    """The first truthy answer of `look`: effects of events come within moments, not at once."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = look()
-        if found:
-            return found
-        if time.monotonic() > deadline:
-            raise AssertionError(f"still {found!r} after {seconds:g} s")
-        time.sleep(0.02)

@@ -11,7 +11,7 @@ import pytest
 
 from libs.chassis.bus import Outgoing, Publisher
 from libs.client import Client
-from tests.e2e.conftest import eventually
+from tests.support.patience import eventually
 from tests.support.stack import KEHU, System
 
 

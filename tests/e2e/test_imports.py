@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from libs.client import Client
-from tests.e2e.conftest import eventually
+from tests.support.patience import eventually
 from tests.support.stack import KEHU, System
 
 MAPPING = """

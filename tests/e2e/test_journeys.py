@@ -20,7 +20,7 @@ from libs.client import (
     Retry,
     to_money,
 )
-from tests.e2e.conftest import eventually
+from tests.support.patience import eventually
 from tests.support.stack import System
 
 NOW = datetime.now(UTC).replace(microsecond=0)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from libs.client import Client
-from tests.e2e.conftest import eventually
+from tests.support.patience import eventually
 from tests.support.stack import KEHU, System
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")

@@ -25,7 +25,7 @@ from libs.chassis.bus import (
     connect,
     service_topology,
 )
-from tests.support.loops import eventually
+from tests.support.patience import eventually
 
 TIERS = (timedelta(milliseconds=100),)
 

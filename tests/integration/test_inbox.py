@@ -16,7 +16,8 @@ from libs.chassis.inbox import Permanent, Received, Retryable, Transient
 from libs.chassis.inbox.effects import DEADLY_AFTER, Effects
 from libs.chassis.store import connect
 from tests.support.ledger_service.station import Station
-from tests.support.loops import eventually, running
+from tests.support.loops import running
+from tests.support.patience import eventually
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,8 @@ from libs.chassis.inbox.subscription import Received, received
 from libs.chassis.journal import JournalBroken
 from libs.chassis.store import connect
 from tests.support.ledger_service.station import Station
-from tests.support.loops import eventually, running
+from tests.support.loops import running
+from tests.support.patience import eventually
 
 OTHER = Context(tenant="bolt", actor="tester")
 ACME = Context(tenant="acme", actor="tester")

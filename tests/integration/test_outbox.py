@@ -19,7 +19,8 @@ from libs.chassis.lease import MongoLease
 from libs.chassis.outbox import Relay
 from libs.chassis.store import connect
 from tests.support.ledger_service.station import Station
-from tests.support.loops import eventually, running
+from tests.support.loops import running
+from tests.support.patience import eventually
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from libs.chassis.bus import close, connect
 from libs.localstack.processes import HOST, answers, free_port
 from tests.support.ledger_service.processes import Ledger
-from tests.support.loops import eventually
+from tests.support.patience import eventually
 
 
 @pytest.fixture(scope="module")

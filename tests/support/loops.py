@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from libs.chassis.loop import Loop
@@ -24,11 +23,3 @@ def running(*loops: Loop) -> Iterator[None]:
         for thread in threads:
             thread.join(20)
         assert not [thread.name for thread in threads if thread.is_alive()], "a loop does not stop"
-
-
-def eventually(check: Callable[[], object], seconds: float = 20) -> None:
-    """Returns when `check` gives something true; fails with its last value after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not (value := check()):
-        assert time.monotonic() < deadline, f"still {value!r} after {seconds} s"
-        time.sleep(0.02)

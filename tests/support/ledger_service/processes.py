@@ -17,7 +17,7 @@ from libs.chassis.store import connect as connect_store
 from libs.localstack.processes import HOST, answers, free_port
 from tests.support.ledger import Account
 from tests.support.ledger_service.store import LedgerStore
-from tests.support.loops import eventually
+from tests.support.patience import eventually
 
 QUEUES = ("ledger.tallies.0", "ledger.tallies.1", "ledger.tallies.dead", "ledger.journal.0", "ledger.journal.dead")
 
