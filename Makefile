@@ -111,8 +111,8 @@ chaos: gen ## Kill, freeze and restart things while a ledger watches that nothin
 	@$(PYTEST) -q --timeout=0 tests/chaos $(ARGS)
 
 .PHONY: bench
-bench: gen ## Figures as ratios to bare baselines in the same run.
-	@$(PYTEST) -q --timeout=0 -s tests/bench $(ARGS)
+bench: gen ## Figures as ratios to bare baselines in the same run. ARGS="--quick get list".
+	@$(PY) -m tests.bench $(ARGS)
 
 ## Tidy
 

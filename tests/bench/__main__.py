@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -43,6 +44,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
     arguments = parser.parse_args()
     console = Console(width=150)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was measured is shown and all is ended
     found: list[Figure] = []
     try:
         with stage(quick=arguments.quick) as running:

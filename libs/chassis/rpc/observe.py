@@ -42,7 +42,7 @@ def arrive(method: Method, metadata: Iterable[tuple[str, str | bytes]]) -> Call:
         request_id=request_id,
         token=str(given.get("authorization", "")),
         span=tracing.start(method.path[1:], parent=str(given.get(tracing.HEADER, ""))),
-        repeated="grpc-previous-rpc-attempts" in given,
+        repeated="x-previous-attempts" in given,
     )
 
 
