@@ -200,6 +200,8 @@ class Collection(ABC, Generic[E]):
         A change gets None while its entity does not exist and then returns one with that id. Several changes of one
         entity apply in order. Contention asks to run the batch again. Returns the entities, one per distinct id.
         """
+        if not changes:
+            return []
         by_id: dict[str, list[Callable[[E | None], Change[E]]]] = {}
         for id, change in changes:
             by_id.setdefault(id, []).append(change)

@@ -34,32 +34,39 @@ class Attribution:
 
     def learn(self, news: Sequence[News]) -> None:
         """Takes news about customers in, and attributes the contacts that waited for them."""
-        for customer in self._store.customers.fold(news):
-            theirs = [key for key, id in self._customers.resolve(customer.identifiers).items() if id == customer.id]
-            while found := self._store.unattributed_by_identifier(theirs, BATCH):
-                self._attribute(found, customer.id)
+        told = {customer.id: customer for customer in self._store.customers.fold(news)}
+        keys = list(dict.fromkeys(key for customer in told.values() for key in customer.identifiers))
+        theirs = {key: id for key, id in self._customers.resolve(keys).items() if id in told}
+        while theirs and (found := self._store.unattributed_by_identifier(list(theirs), BATCH)):
+            self._attribute([(each, theirs[each.identifier_key]) for each in found])
 
     def settle(self, recorded: Sequence[Interaction]) -> None:
         """Takes recorded contacts into their conversations, and attributes those whose customer is known by now."""
         conversations = self._conversations.hear(recorded)
         unknown = [each for each in recorded if not each.customer_id]
-        known = self._customers.resolve([each.party for each in unknown if each.party])
+        known = self._customers.resolve(list(dict.fromkeys(each.party for each in unknown if each.party)))
+        found = []
         for interaction in unknown:
             conversation = conversations.get(interaction.conversation_id)
             customer_id = known.get(interaction.party) or (conversation.customer_id if conversation is not None else "")
             if customer_id:
-                self._attribute([interaction], customer_id)
+                found.append((interaction, customer_id))
+        self._attribute(found)
 
     def join(self, conversations: Sequence[Conversation]) -> None:
         """Attributes the earlier contacts of conversations whose customer became known."""
         for conversation in conversations:
             while found := self._store.unattributed_in(conversation.id, BATCH):
-                self._attribute(found, conversation.customer_id)
+                self._attribute([(each, conversation.customer_id) for each in found])
 
-    def _attribute(self, interactions: Sequence[Interaction], customer_id: str) -> None:
-        def attribute(found: Interaction | None) -> Change[Interaction]:
-            return cast(Interaction, found).attribute(customer_id)  # interactions are never removed
+    def _attribute(self, found: Sequence[tuple[Interaction, str]]) -> None:
+        """Attributes each interaction to its customer, all in one go."""
 
-        self._store.interactions.fold([(interaction.id, attribute) for interaction in interactions])
-        for conversation_id in sorted({interaction.conversation_id for interaction in interactions} - {""}):
+        def to(customer_id: str) -> Callable[[Interaction | None], Change[Interaction]]:
+            return lambda each: cast(Interaction, each).attribute(customer_id)  # interactions are never removed
+
+        self._store.interactions.fold([(each.id, to(customer_id)) for each, customer_id in found])
+        for conversation_id, customer_id in sorted(
+            {(each.conversation_id, id) for each, id in found if each.conversation_id}
+        ):
             self._conversations.identify(conversation_id, customer_id)

@@ -106,7 +106,7 @@ def test_an_id_that_could_spoil_a_log_is_replaced(given: Any) -> None:
 
 
 def test_a_repeated_attempt_is_seen() -> None:
-    assert observe.arrive(method(), [("grpc-previous-rpc-attempts", "1")]).repeated
+    assert observe.arrive(method(), [("x-previous-attempts", "1")]).repeated
 
 
 def test_every_end_is_counted_with_its_code() -> None:
