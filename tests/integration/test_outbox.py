@@ -150,8 +150,8 @@ class TestLease:
         return MongoLease(client["ledger_leases"]["leases"], name, owner, **quick)
 
     def test_one_holds_it_and_keeps_it_by_asking(self, client, name: str) -> None:
-        first, second = self.lease(client, name, "first"), self.lease(client, name, "second")
-        until = time.monotonic() + 1.5
+        first, second = self.lease(client, name, "first", 2), self.lease(client, name, "second", 2)
+        until = time.monotonic() + 3.5
         while time.monotonic() < until:
             assert first.hold()
             assert not second.hold()
@@ -161,9 +161,9 @@ class TestLease:
     def test_the_next_one_takes_over_with_a_higher_epoch_when_it_expires(self, client, name: str) -> None:
         first, second = self.lease(client, name, "first"), self.lease(client, name, "second")
         assert first.hold()
-        eventually(second.hold, seconds=2)
+        eventually(second.hold)
         assert second.epoch == 2
-        eventually(lambda: not first.hold(), seconds=1)
+        eventually(lambda: not first.hold())
 
     def test_released_it_is_free_at_once_and_the_epoch_goes_on_rising(self, client, name: str) -> None:
         first, second = self.lease(client, name, "first", 60), self.lease(client, name, "second", 60)
