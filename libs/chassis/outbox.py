@@ -123,7 +123,7 @@ class Relay(Loop):
                 while not self.stopping.is_set() and self._leads():
                     self.beat()
                     self._observe()
-                    departed = self._depart(publisher, flights)
+                    departed = (flights or self._anything_waits()) and self._depart(publisher, flights)
                     # The oldest flight lands when the next one is up, or when there was nothing to send.
                     if flights and (len(flights) == IN_FLIGHT or not departed):
                         self._land(publisher, flights.popleft())
@@ -136,6 +136,14 @@ class Relay(Loop):
                 if failure.what in ("returned", "nacked"):
                     metrics.OUTBOX_RETURNED.inc()
                 raise
+
+    def _anything_waits(self) -> bool:
+        """Looks at all collections at once, which is what an idle relay does all day."""
+        first, *others = self._collections
+        look = [{"$match": _WAITING}, {"$limit": 1}, {"$project": {"_id": 1}}]
+        union = [{"$unionWith": {"coll": other.name, "pipeline": look}} for other in others]
+        with pymongo.timeout(_DATABASE_TIMEOUT), first.aggregate([*look, *union]) as found:
+            return next(found, None) is not None
 
     def _depart(self, publisher: Publisher, flights: deque[_Flight]) -> bool:
         """Sends one batch of each collection that has events waiting; whether there was any."""

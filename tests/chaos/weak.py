@@ -1,10 +1,12 @@
 """F26: what happens to acknowledged writes when one member alone may acknowledge them, and then dies.
 
-Small documents would survive in the buffers of sockets, so these are large.
+Small documents would survive in the buffers of sockets, and so would what can be compressed on its way: these are large
+and random.
 """
 
 from __future__ import annotations
 
+import secrets
 import signal
 import threading
 import time
@@ -64,7 +66,7 @@ def write_while_the_primary_dies(lab: Lab, ledger: Ledger, acknowledged_by: str 
 def _write(store: LedgerStore, ledger: Ledger, stop: threading.Event) -> None:
     with enter(Context(tenant="acme", actor="chaos")):
         while not stop.is_set():
-            account = Account(id=identity.new_id("acc"), name="x" * BYTES)
+            account = Account(id=identity.new_id("acc"), name=secrets.token_hex(BYTES // 2))
             ledger.intend(account.id, "create")
             try:
                 saved = store.accounts.insert(account.opened())

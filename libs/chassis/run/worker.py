@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import eventlet
 from eventlet import patcher
@@ -52,7 +52,7 @@ def work(process: Process[Any]) -> int:
         runner.wait()
     except Exception:
         log.exception("the container died")
-        return DIED
+        _die()
     admin.stop()
     tracing.shutdown()
     process.database.client.close()
@@ -87,8 +87,7 @@ class _Worker:
             for container in self._runner.containers:
                 if container._being_killed or container._died.ready():  # noqa: SLF001  (nameko tells it in no other way)
                     log.error("the container died, and nameko does not end the process")
-                    sys.stdout.flush()
-                    os._exit(DIED)
+                    _die()
             eventlet.sleep(LOOK_EVERY)  # last, so that nothing happens between asking `_stopping` and looking
 
     def why_stalled(self) -> str | None:
@@ -101,6 +100,12 @@ class _Worker:
 
     def _first(self, ask: Callable[[Loop], str | None]) -> str | None:
         return next(filter(None, map(ask, self.loops())), None)
+
+
+def _die() -> NoReturn:
+    """Ends the process at once: what is left of it must not be waited for."""
+    sys.stdout.flush()
+    os._exit(DIED)
 
 
 def _loops(process: Process[Any]) -> dict[str, Callable[[Spawn], Loop]]:
