@@ -243,5 +243,6 @@ def test_ten_times_the_load_leaves_most_of_the_capacity_useful(monkeypatch: pyte
     assert guarded.others == unguarded.others == []
     assert after.good >= 10, "it serves again once the crowd has gone"
     assert guarded.good > 2 * unguarded.good
-    # Caller, server and whoever else runs share this machine, so figures are printed, and only what no slow machine explains is asserted.
+    # Caller, server and whoever else runs share this machine: figures are printed, and asserted is only what no slow
+    # machine explains.
     assert refused[49] < 0.25, "a refusal takes as long as an answer would"
