@@ -95,8 +95,8 @@ class Journal:
     def migrate(self) -> None:
         """Makes the indexes."""
         self._entries.create_index(["tenant", "position"], unique=True)
-        self._entries.create_index(["tenant", "entity_id", "position", "_id"])
-        self._entries.create_index(["tenant", "time"])
+        self._entries.create_index(["tenant", "entity_id", "revision", "_id"])
+        self._entries.create_index(["tenant", "time", "revision", "_id"])
 
     def append(self, events: Sequence[Received]) -> None:
         """Adds the events of one tenant that are not there yet, within the open transaction."""
@@ -160,7 +160,7 @@ class Journal:
 
     def history(self, entity_id: str, *, size: int, token: str = "") -> Page[Received]:
         """The events of one entity of the tenant at hand, latest first; the message of each is its envelope."""
-        tenant, order = context.current().tenant, Order("-position")
+        tenant, order = context.current().tenant, Order("-revision")
         bound_to = request_hash(f"journal\0{tenant}\0{entity_id}".encode())
         query: Document = {"tenant": tenant, "entity_id": entity_id}
         if token:
@@ -198,7 +198,8 @@ class Journal:
             query["type"] = {"$in": list(types)}
         to = exchange or events_exchange(self._database.service).name
         count = 0
-        entries = iter(self._entries.find(query).sort("position").batch_size(_BATCH))
+        order = ["revision", "_id"] if entity_id else ["time", "revision", "_id"]
+        entries = iter(self._entries.find(query).sort(order).batch_size(_BATCH))
         while chunk := list(islice(entries, _BATCH)):
             publisher.publish([_outgoing(entry, to) for entry in chunk])
             count += len(chunk)

@@ -180,7 +180,8 @@ def test_its_queries_use_an_index(station: Station) -> None:
     entries = station.database.raw["journal"]
     for query, order in (
         ({"tenant": "acme"}, [("position", 1)]),
-        ({"tenant": "acme", "entity_id": "acc_1"}, [("position", -1), ("_id", -1)]),
+        ({"tenant": "acme", "entity_id": "acc_1"}, [("revision", -1), ("_id", -1)]),
+        ({"tenant": "acme", "time": {"$gte": datetime(2020, 1, 1, tzinfo=UTC)}}, ["time", "revision", "_id"]),
     ):
         plan = str(entries.find(query).sort(order).explain()["queryPlanner"]["winningPlan"])
         assert "IXSCAN" in plan
