@@ -140,8 +140,8 @@ class Relay(Loop):
     def _anything_waits(self) -> bool:
         """Looks at all collections at once, which is what an idle relay does all day."""
         first, *others = self._collections
-        look = [{"$match": _WAITING}, {"$limit": 1}, {"$project": {"_id": 1}}]
-        union = [{"$unionWith": {"coll": other.name, "pipeline": look}} for other in others]
+        look: list[Document] = [{"$match": _WAITING}, {"$limit": 1}, {"$project": {"_id": 1}}]
+        union: list[Document] = [{"$unionWith": {"coll": other.name, "pipeline": look}} for other in others]
         with pymongo.timeout(_DATABASE_TIMEOUT), first.aggregate([*look, *union]) as found:
             return next(found, None) is not None
 
