@@ -180,6 +180,33 @@ def test_an_entity_is_handled_in_order_also_when_its_consumer_changes(station: S
         assert fresh == list(range(1, 22))
 
 
+def test_what_a_consumer_held_when_it_stopped_is_handled_in_order_by_the_next(station: Station) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    seen: dict[str, list[int]] = defaultdict(list)
+
+    def handle(events: Sequence[Received]) -> None:
+        begun.set()
+        assert go_on.wait(10)
+        for event in events:
+            seen[event.entity_id].append(event.revision)
+        station.store.count(events)
+
+    ids = station.open(*(f"name {n}" for n in range(20)))
+    for id in ids:
+        station.deposit(id, 29)
+    station.publish(station.waiting())
+    first = station.consumer(handle)
+    with running(first):
+        assert begun.wait(10)
+        first.stop()
+        go_on.set()
+        assert first.wait(5)
+    assert 0 < sum(station.counts().values()) < 600, "it held more than it handled"
+    with running(station.consumer(handle)):
+        eventually(lambda: station.counts() == dict.fromkeys(ids, 30))
+    assert seen == {id: list(range(1, 31)) for id in ids}
+
+
 def test_an_event_is_given_up_when_the_process_died_of_it_too_often(station: Station) -> None:
     station.open("deadly", "harmless")
     deadly, harmless = (station.subscription.decode(event.body) for event in station.waiting())

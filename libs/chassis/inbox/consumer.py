@@ -86,8 +86,7 @@ class Consumer(Loop):
             channel = connection.channel()
             channel.auto_decode = False  # bodies are bytes whatever a message claims
             channel.basic_qos(0, self._size, False)
-            queues = self._route.queues(self._service)
-            for queue in queues:
+            for queue in self._route.queues(self._service):
                 channel.basic_consume(
                     queue, consumer_tag=queue, callback=self._buffer.append, on_cancel=self._cancelled
                 )
@@ -96,9 +95,9 @@ class Consumer(Loop):
                 self._gather(connection)
                 if self._buffer:
                     self._handle(connection, channel, self._take())
-            for queue in queues:
-                channel.basic_cancel(queue)
         finally:
+            # Never cancel first: a quorum queue returns what a cancelled consumer held in any order, and what a lost
+            # one held in the order of the queue.
             close(connection)
 
     @staticmethod
