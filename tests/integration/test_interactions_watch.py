@@ -27,6 +27,7 @@ from services.interactions.store import InteractionsStore
 from services.interactions.store import feed as feed_module
 from services.interactions.store.changes import MongoChanges, Party
 from services.interactions.store.feed import Feed, Notice
+from tests.support.patience import eventually
 
 ACME = Context(tenant="acme", actor="ann")
 WRITERS, EACH = 4, 40
@@ -50,6 +51,10 @@ def acting() -> Iterator[None]:
 
 @pytest.fixture
 def customer_id(store: InteractionsStore) -> str:
+    return known_customer(store)
+
+
+def known_customer(store: InteractionsStore) -> str:
     id = identity.new_id("cus")
     copy = CustomerCopy(id=id, source_revision=1, source_time=identity.now(), identifiers=(customer_key(id),))
     store.customers.fold([(id, copy.heard_after)])
@@ -169,6 +174,31 @@ def test_another_tenants_customer_cannot_be_watched(store: InteractionsStore, fe
     with context.enter(Context(tenant="other", actor="bob")), pytest.raises(NotFound):
         take(Timeline(store).watch(feed, customer_id, "", patiently()), 1)
     assert feed._watchers == {}
+
+
+def test_the_reader_goes_on_when_the_database_is_dropped_and_ends_with_its_client(mongodb_uri: str) -> None:
+    before = set(threading.enumerate())
+    with connect(mongodb_uri, "interactions") as client:
+        database = MongoDatabase(client, "interactions", page_key=bytes(32), name=f"interactions_{uuid4().hex[:8]}")
+        store = InteractionsStore(database)
+        database.migrate()
+        feed, customer_id = new_feed(store), known_customer(store)
+        next(feed.watch(Party("acme", customer_id), "", patiently()))
+        client.drop_database(database.raw.name)
+        database.migrate()
+        customer_id = known_customer(store)
+
+        def tells_of_a_new_contact() -> bool:
+            notices = feed.watch(Party("acme", customer_id), "", patiently(1.5))
+            next(notices)
+            recorded = Timeline(store).ingest(contact(customer_id, agent_id="a"))
+            return any(notice.entity is not None and notice.entity.id == recorded.id for notice in notices)
+
+        eventually(tells_of_a_new_contact, 20)
+        [reader] = [thread for thread in threading.enumerate() if thread.name == "feed" and thread not in before]
+        client.drop_database(database.raw.name)
+    reader.join(10)
+    assert not reader.is_alive()
 
 
 def test_silence_ends_in_a_checkpoint(store: InteractionsStore, feed: Feed, customer_id: str, monkeypatch: Any) -> None:

@@ -24,6 +24,7 @@ _AWAIT: Final = 500
 """Milliseconds that the server waits for news before it answers that there are none."""
 _CURSOR: Final = re.compile(r"82([0-9A-F]{8})[0-9A-F]{4,1000}")
 """A resume token: its first part is the time of the change, in seconds, so tokens sort as the changes do."""
+_TOO_OLD: Final = "the cursor is too old to go on from: list the timeline, then watch without a cursor"
 _UNUSABLE: Final = frozenset({9, 260, 280, 286, 40647, 40649, 50811, 50795})
 """What the server answers to a resume token that it cannot go on from: too old, or none of its own."""
 
@@ -54,7 +55,10 @@ class Reader(Protocol):
         """Every change up to here was read."""
 
     def read(self) -> Changed | None:
-        """The next change, or None when there was nothing to tell for a moment."""
+        """The next change, or None when there was nothing to tell for a moment.
+
+        FailedPrecondition when nothing can follow here any more.
+        """
 
     def close(self) -> None:
         """Ends reading."""
@@ -112,6 +116,8 @@ class _MongoReader:
         except OperationFailure as error:
             raise _refusal(error) from error
         if change is None:
+            if not self._stream.alive:  # invalidated, or its client was closed: it would answer None at once, for ever
+                raise FailedPrecondition(_TOO_OLD)
             return None
         document = change.get("fullDocument")
         changed = change.get("updateDescription", {}).get("updatedFields", {})
@@ -141,4 +147,4 @@ def _pipeline(only: Party | None) -> list[dict[str, Any]]:
 def _refusal(error: OperationFailure) -> Exception:
     if error.code not in _UNUSABLE:
         return error
-    return FailedPrecondition("the cursor is too old to go on from: list the timeline, then watch without a cursor")
+    return FailedPrecondition(_TOO_OLD)
