@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-Role = Literal["api", "worker", "migrate", "check"]
-"""What a process of a service is for: the last word of `kehu <service> <role>`."""
+Role = Literal["api", "worker", "operation", "migrate", "check"]
+"""What a process of a service is for: the word after `kehu <service>`; a worker starts an `operation` by itself."""
 
 PREFIX = "KEHU_"
 
@@ -132,7 +132,7 @@ class Settings:
         metadata=_from(
             _mongodb,
             "mongodb://… of a replica set, or file:<path>",
-            needed_by=("api", "worker", "migrate", "check"),
+            needed_by=("api", "worker", "operation", "migrate", "check"),
         ),
     )
     """Where the database is, with credentials. Secret."""

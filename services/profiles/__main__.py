@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from libs.chassis.run import Service, main  # Before anything else of ours: a worker has to be patched first.
+from services.profiles.operations import operations
 from services.profiles.store import ProfilesStore
 from services.profiles.subscriptions import subscriptions
 
@@ -21,7 +22,9 @@ def _servicers(store: ProfilesStore) -> Sequence[tuple[Callable[[Any, Any], None
     return [(add_ProfilesServiceServicer_to_server, ProfilesServicer(store, journal.history))]
 
 
-SERVICE = Service(name="profiles", store=ProfilesStore, servicers=_servicers, subscriptions=subscriptions)
+SERVICE = Service(
+    name="profiles", store=ProfilesStore, servicers=_servicers, subscriptions=subscriptions, operations=operations
+)
 
 if __name__ == "__main__":
     main(SERVICE)

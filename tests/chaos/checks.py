@@ -1,6 +1,7 @@
 """What must hold when the faults are over and everything has drained.
 
-I1   every acknowledged call is in its entity exactly once, at the revision that the answer told
+I1   every acknowledged call is in its entity exactly once, at the revision that the answer told or, when the answer
+     was to a repeat and told of the entity as it was by then, at an earlier one
 I2   the revision of an entity is the number of changes that were made to it
 I3   every revision was published, and every event has exactly one entry in the inbox of every consumer
 I4   what consumers count and copy agrees with what was written
@@ -116,7 +117,9 @@ def _calls(worlds: Mapping[str, _World], ledger: Ledger, found: Violations) -> N
         for ack in ledger.acked(*kinds):
             if times[ack.value] != 1:
                 found["I1"].append(f"{ack.kind} {ack.value} of {ack.entity} happened {times[ack.value]} times")
-            elif places[ack.value] != (ack.entity, ack.revision):
+                continue
+            entity, revision = places[ack.value]
+            if entity != ack.entity or revision > ack.revision:
                 found["I1"].append(f"{ack.kind} {ack.value} is at {places[ack.value]}, not at {ack}")
         found["I1"] += [f"{value} happened {n} times" for value, n in times.items() if n > 1]
         surplus = len(times) - len(ledger.acked(*kinds))

@@ -13,10 +13,11 @@ from tests.support.contracts import FOLDER, ROOT, SERVICES
 
 MODULES = {
     "domain": {"domain"},
-    "application": {"context", "domain", "identity", "paging", "store"},
-    "store": {"codec", "domain", "filtering", "identity", "logs", "paging", "store"},
-    "api": {"codec", "domain", "inbox", "paging", "rpc", "store", "validation"},
+    "application": {"context", "domain", "identity", "operations", "paging", "store"},
+    "store": {"codec", "domain", "filtering", "identity", "logs", "operations", "paging", "store"},
+    "api": {"codec", "domain", "inbox", "operations", "paging", "rpc", "store", "validation"},
     "subscriptions": {"codec", "domain", "inbox", "timers"},
+    "operations": {"codec", "domain", "operations"},
     "__main__": {"journal", "run", "store"},
 }
 """Part of a service → the modules of `libs.chassis` that it may import."""
@@ -27,7 +28,8 @@ PARTS = {
     "store": {"domain", "store"},
     "api": {"api", "application", "domain", "store"},
     "subscriptions": {"application", "domain", "store", "subscriptions"},
-    "__main__": {"api", "store", "subscriptions"},
+    "operations": {"application", "domain", "operations", "store"},
+    "__main__": {"api", "operations", "store", "subscriptions"},
 }
 """Part of a service → the parts of the same service that it may import."""
 
@@ -37,6 +39,7 @@ LIBRARIES = {
     "store": {"google.protobuf", "pymongo"},
     "api": {"google", "grpc", "kehu"},
     "subscriptions": {"google.protobuf", "kehu"},
+    "operations": {"google.protobuf", "kehu"},
     "__main__": {"kehu"},
 }
 """Part of a service → other packages that it may import beside the standard library."""

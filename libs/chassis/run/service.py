@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar, get_args
@@ -14,6 +15,7 @@ from pymongo.errors import ConnectionFailure
 from libs.chassis import logs, metrics, tracing
 from libs.chassis.access import PAGE_KEY
 from libs.chassis.journal import Journal
+from libs.chassis.operations import OperationKind, Operations
 from libs.chassis.settings import Role, Settings, SettingsError
 from libs.chassis.store import Database, MongoDatabase, connect
 from libs.chassis.timers import Timer
@@ -42,6 +44,8 @@ class Service(Generic[S]):
     """What the service reacts to; called in every role but api."""
     timers: Callable[[S], Sequence[Timer]] = lambda _: ()
     """What the service does when time comes; called in a worker only."""
+    operations: Callable[[S], Sequence[OperationKind]] | None = None
+    """The long work of the service; called in the child process that does it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,11 @@ class Process(Generic[S]):
         """Everything the worker consumes: the service's own subscriptions and the journal."""
         return [*self.service.subscriptions(self.store), self.journal.subscription()]
 
+    @property
+    def operations(self) -> Operations:
+        """The operations of the service."""
+        return Operations(self.database)
+
     def amqp_uri(self) -> str:
         """The address of the broker, read again each time because credentials change."""
         return self.settings.amqp_uri.read()
@@ -77,13 +86,18 @@ def _run(service: Service[Any], arguments: Sequence[str]) -> int:
     match arguments:
         case ["api" | "worker" | "migrate" | "check" as role]:
             pass
+        case ["operation" as role, _, _]:
+            pass
         case _:
-            print(f"usage: kehu {service.name} {'|'.join(get_args(Role))}", file=sys.stderr)  # noqa: T201
+            roles = "|".join(role for role in get_args(Role) if role != "operation")
+            print(f"usage: kehu {service.name} {roles}", file=sys.stderr)  # noqa: T201
             return MISUSED
     try:
         settings = Settings.read(role)
         logs.configure(service.name, role, settings.log_level)
-        process = _connect(service, settings)
+        process = _connect(service, settings, patient=role == "operation")
+        if role == "operation":
+            return _operate(process, *arguments[1:])
         return _act(process, role)
     except (SettingsError, FileNotFoundError) as error:
         print(f"kehu {service.name} {role}: {error}", file=sys.stderr)  # noqa: T201
@@ -93,8 +107,17 @@ def _run(service: Service[Any], arguments: Sequence[str]) -> int:
         return UNAVAILABLE
 
 
-def _connect(service: Service[S], settings: Settings) -> Process[S]:
-    client = connect(settings.mongodb_uri.read(), service.name)
+def _operate(process: Process[Any], tenant: str, id: str) -> int:
+    from libs.chassis.run.operate import operate
+
+    stopping = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    kinds = process.service.operations(process.store) if process.service.operations else ()
+    return operate(process.operations, {kind.name: kind for kind in kinds}, tenant, id, stopping)
+
+
+def _connect(service: Service[S], settings: Settings, *, patient: bool) -> Process[S]:
+    client = connect(settings.mongodb_uri.read(), service.name, patient=patient)
     database = MongoDatabase(client, service.name, page_key=_page_key(settings))
     return Process(service, settings, database, service.store(database))
 

@@ -20,6 +20,7 @@ from libs.chassis.inbox.entrypoint import LoopEntrypoint, service_class
 from libs.chassis.lease import MongoLease
 from libs.chassis.loop import Loop
 from libs.chassis.outbox import Relay
+from libs.chassis.run.operate import OperationLoop
 from libs.chassis.run.service import Process
 from libs.chassis.timers import Timer, TimerLoop
 
@@ -130,4 +131,7 @@ def _loops(process: Process[Any]) -> dict[str, Callable[[Spawn], Loop]]:
             return TimerLoop(database.service, timer, lease)
 
         loops[f"timer {timer.name}"] = timed
+    if process.service.operations is not None:
+        package = str(sys.modules["__main__"].__package__)
+        loops["operations"] = lambda _: OperationLoop(database.service, process.operations, package)
     return loops

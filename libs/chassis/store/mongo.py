@@ -30,9 +30,10 @@ Document = dict[str, Any]
 _DUPLICATE_KEY = 11000
 
 
-def connect(uri: str, service: str) -> MongoClient[Document]:
+def connect(uri: str, service: str, *, patient: bool = False) -> MongoClient[Document]:
     """A client with the settings that every promise rests on: majority and journal for writes, majority for reads.
 
+    A `patient` one waits for answers that take long, which a call or an event never may.
     RuntimeError when the server is not a member of a replica set, because those settings mean nothing there.
     """
     client: MongoClient[Document] = MongoClient(
@@ -45,7 +46,7 @@ def connect(uri: str, service: str) -> MongoClient[Document]:
         retryReads=True,
         serverSelectionTimeoutMS=3000,
         connectTimeoutMS=2000,
-        socketTimeoutMS=8000,
+        socketTimeoutMS=None if patient else 8000,
         maxPoolSize=50,
         waitQueueTimeoutMS=500,
         appname=f"kehu-{service}",

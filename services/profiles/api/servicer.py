@@ -22,6 +22,7 @@ from libs.chassis.domain import DomainError, E, InvalidArgument
 from libs.chassis.rpc import status_of
 from libs.chassis.store import Outcome
 from services.profiles.api.changes import History, list_changes
+from services.profiles.api.operations import OperationsApi
 from services.profiles.application.consents import Consents
 from services.profiles.application.customers import Customers
 from services.profiles.application.facts import Facts
@@ -72,7 +73,7 @@ class _Ending:
     end_date: date | None = None
 
 
-class ProfilesServicer(ProfilesServiceServicer):
+class ProfilesServicer(OperationsApi, ProfilesServiceServicer):
     """Hands requests to use-cases and their results back."""
 
     def __init__(self, store: ProfilesStore, history: History) -> None:
@@ -82,6 +83,7 @@ class ProfilesServicer(ProfilesServiceServicer):
         self._facts = Facts(store)
         self._transactions = Transactions(store)
         self._habits = Habits(store)
+        self._operations = store.operations
         self._history = history
 
     # ------------------------------------------------------------------------------------------------ customers

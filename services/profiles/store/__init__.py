@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 
 from libs.chassis.domain import E, InvalidArgument
 from libs.chassis.filtering import Condition, FilterSpec, all_of, any_of, field, parse
+from libs.chassis.operations import Operations
 from libs.chassis.paging import Page, parse_order
 from libs.chassis.store import Collection, Database, Index
 from services.profiles.domain.consents import ConsentReceipt
@@ -74,6 +75,7 @@ class ProfilesStore:
         self.transactions = database.collection(Transaction, "transactions", indexes=TRANSACTIONS)
         self.summaries = database.collection(TransactionSummary, "transaction_summaries", publishes=False)
         self.contacts = database.collection(ContactRecord, "contact_records", publishes=False)
+        self.operations = Operations(database)
 
     # ------------------------------------------------------------------------------------------------ customers
 

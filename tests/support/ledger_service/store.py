@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from libs.chassis.domain import Change
 from libs.chassis.inbox import Permanent, Received, Retryable, Subscription
+from libs.chassis.operations import Operations
 from libs.chassis.store import Database
 from tests.support.ledger import Account, Tally, events_pb2
 
@@ -22,6 +23,7 @@ class LedgerStore:
     def __init__(self, database: Database) -> None:
         self.accounts = database.collection(Account, "accounts")
         self.tallies = database.collection(Tally, "tallies", publishes=False)
+        self.operations = Operations(database)
 
     def count(self, events: Sequence[Received]) -> None:
         """The reaction: one more for each event."""

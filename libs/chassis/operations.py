@@ -1,0 +1,252 @@
+"""Work that takes longer than a call: asked for in one, done by a worker, watched and cancelled by its id.
+
+An operation belongs to one tenant, and of each kind at most one is pending or running there. A worker hands it to a
+child process of its own (`run.operate`), so that heavy computations neither hold up events nor stay in memory. What it
+has done is kept in `state`, from which the next process goes on when one is killed: at every `Job.progress` the work up
+to there has to be safe, and doing it once more has to be harmless.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, ClassVar, Final, Protocol, cast
+
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import Message
+from google.rpc.status_pb2 import Status
+from kehu.common.v1 import operation_pb2 as pb
+
+from libs.chassis import context, identity
+from libs.chassis.domain import AlreadyExists, Change, Entity, FailedPrecondition
+from libs.chassis.filtering import FilterSpec, all_of, field, parse
+from libs.chassis.paging import Page
+from libs.chassis.store import Collection, Database, Index
+
+COLLECTION: Final = "operations"
+CLAIM: Final = timedelta(seconds=30)
+"""How long a process is believed to be at it without a sign of life."""
+ATTEMPTS: Final = 5
+"""Processes that may die of an operation, one after the other without progress, before it is given up."""
+
+_ACTIVE = field("active") == True  # noqa: E712  (a condition, not a comparison)
+_INDEXES = (
+    Index(("-create_time",)),
+    Index(("kind", "-create_time")),
+    Index(("state", "-create_time")),
+    Index(("kind",), unique=True, only=_ACTIVE),
+    Index(("claimable_time",), only=_ACTIVE, every_tenant=True),
+)
+_FILTER = FilterSpec({"kind": str})
+
+
+class Cancelled(Exception):
+    """Somebody cancelled the operation; the job ends here."""
+
+
+class Stopped(Exception):
+    """This process has to end, or another one took over; the operation goes on elsewhere."""
+
+
+class OperationState(StrEnum):
+    """How an operation goes."""
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation(Entity):
+    """One piece of long work."""
+
+    ID_PREFIX: ClassVar[str] = "op"
+
+    kind: str
+    request: bytes
+    """The request that started it, as a serialized `google.protobuf.Any`."""
+    started_by: str
+    state: OperationState = OperationState.PENDING
+    active: bool = True
+    """Whether it is pending or running."""
+    done: int = 0
+    total: int = 0
+    checkpoint: str = "{}"
+    """What the job needs to go on, as JSON."""
+    cancel_requested: bool = False
+    owner: str = ""
+    """The process that is at it."""
+    claimable_time: datetime
+    """When any process may take it."""
+    attempts: int = 0
+    """Processes that took it since it last got further."""
+    result: bytes = b""
+    """A serialized `google.protobuf.Any`."""
+    error: bytes = b""
+    """A serialized `google.rpc.Status`."""
+    end_time: datetime | None = None
+
+    def claimed(self, owner: str, at: datetime) -> Operation:
+        """Taken by a process for a while; Stopped when another one is at it."""
+        if not self.active or self.claimable_time > at:
+            raise Stopped(f"{self.id} is {self.state} with {self.owner}")
+        return replace(
+            self,
+            state=OperationState.RUNNING,
+            owner=owner,
+            claimable_time=at + CLAIM,
+            attempts=self.attempts + 1,
+        )
+
+    def ended(self, state: OperationState, at: datetime, *, result: bytes = b"", error: bytes = b"") -> Operation:
+        """At its end."""
+        return replace(self, state=state, active=False, result=result, error=error, end_time=at, owner="")
+
+
+class Job(Protocol):
+    """What the function that does the work is given."""
+
+    @property
+    def request(self) -> Any:
+        """The message that started the operation."""
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What `progress` was given last, `{}` at the beginning."""
+
+    def progress(self, done: int, total: int, **state: Any) -> None:
+        """Tells how far it is and saves what the next process needs to go on from here, as JSON values.
+
+        Cancelled or Stopped end the job. Call it after every batch; it costs one write.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationKind:
+    """One kind of long work of a service."""
+
+    name: str
+    request: type[Message]
+    run: Callable[[Job], Message]
+    """Does the work and returns the result; a DomainError fails the operation with its reason."""
+
+
+class ListRequest(Protocol):
+    """Any request for a list of operations."""
+
+    page_size: int
+    page_token: str
+    filter: str
+
+
+class Operations:
+    """The operations of one service; any number of these share the collection of their database."""
+
+    def __init__(self, database: Database) -> None:
+        if COLLECTION not in database.collections:
+            database.collection(Operation, COLLECTION, indexes=_INDEXES, publishes=False)
+        self._collection: Collection[Operation] = database.collections[COLLECTION]
+
+    def start(self, kind: str, request: Message) -> Operation:
+        """A new operation; FailedPrecondition OPERATION_RUNNING, with its id, while another of this kind is at work."""
+        asked = AnyMessage()
+        asked.Pack(request)
+        operation = Operation(
+            id=self._collection.next_id(),
+            kind=kind,
+            request=asked.SerializeToString(deterministic=True),
+            started_by=context.current().actor,
+            claimable_time=identity.now(),
+        )
+        try:
+            return self._collection.insert((operation, []))
+        except AlreadyExists:
+            other = self._collection.find_one(all_of(field("kind") == kind, _ACTIVE))
+            id = other.id if other is not None else "one that just ended"
+            raise FailedPrecondition(
+                f"{kind} is at work already, as {id}: wait for its end or cancel it",
+                reason="OPERATION_RUNNING",
+                kind=kind,
+                operation_id=id,
+            ) from None
+
+    def get(self, id: str) -> Operation:
+        """One operation."""
+        return self._collection.get(id)
+
+    def list(self, request: ListRequest) -> Page[Operation]:
+        """Operations, the newest first."""
+        return self._collection.page(
+            parse(request.filter, _FILTER),
+            order="-create_time",
+            size=request.page_size,
+            token=request.page_token,
+            request=cast(Message, request),
+        )
+
+    def cancel(self, id: str) -> Operation:
+        """The operation, which ends soon if it has not ended yet."""
+
+        def cancelled(operation: Operation) -> Change[Operation]:
+            if not operation.active:
+                return operation, []
+            if operation.state is OperationState.PENDING:
+                return operation.ended(OperationState.CANCELLED, identity.now()), []
+            return replace(operation, cancel_requested=True), []
+
+        return self._collection.update(id, cancelled)
+
+    # ------------------------------------------------------------------------------------ for those who do the work
+
+    def waiting(self) -> tuple[str, Operation] | None:
+        """(tenant, operation) of the one that has waited longest for a process, of any tenant."""
+        waiting = self._collection.across_tenants(
+            all_of(_ACTIVE, field("claimable_time") <= identity.now()), order="claimable_time", limit=1
+        )
+        return waiting[0] if waiting else None
+
+    def claim(self, id: str, owner: str) -> Operation:
+        """The operation, taken by this process; Stopped when another one was faster."""
+        return self._collection.update(id, lambda operation: (operation.claimed(owner, identity.now()), []))
+
+    def change(self, id: str, owner: str, change: Callable[[Operation], Operation]) -> Operation:
+        """Changes an operation that this process has; Stopped when it has it no longer."""
+
+        def guarded(operation: Operation) -> Change[Operation]:
+            if operation.owner != owner or operation.state is not OperationState.RUNNING:
+                raise Stopped(f"{id} is {operation.state} with {operation.owner or 'nobody'}")
+            return change(operation), []
+
+        return self._collection.update(id, guarded)
+
+
+def kept(state: dict[str, Any]) -> str:
+    """A checkpoint as it is stored."""
+    return json.dumps(state, ensure_ascii=False, separators=(",", ":"))
+
+
+def to_message(operation: Operation) -> pb.Operation:
+    """The operation as callers get it."""
+    message = pb.Operation(
+        id=operation.id,
+        kind=operation.kind,
+        state=pb.Operation.State.Value(f"STATE_{operation.state}"),
+        done=operation.done,
+        total=operation.total,
+        request=AnyMessage.FromString(operation.request),
+        cancel_requested=operation.cancel_requested,
+        started_by=operation.started_by,
+    )
+    for name in ("create_time", "update_time", "end_time"):
+        if (at := getattr(operation, name)) is not None:
+            getattr(message, name).FromDatetime(at)
+    if operation.result:
+        message.result.ParseFromString(operation.result)
+    if operation.error:
+        message.error.CopyFrom(Status.FromString(operation.error))
+    return message
