@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import ClassVar
+from typing import Any, ClassVar, Final, cast
 
 from libs.chassis.domain import AlreadyExists, Change, Entity, Event, FailedPrecondition, InvalidArgument, NotFound
 from services.profiles.domain import contacts, names
@@ -302,44 +302,40 @@ class ConsentChanged(Event):
 
 
 def _completed(draft: Customer, current: Customer | None) -> Customer:
-    """The draft in its canonical form, with everything derived derived; InvalidArgument with all that is wrong."""
+    """The draft in its canonical form, with everything derived derived; InvalidArgument with all that is wrong.
+
+    What is as it was in the current customer is in that form, and is not judged again.
+    """
     violations = Violations("customer")
+
+    def stays(part: str) -> bool:
+        return current is not None and getattr(draft, part) == getattr(current, part)
+
     for path, most in _MOST.items():
         if len(getattr(draft, path)) > most:
             violations.add(path, f"has {len(getattr(draft, path))} entries; at most {most} are allowed")
     violations.refuse()  # Before anything is done for each of too many.
     if draft.names and draft.kind is not CustomerKind.PERSON:
         violations.add("names", f"are for persons; {draft.kind} has a display name and aliases")
-    person_names = tuple(name.completed(f"names[{i}]", violations) for i, name in enumerate(draft.names))
+    person_names = draft.names
+    if not stays("names"):
+        person_names = tuple(name.completed(f"names[{i}]", violations) for i, name in enumerate(draft.names))
     shown = draft.display_name or _name_of(person_names)
-    # Names of firms may play with scripts, and a person may still be nameless.
-    if draft.kind is CustomerKind.PERSON:
-        shown = clean_name(shown, "display_name", 200, violations)
-    else:
-        shown = clean(shown, "display_name", 200, violations, required=True)
-    customer = replace(
-        draft,
-        names=person_names,
-        display_name=shown,
-        aliases=tuple(
-            clean(alias, f"aliases[{i}]", 200, violations, required=True) for i, alias in enumerate(draft.aliases)
-        ),
-        owner=clean(draft.owner, "owner", 200, violations),
-        contact_points=contacts.settled(
-            draft.contact_points, current.contact_points if current else (), "contact_points", violations
-        ),
-        addresses=tuple(each.completed(f"addresses[{i}]", violations) for i, each in enumerate(draft.addresses)),
-        external_ids=_external_ids(draft.external_ids, violations),
-        dates=tuple(each.completed(f"dates[{i}]", violations) for i, each in enumerate(draft.dates)),
-        preferences=draft.preferences.completed("preferences", violations),
-        labels=_labels(draft.labels, violations),
-    )
+    if not (draft.display_name and stays("display_name")):
+        # Names of firms may play with scripts, and a person may still be nameless.
+        person = draft.kind is CustomerKind.PERSON
+        check, required = (clean_name, False) if person else (clean, True)
+        shown = check(shown, "display_name", 200, violations, required=required)
+    derived: dict[str, object] = {"names": person_names, "display_name": shown}
+    for part, complete in _PARTS.items():
+        if not stays(part):
+            derived[part] = complete(draft, current, violations)
     violations.refuse()
-    return replace(
-        customer,
-        lifecycle=_lifecycle_of(customer),
-        search_keys=names.search_keys(customer.display_name, customer.aliases, customer.names),
-    )
+    customer = replace(draft, **cast(Any, derived))
+    named = customer.display_name, customer.aliases, customer.names
+    if current is None or not current.search_keys or named != (current.display_name, current.aliases, current.names):
+        customer = replace(customer, search_keys=names.search_keys(*named))
+    return replace(customer, lifecycle=_lifecycle_of(customer))
 
 
 def _name_of(person_names: Sequence[PersonName]) -> str:
@@ -365,6 +361,25 @@ def _labels(labels: Mapping[str, str], violations: Violations) -> dict[str, str]
         if not _SLUG.fullmatch(key):
             violations.add(f"labels[{key}]", "is no short lower-case name such as loyalty_card")
     return {key: clean(value, f"labels[{key}]", 200, violations) for key, value in labels.items()}
+
+
+_PARTS: Final[Mapping[str, Callable[[Customer, Customer | None, Violations], object]]] = {
+    "aliases": lambda draft, _, wrong: tuple(
+        clean(alias, f"aliases[{i}]", 200, wrong, required=True) for i, alias in enumerate(draft.aliases)
+    ),
+    "owner": lambda draft, _, wrong: clean(draft.owner, "owner", 200, wrong),
+    "contact_points": lambda draft, current, wrong: contacts.settled(
+        draft.contact_points, current.contact_points if current else (), "contact_points", wrong
+    ),
+    "addresses": lambda draft, _, wrong: tuple(
+        each.completed(f"addresses[{i}]", wrong) for i, each in enumerate(draft.addresses)
+    ),
+    "external_ids": lambda draft, _, wrong: _external_ids(draft.external_ids, wrong),
+    "dates": lambda draft, _, wrong: tuple(each.completed(f"dates[{i}]", wrong) for i, each in enumerate(draft.dates)),
+    "preferences": lambda draft, _, wrong: draft.preferences.completed("preferences", wrong),
+    "labels": lambda draft, _, wrong: _labels(draft.labels, wrong),
+}
+"""Part of a customer → what brings it into its canonical form."""
 
 
 def _seen_alone(error: InvalidArgument, path: str, name: str) -> InvalidArgument:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 _FAMILY_READINGS = {
@@ -31,10 +31,11 @@ def romanize(family: str, given: str) -> str:
     return " ".join(_join(part).capitalize() for part in parts if part)
 
 
-def _read(characters: str) -> list[str]:
+@lru_cache(10_000)
+def _read(characters: str) -> tuple[str, ...]:
     """One reading with tone mark for each character, as a word."""
     pypinyin = _dictionary()
-    return [str(syllable) for syllable in pypinyin.lazy_pinyin(characters, style=pypinyin.Style.TONE)]
+    return tuple(map(str, pypinyin.lazy_pinyin(characters, style=pypinyin.Style.TONE)))
 
 
 @cache

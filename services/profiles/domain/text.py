@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 from services.profiles.domain.violations import Violations
 
@@ -63,6 +64,7 @@ def clean_name(value: str, field: str, limit: int, violations: Violations, *, re
     return text
 
 
+@lru_cache(10_000)
 def script_of_letter(letter: str) -> str:
     """The ISO 15924 code of a letter's script, `Zyyy` for those we do not tell apart."""
     return _SCRIPTS.get(unicodedata.name(letter, "").partition(" ")[0], UNKNOWN_SCRIPT)
@@ -78,6 +80,8 @@ def script_of(text: str) -> str:
 
 def fold(text: str) -> str:
     """What remains of a text when case, width, diacritics, spaces and punctuation do not count."""
+    if text.isascii():
+        return "".join(filter(str.isalnum, text.lower()))
     # Folding case can compose and decomposing can bring capitals to light, so one goes on each side of the other.
     decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     return "".join(c for c in decomposed if c.isalnum()).translate(_UNDECOMPOSED)
