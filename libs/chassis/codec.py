@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
@@ -77,14 +77,13 @@ def merge(cls: type[T], current: T, message: Message, update_mask: FieldMask) ->
     paths = list(update_mask.paths) or [field.name for field, _ in message.ListFields()]
     if paths == ["*"]:
         paths = [field.name for field in descriptor.fields]
-    merged = to_proto(current, type(message))
-    touched = set()
-    for path in paths:
-        if _copy_path(message, merged, path):
-            touched.add(path.split(".", 1)[0])
-    known = {field.name for field in dataclasses.fields(cast(Any, cls))}
-    updated = from_proto(cls, merged)
-    return cast(T, replace(cast(Any, current), **{name: getattr(updated, name) for name in touched & known}))
+    named = {path.partition(".")[0] for path in paths}
+    merged = type(message)(**_written(current, _write_plan(cast(Any, type(current)), descriptor), named))
+    touched = {path.partition(".")[0] for path in paths if _copy_path(message, merged, path)}
+    reads, defaults = _read_plan(cast(Any, cls), descriptor), _defaults(cast(Any, cls))
+    values = {name: reads[name](merged) for name in touched & reads.keys()}
+    values = {name: defaults[name]() if value is MISSING else value for name, value in values.items()}
+    return cast(T, replace(cast(Any, current), **values))
 
 
 def _copy_path(source: Message, target: Message, path: str) -> bool:
@@ -123,21 +122,26 @@ def is_output_only(field: FieldDescriptor) -> bool:
 
 @cache
 def _writer(cls: type, descriptor: Descriptor) -> Callable[[Any], dict[str, Any]]:
-    plan: list[tuple[str, Callable[[Any], Any] | None]] = []
-    for name, hint in _hints(cls).items():
-        field = descriptor.fields_by_name.get(name)
-        if field is not None:
-            plan.append((name, _write_field(field, hint)))
+    plan = _write_plan(cls, descriptor)
+    return lambda value: _written(value, plan, plan)
 
-    def write(value: Any) -> dict[str, Any]:
-        out = {}
-        for name, convert in plan:
-            item = getattr(value, name)
-            if item is not None and item != ():
-                out[name] = item if convert is None else convert(item)
-        return out
 
-    return write
+@cache
+def _write_plan(cls: type, descriptor: Descriptor) -> dict[str, Callable[[Any], Any] | None]:
+    """Field → what converts it, or None for those that stay as they are."""
+    fields = descriptor.fields_by_name
+    return {name: _write_field(fields[name], hint) for name, hint in _hints(cls).items() if name in fields}
+
+
+def _written(value: Any, plan: Mapping[str, Callable[[Any], Any] | None], names: Iterable[str]) -> dict[str, Any]:
+    """The named fields of a dataclass as a message takes them; what is absent or empty is left out."""
+    out = {}
+    for name in names:
+        item = getattr(value, name, None)
+        if item is not None and item != () and name in plan:
+            convert = plan[name]
+            out[name] = item if convert is None else convert(item)
+    return out
 
 
 def _write_field(field: FieldDescriptor, hint: Any) -> Callable[[Any], Any] | None:
@@ -190,12 +194,7 @@ _WELL_KNOWN_WRITERS: Mapping[str, Callable[[Any], Any]] = {
 
 @cache
 def _reader(cls: type, descriptor: Descriptor) -> Callable[[Any], Any]:
-    plan: list[tuple[str, Callable[[Any], Any]]] = []
-    defaults = {field.name: field for field in dataclasses.fields(cls)}
-    for name, hint in _hints(cls).items():
-        field = descriptor.fields_by_name.get(name)
-        if field is not None:
-            plan.append((name, _read_field(field, hint, defaults[name])))
+    plan = _read_plan(cls, descriptor).items()
 
     def read(message: Any) -> Any:
         values = {}
@@ -206,6 +205,23 @@ def _reader(cls: type, descriptor: Descriptor) -> Callable[[Any], Any]:
         return cls(**values)
 
     return read
+
+
+@cache
+def _read_plan(cls: type, descriptor: Descriptor) -> dict[str, Callable[[Any], Any]]:
+    """Field → what reads it from the message; MISSING means its default."""
+    fields, targets = descriptor.fields_by_name, {field.name: field for field in dataclasses.fields(cls)}
+    hints = {name: hint for name, hint in _hints(cls).items() if name in fields}
+    return {name: _read_field(fields[name], hint, targets[name]) for name, hint in hints.items()}
+
+
+@cache
+def _defaults(cls: type) -> dict[str, Callable[[], Any]]:
+    """Field → what makes its default."""
+    return {
+        field.name: field.default_factory if field.default is MISSING else lambda default=field.default: default
+        for field in dataclasses.fields(cls)
+    }
 
 
 def _read_field(field: FieldDescriptor, hint: Any, target: dataclasses.Field[Any]) -> Callable[[Any], Any]:

@@ -167,7 +167,8 @@ class MongoCollection(Collection[E]):
         self.raw = database.raw[name]
 
     def _read(self, ids: Sequence[str], *, with_bookkeeping: bool = False) -> dict[str, Document]:
-        projection = None if with_bookkeeping else {"_pending": 0, "_commands": 0}
+        # A change needs to know how many events wait, never what they say.
+        projection = {"_pending.body": 0} if with_bookkeeping else {"_pending": 0, "_commands": 0}
         tenant = context.current().tenant
         with self._timed("read"):
             if len(ids) == 1:
