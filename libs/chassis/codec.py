@@ -80,9 +80,10 @@ def merge(cls: type[T], current: T, message: Message, update_mask: FieldMask) ->
     named = {path.partition(".")[0] for path in paths}
     merged = type(message)(**_written(current, _write_plan(cast(Any, type(current)), descriptor), named))
     touched = {path.partition(".")[0] for path in paths if _copy_path(message, merged, path)}
-    reads, defaults = _read_plan(cast(Any, cls), descriptor), _defaults(cast(Any, cls))
+    reads = _read_plan(cast(Any, cls), descriptor)
     values = {name: reads[name](merged) for name in touched & reads.keys()}
-    values = {name: defaults[name]() if value is MISSING else value for name, value in values.items()}
+    for name in [name for name, value in values.items() if value is MISSING]:
+        values[name] = _default(cast(Any, cls), name)
     return cast(T, replace(cast(Any, current), **values))
 
 
@@ -215,13 +216,10 @@ def _read_plan(cls: type, descriptor: Descriptor) -> dict[str, Callable[[Any], A
     return {name: _read_field(fields[name], hint, targets[name]) for name, hint in hints.items()}
 
 
-@cache
-def _defaults(cls: type) -> dict[str, Callable[[], Any]]:
-    """Field → what makes its default."""
-    return {
-        field.name: field.default_factory if field.default is MISSING else lambda default=field.default: default
-        for field in dataclasses.fields(cls)
-    }
+def _default(cls: type, name: str) -> Any:
+    """What a field is when nothing is given."""
+    field = next(field for field in dataclasses.fields(cls) if field.name == name)
+    return field.default_factory() if field.default_factory is not MISSING else field.default
 
 
 def _read_field(field: FieldDescriptor, hint: Any, target: dataclasses.Field[Any]) -> Callable[[Any], Any]:
