@@ -33,7 +33,7 @@ BYTES: Final = 4 * 1024**2
 """Bytes in one batch, give or take those of its last entity."""
 IN_FLIGHT: Final = 2
 """Batches that are published and not yet cleared: the broker writes one while we clear the other."""
-IDLE: Final = 0.05
+IDLE: Final = 0.025
 """Seconds between two looks when nothing waits."""
 _LOOK_EVERY: Final = 1.0
 _COUNTED: Final = 10_000
