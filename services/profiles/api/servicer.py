@@ -8,25 +8,27 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
-from typing import TypeVar, cast
 
 import grpc
-from google.protobuf.message import Message
 from kehu.common.v1.outcome_pb2 import RowOutcome
 from kehu.profiles.v1 import consent_pb2, contact_pb2, customer_pb2, fact_pb2, relationship_pb2, transaction_pb2
 from kehu.profiles.v1 import profiles_pb2 as pb
 from kehu.profiles.v1.profiles_pb2_grpc import ProfilesServiceServicer
 
-from libs.chassis.codec import at_path, from_proto, merge, to_proto
+from libs.chassis.codec import from_proto, merge
 from libs.chassis.domain import DomainError, E, InvalidArgument
 from libs.chassis.rpc import status_of
 from libs.chassis.store import Outcome
 from services.profiles.api.changes import History, list_changes
+from services.profiles.api.identity import IdentityApi
+from services.profiles.api.messages import answer, answers, read
 from services.profiles.api.operations import OperationsApi
 from services.profiles.application.consents import Consents
 from services.profiles.application.customers import Customers
+from services.profiles.application.duplicates import Duplicates
 from services.profiles.application.facts import Facts
 from services.profiles.application.habits import Habits
+from services.profiles.application.merges import Merges
 from services.profiles.application.relationships import Relationships
 from services.profiles.application.transactions import Row, Transactions
 from services.profiles.domain.consents import ConsentReceipt
@@ -39,8 +41,6 @@ from services.profiles.domain.transactions import Transaction
 from services.profiles.store import ProfilesStore
 
 _UUID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-M = TypeVar("M", bound=Message)
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,7 @@ class _Ending:
     end_date: date | None = None
 
 
-class ProfilesServicer(OperationsApi, ProfilesServiceServicer):
+class ProfilesServicer(IdentityApi, OperationsApi, ProfilesServiceServicer):
     """Hands requests to use-cases and their results back."""
 
     def __init__(self, store: ProfilesStore, history: History) -> None:
@@ -83,23 +83,25 @@ class ProfilesServicer(OperationsApi, ProfilesServiceServicer):
         self._facts = Facts(store)
         self._transactions = Transactions(store)
         self._habits = Habits(store)
+        self._duplicates = Duplicates(store)
+        self._merges = Merges(store)
         self._operations = store.operations
         self._history = history
 
     # ------------------------------------------------------------------------------------------------ customers
 
     def CreateCustomer(self, request: pb.CreateCustomerRequest, context: grpc.ServicerContext) -> customer_pb2.Customer:
-        draft = _read(Customer, request.customer, "customer")
-        return _answer(self._customers.create(draft), customer_pb2.Customer)
+        draft = read(Customer, request.customer, "customer")
+        return answer(self._customers.create(draft), customer_pb2.Customer)
 
     def GetCustomer(self, request: pb.GetCustomerRequest, context: grpc.ServicerContext) -> customer_pb2.Customer:
-        return _answer(self._customers.get(request.customer_id), customer_pb2.Customer)
+        return answer(self._customers.get(request.customer_id), customer_pb2.Customer)
 
     def BatchGetCustomers(
         self, request: pb.BatchGetCustomersRequest, context: grpc.ServicerContext
     ) -> pb.BatchGetCustomersResponse:
         found = self._customers.batch_get(request.customer_ids)
-        return pb.BatchGetCustomersResponse(customers=_answers(found, customer_pb2.Customer))
+        return pb.BatchGetCustomersResponse(customers=answers(found, customer_pb2.Customer))
 
     def ListCustomers(
         self, request: pb.ListCustomersRequest, context: grpc.ServicerContext
@@ -108,7 +110,7 @@ class ProfilesServicer(OperationsApi, ProfilesServiceServicer):
             filter=request.filter, order_by=request.order_by, show_deleted=request.show_deleted, request=request
         )
         return pb.ListCustomersResponse(
-            customers=_answers(page.items, customer_pb2.Customer), next_page_token=page.next_page_token
+            customers=answers(page.items, customer_pb2.Customer), next_page_token=page.next_page_token
         )
 
     def UpdateCustomer(self, request: pb.UpdateCustomerRequest, context: grpc.ServicerContext) -> customer_pb2.Customer:
@@ -116,21 +118,21 @@ class ProfilesServicer(OperationsApi, ProfilesServiceServicer):
             return merge(Customer, current, request.customer, request.update_mask)
 
         changed = self._customers.update(request.customer.id, draft, request.revision)
-        return _answer(changed, customer_pb2.Customer)
+        return answer(changed, customer_pb2.Customer)
 
     def DeleteCustomer(self, request: pb.DeleteCustomerRequest, context: grpc.ServicerContext) -> customer_pb2.Customer:
-        return _answer(self._customers.delete(request.customer_id, request.revision), customer_pb2.Customer)
+        return answer(self._customers.delete(request.customer_id, request.revision), customer_pb2.Customer)
 
     def UndeleteCustomer(
         self, request: pb.UndeleteCustomerRequest, context: grpc.ServicerContext
     ) -> customer_pb2.Customer:
-        return _answer(self._customers.undelete(request.customer_id, request.revision), customer_pb2.Customer)
+        return answer(self._customers.undelete(request.customer_id, request.revision), customer_pb2.Customer)
 
     def SearchCustomers(
         self, request: pb.SearchCustomersRequest, context: grpc.ServicerContext
     ) -> pb.SearchCustomersResponse:
         found = self._customers.search(request.query, request.page_size)
-        return pb.SearchCustomersResponse(customers=_answers(found, customer_pb2.Customer))
+        return pb.SearchCustomersResponse(customers=answers(found, customer_pb2.Customer))
 
     def LookupCustomer(
         self, request: pb.LookupCustomerRequest, context: grpc.ServicerContext
@@ -141,7 +143,7 @@ class ProfilesServicer(OperationsApi, ProfilesServiceServicer):
             spelling = from_proto(Spelling, request.contact_point)
             page = self._customers.lookup_contact_point(spelling, request)
         return pb.LookupCustomerResponse(
-            customers=_answers(page.items, customer_pb2.Customer), next_page_token=page.next_page_token
+            customers=answers(page.items, customer_pb2.Customer), next_page_token=page.next_page_token
         )
 
     def ImportCustomers(
@@ -153,8 +155,8 @@ class ProfilesServicer(OperationsApi, ProfilesServiceServicer):
     def ListCustomerChanges(
         self, request: pb.ListCustomerChangesRequest, context: grpc.ServicerContext
     ) -> pb.ListCustomerChangesResponse:
-        customer = self._customers.get(request.customer_id)
-        page = list_changes(self._history, customer.id, size=request.page_size, token=request.page_token)
+        self._customers.get(request.customer_id)
+        page = list_changes(self._history, request.customer_id, size=request.page_size, token=request.page_token)
         return pb.ListCustomerChangesResponse(changes=page.items, next_page_token=page.next_page_token)
 
     # ------------------------------------------------------------------------------------------- contact points
@@ -162,9 +164,9 @@ class ProfilesServicer(OperationsApi, ProfilesServiceServicer):
     def AddContactPoint(
         self, request: contact_pb2.AddContactPointRequest, context: grpc.ServicerContext
     ) -> customer_pb2.Customer:
-        point = _read(ContactPoint, request.contact_point, "contact_point")
+        point = read(ContactPoint, request.contact_point, "contact_point")
         changed = self._customers.add_contact_point(request.customer_id, point, request.revision)
-        return _answer(changed, customer_pb2.Customer)
+        return answer(changed, customer_pb2.Customer)
 
     def VerifyContactPoint(
         self, request: contact_pb2.VerifyContactPointRequest, context: grpc.ServicerContext
@@ -173,41 +175,41 @@ class ProfilesServicer(OperationsApi, ProfilesServiceServicer):
         changed = self._customers.verify_contact_point(
             request.customer_id, spelling, how.method, how.verify_time, request.revision
         )
-        return _answer(changed, customer_pb2.Customer)
+        return answer(changed, customer_pb2.Customer)
 
     def ReportContactPoint(
         self, request: contact_pb2.ReportContactPointRequest, context: grpc.ServicerContext
     ) -> customer_pb2.Customer:
         spelling, report = from_proto(Spelling, request), from_proto(_Report, request)
         changed = self._customers.report_contact_point(request.customer_id, spelling, report.status, request.revision)
-        return _answer(changed, customer_pb2.Customer)
+        return answer(changed, customer_pb2.Customer)
 
     def RemoveContactPoint(
         self, request: contact_pb2.RemoveContactPointRequest, context: grpc.ServicerContext
     ) -> customer_pb2.Customer:
         spelling = from_proto(Spelling, request)
         changed = self._customers.remove_contact_point(request.customer_id, spelling, request.revision)
-        return _answer(changed, customer_pb2.Customer)
+        return answer(changed, customer_pb2.Customer)
 
     def GetContactHabits(
         self, request: contact_pb2.GetContactHabitsRequest, context: grpc.ServicerContext
     ) -> contact_pb2.ContactHabits:
-        return _answer(self._habits.get(request.customer_id), contact_pb2.ContactHabits)
+        return answer(self._habits.get(request.customer_id), contact_pb2.ContactHabits)
 
     # ------------------------------------------------------------------------------------- relationships, facts
 
     def AddRelationship(
         self, request: relationship_pb2.AddRelationshipRequest, context: grpc.ServicerContext
     ) -> relationship_pb2.Relationship:
-        draft = _read(Relationship, request.relationship, "relationship")
-        return _answer(self._relationships.add(draft), relationship_pb2.Relationship)
+        draft = read(Relationship, request.relationship, "relationship")
+        return answer(self._relationships.add(draft), relationship_pb2.Relationship)
 
     def EndRelationship(
         self, request: relationship_pb2.EndRelationshipRequest, context: grpc.ServicerContext
     ) -> relationship_pb2.Relationship:
         last_day = from_proto(_Ending, request).end_date
         ended = self._relationships.end(request.relationship_id, last_day, request.revision)
-        return _answer(ended, relationship_pb2.Relationship)
+        return answer(ended, relationship_pb2.Relationship)
 
     def ListRelationships(
         self, request: relationship_pb2.ListRelationshipsRequest, context: grpc.ServicerContext
@@ -217,31 +219,31 @@ class ProfilesServicer(OperationsApi, ProfilesServiceServicer):
             request.customer_id, side=view.direction, filter=request.filter, on=view.on_date, request=request
         )
         return relationship_pb2.ListRelationshipsResponse(
-            relationships=_answers(page.items, relationship_pb2.Relationship), next_page_token=page.next_page_token
+            relationships=answers(page.items, relationship_pb2.Relationship), next_page_token=page.next_page_token
         )
 
     def RecordFact(self, request: fact_pb2.RecordFactRequest, context: grpc.ServicerContext) -> fact_pb2.PersonalFact:
-        return _answer(self._facts.record(_read(PersonalFact, request.fact, "fact")), fact_pb2.PersonalFact)
+        return answer(self._facts.record(read(PersonalFact, request.fact, "fact")), fact_pb2.PersonalFact)
 
     def ListFacts(
         self, request: fact_pb2.ListFactsRequest, context: grpc.ServicerContext
     ) -> fact_pb2.ListFactsResponse:
         page = self._facts.list(request.customer_id, request)
         return fact_pb2.ListFactsResponse(
-            facts=_answers(page.items, fact_pb2.PersonalFact), next_page_token=page.next_page_token
+            facts=answers(page.items, fact_pb2.PersonalFact), next_page_token=page.next_page_token
         )
 
     def RemoveFact(self, request: fact_pb2.RemoveFactRequest, context: grpc.ServicerContext) -> fact_pb2.PersonalFact:
-        return _answer(self._facts.remove(request.fact_id, request.revision), fact_pb2.PersonalFact)
+        return answer(self._facts.remove(request.fact_id, request.revision), fact_pb2.PersonalFact)
 
     # -------------------------------------------------------------------------------------------------- consent
 
     def RecordConsent(
         self, request: consent_pb2.RecordConsentRequest, context: grpc.ServicerContext
     ) -> consent_pb2.ConsentReceipt:
-        proposal = _read(ConsentReceipt, request.receipt, "receipt")
+        proposal = read(ConsentReceipt, request.receipt, "receipt")
         receipt = self._consents.record(request.customer_id, proposal, within="receipt")
-        return _answer(receipt, consent_pb2.ConsentReceipt)
+        return answer(receipt, consent_pb2.ConsentReceipt)
 
     def WithdrawConsent(
         self, request: consent_pb2.WithdrawConsentRequest, context: grpc.ServicerContext
@@ -256,28 +258,28 @@ class ProfilesServicer(OperationsApi, ProfilesServiceServicer):
             proof_ref=request.proof_ref,
         )
         receipt = self._consents.record(request.customer_id, from_proto(ConsentReceipt, refusal), within="")
-        return _answer(receipt, consent_pb2.ConsentReceipt)
+        return answer(receipt, consent_pb2.ConsentReceipt)
 
     def ListConsentReceipts(
         self, request: consent_pb2.ListConsentReceiptsRequest, context: grpc.ServicerContext
     ) -> consent_pb2.ListConsentReceiptsResponse:
         page = self._consents.list(request.customer_id, request)
         return consent_pb2.ListConsentReceiptsResponse(
-            receipts=_answers(page.items, consent_pb2.ConsentReceipt), next_page_token=page.next_page_token
+            receipts=answers(page.items, consent_pb2.ConsentReceipt), next_page_token=page.next_page_token
         )
 
     def VerifyConsentChain(
         self, request: consent_pb2.VerifyConsentChainRequest, context: grpc.ServicerContext
     ) -> consent_pb2.VerifyConsentChainResponse:
         check = self._consents.verify_chain(request.customer_id)
-        return _answer(check, consent_pb2.VerifyConsentChainResponse)
+        return answer(check, consent_pb2.VerifyConsentChainResponse)
 
     def CheckSendPermission(
         self, request: consent_pb2.CheckSendPermissionRequest, context: grpc.ServicerContext
     ) -> consent_pb2.SendPermission:
         question = from_proto(SendQuestion, request)
         permission = self._consents.check_send_permission(request.customer_id, question)
-        return _answer(permission, consent_pb2.SendPermission)
+        return answer(permission, consent_pb2.SendPermission)
 
     # --------------------------------------------------------------------------------------------- transactions
 
@@ -295,43 +297,27 @@ class ProfilesServicer(OperationsApi, ProfilesServiceServicer):
     ) -> transaction_pb2.ListTransactionsResponse:
         page = self._transactions.list(request.customer_id, filter=request.filter, request=request)
         return transaction_pb2.ListTransactionsResponse(
-            transactions=_answers(page.items, transaction_pb2.Transaction), next_page_token=page.next_page_token
+            transactions=answers(page.items, transaction_pb2.Transaction), next_page_token=page.next_page_token
         )
 
     def GetTransactionSummary(
         self, request: transaction_pb2.GetTransactionSummaryRequest, context: grpc.ServicerContext
     ) -> transaction_pb2.TransactionSummary:
-        return _answer(self._transactions.summary(request.customer_id), transaction_pb2.TransactionSummary)
-
-
-def _answer(value: object, message: type[M]) -> M:
-    return cast(M, to_proto(value, message))
-
-
-def _answers(values: Iterable[object], message: type[M]) -> list[M]:
-    return [_answer(value, message) for value in values]
-
-
-def _read(cls: type[T], message: Message, field: str) -> T:
-    """The value of a field of a request; complaints name the field."""
-    try:
-        return from_proto(cls, message)
-    except InvalidArgument as error:
-        raise at_path(field, error) from None
+        return answer(self._transactions.summary(request.customer_id), transaction_pb2.TransactionSummary)
 
 
 def _draft(row: pb.ImportCustomersRequest.Row) -> Customer:
     if not _UUID.fullmatch(row.request_id):
         raise InvalidArgument.field("request_id", f"{row.request_id!r} is no UUID; a repeat could not be recognised")
-    return _read(Customer, row.customer, "customer")
+    return read(Customer, row.customer, "customer")
 
 
 def _row(row: transaction_pb2.RecordTransactionsRequest.Row) -> Row | DomainError:
     """A row, or why it cannot be read: it must not spoil its neighbours."""
     try:
         return Row(
-            _read(Transaction, row.transaction, "transaction"),
-            _read(ExternalId, row.customer_external_id, "customer_external_id")
+            read(Transaction, row.transaction, "transaction"),
+            read(ExternalId, row.customer_external_id, "customer_external_id")
             if row.HasField("customer_external_id")
             else None,
         )

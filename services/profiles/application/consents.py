@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from libs.chassis import context, identity
 from libs.chassis.paging import Page
-from services.profiles.domain.consents import ChainCheck, ConsentReceipt, check_chain
+from services.profiles.domain.consents import ChainCheck, ConsentReceipt, ConsentState, check_chain
 from services.profiles.domain.customers import ConsentChanged
 from services.profiles.domain.permission import Sending, SendPermission, SendQuestion
 from services.profiles.store import ListRequest, ProfilesStore
@@ -28,7 +28,7 @@ class Consents:
 
     def list(self, customer_id: str, request: ListRequest) -> Page[ConsentReceipt]:
         """A page of receipts, the newest first."""
-        self._store.customers.get(customer_id)
+        self._store.customers.get(customer_id)  # Receipts stay with the id that they were recorded for.
         return self._store.list_receipts(customer_id, request)
 
     def verify_chain(self, customer_id: str) -> ChainCheck:
@@ -38,7 +38,7 @@ class Consents:
 
     def check_send_permission(self, customer_id: str, question: SendQuestion) -> SendPermission:
         """Whether a message may be sent, with every reason that speaks against it."""
-        customer = self._store.customers.get(customer_id)
+        customer = self._store.customer(customer_id)
         return Sending.to(customer, question).permission(question.send_time or identity.now())
 
     def _append(self, customer_id: str, proposal: ConsentReceipt, within: str) -> ConsentReceipt:
@@ -47,10 +47,12 @@ class Consents:
         repeated = receipts.find_by_id(receipt_id)
         if repeated is not None:
             return receipts.insert((repeated, []))  # Refuses a request_id that came with another request.
-        customer = customers.get(customer_id)
+        # A refusal is never refused: it counts for who lives on.
+        refuses = proposal.state is ConsentState.DENIED
+        customer = self._store.customer(customer_id) if refuses else self._store.writable_customer(customer_id)
         signed = replace(proposal, id=receipt_id, recorder=context.current().actor)
         decided, receipt = customer.with_consent(signed, identity.now(), within)
         stored = receipts.insert((receipt, []))
-        told = ConsentChanged(customer_id=customer_id, receipt=stored, customer=decided)
-        customers.update(customer_id, lambda _: (decided, [told]), revision=customer.revision)
+        told = ConsentChanged(customer_id=customer.id, receipt=stored, customer=decided)
+        customers.update(customer.id, lambda _: (decided, [told]), revision=customer.revision)
         return stored

@@ -36,12 +36,12 @@ class Customers:
         return insert_rows(self._customers, keyed, lambda read: read().created())
 
     def get(self, id: str) -> Customer:
-        """One customer, live or deleted."""
-        return self._customers.get(id)
+        """One customer, live or deleted; who lives on, when it was merged."""
+        return self._store.customer(id)
 
     def batch_get(self, ids: Sequence[str]) -> list[Customer]:
-        """Several customers in the order asked for."""
-        return self._customers.batch_get(ids)
+        """Several customers in the order asked for, survivors in the place of those who were merged."""
+        return self._store.customers_of(ids)
 
     def list(self, *, filter: str, order_by: str, show_deleted: bool, request: ListRequest) -> Page[Customer]:
         """A page of customers that meet a filter."""

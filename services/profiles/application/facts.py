@@ -18,15 +18,15 @@ class Facts:
 
     def record(self, draft: PersonalFact) -> PersonalFact:
         """The fact that a draft describes; the caller becomes its author."""
-        self._store.customers.get(draft.customer_id)
+        self._store.writable_customer(draft.customer_id)
         signed = replace(draft, id=self._store.facts.next_id())
         return self._store.facts.insert(signed.recorded(context.current().actor, identity.now()))
 
     def list(self, customer_id: str, request: ListRequest) -> Page[PersonalFact]:
         """A page of facts, the newest first, without those that the caller may not read."""
-        self._store.customers.get(customer_id)
+        customer = self._store.customer(customer_id)
         caller = context.current()
-        page = self._store.list_facts(customer_id, request)
+        page = self._store.list_facts(customer.group, request)
         readable = [fact for fact in page.items if fact.is_readable_by(caller.actor, caller.scopes)]
         return Page(readable, page.next_page_token)
 

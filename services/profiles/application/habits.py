@@ -17,9 +17,9 @@ class Habits:
 
     def get(self, customer_id: str) -> ContactHabits:
         """The habits of a customer, with hours in the customer's time zone."""
-        customer = self._store.customers.get(customer_id)
-        record = self._store.contacts.find_by_id(customer_id) or ContactRecord(id=customer_id)
-        return record.habits(customer.preferences.time_zone)
+        customer = self._store.customer(customer_id)
+        records = self._store.contact_records(customer.group)
+        return ContactRecord.of(customer.id, records).habits(customer.preferences.time_zone)
 
     def learn(self, contacts: Iterable[tuple[str, Contact]]) -> None:
         """Take in contacts, each with the id of its customer; late, repeated and out of order as they may come."""

@@ -33,11 +33,13 @@ class Relationships:
         self, customer_id: str, *, side: Side, filter: str, on: date | None, request: ListRequest
     ) -> Page[Relationship]:
         """A page of relationships with the customer on one side."""
-        self._store.customers.get(customer_id)
-        return self._store.list_relationships(customer_id, side=side, filter=filter, on=on, request=request)
+        customer = self._store.customer(customer_id)
+        return self._store.list_relationships(customer.group, side=side, filter=filter, on=on, request=request)
 
     def _add(self, draft: Relationship) -> Relationship:
         left, right = self._store.customers.batch_get([draft.from_customer_id, draft.to_customer_id])
+        left.require_unmerged()
+        right.require_unmerged()
         return self._store.relationships.insert(draft.added(left, right))
 
     def _add_line(self, draft: Relationship) -> Relationship:

@@ -50,14 +50,13 @@ class Transactions:
 
     def list(self, customer_id: str, *, filter: str, request: ListRequest) -> Page[Transaction]:
         """A page of transactions, the latest occurrence first."""
-        self._store.customers.get(customer_id)
-        return self._store.list_transactions(customer_id, filter=filter, request=request)
+        customer = self._store.customer(customer_id)
+        return self._store.list_transactions(customer.group, filter=filter, request=request)
 
     def summary(self, customer_id: str) -> TransactionSummary:
         """What all transactions of a customer come to."""
-        self._store.customers.get(customer_id)
-        found = self._store.summaries.find_by_id(customer_id)
-        return found or TransactionSummary(id=customer_id, customer_id=customer_id)
+        customer = self._store.customer(customer_id)
+        return TransactionSummary.of(customer.id, self._store.transaction_summaries(customer.group))
 
     def sum_up(self, transactions: Sequence[Transaction]) -> None:
         """Add recorded transactions to the summaries of their customers; who bought becomes active.
@@ -68,15 +67,17 @@ class Transactions:
         for transaction in transactions:
             theirs.setdefault(transaction.customer_id, []).append(transaction)
         self._store.summaries.fold([(id, _adding(id, each)) for id, each in theirs.items()])
-        buyers = {each.customer_id for each in transactions if each.type is TransactionType.SALE}
+        sold_to = {each.customer_id for each in transactions if each.type is TransactionType.SALE}
+        buyers = {each.id for each in self._store.customers_of(sorted(sold_to))}
         self._store.customers.fold([(id, _activating(id)) for id in sorted(buyers)])
 
 
-def _customer_of(row: Row, owners: dict[ExternalId, Customer], known: set[str]) -> str:
+def _customer_of(row: Row, owners: dict[ExternalId, Customer], known: dict[str, Customer]) -> str:
     external_id, id = row.customer_external_id, row.transaction.customer_id
     if external_id is None:
         if id not in known:
             raise NotFound("Customer", id)
+        known[id].require_unmerged()
         return id
     if id:
         raise InvalidArgument.field("customer_external_id", "stands beside transaction.customer_id; give one of them")

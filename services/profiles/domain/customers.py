@@ -22,7 +22,7 @@ from services.profiles.domain.violations import Violations
 KEPT_AFTER_DELETION = timedelta(days=30)
 """How long a deleted customer can be restored."""
 _SLUG = re.compile("[a-z][a-z0-9_.-]{0,62}")
-_MOST = {
+MOST = {
     "names": 20,
     "aliases": 20,
     "contact_points": 50,
@@ -133,13 +133,37 @@ class Customer(Entity):
     consent: ConsentHead = field(default_factory=ConsentHead)
     search_keys: tuple[str, ...] = ()
     """Folded beginnings of names under which the customer is found: derived, never sent, none while deleted."""
+    merged_into: str = ""
+    """The customer who lives on in place of this one; also then it counts as deleted."""
+    merged_ids: tuple[str, ...] = ()
+    """All who were merged into this one, directly or by way of others."""
+    merge_epoch: int = 0
+    """The number of the last merge or unmerge that changed where the id leads; 0 when there was none."""
+
+    @property
+    def canonical_id(self) -> str:
+        """The id of the customer who lives on."""
+        return self.merged_into or self.id
+
+    @property
+    def group(self) -> tuple[str, ...]:
+        """All ids under which things were recorded that belong to this customer."""
+        return (self.id, *self.merged_ids)
 
     # ------------------------------------------------------------------------------------ birth, change and death
 
     def created(self) -> Change[Customer]:
         """The customer that a caller's draft describes; what only we may set starts fresh."""
         draft = replace(
-            self, delete_time=None, purge_time=None, lifecycle=Lifecycle.VISITOR, consent=ConsentHead(), search_keys=()
+            self,
+            delete_time=None,
+            purge_time=None,
+            lifecycle=Lifecycle.VISITOR,
+            consent=ConsentHead(),
+            search_keys=(),
+            merged_into="",
+            merged_ids=(),
+            merge_epoch=0,
         )
         customer = _completed(draft, None)
         return customer, [CustomerCreated(customer=customer)]
@@ -160,6 +184,7 @@ class Customer(Entity):
 
     def deleted(self, at: datetime) -> Change[Customer]:
         """Deleted, to be purged after `KEPT_AFTER_DELETION`."""
+        self.require_unmerged()
         if self.delete_time is not None:
             raise NotFound("live customer", self.id)
         gone = replace(self, delete_time=at, purge_time=at + KEPT_AFTER_DELETION, search_keys=())
@@ -167,6 +192,7 @@ class Customer(Entity):
 
     def undeleted(self, at: datetime) -> Change[Customer]:
         """Live again."""
+        self.require_unmerged()
         if self.delete_time is None:
             raise AlreadyExists(f"customer {self.id} is not deleted", id=self.id)
         if self.purge_time is not None and at >= self.purge_time:
@@ -259,7 +285,18 @@ class Customer(Entity):
     def _changed(self, customer: Customer) -> Change[Customer]:
         return (self, []) if customer == self else (customer, [CustomerUpdated(customer=customer)])
 
+    def require_unmerged(self) -> None:
+        """Refuse a write to a customer who was merged, and name who lives on."""
+        if self.merged_into:
+            raise FailedPrecondition(
+                f"customer {self.id} was merged into {self.merged_into}; write to that one",
+                reason="CUSTOMER_MERGED",
+                id=self.id,
+                survivor_id=self.merged_into,
+            )
+
     def _require_live(self) -> None:
+        self.require_unmerged()
         if self.delete_time is not None:
             raise FailedPrecondition(f"customer {self.id} is deleted; undelete it first", id=self.id)
 
@@ -311,7 +348,7 @@ def _completed(draft: Customer, current: Customer | None) -> Customer:
     def stays(part: str) -> bool:
         return current is not None and getattr(draft, part) == getattr(current, part)
 
-    for path, most in _MOST.items():
+    for path, most in MOST.items():
         if len(getattr(draft, path)) > most:
             violations.add(path, f"has {len(getattr(draft, path))} entries; at most {most} are allowed")
     violations.refuse()  # Before anything is done for each of too many.

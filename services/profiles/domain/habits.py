@@ -60,6 +60,23 @@ class ContactRecord(Entity):
     last_inbound_time: datetime | None = None
     last_outbound_time: datetime | None = None
 
+    @classmethod
+    def of(cls, customer_id: str, records: Iterable[ContactRecord]) -> ContactRecord:
+        """The record of a customer of whom there are records under several ids, or none."""
+        joint = cls(id=customer_id)
+        for each in records:
+            joint = joint.plus(each.recent)
+            uses = {use.channel: use.time for use in joint.last_uses}
+            for use in each.last_uses:
+                uses[use.channel] = max(uses.get(use.channel, use.time), use.time)
+            joint = replace(
+                joint,
+                last_uses=tuple(LastUse(channel=channel, time=time) for channel, time in sorted(uses.items())),
+                last_inbound_time=_later(joint.last_inbound_time, each.last_inbound_time),
+                last_outbound_time=_later(joint.last_outbound_time, each.last_outbound_time),
+            )
+        return joint
+
     def plus(self, contacts: Iterable[Contact]) -> ContactRecord:
         """With more contacts. What is told again about an interaction replaces what was known."""
         known = {contact.id: contact for contact in self.recent}
@@ -135,3 +152,7 @@ class ContactHabits:
     usual_hours: tuple[HourUse, ...]
     time_zone: str
     recent_count: int
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max((time for time in (one, other) if time is not None), default=None)

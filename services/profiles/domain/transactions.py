@@ -141,6 +141,28 @@ class TransactionSummary(Entity):
     totals: tuple[Total, ...] = ()
     """By currency and type."""
 
+    @classmethod
+    def of(cls, customer_id: str, summaries: Iterable[TransactionSummary]) -> TransactionSummary:
+        """The summary of a customer of whom there are summaries under several ids, or none."""
+        totals: dict[tuple[str, TransactionType], Total] = {}
+        first, last, count = [], [], 0
+        for each in summaries:
+            first += [each.first_time] if each.first_time else []
+            last += [each.last_time] if each.last_time else []
+            count += each.count
+            for total in each.totals:
+                key = total.amount.currency_code, total.type
+                known = totals.get(key, replace(total, amount=replace(total.amount, minor_units=0), count=0))
+                totals[key] = replace(known, amount=known.amount + total.amount, count=known.count + total.count)
+        return cls(
+            id=customer_id,
+            customer_id=customer_id,
+            count=count,
+            first_time=min(first, default=None),
+            last_time=max(last, default=None),
+            totals=tuple(total for _, total in sorted(totals.items())),
+        )
+
     def plus(self, transactions: Iterable[Transaction]) -> TransactionSummary:
         """With more transactions, in any order of their times."""
         totals = {(total.amount.currency_code, total.type): total for total in self.totals}

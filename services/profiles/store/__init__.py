@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection as Group
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
-from typing import Protocol, cast
+from typing import cast
 
 from google.protobuf.message import Message
 
@@ -21,6 +21,8 @@ from services.profiles.domain.facts import PersonalFact
 from services.profiles.domain.habits import ContactRecord
 from services.profiles.domain.relationships import Relationship, RelationshipType, ReportingLines, Side
 from services.profiles.domain.transactions import Transaction, TransactionSummary, TransactionType
+from services.profiles.store.identity import IdentityStore
+from services.profiles.store.requests import ListRequest as ListRequest
 
 CUSTOMERS = (
     Index(("-create_time",)),
@@ -55,13 +57,6 @@ _MOST_LINES = 5000
 """Reporting lines of one level of a hierarchy."""
 
 
-class ListRequest(Protocol):
-    """Any request for a list: how much is wanted, and after which page."""
-
-    page_size: int
-    page_token: str
-
-
 class ProfilesStore:
     """The collections of the service and the questions asked of them."""
 
@@ -75,9 +70,32 @@ class ProfilesStore:
         self.transactions = database.collection(Transaction, "transactions", indexes=TRANSACTIONS)
         self.summaries = database.collection(TransactionSummary, "transaction_summaries", publishes=False)
         self.contacts = database.collection(ContactRecord, "contact_records", publishes=False)
+        self.identity = IdentityStore(database)
         self.operations = Operations(database)
 
     # ------------------------------------------------------------------------------------------------ customers
+
+    def customer(self, id: str) -> Customer:
+        """The customer that an id leads to: who lives on, when it was merged."""
+        found = self.customers.get(id)
+        return self.customers.get(found.merged_into) if found.merged_into else found
+
+    def customers_of(self, ids: Sequence[str]) -> list[Customer]:
+        """The customers that ids lead to, in their order."""
+        found = self.customers.batch_get(ids)
+        lives_on = sorted({each.merged_into for each in found if each.merged_into})
+        survivors = {each.id: each for each in self.customers.batch_get(lives_on)} if lives_on else {}
+        return [survivors.get(each.merged_into, each) for each in found]
+
+    def writable_customer(self, id: str) -> Customer:
+        """The customer; refused when it was merged."""
+        found = self.customers.get(id)
+        found.require_unmerged()
+        return found
+
+    def live_customers(self, ids: Group[str]) -> list[Customer]:
+        """Those of the ids whose customer lives, in any order."""
+        return self.customers.find(all_of(field("_id").one_of(sorted(ids)), LIVE), limit=len(ids)) if ids else []
 
     def list_customers(self, *, filter: str, order_by: str, show_deleted: bool, request: ListRequest) -> Page[Customer]:
         """Customers that meet an AIP-160 filter."""
@@ -114,9 +132,9 @@ class ProfilesStore:
         ]
         return {each: customer for customer in found for each in customer.external_ids if each in ids}
 
-    def known_customers(self, ids: Group[str]) -> set[str]:
-        """Those of the ids that belong to a customer."""
-        return {customer.id for customer in self.customers.find(field("_id").one_of(list(ids)), limit=_BATCH)}
+    def known_customers(self, ids: Group[str]) -> dict[str, Customer]:
+        """The customers of those of the ids that belong to one."""
+        return {customer.id: customer for customer in self.customers.find(field("_id").one_of(list(ids)), limit=_BATCH)}
 
     # ------------------------------------------------------------------------------------------------- consent
 
@@ -136,11 +154,11 @@ class ProfilesStore:
     # ------------------------------------------------------------------------------------------- relationships
 
     def list_relationships(
-        self, customer_id: str, *, side: Side, filter: str, on: date | None, request: ListRequest
+        self, customer_ids: Sequence[str], *, side: Side, filter: str, on: date | None, request: ListRequest
     ) -> Page[Relationship]:
-        """Relationships with the customer on one side, perhaps only those that last on a day."""
+        """Relationships with a customer, under any of its ids, on one side, perhaps only those that last on a day."""
         where = all_of(
-            field(f"{side.lower()}_customer_id") == customer_id,
+            field(f"{side.lower()}_customer_id").one_of(customer_ids),
             parse(filter, RELATIONSHIP_FILTER),
             _lasts(on) if on else None,
         )
@@ -153,13 +171,21 @@ class ProfilesStore:
 
     # ------------------------------------------------------------------------------------- facts, transactions
 
-    def list_facts(self, customer_id: str, request: ListRequest) -> Page[PersonalFact]:
-        """The facts about a customer that were not removed, the newest first."""
-        return _page(self.facts, all_of(field("customer_id") == customer_id, LIVE), "-create_time", request)
+    def contact_records(self, customer_ids: Sequence[str]) -> list[ContactRecord]:
+        """What is known of the contacts with a customer, under each of its ids."""
+        return self.contacts.find(field("_id").one_of(customer_ids), limit=len(customer_ids))
 
-    def list_transactions(self, customer_id: str, *, filter: str, request: ListRequest) -> Page[Transaction]:
-        """The transactions of a customer, the latest occurrence first."""
-        where = all_of(field("customer_id") == customer_id, parse(filter, TRANSACTION_FILTER))
+    def transaction_summaries(self, customer_ids: Sequence[str]) -> list[TransactionSummary]:
+        """What the transactions of a customer come to, under each of its ids."""
+        return self.summaries.find(field("_id").one_of(customer_ids), limit=len(customer_ids))
+
+    def list_facts(self, customer_ids: Sequence[str], request: ListRequest) -> Page[PersonalFact]:
+        """The facts about a customer, under any of its ids, that were not removed, the newest first."""
+        return _page(self.facts, all_of(field("customer_id").one_of(customer_ids), LIVE), "-create_time", request)
+
+    def list_transactions(self, customer_ids: Sequence[str], *, filter: str, request: ListRequest) -> Page[Transaction]:
+        """The transactions of a customer, under any of its ids, the latest occurrence first."""
+        where = all_of(field("customer_id").one_of(customer_ids), parse(filter, TRANSACTION_FILTER))
         return _page(self.transactions, where, "-occurred_time", request)
 
 

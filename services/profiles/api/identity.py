@@ -1,0 +1,95 @@
+"""The methods of ProfilesService about who is who: duplicates and merges."""
+# ruff: noqa: ARG002, N802  (grpc decides the names and the arguments of the methods)
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import grpc
+from kehu.profiles.v1 import customer_pb2
+from kehu.profiles.v1 import identity_pb2 as pb
+
+from libs.chassis.codec import from_proto
+from services.profiles.api.messages import answer, answers, read
+from services.profiles.application.duplicates import Duplicates
+from services.profiles.application.merges import Merges, Wish
+from services.profiles.domain.customers import Customer
+from services.profiles.domain.duplicates import Decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Verdict:
+    """The part of `DecideDuplicateCandidateRequest` that says what."""
+
+    decision: Decision
+
+
+class IdentityApi:
+    """Finding duplicates, merging and unmerging."""
+
+    _duplicates: Duplicates
+    _merges: Merges
+
+    def FindDuplicates(
+        self, request: pb.FindDuplicatesRequest, context: grpc.ServicerContext
+    ) -> pb.FindDuplicatesResponse:
+        if request.WhichOneof("subject") == "draft":
+            found = self._duplicates.find_for_draft(read(Customer, request.draft, "draft"))
+        else:
+            found = self._duplicates.find(request.customer_id)
+        return pb.FindDuplicatesResponse(
+            duplicates=[
+                pb.FindDuplicatesResponse.Duplicate(
+                    customer=answer(customer, customer_pb2.Customer), match=answer(match, pb.Match)
+                )
+                for customer, match in found.duplicates
+            ],
+            compared_count=found.compared_count,
+            crowded_count=found.crowded_count,
+        )
+
+    def ListDuplicateCandidates(
+        self, request: pb.ListDuplicateCandidatesRequest, context: grpc.ServicerContext
+    ) -> pb.ListDuplicateCandidatesResponse:
+        page = self._duplicates.list(request.customer_id, filter=request.filter, request=request)
+        return pb.ListDuplicateCandidatesResponse(
+            duplicate_candidates=answers(page.items, pb.DuplicateCandidate), next_page_token=page.next_page_token
+        )
+
+    def DecideDuplicateCandidate(
+        self, request: pb.DecideDuplicateCandidateRequest, context: grpc.ServicerContext
+    ) -> pb.DuplicateCandidate:
+        decision = from_proto(_Verdict, request).decision
+        decided = self._duplicates.decide(request.candidate_id, decision, request.reason, request.revision)
+        return answer(decided, pb.DuplicateCandidate)
+
+    def PreviewMerge(self, request: pb.PreviewMergeRequest, context: grpc.ServicerContext) -> pb.PreviewMergeResponse:
+        return answer(self._merges.preview(from_proto(Wish, request)), pb.PreviewMergeResponse)
+
+    def MergeCustomers(
+        self, request: pb.MergeCustomersRequest, context: grpc.ServicerContext
+    ) -> pb.MergeCustomersResponse:
+        merge, survivor = self._merges.merge(from_proto(Wish, request), request.reason, dict(request.revisions))
+        return pb.MergeCustomersResponse(
+            merge=answer(merge, pb.MergeRecord), customer=answer(survivor, customer_pb2.Customer)
+        )
+
+    def UnmergeCustomers(
+        self, request: pb.UnmergeCustomersRequest, context: grpc.ServicerContext
+    ) -> pb.UnmergeCustomersResponse:
+        merge, customers = self._merges.unmerge(request.merge_id, request.reason)
+        return pb.UnmergeCustomersResponse(
+            merge=answer(merge, pb.MergeRecord), customers=answers(customers, customer_pb2.Customer)
+        )
+
+    def ListMerges(self, request: pb.ListMergesRequest, context: grpc.ServicerContext) -> pb.ListMergesResponse:
+        page = self._merges.list(request.customer_id, request)
+        return pb.ListMergesResponse(merges=answers(page.items, pb.MergeRecord), next_page_token=page.next_page_token)
+
+    def ResolveCanonicalIds(
+        self, request: pb.ResolveCanonicalIdsRequest, context: grpc.ServicerContext
+    ) -> pb.ResolveCanonicalIdsResponse:
+        resolved = self._merges.resolve(request.customer_ids)
+        return pb.ResolveCanonicalIdsResponse(
+            canonical_ids=answers(resolved, pb.ResolveCanonicalIdsResponse.CanonicalId)
+        )
