@@ -2,10 +2,42 @@
 
 from __future__ import annotations
 
-from libs.chassis.operations import OperationKind
+from collections.abc import Callable
+
+from google.protobuf.message import Message
+from kehu.profiles.v1 import worth_pb2 as worth
+
+from libs.chassis.codec import to_proto
+from libs.chassis.operations import Job, OperationKind
+from services.profiles.application.worth.loyalty import Loyalty
+from services.profiles.application.worth.rfm import RfmScores
+from services.profiles.application.worth.tiers import TierEvaluations
+from services.profiles.application.worth.value import Value
 from services.profiles.store import ProfilesStore
 
 
-def operations(_store: ProfilesStore) -> list[OperationKind]:
+def operations(store: ProfilesStore) -> list[OperationKind]:
     """Every kind of long work of the service."""
-    return []
+    return [
+        OperationKind(
+            name="evaluate_tiers",
+            request=worth.EvaluateTiersRequest,
+            run=_telling(worth.EvaluateTiersResult, TierEvaluations(store).run),
+        ),
+        OperationKind(
+            name="compute_rfm", request=worth.ComputeRfmRequest, run=_telling(worth.RfmTable, RfmScores(store).run)
+        ),
+        OperationKind(
+            name="fit_clv_model", request=worth.FitClvModelRequest, run=_telling(worth.ClvModel, Value(store).run)
+        ),
+        OperationKind(
+            name="compute_loyalty_measures",
+            request=worth.ComputeLoyaltyMeasuresRequest,
+            run=_telling(worth.ComputeLoyaltyMeasuresResult, Loyalty(store).run),
+        ),
+    ]
+
+
+def _telling(message: type[Message], run: Callable[[Job], object]) -> Callable[[Job], Message]:
+    """The function of a job, with its result as a message."""
+    return lambda job: to_proto(run(job), message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import cast
 
 from kehu.interactions.v1 import events_pb2 as interactions
@@ -10,9 +11,11 @@ from kehu.profiles.v1 import events_pb2 as profiles
 
 from libs.chassis.codec import from_proto
 from libs.chassis.inbox import Received, Subscription
+from libs.chassis.timers import Timer
 from services.profiles.application.duplicates import Duplicates
 from services.profiles.application.habits import Habits
 from services.profiles.application.transactions import Transactions
+from services.profiles.application.worth.tiers import Tiers
 from services.profiles.domain.habits import Contact
 from services.profiles.domain.transactions import Transaction
 from services.profiles.store import ProfilesStore
@@ -29,6 +32,11 @@ COMPARED = frozenset(
     {"display_name", "names", "contact_points", "addresses", "external_ids", "dates", "delete_time", "merged_into"}
 )
 """The fields of a customer that tell whom it may be the same as."""
+
+
+def timers(store: ProfilesStore) -> list[Timer]:
+    """Everything that the clock sets off."""
+    return [Timer(name="tier_overrides", every=timedelta(minutes=1), run=Tiers(store).expire_overrides)]
 
 
 def subscriptions(store: ProfilesStore) -> list[Subscription]:

@@ -23,6 +23,7 @@ from services.profiles.api.changes import History, list_changes
 from services.profiles.api.identity import IdentityApi
 from services.profiles.api.messages import answer, answers, read
 from services.profiles.api.operations import OperationsApi
+from services.profiles.api.worth import WorthApi
 from services.profiles.application.consents import Consents
 from services.profiles.application.customers import Customers
 from services.profiles.application.duplicates import Duplicates
@@ -73,10 +74,11 @@ class _Ending:
     end_date: date | None = None
 
 
-class ProfilesServicer(IdentityApi, OperationsApi, ProfilesServiceServicer):
+class ProfilesServicer(IdentityApi, OperationsApi, WorthApi, ProfilesServiceServicer):
     """Hands requests to use-cases and their results back."""
 
     def __init__(self, store: ProfilesStore, history: History) -> None:
+        WorthApi.__init__(self, store)
         self._customers = Customers(store)
         self._consents = Consents(store)
         self._relationships = Relationships(store)

@@ -23,6 +23,7 @@ from services.profiles.domain.relationships import Relationship, RelationshipTyp
 from services.profiles.domain.transactions import Transaction, TransactionSummary, TransactionType
 from services.profiles.store.identity import IdentityStore
 from services.profiles.store.requests import ListRequest as ListRequest
+from services.profiles.store.worth import FIGURES, WorthStore
 
 CUSTOMERS = (
     Index(("-create_time",)),
@@ -43,7 +44,7 @@ CUSTOMERS = (
 RECEIPTS = (Index(("customer_id", "-sequence")),)
 RELATIONSHIPS = (Index(("from_customer_id", "-create_time")), Index(("to_customer_id", "-create_time")))
 FACTS = (Index(("customer_id", "-create_time")),)
-TRANSACTIONS = (Index(("customer_id", "-occurred_time")),)
+TRANSACTIONS = (Index(("customer_id", "-occurred_time")), FIGURES)
 
 CUSTOMER_FILTER = FilterSpec(
     {"kind": CustomerKind, "lifecycle": Lifecycle, "owner": str, "create_time": datetime, "update_time": datetime}
@@ -71,6 +72,7 @@ class ProfilesStore:
         self.summaries = database.collection(TransactionSummary, "transaction_summaries", publishes=False)
         self.contacts = database.collection(ContactRecord, "contact_records", publishes=False)
         self.identity = IdentityStore(database)
+        self.worth = WorthStore(database, self.transactions)
         self.operations = Operations(database)
 
     # ------------------------------------------------------------------------------------------------ customers
