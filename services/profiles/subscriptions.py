@@ -1,22 +1,27 @@
-"""What the service reacts to: its own transactions, and the contacts that the interactions service records."""
+"""What the service reacts to: its own customers and transactions, the contacts that the interactions service records,
+and the clock."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from typing import cast
 
 from kehu.interactions.v1 import events_pb2 as interactions
 from kehu.profiles.v1 import events_pb2 as profiles
+from kehu.profiles.v1 import segment_pb2
 
 from libs.chassis.codec import from_proto
 from libs.chassis.inbox import Received, Subscription
 from libs.chassis.timers import Timer
 from services.profiles.application.duplicates import Duplicates
 from services.profiles.application.habits import Habits
+from services.profiles.application.segments import Segments
 from services.profiles.application.transactions import Transactions
 from services.profiles.application.worth.tiers import Tiers
 from services.profiles.domain.habits import Contact
+from services.profiles.domain.subjects import Source
 from services.profiles.domain.transactions import Transaction
 from services.profiles.store import ProfilesStore
 
@@ -34,23 +39,23 @@ COMPARED = frozenset(
 """The fields of a customer that tell whom it may be the same as."""
 
 
-def timers(store: ProfilesStore) -> list[Timer]:
-    """Everything that the clock sets off."""
-    return [Timer(name="tier_overrides", every=timedelta(minutes=1), run=Tiers(store).expire_overrides)]
-
-
 def subscriptions(store: ProfilesStore) -> list[Subscription]:
     """Every subscription of the service."""
-    transactions, habits, duplicates = Transactions(store), Habits(store), Duplicates(store)
+    transactions, habits, duplicates, segments = Transactions(store), Habits(store), Duplicates(store), Segments(store)
+
+    def follow(events: Sequence[Received]) -> None:
+        segments.follow({event.entity_id for event in events}, Source.CUSTOMER)
 
     def sum_up(events: Sequence[Received]) -> None:
         told = [cast(profiles.TransactionRecorded, event.message).transaction for event in events]
         transactions.sum_up([from_proto(Transaction, each) for each in told])
+        segments.follow({each.customer_id for each in told}, Source.TRANSACTIONS)
 
     def learn(events: Sequence[Received]) -> None:
         told = [cast(interactions.InteractionRecorded, event.message).interaction for event in events]
         # Contacts with somebody unknown come again once it is known who it was.
         habits.learn([(each.customer_id, from_proto(Contact, each)) for each in told if each.customer_id])
+        segments.follow({each.customer_id for each in told if each.customer_id}, Source.CONTACTS)
 
     def look_again(events: Sequence[Received]) -> None:
         changed = (each for each in events if not each.changed_fields or COMPARED & set(each.changed_fields))
@@ -68,4 +73,19 @@ def subscriptions(store: ProfilesStore) -> list[Subscription]:
             handle=learn,
             partitions=1,
         ),
+        # It looks at customers as they are, so a repeat changes nothing.
+        Subscription(
+            name="segments", listens=[*CUSTOMER_NEWS, profiles.ConsentChanged], handle=follow, remembers=False
+        ),
+    ]
+
+
+def timers(store: ProfilesStore) -> list[Timer]:
+    """Everything that the clock sets off."""
+    segments = Segments(store)
+    start = partial(store.operations.start, "evaluate_segments", segment_pb2.EvaluateSegmentsRequest())
+    return [
+        Timer(name="tier_overrides", every=timedelta(minutes=1), run=Tiers(store).expire_overrides),
+        Timer(name="segments", every=timedelta(seconds=1), run=segments.evaluate_due),
+        Timer(name="segment_evaluations", every=timedelta(seconds=1), run=partial(segments.start_evaluations, start)),
     ]

@@ -23,6 +23,7 @@ from services.profiles.api.changes import History, list_changes
 from services.profiles.api.identity import IdentityApi
 from services.profiles.api.messages import answer, answers, read
 from services.profiles.api.operations import OperationsApi
+from services.profiles.api.segments import SegmentsApi
 from services.profiles.api.worth import WorthApi
 from services.profiles.application.consents import Consents
 from services.profiles.application.customers import Customers
@@ -31,6 +32,7 @@ from services.profiles.application.facts import Facts
 from services.profiles.application.habits import Habits
 from services.profiles.application.merges import Merges
 from services.profiles.application.relationships import Relationships
+from services.profiles.application.segments import Segments
 from services.profiles.application.transactions import Row, Transactions
 from services.profiles.domain.consents import ConsentReceipt
 from services.profiles.domain.contacts import ContactPoint, ContactPointStatus, Spelling, VerificationMethod
@@ -74,7 +76,7 @@ class _Ending:
     end_date: date | None = None
 
 
-class ProfilesServicer(IdentityApi, OperationsApi, WorthApi, ProfilesServiceServicer):
+class ProfilesServicer(IdentityApi, OperationsApi, SegmentsApi, WorthApi, ProfilesServiceServicer):
     """Hands requests to use-cases and their results back."""
 
     def __init__(self, store: ProfilesStore, history: History) -> None:
@@ -89,6 +91,7 @@ class ProfilesServicer(IdentityApi, OperationsApi, WorthApi, ProfilesServiceServ
         self._merges = Merges(store)
         self._operations = store.operations
         self._history = history
+        self._segments = Segments(store)
 
     # ------------------------------------------------------------------------------------------------ customers
 

@@ -23,6 +23,7 @@ from services.profiles.domain.relationships import Relationship, RelationshipTyp
 from services.profiles.domain.transactions import Transaction, TransactionSummary, TransactionType
 from services.profiles.store.identity import IdentityStore
 from services.profiles.store.requests import ListRequest as ListRequest
+from services.profiles.store.segments import SegmentStore
 from services.profiles.store.worth import FIGURES, WorthStore
 
 CUSTOMERS = (
@@ -73,6 +74,7 @@ class ProfilesStore:
         self.contacts = database.collection(ContactRecord, "contact_records", publishes=False)
         self.identity = IdentityStore(database)
         self.worth = WorthStore(database, self.transactions)
+        self.segments = SegmentStore(database)
         self.operations = Operations(database)
 
     # ------------------------------------------------------------------------------------------------ customers
@@ -137,6 +139,10 @@ class ProfilesStore:
     def known_customers(self, ids: Group[str]) -> dict[str, Customer]:
         """The customers of those of the ids that belong to one."""
         return {customer.id: customer for customer in self.customers.find(field("_id").one_of(list(ids)), limit=_BATCH)}
+
+    def customers_by_id(self, ids: Group[str]) -> list[Customer]:
+        """The customers of those ids that belong to one."""
+        return self.customers.find(field("_id").one_of(list(ids)), limit=len(ids))
 
     # ------------------------------------------------------------------------------------------------- consent
 

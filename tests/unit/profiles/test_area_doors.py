@@ -1,0 +1,110 @@
+"""The doors of segments, owners, entitlements and the whole view: calls and events in the words of the protos."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+from kehu.profiles.v1 import customer_pb2, segment_pb2
+from kehu.profiles.v1 import events_pb2 as events
+from kehu.profiles.v1 import profiles_pb2 as pb
+
+from libs.chassis.domain import FailedPrecondition, InvalidArgument
+from libs.chassis.inbox import Received, Subscription
+from libs.chassis.inbox.subscription import event_type
+from libs.chassis.memory import MemoryDatabase
+from libs.chassis.paging import Page
+from services.profiles.api import ProfilesServicer
+from services.profiles.operations import operations
+from services.profiles.store import ProfilesStore
+from services.profiles.subscriptions import subscriptions
+from tests.unit.profiles.builders import NOW
+from tests.unit.profiles.jobs import MemoryJob
+
+CALL = cast(Any, None)
+"""Servicers of ours never look at grpc's context."""
+ADA = customer_pb2.Customer(
+    kind="KIND_PERSON", names=[customer_pb2.PersonName(given="Ada", family="Lovelace")], owner="bob"
+)
+
+
+def no_history(entity_id: str, *, size: int, token: str = "") -> Page[Received]:
+    return Page([], "")
+
+
+@pytest.fixture
+def servicer(store: ProfilesStore) -> ProfilesServicer:
+    return ProfilesServicer(store, no_history)
+
+
+@pytest.fixture
+def ada_id(servicer: ProfilesServicer) -> str:
+    return servicer.CreateCustomer(pb.CreateCustomerRequest(customer=ADA), CALL).id
+
+
+def deliver(store: ProfilesStore, database: MemoryDatabase, seen: int = 0) -> int:
+    """Hand every event after those seen to the subscriptions that listen to it; how many there are now."""
+    waiting = database.events()
+    for subscription in subscriptions(store):
+        theirs = [_received(subscription, event) for event in waiting[seen:] if event.type in subscription.types]
+        if theirs:
+            subscription.handle(theirs)
+    return len(waiting)
+
+
+def _received(subscription: Subscription, event: Any) -> Received:
+    return subscription.decode(event.SerializeToString())
+
+
+def run(store: ProfilesStore, kind: str, request: Any) -> Any:
+    """What an operation of this kind comes to."""
+    return next(each for each in operations(store) if each.name == kind).run(MemoryJob(request=request))
+
+
+# --------------------------------------------------------------------------------------------------- segments
+
+
+def test_a_segment_from_its_definition_to_its_members(
+    store: ProfilesStore, database: MemoryDatabase, servicer: ProfilesServicer, ada_id: str
+) -> None:
+    draft = segment_pb2.Segment(key="bobs", filter="owner = bob", display_name="Bob's")
+    defined = servicer.DefineSegment(segment_pb2.DefineSegmentRequest(segment=draft), CALL)
+    assert (defined.version, defined.versions[0].author) == (1, "ada")
+    assert defined.versions[0].define_time.ToDatetime() == NOW.replace(tzinfo=None)
+    deliver(store, database)
+    page = servicer.ListSegmentMembers(segment_pb2.ListSegmentMembersRequest(segment="bobs"), CALL)
+    (membership,) = page.memberships
+    assert (membership.customer_id, membership.state) == (ada_id, segment_pb2.SegmentMembership.STATE_MEMBER)
+    assert (membership.reasons[0].clause, membership.reasons[0].value) == ("owner = bob", "bob")
+    asked = segment_pb2.ListCustomerSegmentsRequest(customer_id=ada_id)
+    assert servicer.ListCustomerSegments(asked, CALL).memberships[0] == membership
+    entered = next(each for each in database.events() if each.type == event_type(events.SegmentEntered))
+    assert events.SegmentEntered.FromString(entered.data).membership == membership
+
+    operation = servicer.EvaluateSegments(segment_pb2.EvaluateSegmentsRequest(), CALL)
+    assert operation.kind == "evaluate_segments"
+    with pytest.raises(FailedPrecondition, match=operation.id):
+        servicer.EvaluateSegments(segment_pb2.EvaluateSegmentsRequest(), CALL)
+    result = run(store, "evaluate_segments", segment_pb2.EvaluateSegmentsRequest())
+    assert result == segment_pb2.EvaluateSegmentsResult(customer_count=1, segment_count=1)
+    (listed,) = servicer.ListSegments(segment_pb2.ListSegmentsRequest(), CALL).segments
+    assert (listed.evaluated_version, listed.member_count) == (1, 1)
+    retired = servicer.RetireSegment(segment_pb2.RetireSegmentRequest(segment="bobs"), CALL)
+    assert retired.state == segment_pb2.Segment.STATE_RETIRED
+    assert servicer.GetSegment(segment_pb2.GetSegmentRequest(segment=defined.id), CALL) == retired
+
+
+def test_a_segment_is_refused_where_the_caller_wrote_it(servicer: ProfilesServicer) -> None:
+    draft = segment_pb2.Segment(key="bobs", filter="shoe_size = 40")
+    with pytest.raises(InvalidArgument) as refused:
+        servicer.DefineSegment(segment_pb2.DefineSegmentRequest(segment=draft), CALL)
+    assert refused.value.reason_code == "NOT_INDEXED"
+    assert [violation.field for violation in refused.value.violations] == ["segment.filter"]
+
+
+def test_a_filter_is_tried(servicer: ProfilesServicer, ada_id: str) -> None:
+    found = servicer.PreviewSegment(segment_pb2.PreviewSegmentRequest(filter="owner = bob"), CALL)
+    assert (found.examined_count, found.matched_count, found.verdicts[0].display_name) == (1, 1, "Ada Lovelace")
+    asked = segment_pb2.PreviewSegmentRequest(filter="owner = eve", customer_ids=[ada_id])
+    (verdict,) = servicer.PreviewSegment(asked, CALL).verdicts
+    assert (verdict.matches, verdict.reasons[0].clause, verdict.reasons[0].value) == (False, "owner = eve", "bob")
