@@ -231,7 +231,7 @@ def test_an_override_wins_until_it_expires(
     assert overridden.override.actor == "eve"
     evaluate(store, policy)
     assert store.worth.assignments.get(ids[9]).tier is Tier.A
-    (timer,) = timers(store)
+    [timer] = (timer for timer in timers(store) if timer.name == "tier_overrides")
     assert timer.run() == 0
     clock.advance(timedelta(days=31))
     assert (timer.run(), timer.run()) == (1, 0)
