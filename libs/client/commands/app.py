@@ -38,6 +38,7 @@ app = typer.Typer(
 for _module in (
     "demo",
     "customer",
+    "identity",
     "segment",
     "contacts",
     "loads",

@@ -47,6 +47,8 @@ def show(
     ways = {"ID": customer_id, "--external": external, "--phone": phone, "--email": email}
     with client() as connected:
         for found in _find(connected, ways, region):
+            if customer_id and found.id != customer_id and not as_json:
+                console.print(f"{customer_id} was merged into {found.id}", soft_wrap=True)
             card = fetch(connected, found)
             if as_json:
                 print_json(_card_json(card))

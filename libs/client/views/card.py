@@ -87,6 +87,8 @@ def _headline(customer: Customer, now: datetime) -> RenderableType:
         lines.append(f"[dim]also[/dim] {', '.join(others)}")
     if customer.external_ids:
         lines.append("[dim]elsewhere[/dim] " + ", ".join(escape(f"{e.system}:{e.id}") for e in customer.external_ids))
+    if customer.merged_ids:
+        lines.append("[dim]merged from[/dim] " + ", ".join(customer.merged_ids))
     return Text.from_markup("\n".join(lines))
 
 
