@@ -136,14 +136,15 @@ class WorthStore:
 
     # ----------------------------------------------------------------------------------------------------- sums
 
-    def figures(self, customer_id: str, window: Window | None, *, time_zone: str = "") -> list[Figures]:
-        """What the transactions of a customer come to, by currency and, with a time zone, by its days."""
-        where = all_of(field("customer_id") == customer_id, _within(window))
-        return next((figures for _, figures in self._sums(where, time_zone)), [])
+    def figures(self, ids: Sequence[str], window: Window | None, *, time_zone: str = "") -> list[Figures]:
+        """What the transactions of a customer, under any of its ids, come to, by currency and, with a time zone, by its
+        days."""
+        where = all_of(field("customer_id").one_of(ids), _within(window))
+        return next((figures for _, figures in self._sums(where, time_zone, owner=ids[0])), [])
 
-    def latest_sales(self, customer_id: str, limit: int) -> list[datetime]:
-        """When a customer bought last, the latest first."""
-        sales = all_of(field("customer_id") == customer_id, field("type") == TransactionType.SALE)
+    def latest_sales(self, ids: Sequence[str], limit: int) -> list[datetime]:
+        """When a customer, under any of its ids, bought last, the latest first."""
+        sales = all_of(field("customer_id").one_of(ids), field("type") == TransactionType.SALE)
         return [each.occurred_time for each in self._transactions.find(sales, order="-occurred_time", limit=limit)]
 
     def figures_of_all(
@@ -176,21 +177,21 @@ class WorthStore:
         rows = self._transactions.find(beyond, order="customer_id", limit=size + 1)
         return rows[size].customer_id if len(rows) > size else ""
 
-    def _sums(self, where: Condition, time_zone: str) -> Iterator[Totals]:
-        """The definition is `sum_up`; MongoDB does the same next to the data."""
+    def _sums(self, where: Condition, time_zone: str, *, owner: str = "") -> Iterator[Totals]:
+        """The definition is `sum_up`; MongoDB does the same next to the data. With an owner, all of it is theirs."""
         if isinstance(self._transactions, MongoCollection):
-            yield from self._summed_by_server(self._transactions, where, time_zone)
+            yield from self._summed_by_server(self._transactions, where, time_zone, owner)
             return
         rows = self._transactions.find(where, order="customer_id", limit=_MOST_OF_ONE)
-        for customer_id, theirs in groupby(rows, key=lambda row: row.customer_id):
+        for customer_id, theirs in groupby(rows, key=lambda row: owner or row.customer_id):
             yield customer_id, sum_up(theirs, time_zone)
 
     @staticmethod
     def _summed_by_server(
-        transactions: MongoCollection[Transaction], where: Condition, time_zone: str
+        transactions: MongoCollection[Transaction], where: Condition, time_zone: str, owner: str
     ) -> Iterator[Totals]:
         day = {"$dateToString": {"date": "$occurred_time", "format": "%Y-%m-%d", "timezone": time_zone}}
-        key = {"c": "$customer_id", "k": "$amount.currency_code"} | ({"d": day} if time_zone else {})
+        key = {"c": owner or "$customer_id", "k": "$amount.currency_code"} | ({"d": day} if time_zone else {})
         steps: list[Mapping[str, Any]] = [
             {
                 "$group": {

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from libs.chassis import identity
 from libs.chassis.domain import InvalidArgument
+from services.profiles.domain.customers import Customer
 from services.profiles.domain.habits import ContactRecord
 from services.profiles.domain.transactions import Money
 from services.profiles.domain.worth.answers import Contribution, Dormancy, WalletShare, share_of_customer
@@ -28,12 +29,12 @@ class CustomerWorth:
 
     def contribution(self, customer_id: str, start: datetime | None, end: datetime | None) -> Contribution:
         """What a customer contributes within a window, by currency."""
-        self._store.customers.get(customer_id)
+        customer = self._store.customer(customer_id)
         now = identity.now()
         window = Window.of(start, end, now)
-        figures = self._store.worth.figures(customer_id, window)
+        figures = self._store.worth.figures(customer.group, window)
         return Contribution(
-            customer_id=customer_id,
+            customer_id=customer.id,
             currencies=tuple(map(CurrencyContribution.of, figures)),
             basis=Basis.of("contribution", window, now, sum(each.transaction_count for each in figures)),
         )
@@ -49,7 +50,7 @@ class CustomerWorth:
         end: datetime | None,
     ) -> WalletShare:
         """The share that we have of what a customer spends, by what the caller knows of it."""
-        self._store.customers.get(customer_id)
+        customer = self._store.customer(customer_id)
         if (category_spend is None) == (rank == 0):
             raise InvalidArgument.field(
                 "category_spend", "give either the spend in the category or the rank of the brand"
@@ -58,11 +59,11 @@ class CustomerWorth:
         window, own, count = Window.of(start, end, now), None, 1
         if category_spend is not None:
             currency = check_currency(category_spend.currency_code, "category_spend.currency_code")
-            found = [f for f in self._store.worth.figures(customer_id, window) if f.currency_code == currency]
+            found = [f for f in self._store.worth.figures(customer.group, window) if f.currency_code == currency]
             own = Money(currency_code=currency, minor_units=sum(each.net_sales for each in found))
             count = sum(each.transaction_count for each in found)
         return share_of_customer(
-            customer_id,
+            customer.id,
             own_sales=own,
             category_spend=category_spend,
             rank=rank,
@@ -73,22 +74,24 @@ class CustomerWorth:
     def dormancy(self, customer_id: str, floor_days: int) -> Dormancy:
         """Whether the silence of a customer is unusual for that customer."""
         floor, now = floor_days or FLOOR_DAYS, identity.now()
-        silence = self._silence(customer_id, now, floor)
+        customer = self._store.customer(customer_id)
+        silence = self._silence(customer, now, floor)
         count = silence.gap_count if silence else 0
-        return Dormancy.of(customer_id, silence, floor, Basis.of("dormancy", None, now, count))
+        return Dormancy.of(customer.id, silence, floor, Basis.of("dormancy", None, now, count))
 
     def early_warning(self, customer_id: str) -> EarlyWarning:
         """The signals that a customer may leave, with what each adds."""
         now = identity.now()
-        silence = self._silence(customer_id, now, FLOOR_DAYS)
+        customer = self._store.customer(customer_id)
+        silence = self._silence(customer, now, FLOOR_DAYS)
         figures = self._store.worth.figures
-        lately = figures(customer_id, Window(start_time=now - PERIOD, end_time=now))
-        before = figures(customer_id, Window(start_time=now - 2 * PERIOD, end_time=now - PERIOD))
-        contacts = self._store.contacts.find_by_id(customer_id) or ContactRecord(id=customer_id)
+        lately = figures(customer.group, Window(start_time=now - PERIOD, end_time=now))
+        before = figures(customer.group, Window(start_time=now - 2 * PERIOD, end_time=now - PERIOD))
+        contacts = ContactRecord.of(customer.id, self._store.contact_records(customer.group))
         count = sum(each.transaction_count for each in (*lately, *before)) + len(contacts.recent)
         window = Window(start_time=now - 2 * PERIOD, end_time=now)
         return early_warning(
-            customer_id,
+            customer.id,
             silence=silence,
             lately=lately,
             before=before,
@@ -96,10 +99,9 @@ class CustomerWorth:
             basis=Basis.of("early_warning", window, now, count),
         )
 
-    def _silence(self, customer_id: str, now: datetime, floor_days: int) -> Silence | None:
-        customer = self._store.customers.get(customer_id)
+    def _silence(self, customer: Customer, now: datetime, floor_days: int) -> Silence | None:
         zone = ZoneInfo(customer.preferences.time_zone or "UTC")
-        sales = self._store.worth.latest_sales(customer_id, MOST_SALES)
+        sales = self._store.worth.latest_sales(customer.group, MOST_SALES)
         return dormancy(
             [at.astimezone(zone).date() for at in sales], now.astimezone(zone).date(), floor_days=floor_days
         )

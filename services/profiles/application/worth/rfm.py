@@ -75,7 +75,7 @@ class RfmScores:
         table = self._worth.latest(self._worth.rfm_tables)
         if table is None:
             raise FailedPrecondition("there are no scales yet: start ComputeRfm")
-        figures = self._worth.figures(customer_id, table.window)
+        figures = self._worth.figures((customer_id,), table.window)
         found = next((each for each in figures if each.currency_code == table.currency_code), None)
         if found is None or found.last_sale_time is None:
             raise NotFound("Rfm", customer_id)

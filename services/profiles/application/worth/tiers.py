@@ -63,7 +63,7 @@ class Tiers:
         watch = found if found is not None and found.evaluation_count else None
         evaluation = self._worth.evaluations.get(assignment.evidence.evaluation_id)
         told = assignment.evidence.contribution
-        figures = self._worth.figures(customer_id, evaluation.window)
+        figures = self._worth.figures((customer_id,), evaluation.window)
         known = Money(currency_code=told.currency_code, minor_units=_contribution(figures, told.currency_code))
         graced = watch is not None and assignment.reason is TierReason.AUTO
         return TierStanding(
