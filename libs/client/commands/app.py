@@ -42,6 +42,7 @@ for _module in (
     "segment",
     "contacts",
     "loads",
+    "worth",
     "operation",
     "token",
     "events",
