@@ -135,8 +135,8 @@ class WorthApi:
     def FitClvModel(self, request: pb.FitClvModelRequest, context: grpc.ServicerContext) -> Operation:
         return self._start("fit_clv_model", request)
 
-    def GetClvModel(self, request: pb.GetClvModelRequest, context: grpc.ServicerContext) -> pb.ClvModel:
-        return _answer(self._value.model(request.clv_model_id), pb.ClvModel)
+    def GetClvReport(self, request: pb.GetClvReportRequest, context: grpc.ServicerContext) -> pb.ClvReport:
+        return _answer(self._value.report(request.clv_model_id), pb.ClvReport)
 
     def GetClv(self, request: pb.GetClvRequest, context: grpc.ServicerContext) -> pb.Clv:
         return _answer(self._value.clv(request.customer_id), pb.Clv)

@@ -10,7 +10,7 @@ from libs.chassis import identity
 from libs.chassis.domain import FailedPrecondition, NotFound
 from libs.chassis.operations import Job
 from services.profiles.application.worth.bulk import BATCH, fold, put
-from services.profiles.domain.worth.answers import AliveProbability, Clv
+from services.profiles.domain.worth.answers import AliveProbability, Clv, ClvReport
 from services.profiles.domain.worth.contribution import Figures, Window, check_currency, check_time_zone
 from services.profiles.domain.worth.histories import DAYS_PER_WEEK, History, history
 from services.profiles.domain.worth.measures import Basis
@@ -79,8 +79,12 @@ class Value:
             job.progress(state["written"], len(scores), **state)
         return model
 
-    def model(self, id: str) -> ClvModel:
-        """A fit, the latest unless told otherwise."""
+    def report(self, model_id: str) -> ClvReport:
+        """The diagnostics of a fit, the latest unless told otherwise."""
+        model = self._model(model_id)
+        return ClvReport(model=model, basis=_basis("clv", model))
+
+    def _model(self, id: str) -> ClvModel:
         found = self._worth.models.get(id) if id else self._worth.latest(self._worth.models)
         if found is None:
             raise FailedPrecondition("no model has been fitted yet: start FitClvModel")
@@ -119,9 +123,9 @@ class Value:
         score = self._worth.scores.find_by_id(customer_id)
         if score is None:
             self._customers.get(customer_id)
-            self.model("")
+            self._model("")
             raise NotFound("ClvScore", customer_id)
-        return score, self.model(score.model_id)
+        return score, self._model(score.model_id)
 
 
 def _held_out(histories: list[History], share: float) -> int:

@@ -12,6 +12,7 @@ from services.profiles.domain.worth.contribution import CurrencyContribution
 from services.profiles.domain.worth.dormancy import Silence
 from services.profiles.domain.worth.loyalty import wallet_share
 from services.profiles.domain.worth.measures import Basis
+from services.profiles.domain.worth.models import ClvModel
 from services.profiles.domain.worth.tiers import TierAssignment, TierEvaluation, TierReason, TierWatch
 
 
@@ -57,6 +58,14 @@ class Clv:
     expected_purchases: float
     expected_spend: Money
     model_id: str
+    basis: Basis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClvReport:
+    """A fit with its diagnostics."""
+
+    model: ClvModel
     basis: Basis
 
 

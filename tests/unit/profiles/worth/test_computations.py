@@ -23,9 +23,9 @@ from services.profiles.domain.transactions import Money
 from services.profiles.domain.worth.answers import ShareMethod
 from services.profiles.domain.worth.measures import MEASURES, describe
 from services.profiles.store import ProfilesStore
+from tests.support.jobs import MemoryJob, run_killed_everywhere
 from tests.unit.profiles.builders import NOW, person, transaction
 from tests.unit.profiles.worth.conftest import Buys
-from tests.unit.profiles.worth.jobs import MemoryJob, run_killed_everywhere
 from tests.unit.profiles.worth.reference import CALIBRATION_END, cdnow, expected
 
 RFM = pb.ComputeRfmRequest(currency_code="EUR")

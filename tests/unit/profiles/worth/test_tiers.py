@@ -16,10 +16,10 @@ from services.profiles.domain.worth.concentration import Tier
 from services.profiles.domain.worth.tiers import TierOverride, TierPolicy, TierReason
 from services.profiles.store import ProfilesStore
 from services.profiles.subscriptions import timers
+from tests.support.jobs import MemoryJob, run_killed_everywhere
 from tests.unit.profiles.builders import NOW
 from tests.unit.profiles.conftest import As
 from tests.unit.profiles.worth.conftest import Buys
-from tests.unit.profiles.worth.jobs import MemoryJob, run_killed_everywhere
 
 GOLDEN = [400, 250, 120, 80, 60, 40, 25, 15, 7, 3]
 
