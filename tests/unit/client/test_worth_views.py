@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kehu.profiles.v1 import worth_pb2 as pb
+from kehu.profiles.v1.customer_pb2 import Customer
 from rich.console import Console
 
 from libs.client.values import fill
-from libs.client.views import worth
+from libs.client.views import card, worth
 from libs.client.views.worth import Sheet
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -121,3 +122,16 @@ def test_policies_models_and_measures_are_told() -> None:
     model = fill(pb.ClvModel(), {"customer_count": 2357, "repeater_count": 946, "total_value": euro(1)})
     assert "2,357, of whom 946 bought again" in printed(worth.model(model))
     assert "share of those" in printed(worth.measure(pb.Measure(title="Churn", version=1, formula="share of those")))
+
+
+def test_a_card_tells_worth_only_where_there_is_something_to_tell() -> None:
+    def shown(known: Sheet) -> str:
+        return printed(
+            card.render(
+                card.Card(customer=Customer(), summary=None, transactions=(), context=None, missing=(), worth=known),
+                NOW,
+            )
+        )
+
+    assert "A since 2026-06-01" in shown(make_sheet(tier=standing(reason="AUTO")))
+    assert "Worth" not in shown(make_sheet())
