@@ -118,7 +118,7 @@ def test_sums_come_from_the_index_alone(store: ProfilesStore, transactions: list
 def test_an_evaluation_killed_everywhere_reads_and_writes_on_indexes(
     store: ProfilesStore, transactions: list[Transaction], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.profiles.application.worth.tiers.BATCH", 7)
+    monkeypatch.setattr("services.profiles.application.worth.tiers.BATCH", 3)
     raw = cast(MongoDatabase, store.database).raw
     draft = TierPolicy(id="", name="standard", currency_code="EUR", review_date=NOW.date().replace(year=2100))
     policy = Tiers(store).create_policy(draft)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
@@ -32,6 +34,7 @@ from services.profiles.domain.worth.tiers import (
 )
 from services.profiles.store import ListRequest, ProfilesStore
 
+AT_ONCE = 2
 Contributions = list[tuple[str, int]]
 """Customers, in order of their ids, with what they contribute in the currency of the policy."""
 
@@ -219,41 +222,62 @@ class TierEvaluations:
         state: dict[str, Any],
     ) -> None:
         total = evaluation.concentration.customer_count
-        for portion in portions:
-            for start in range(0, len(portion), BATCH):
-                batch = portion[start : start + BATCH]
-                self._assign_batch(dict(batch), batch[-1][0], evaluation, policy, state)
-                state["assigned"] += len(batch)
-                job.progress(state["assigned"], total, **state)
-        # Whoever comes after the last one with transactions has none, yet may hold a tier.
-        self._assign_batch({}, "", evaluation, policy, state)
 
-    def _assign_batch(
-        self,
-        contributions: dict[str, int],
-        until: str,
-        evaluation: TierEvaluation,
-        policy: TierPolicy,
-        state: dict[str, Any],
-    ) -> None:
-        """Compare the customers of one stretch of ids, those without transactions too, with the cuts."""
-        current = self._worth.assignments_between(state["after"], until)
-        ids = sorted(contributions.keys() | current.keys())
+        def compare(stretches: list[_Stretch]) -> None:
+            for changed, watched in pool.map(
+                lambda here, stretch: here.run(self._compare, stretch, evaluation, policy),
+                [copy_context() for _ in stretches],
+                stretches,
+            ):
+                state["changed"] += changed
+                state["watched"] += watched
+            state["after"] = stretches[-1].until
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:  # one encodes while the server writes what another has sent
+            for portion in portions:
+                for start in range(0, len(portion), BATCH * AT_ONCE):
+                    group = portion[start : start + BATCH * AT_ONCE]
+                    compare(list(_stretches(group, state["after"])))
+                    state["assigned"] += len(group)
+                    job.progress(state["assigned"], total, **state)
+            # Whoever comes after the last one with transactions has none, yet may hold a tier.
+            compare([_Stretch(state["after"], "", {})])
+
+    def _compare(self, stretch: _Stretch, evaluation: TierEvaluation, policy: TierPolicy) -> tuple[int, int]:
+        """Compare the customers of one stretch of ids, those without transactions too, with the cuts; how many changed
+        and how many are watched."""
+        current = self._worth.assignments_between(stretch.after, stretch.until)
+        ids = sorted(stretch.contributions.keys() | current.keys())
         watches = self._worth.watches_of(ids)
-        changes, watched = [], []
+        changes, watched, below = [], [], 0
         for id in ids:
-            contribution, before = contributions.get(id, 0), watches.get(id, TierWatch(id=id))
+            contribution, before = stretch.contributions.get(id, 0), watches.get(id, TierWatch(id=id))
             tier, watch = evaluation.decide(current.get(id), before, contribution, policy)
             step = _Step(id, tier, contribution, evaluation)
             if id not in current or step(current[id])[1]:
                 changes.append((id, step))
             if watch != before:
                 watched.append((id, _replacing(watch)))
-            state["watched"] += watch.evaluation_count > 0
+            below += watch.evaluation_count > 0
         fold(self._worth.assignments, changes)
         fold(self._worth.watches, watched)
-        state["changed"] += len(changes)
-        state["after"] = until
+        return len(changes), below
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """The customers after one id until and with another, open at the end without that."""
+
+    after: str
+    until: str
+    contributions: dict[str, int]
+
+
+def _stretches(portion: Contributions, after: str) -> Iterator[_Stretch]:
+    for start in range(0, len(portion), BATCH):
+        batch = portion[start : start + BATCH]
+        yield _Stretch(after, batch[-1][0], dict(batch))
+        after = batch[-1][0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,7 +133,7 @@ def test_an_evaluation_that_is_killed_everywhere_comes_out_the_same(
     policy: TierPolicy,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("services.profiles.application.worth.tiers.BATCH", 2)
+    monkeypatch.setattr("services.profiles.application.worth.tiers.BATCH", 1)
     for id, units in zip(ids, GOLDEN, strict=True):
         buys(id, units)
     request = pb.EvaluateTiersRequest(tier_policy_id=policy.id)
