@@ -17,6 +17,7 @@ from libs.chassis.inbox import Received, Subscription
 from libs.chassis.timers import Timer
 from services.profiles.application.duplicates import Duplicates
 from services.profiles.application.habits import Habits
+from services.profiles.application.ownership import Ownerships
 from services.profiles.application.segments import Segments
 from services.profiles.application.transactions import Transactions
 from services.profiles.application.worth.tiers import Tiers
@@ -42,9 +43,12 @@ COMPARED = frozenset(
 def subscriptions(store: ProfilesStore) -> list[Subscription]:
     """Every subscription of the service."""
     transactions, habits, duplicates, segments = Transactions(store), Habits(store), Duplicates(store), Segments(store)
+    ownerships = Ownerships(store)
 
     def follow(events: Sequence[Received]) -> None:
-        segments.follow({event.entity_id for event in events}, Source.CUSTOMER)
+        customer_ids = {event.entity_id for event in events}
+        ownerships.follow(customer_ids)
+        segments.follow(customer_ids, Source.CUSTOMER)
 
     def sum_up(events: Sequence[Received]) -> None:
         told = [cast(profiles.TransactionRecorded, event.message).transaction for event in events]
@@ -73,9 +77,12 @@ def subscriptions(store: ProfilesStore) -> list[Subscription]:
             handle=learn,
             partitions=1,
         ),
-        # It looks at customers as they are, so a repeat changes nothing.
+        # They look at customers as they are, so a repeat changes nothing.
         Subscription(
-            name="segments", listens=[*CUSTOMER_NEWS, profiles.ConsentChanged], handle=follow, remembers=False
+            name="owners_and_segments",
+            listens=[*CUSTOMER_NEWS, profiles.ConsentChanged],
+            handle=follow,
+            remembers=False,
         ),
     ]
 

@@ -40,6 +40,7 @@ for _module in (
     "customer",
     "identity",
     "segment",
+    "pool",
     "contacts",
     "loads",
     "worth",

@@ -23,14 +23,17 @@ from services.profiles.api.changes import History, list_changes
 from services.profiles.api.identity import IdentityApi
 from services.profiles.api.messages import answer, answers, read
 from services.profiles.api.operations import OperationsApi
+from services.profiles.api.ownership import OwnershipApi
 from services.profiles.api.segments import SegmentsApi
 from services.profiles.api.worth import WorthApi
 from services.profiles.application.consents import Consents
+from services.profiles.application.contracts import Contracts
 from services.profiles.application.customers import Customers
 from services.profiles.application.duplicates import Duplicates
 from services.profiles.application.facts import Facts
 from services.profiles.application.habits import Habits
 from services.profiles.application.merges import Merges
+from services.profiles.application.ownership import Ownerships
 from services.profiles.application.relationships import Relationships
 from services.profiles.application.segments import Segments
 from services.profiles.application.transactions import Row, Transactions
@@ -76,7 +79,7 @@ class _Ending:
     end_date: date | None = None
 
 
-class ProfilesServicer(IdentityApi, OperationsApi, SegmentsApi, WorthApi, ProfilesServiceServicer):
+class ProfilesServicer(IdentityApi, OperationsApi, OwnershipApi, SegmentsApi, WorthApi, ProfilesServiceServicer):
     """Hands requests to use-cases and their results back."""
 
     def __init__(self, store: ProfilesStore, history: History) -> None:
@@ -92,6 +95,8 @@ class ProfilesServicer(IdentityApi, OperationsApi, SegmentsApi, WorthApi, Profil
         self._operations = store.operations
         self._history = history
         self._segments = Segments(store)
+        self._ownerships = Ownerships(store)
+        self._contracts = Contracts(store)
 
     # ------------------------------------------------------------------------------------------------ customers
 

@@ -206,6 +206,11 @@ class Customer(Entity):
             return self, []
         return self._changed(replace(self, lifecycle=Lifecycle.ACTIVE))
 
+    def owned_by(self, owner: str) -> Change[Customer]:
+        """Somebody else, or nobody, answers for the customer."""
+        self._require_live()
+        return self._changed(replace(self, owner=owner))
+
     # ------------------------------------------------------------------------------------------- contact points
 
     def with_contact_point(self, point: ContactPoint) -> Change[Customer]:

@@ -79,7 +79,8 @@ def _of_contacts(read: Callable[[ContactRecord], datetime | None]) -> Callable[[
     return lambda subject: read(subject.contacts) if subject.contacts else None
 
 
-def _last_contact(contacts: ContactRecord) -> datetime | None:
+def last_contact(contacts: ContactRecord) -> datetime | None:
+    """The last time that there was a contact in either direction."""
     times = contacts.last_inbound_time, contacts.last_outbound_time
     return max((time for time in times if time is not None), default=None)
 
@@ -135,7 +136,7 @@ FIELDS: Mapping[str, Askable] = {
         Source.TRANSACTIONS, datetime, lambda subject, _: subject.summary.first_time if subject.summary else None
     ),
     **_dates(Source.TRANSACTIONS, "last_transaction", _of_summary(lambda summary: summary.last_time)),
-    **_dates(Source.CONTACTS, "last_contact", _of_contacts(_last_contact)),
+    **_dates(Source.CONTACTS, "last_contact", _of_contacts(last_contact)),
     **_dates(Source.CONTACTS, "last_inbound", _of_contacts(lambda contacts: contacts.last_inbound_time)),
     **_dates(Source.CONTACTS, "last_outbound", _of_contacts(lambda contacts: contacts.last_outbound_time)),
 }

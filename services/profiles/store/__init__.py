@@ -22,6 +22,7 @@ from services.profiles.domain.habits import ContactRecord
 from services.profiles.domain.relationships import Relationship, RelationshipType, ReportingLines, Side
 from services.profiles.domain.transactions import Transaction, TransactionSummary, TransactionType
 from services.profiles.store.identity import IdentityStore
+from services.profiles.store.ownership import OwnershipStore
 from services.profiles.store.requests import ListRequest as ListRequest
 from services.profiles.store.segments import SegmentStore
 from services.profiles.store.worth import FIGURES, WorthStore
@@ -75,6 +76,7 @@ class ProfilesStore:
         self.identity = IdentityStore(database)
         self.worth = WorthStore(database, self.transactions)
         self.segments = SegmentStore(database)
+        self.ownership = OwnershipStore(database)
         self.operations = Operations(database)
 
     # ------------------------------------------------------------------------------------------------ customers

@@ -90,6 +90,15 @@ class SegmentStore:
         found = self.standings.find(field("_id").one_of(list(customer_ids)), limit=len(customer_ids))
         return {standing.id: standing for standing in found}
 
+    def keys_of(self, customer_ids: Group[str]) -> dict[str, frozenset[str]]:
+        """Customer → keys of the segments in use that they belong to, of those that were evaluated before."""
+        standings = self.standings_of(customer_ids)
+        keys = {segment.id: segment.key for segment in self.active()} if standings else {}
+        return {
+            id: frozenset(keys[segment_id] for segment_id in standing.segment_ids if segment_id in keys)
+            for id, standing in standings.items()
+        }
+
     def due(self, now: datetime, limit: int) -> list[tuple[str, str]]:
         """(tenant, customer) of those whose time has come, of every tenant, the earliest first."""
         due = all_of(_WAKES, field("next_evaluation_time") <= now)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, cast
 
 import pytest
-from kehu.profiles.v1 import customer_pb2, segment_pb2
+from kehu.profiles.v1 import customer_pb2, entitlement_pb2, ownership_pb2, segment_pb2
 from kehu.profiles.v1 import events_pb2 as events
 from kehu.profiles.v1 import profiles_pb2 as pb
 
-from libs.chassis.domain import FailedPrecondition, InvalidArgument
+from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
+from libs.chassis.identity import FixedClock
 from libs.chassis.inbox import Received, Subscription
 from libs.chassis.inbox.subscription import event_type
 from libs.chassis.memory import MemoryDatabase
@@ -108,3 +110,59 @@ def test_a_filter_is_tried(servicer: ProfilesServicer, ada_id: str) -> None:
     asked = segment_pb2.PreviewSegmentRequest(filter="owner = eve", customer_ids=[ada_id])
     (verdict,) = servicer.PreviewSegment(asked, CALL).verdicts
     assert (verdict.matches, verdict.reasons[0].clause, verdict.reasons[0].value) == (False, "owner = eve", "bob")
+
+
+# -------------------------------------------------------------------------------------------------- ownership
+
+
+def test_an_owner_told_by_the_customer_and_taken_by_the_policy(
+    store: ProfilesStore, database: MemoryDatabase, servicer: ProfilesServicer, ada_id: str, clock: FixedClock
+) -> None:
+    deliver(store, database)
+    owned = servicer.GetOwnership(ownership_pb2.GetOwnershipRequest(customer_id=ada_id), CALL)
+    assert (owned.owner, owned.reason) == ("bob", ownership_pb2.Ownership.REASON_EDITED)
+    draft = ownership_pb2.OwnershipPolicy(recycle_rules=[{"contact_days": 30, "contract_days": 0}], capacity=1)
+    request = ownership_pb2.CreateOwnershipPolicyRequest(ownership_policy=draft)
+    created = servicer.CreateOwnershipPolicy(request, CALL)
+    assert servicer.GetOwnershipPolicy(ownership_pb2.GetOwnershipPolicyRequest(), CALL) == created
+    assert servicer.ListOwnershipPolicies(ownership_pb2.ListOwnershipPoliciesRequest(), CALL).ownership_policies == [
+        created
+    ]
+
+    contract = entitlement_pb2.Contract(customer_id=ada_id, number="7", plan="gold")
+    contract.valid_from_date.year, contract.valid_from_date.month, contract.valid_from_date.day = 2026, 1, 1
+    added = servicer.AddContract(entitlement_pb2.AddContractRequest(contract=contract), CALL)
+    ask = ownership_pb2.ExplainOwnershipRequest(customer_id=ada_id)
+    clock.advance(timedelta(days=31))
+    assert servicer.ExplainOwnership(ask, CALL).outcome == ownership_pb2.OwnershipDecision.OUTCOME_KEPT
+    ended = servicer.EndContract(entitlement_pb2.EndContractRequest(contract_id=added.id), CALL)
+    assert servicer.ListContracts(entitlement_pb2.ListContractsRequest(customer_id=ada_id), CALL).contracts == [ended]
+    clock.advance(timedelta(days=1))
+
+    hold = ownership_pb2.PlaceOwnershipHoldRequest(customer_id=ada_id, key="negotiation", reason="offer of 3 May")
+    assert servicer.PlaceOwnershipHold(hold, CALL).holds[0].actor == "ada"
+    assert servicer.RunOwnershipPolicy(ownership_pb2.RunOwnershipPolicyRequest(), CALL).kind == "run_ownership_policy"
+    (held,) = run(store, "run_ownership_policy", ownership_pb2.RunOwnershipPolicyRequest()).decisions
+    assert (held.customer_id, held.outcome) == (ada_id, ownership_pb2.OwnershipDecision.OUTCOME_HELD)
+    servicer.LiftOwnershipHold(ownership_pb2.LiftOwnershipHoldRequest(customer_id=ada_id, key="negotiation"), CALL)
+    tried = run(store, "run_ownership_policy", ownership_pb2.RunOwnershipPolicyRequest(validate_only=True))
+    assert (tried.validate_only, tried.customer_count, tried.counts[0].customer_count) == (True, 1, 1)
+    done = run(store, "run_ownership_policy", ownership_pb2.RunOwnershipPolicyRequest())
+    assert (done.decisions, done.counts) == (tried.decisions, tried.counts)
+    assert done.decisions[0].reason == ownership_pb2.Ownership.REASON_CONTRACT_ENDED
+
+    (entry,) = servicer.ListPool(ownership_pb2.ListPoolRequest(), CALL).entries
+    assert (entry.display_name, entry.ownership.previous_owner, list(entry.blocks)) == ("Ada Lovelace", "bob", [])
+    claimed = servicer.ClaimCustomer(ownership_pb2.ClaimCustomerRequest(customer_id=ada_id), CALL)
+    assert claimed.owner == servicer.GetCustomer(pb.GetCustomerRequest(customer_id=ada_id), CALL).owner == "ada"
+    load = servicer.GetOwnerLoad(ownership_pb2.GetOwnerLoadRequest(), CALL)
+    assert (load.customer_count, load.capacity, load.pick_count, load.HasField("daily_limit")) == (1, 1, 1, False)
+    servicer.ReleaseCustomer(ownership_pb2.ReleaseCustomerRequest(customer_id=ada_id), CALL)
+    servicer.AssignOwner(ownership_pb2.AssignOwnerRequest(customer_id=ada_id, owner="eve"), CALL)
+    page = servicer.ListOwnerIntervals(ownership_pb2.ListOwnerIntervalsRequest(customer_id=ada_id), CALL)
+    assert {each.owner for each in page.intervals} == {"bob", "ada", "eve"}
+
+
+def test_without_a_policy_there_is_nothing_to_run(servicer: ProfilesServicer) -> None:
+    with pytest.raises(NotFound):
+        servicer.RunOwnershipPolicy(ownership_pb2.RunOwnershipPolicyRequest(), CALL)
