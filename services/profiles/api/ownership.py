@@ -1,22 +1,19 @@
-"""The methods of ProfilesService about owners, the pool and contracts."""
+"""The methods of ProfilesService about owners and the pool."""
 # ruff: noqa: ARG002, N802  (grpc decides the names and the arguments of the methods)
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
 import grpc
 from kehu.common.v1.operation_pb2 import Operation
-from kehu.profiles.v1 import entitlement_pb2
 from kehu.profiles.v1 import ownership_pb2 as pb
 
 from libs.chassis.codec import from_proto
 from libs.chassis.operations import Operations, to_message
 from services.profiles.api.messages import answer, answers, read
-from services.profiles.application.contracts import Contracts
 from services.profiles.application.ownership import Ownerships
-from services.profiles.domain.contracts import Contract
 from services.profiles.domain.ownership import Hold
 from services.profiles.domain.ownership_policy import OwnershipPolicy
 
@@ -30,19 +27,11 @@ class _Placed:
     until_time: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Ending:
-    """The part of `EndContractRequest` that says when."""
-
-    end_date: date | None = None
-
-
 class OwnershipApi:
     """Who answers for which customer, and for how long."""
 
     _operations: Operations
     _ownerships: Ownerships
-    _contracts: Contracts
 
     def GetOwnership(self, request: pb.GetOwnershipRequest, context: grpc.ServicerContext) -> pb.Ownership:
         return answer(self._ownerships.get(request.customer_id), pb.Ownership)
@@ -114,23 +103,3 @@ class OwnershipApi:
     def RunOwnershipPolicy(self, request: pb.RunOwnershipPolicyRequest, context: grpc.ServicerContext) -> Operation:
         self._ownerships.policy(0)  # Without one there is nothing to run.
         return to_message(self._operations.start("run_ownership_policy", request))
-
-    def AddContract(
-        self, request: entitlement_pb2.AddContractRequest, context: grpc.ServicerContext
-    ) -> entitlement_pb2.Contract:
-        draft = read(Contract, request.contract, "contract")
-        return answer(self._contracts.add(draft), entitlement_pb2.Contract)
-
-    def EndContract(
-        self, request: entitlement_pb2.EndContractRequest, context: grpc.ServicerContext
-    ) -> entitlement_pb2.Contract:
-        last_day = from_proto(_Ending, request).end_date
-        return answer(self._contracts.end(request.contract_id, last_day, request.revision), entitlement_pb2.Contract)
-
-    def ListContracts(
-        self, request: entitlement_pb2.ListContractsRequest, context: grpc.ServicerContext
-    ) -> entitlement_pb2.ListContractsResponse:
-        page = self._contracts.list(request.customer_id, request)
-        return entitlement_pb2.ListContractsResponse(
-            contracts=answers(page.items, entitlement_pb2.Contract), next_page_token=page.next_page_token
-        )

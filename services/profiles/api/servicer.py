@@ -20,6 +20,7 @@ from libs.chassis.domain import DomainError, E, InvalidArgument
 from libs.chassis.rpc import status_of
 from libs.chassis.store import Outcome
 from services.profiles.api.changes import History, list_changes
+from services.profiles.api.entitlements import EntitlementsApi
 from services.profiles.api.identity import IdentityApi
 from services.profiles.api.messages import answer, answers, read
 from services.profiles.api.operations import OperationsApi
@@ -30,6 +31,7 @@ from services.profiles.application.consents import Consents
 from services.profiles.application.contracts import Contracts
 from services.profiles.application.customers import Customers
 from services.profiles.application.duplicates import Duplicates
+from services.profiles.application.entitlements import Entitlements
 from services.profiles.application.facts import Facts
 from services.profiles.application.habits import Habits
 from services.profiles.application.merges import Merges
@@ -79,7 +81,15 @@ class _Ending:
     end_date: date | None = None
 
 
-class ProfilesServicer(IdentityApi, OperationsApi, OwnershipApi, SegmentsApi, WorthApi, ProfilesServiceServicer):
+class ProfilesServicer(
+    IdentityApi,
+    OperationsApi,
+    SegmentsApi,
+    OwnershipApi,
+    EntitlementsApi,
+    WorthApi,
+    ProfilesServiceServicer,
+):
     """Hands requests to use-cases and their results back."""
 
     def __init__(self, store: ProfilesStore, history: History) -> None:
@@ -97,6 +107,7 @@ class ProfilesServicer(IdentityApi, OperationsApi, OwnershipApi, SegmentsApi, Wo
         self._segments = Segments(store)
         self._ownerships = Ownerships(store)
         self._contracts = Contracts(store)
+        self._entitlements = Entitlements(store)
 
     # ------------------------------------------------------------------------------------------------ customers
 

@@ -21,6 +21,7 @@ from services.profiles.domain.facts import PersonalFact
 from services.profiles.domain.habits import ContactRecord
 from services.profiles.domain.relationships import Relationship, RelationshipType, ReportingLines, Side
 from services.profiles.domain.transactions import Transaction, TransactionSummary, TransactionType
+from services.profiles.store.entitlements import EntitlementStore
 from services.profiles.store.identity import IdentityStore
 from services.profiles.store.ownership import OwnershipStore
 from services.profiles.store.requests import ListRequest as ListRequest
@@ -77,6 +78,7 @@ class ProfilesStore:
         self.worth = WorthStore(database, self.transactions)
         self.segments = SegmentStore(database)
         self.ownership = OwnershipStore(database)
+        self.entitlements = EntitlementStore(database)
         self.operations = Operations(database)
 
     # ------------------------------------------------------------------------------------------------ customers

@@ -166,3 +166,29 @@ def test_an_owner_told_by_the_customer_and_taken_by_the_policy(
 def test_without_a_policy_there_is_nothing_to_run(servicer: ProfilesServicer) -> None:
     with pytest.raises(NotFound):
         servicer.RunOwnershipPolicy(ownership_pb2.RunOwnershipPolicyRequest(), CALL)
+
+
+# ------------------------------------------------------------------------------------------------ entitlements
+
+
+def test_an_entitlement_from_its_creation_to_the_customer(servicer: ProfilesServicer, ada_id: str) -> None:
+    draft = entitlement_pb2.Entitlement(benefit="visit", basis="BASIS_EVERYBODY", allowance=0, period="PERIOD_YEAR")
+    draft.valid_from_date.year, draft.valid_from_date.month, draft.valid_from_date.day = 2026, 1, 1
+    created = servicer.CreateEntitlement(entitlement_pb2.CreateEntitlementRequest(entitlement=draft), CALL)
+    assert (created.author, created.HasField("allowance")) == ("ada", True)
+    asked = entitlement_pb2.GetEntitlementsRequest(customer_id=ada_id)
+    (benefit,) = servicer.GetEntitlements(asked, CALL).benefits
+    assert (benefit.entitlement_id, benefit.allowance, benefit.period_to_date.month) == (created.id, 0, 12)
+    ending = entitlement_pb2.EndEntitlementRequest(entitlement_id=created.id)
+    ending.end_date.year, ending.end_date.month, ending.end_date.day = 2026, 5, 3
+    ended = servicer.EndEntitlement(ending, CALL)
+    assert servicer.GetEntitlements(asked, CALL).benefits == []
+    asked.on_date.CopyFrom(ending.end_date)
+    assert len(servicer.GetEntitlements(asked, CALL).benefits) == 1
+    listed = entitlement_pb2.ListEntitlementsRequest(filter="benefit = visit")
+    assert servicer.ListEntitlements(listed, CALL).entitlements == [ended]
+    with pytest.raises(InvalidArgument) as refused:
+        servicer.CreateEntitlement(
+            entitlement_pb2.CreateEntitlementRequest(entitlement=entitlement_pb2.Entitlement(benefit="visit")), CALL
+        )
+    assert refused.value.violations[0].field == "entitlement.basis"
