@@ -105,9 +105,12 @@ def test_sums_come_from_the_index_alone(store: ProfilesStore, transactions: list
     raw.command("profile", 2)
     list(store.worth.figures_of_all(None, time_zone="UTC", chunk=50))
     store.worth.figures(transactions[0].customer_id, None)
+    latest = store.worth.latest_sales(transactions[0].customer_id, 3)
     raw.command("profile", 0)
     seen = list(raw["system.profile"].find({"ns": f"{raw.name}.transactions", "op": "command"}))
     assert len(seen) > 10
+    sales = [t for t in transactions if t.customer_id == transactions[0].customer_id and t.type == "SALE"]
+    assert latest == sorted((each.occurred_time for each in sales), reverse=True)[:3]
     for each in seen:
         told = each["command"].get("pipeline"), each.get("planSummary")
         assert each["docsExamined"] == 0, told

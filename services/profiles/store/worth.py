@@ -145,6 +145,13 @@ class WorthStore:
     def latest_sales(self, ids: Sequence[str], limit: int) -> list[datetime]:
         """When a customer, under any of its ids, bought last, the latest first."""
         sales = all_of(field("customer_id").one_of(ids), field("type") == TransactionType.SALE)
+        if isinstance(self._transactions, MongoCollection):
+            steps: list[Mapping[str, Any]] = [
+                {"$sort": {"occurred_time": -1}},
+                {"$limit": limit},
+                {"$project": {"_id": 0, "occurred_time": 1}},
+            ]
+            return [row["occurred_time"] for row in self._transactions.aggregate(sales, steps, index=FIGURES)]
         return [each.occurred_time for each in self._transactions.find(sales, order="-occurred_time", limit=limit)]
 
     def figures_of_all(
