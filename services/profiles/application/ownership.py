@@ -14,7 +14,7 @@ from libs.chassis.domain import Change, FailedPrecondition, NotFound
 from libs.chassis.operations import Job
 from libs.chassis.paging import Page
 from services.profiles.domain.contracts import last_day
-from services.profiles.domain.customers import CustomerKind, Lifecycle
+from services.profiles.domain.customers import Customer, CustomerKind, Lifecycle
 from services.profiles.domain.ownership import (
     Hold,
     OwnerInterval,
@@ -73,13 +73,11 @@ class Ownerships:
 
     def get(self, customer_id: str) -> Ownership:
         """Who answers for a customer."""
-        self._store.customers.get(customer_id)
-        return self._owners.of_customer(customer_id)
+        return self._owners.of_customer(self._store.customer(customer_id).id)
 
     def intervals(self, customer_id: str, request: ListRequest) -> Page[OwnerInterval]:
         """A page of those who answered for a customer, the latest first."""
-        self._store.customers.get(customer_id)
-        return self._owners.list_intervals(customer_id, request)
+        return self._owners.list_intervals(self._store.customer(customer_id).group, request)
 
     def load(self, owner: str) -> OwnerLoad:
         """How many customers somebody has and may have; the caller without a name."""
@@ -92,9 +90,9 @@ class Ownerships:
         if not ids:
             return Page([], page.next_page_token)
         caller, now, policy = context.current().actor, identity.now(), self._policy()
-        about, former = self._circumstances(ids), self._owners.former(ids, caller)
-        tally = self._owners.tally_of(caller)
         customers = {customer.id: customer for customer in self._store.customers_by_id(ids)}
+        about, former = self._circumstances(customers.values()), self._owners.former(ids, caller)
+        tally = self._owners.tally_of(caller)
         entries = [
             PoolEntry(
                 ownership=each,
@@ -134,8 +132,9 @@ class Ownerships:
         caller, now = context.current().actor, identity.now()
 
         def step(ownership: Ownership) -> Change[Ownership]:
-            about = self._circumstances([customer_id])[customer_id]
-            former = self._owners.former([customer_id], caller).get(customer_id)
+            customer = self._store.customers.get(customer_id)
+            about = self._circumstances([customer])[customer_id]
+            former = self._owners.former(customer.group, caller).get(customer_id)
             tally = self._owners.tally_of(caller)
             _refuse(self._policy().claim_blocks(ownership, about, tally, former, now), customer_id)
             return ownership.owned(caller, OwnershipReason.CLAIMED, now)
@@ -191,7 +190,8 @@ class Ownerships:
         ownership = self.get(customer_id)
         if not ownership.owner:
             raise FailedPrecondition(f"nobody answers for customer {customer_id}", id=customer_id)
-        return self._policy().decide(ownership, self._circumstances([customer_id])[customer_id], identity.now())
+        about = self._circumstances([self._store.customer(customer_id)])
+        return self._policy().decide(ownership, about[ownership.customer_id], identity.now())
 
     def run(self, job: Job, *, validate_only: bool) -> Run:
         """Do what the policy in force says about every owned customer, or just find out.
@@ -229,27 +229,30 @@ class Ownerships:
         if not batch:
             return [], last
         now = identity.now()
-        about = self._circumstances([each.customer_id for each in batch])
+        about = self._circumstances(self._store.customers_by_id([each.customer_id for each in batch]))
         decided = [policy.decide(each, about[each.customer_id], now) for each in batch]
         if not validate_only:
             for ownership, decision in zip(batch, decided, strict=True):
                 self._put(ownership, _carry_out(ownership, decision, now), decision.explanation, now)
         return decided, batch[-1].id
 
-    def _circumstances(self, customer_ids: Sequence[str]) -> dict[str, Circumstances]:
-        """Customer → what a policy has to know, for each of some customers."""
-        contacts = {each.id: each for each in self._store.contact_records(customer_ids)}
-        contracts = self._owners.contracts_of(customer_ids)
-        segments = self._store.segments.keys_of(customer_ids)
-        return {
-            id: Circumstances(
-                segments=segments.get(id, frozenset()),
-                last_contact_time=last_contact(contacts[id]) if id in contacts else None,
-                has_contract=id in contracts,
-                contract_end_date=last_day(contracts[id]) if id in contracts else None,
+    def _circumstances(self, customers: Collection[Customer]) -> dict[str, Circumstances]:
+        """Customer → what a policy has to know, under any of their ids."""
+        ids = [id for customer in customers for id in customer.group]
+        records = {each.id: each for each in self._store.contact_records(ids)}
+        contracts = self._owners.contracts_of(ids)
+        segments = self._store.segments.keys_of([customer.id for customer in customers])
+        about = {}
+        for customer in customers:
+            theirs = [contract for id in customer.group for contract in contracts.get(id, ())]
+            contacts = [last_contact(records[id]) for id in customer.group if id in records]
+            about[customer.id] = Circumstances(
+                segments=segments.get(customer.id, frozenset()),
+                last_contact_time=max((at for at in contacts if at is not None), default=None),
+                has_contract=bool(theirs),
+                contract_end_date=last_day(theirs) if theirs else None,
             )
-            for id in customer_ids
-        }
+        return about
 
     def _change(self, customer_id: str, step: Step, *, note: str = "", revision: int = 0) -> Ownership:
         """Change the ownership of a live customer, with everything that goes with it, in one transaction.
@@ -259,7 +262,7 @@ class Ownerships:
         now = identity.now()
 
         def work() -> Ownership:
-            if self._store.customers.get(customer_id).delete_time is not None:
+            if self._store.writable_customer(customer_id).delete_time is not None:
                 raise FailedPrecondition(f"customer {customer_id} is deleted; undelete it first", id=customer_id)
             before = self._owners.of_customer(customer_id)
             if not before.revision:

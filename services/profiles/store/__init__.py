@@ -146,7 +146,12 @@ class ProfilesStore:
 
     def customers_by_id(self, ids: Group[str]) -> list[Customer]:
         """The customers of those ids that belong to one."""
-        return self.customers.find(field("_id").one_of(list(ids)), limit=len(ids))
+        return self.customers.find(field("_id").one_of(list(ids)), limit=len(ids)) if ids else []
+
+    def parties(self, ids: Group[str]) -> list[Customer]:
+        """The customers of ids and, of those who were merged, also whoever lives on."""
+        found = self.customers_by_id(ids)
+        return [*found, *self.customers_by_id({each.merged_into for each in found} - {"", *ids})]
 
     # ------------------------------------------------------------------------------------------------- consent
 

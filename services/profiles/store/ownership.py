@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection as Group
+from collections.abc import Sequence
 from typing import cast
 
 from google.protobuf.message import Message
@@ -62,10 +63,10 @@ class OwnershipStore:
             request=cast(Message, request),
         )
 
-    def list_intervals(self, customer_id: str, request: ListRequest) -> Page[OwnerInterval]:
-        """Who answered for a customer, the latest first."""
+    def list_intervals(self, customer_ids: Sequence[str], request: ListRequest) -> Page[OwnerInterval]:
+        """Who answered for a customer, under any of its ids, the latest first."""
         return self.intervals.page(
-            field("customer_id") == customer_id,
+            field("customer_id").one_of(customer_ids),
             order="-start_time",
             size=request.page_size,
             token=request.page_token,
@@ -105,10 +106,10 @@ class OwnershipStore:
             theirs.setdefault(contract.customer_id, []).append(contract)
         return theirs
 
-    def list_contracts(self, customer_id: str, request: ListRequest) -> Page[Contract]:
-        """The contracts with a customer, the one that began last first."""
+    def list_contracts(self, customer_ids: Sequence[str], request: ListRequest) -> Page[Contract]:
+        """The contracts with a customer, under any of its ids, the one that began last first."""
         return self.contracts.page(
-            field("customer_id") == customer_id,
+            field("customer_id").one_of(customer_ids),
             order="-valid_from_date",
             size=request.page_size,
             token=request.page_token,

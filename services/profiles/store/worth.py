@@ -103,6 +103,11 @@ class WorthStore:
         """What was measured of one month."""
         return self.loyalty.find_one(all_of(field("currency_code") == currency_code, field("month") == month))
 
+    def tiers_of(self, customer_ids: Sequence[str]) -> dict[str, Tier]:
+        """Customer → tier, of those who have one."""
+        found = self.assignments.find(field("customer_id").one_of(customer_ids), limit=len(customer_ids))
+        return {each.customer_id: each.tier for each in found}
+
     def assignments_between(self, after: str, until: str) -> dict[str, TierAssignment]:
         """Customer → assignment, for the customers after one id until and with another; `until` may be open."""
         found: dict[str, TierAssignment] = {}

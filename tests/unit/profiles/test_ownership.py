@@ -15,6 +15,7 @@ from libs.chassis.memory import MemoryDatabase
 from services.profiles.application.contracts import Contracts
 from services.profiles.application.customers import Customers
 from services.profiles.application.habits import Habits
+from services.profiles.application.merges import Merges, Wish
 from services.profiles.application.ownership import Ownerships
 from services.profiles.application.segments import Segments
 from services.profiles.domain.contacts import Channel
@@ -333,3 +334,27 @@ def test_contracts_are_added_and_ended(store: ProfilesStore, ada: Customer) -> N
     assert last_day([ended, contracts.end(added.id, date(2026, 7, 1), 0)]) == date(2026, 7, 1)
     (listed,) = contracts.list(ada.id, ListContractsRequest()).items
     assert listed.valid_to_date == date(2026, 7, 1)
+
+
+# ------------------------------------------------------------------------------------------------------ merged
+
+
+def test_who_was_merged_has_the_owner_and_the_contracts_of_who_lives_on(
+    ownerships: Ownerships, store: ProfilesStore, clock: FixedClock, ada: Customer
+) -> None:
+    rules(ownerships, RecycleRule(contact_days=30, contract_days=0))
+    twin = Customers(store).create(person(id="", owner="eve"))
+    ownerships.follow([twin.id])
+    Contracts(store).add(Contract(id="", customer_id=twin.id, number="7", plan="gold", valid_from_date=NOW.date()))
+    clock.advance(DAY)
+    assign(ownerships, ada, "bob")
+    Merges(store).merge(Wish(survivor_id=ada.id, loser_ids=(twin.id,)), "", {})
+    ownerships.follow([ada.id, twin.id])
+    assert ownerships.get(twin.id).owner == "bob"
+    assert [owner for owner, _, _ in history(ownerships, twin)] == ["bob", "eve"]
+    assert [ownerships.load(owner).customer_count for owner in ("bob", "eve")] == [1, 0]
+    assert len(Contracts(store).list(ada.id, ListContractsRequest()).items) == 1
+    clock.advance(31 * DAY)
+    assert ownerships.explain(twin.id).explanation == "a contract without end runs"
+    with pytest.raises(FailedPrecondition, match="was merged into"):
+        ownerships.release(twin.id, "", 0)
