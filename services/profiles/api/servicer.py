@@ -20,6 +20,7 @@ from libs.chassis.domain import DomainError, E, InvalidArgument
 from libs.chassis.rpc import status_of
 from libs.chassis.store import Outcome
 from services.profiles.api.changes import History, list_changes
+from services.profiles.api.customer360 import Customer360Api
 from services.profiles.api.entitlements import EntitlementsApi
 from services.profiles.api.identity import IdentityApi
 from services.profiles.api.messages import answer, answers, read
@@ -88,6 +89,7 @@ class ProfilesServicer(
     OwnershipApi,
     EntitlementsApi,
     WorthApi,
+    Customer360Api,
     ProfilesServiceServicer,
 ):
     """Hands requests to use-cases and their results back."""
