@@ -105,7 +105,7 @@ def test_sums_come_from_the_index_alone(store: ProfilesStore, transactions: list
     raw.command("profile", 2)
     list(store.worth.figures_of_all(None, time_zone="UTC", chunk=50))
     store.worth.figures(transactions[0].customer_id, None)
-    latest = store.worth.latest_sales(transactions[0].customer_id, 3)
+    latest = store.worth.latest_sales([transactions[0].customer_id], 3)
     raw.command("profile", 0)
     seen = list(raw["system.profile"].find({"ns": f"{raw.name}.transactions", "op": "command"}))
     assert len(seen) > 10
