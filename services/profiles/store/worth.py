@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, cast
@@ -241,31 +240,30 @@ def _within(window: Window | None) -> Condition | None:
     return all_of(field("occurred_time") >= window.start_time, field("occurred_time") < window.end_time)
 
 
+_NAMES = {
+    TransactionType.REFUND: "refunds",
+    TransactionType.FEE: "fees",
+    TransactionType.COST_TO_SERVE: "cost_to_serve",
+    TransactionType.GOODWILL: "goodwill",
+}
+"""Type → the field of `Figures` that holds its sum."""
+
+
 def _figures(rows: Sequence[Mapping[str, Any]]) -> Figures:
     """The figures of one currency, and perhaps day, from one row for each type of transaction."""
-    day = rows[0]["_id"].get("d")
-    figures = Figures(currency_code=rows[0]["_id"]["k"], day=date.fromisoformat(day) if day else None)
+    key = rows[0]["_id"]
+    parts: dict[str, Any] = {"currency_code": key["k"]}
+    if "d" in key:
+        parts["day"] = date.fromisoformat(key["d"])
     count = cost = 0
-    parts: dict[str, Any] = {}
     for row in rows:
         count += row["count"]
-        match row["_id"]["t"]:
-            case TransactionType.SALE:
-                cost += row["cost"]
-                parts |= {
-                    "sales": row["units"],
-                    "sale_count": row["count"],
-                    "uncosted_sale_count": row["uncosted"],
-                    "first_sale_time": row["first"],
-                    "last_sale_time": row["last"],
-                }
-            case TransactionType.REFUND:
-                cost -= row["cost"]
-                parts["refunds"] = row["units"]
-            case TransactionType.FEE:
-                cost += row["cost"]
-                parts["fees"] = row["units"]
-            case type:
-                cost += row["cost"]
-                parts[type.lower()] = row["units"]
-    return replace(figures, transaction_count=count, direct_cost=cost, **parts)
+        type = row["_id"]["t"]
+        cost += -row["cost"] if type == TransactionType.REFUND else row["cost"]
+        if type == TransactionType.SALE:
+            parts["sales"], parts["sale_count"] = row["units"], row["count"]
+            parts["uncosted_sale_count"] = row["uncosted"]
+            parts["first_sale_time"], parts["last_sale_time"] = row["first"], row["last"]
+        else:
+            parts[_NAMES[type]] = row["units"]
+    return Figures(transaction_count=count, direct_cost=cost, **parts)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from array import array
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from libs.chassis import identity
 from libs.chassis.domain import FailedPrecondition, NotFound
@@ -14,8 +12,8 @@ from services.profiles.application.worth.bulk import put
 from services.profiles.domain.transactions import Money
 from services.profiles.domain.worth.contribution import DEFAULT_DAYS, Window, check_currency, check_time_zone
 from services.profiles.domain.worth.measures import Basis
-from services.profiles.domain.worth.models import Rfm, RfmTable
-from services.profiles.domain.worth.rfm import FREQUENCY_BREAKS, recency_days, scale
+from services.profiles.domain.worth.models import Rfm, RfmTable, RfmTally
+from services.profiles.domain.worth.rfm import recency_days
 from services.profiles.store import ProfilesStore
 
 
@@ -37,44 +35,21 @@ class RfmScores:
         job.progress(0, 0, **state)
         end = datetime.fromisoformat(state["as_of"])
         window = Window(start_time=end - timedelta(days=job.request.window_days or DEFAULT_DAYS), end_time=end)
-        as_of = end.astimezone(ZoneInfo(time_zone)).date()
-        # Arrays keep eight bytes for a number where a list keeps forty: millions of customers fit.
-        recency, frequency, monetary = array("q"), array("q"), array("q")
+        tally = RfmTally(currency, window, time_zone)
         for portion in self._worth.figures_of_all(window):
             for _, figures in portion:
                 for each in figures:
-                    if each.currency_code == currency and each.last_sale_time is not None:
-                        recency.append(recency_days(each.last_sale_time, as_of, time_zone))
-                        frequency.append(each.sale_count)
-                        monetary.append(each.sales)
-            job.progress(len(recency), 0, **state)
-        if not recency:
-            raise FailedPrecondition(
-                f"nobody bought anything in {currency} since {window.start_time.isoformat()}",
-                currency_code=currency,
-                customers=0,
-            )
-        return put(
-            self._worth.rfm_tables,
-            RfmTable(
-                id=state["id"],
-                currency_code=currency,
-                window=window,
-                as_of_date=as_of,
-                time_zone=time_zone,
-                customer_count=len(recency),
-                recency=scale(recency, descending=True),
-                frequency=scale(frequency, fixed=FREQUENCY_BREAKS),
-                monetary=scale(monetary),
-            ),
-        )
+                    if each.currency_code == currency:
+                        tally.add(each)
+            job.progress(len(tally), 0, **state)
+        return put(self._worth.rfm_tables, tally.table(state["id"]))
 
     def get(self, customer_id: str) -> Rfm:
         """The values of a customer in the window of the latest scales, and the scores by them."""
         self._customers.get(customer_id)
         table = self._worth.latest(self._worth.rfm_tables)
         if table is None:
-            raise FailedPrecondition("there are no scales yet: start ComputeRfm")
+            raise FailedPrecondition("there are no scales yet: start EvaluateTiers or ComputeRfm")
         figures = self._worth.figures((customer_id,), table.window)
         found = next((each for each in figures if each.currency_code == table.currency_code), None)
         if found is None or found.last_sale_time is None:

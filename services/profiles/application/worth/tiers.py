@@ -23,6 +23,7 @@ from services.profiles.domain.worth.answers import ConcentrationReport, TierStan
 from services.profiles.domain.worth.concentration import measure
 from services.profiles.domain.worth.contribution import Figures, Window
 from services.profiles.domain.worth.measures import Basis
+from services.profiles.domain.worth.models import RfmTable, RfmTally
 from services.profiles.domain.worth.tiers import (
     TierAssignment,
     TierEvaluation,
@@ -132,8 +133,9 @@ class Evaluated:
 class TierEvaluations:
     """The evaluation of all customers, as an operation.
 
-    Two passes: one measures and finds the cuts, the other compares every customer with them. What the first finds is
-    kept, so that an evaluation that is interrupted goes on with the same cuts, from the customer where it was.
+    Two passes: one measures and finds the cuts, and the scales of RFM with them; the other compares everybody. What
+    the first finds is kept, so that an evaluation that is interrupted goes on with the same cuts, from the customer
+    where it was.
     """
 
     def __init__(self, store: ProfilesStore) -> None:
@@ -144,6 +146,7 @@ class TierEvaluations:
         policy = self._worth.policies.get(job.request.tier_policy_id)
         state: dict[str, Any] = {
             "id": identity.new_id(TierEvaluation.ID_PREFIX),
+            "rfm_id": identity.new_id(RfmTable.ID_PREFIX),
             "as_of": identity.now().isoformat(),
             "assigned": 0,
             "after": "",
@@ -155,7 +158,8 @@ class TierEvaluations:
         as_of = datetime.fromisoformat(state["as_of"])
         evaluation = self._worth.evaluations.find_by_id(state["id"])
         if evaluation is None:
-            found, others, uncosted = self._measure(policy, as_of, job, state)
+            found, others, uncosted, tally = self._measure(policy, as_of, job, state)
+            table = put(self._worth.rfm_tables, tally.table(state["rfm_id"])) if tally else None
             evaluation = put(
                 self._worth.evaluations,
                 TierEvaluation(
@@ -173,6 +177,7 @@ class TierEvaluations:
                     ),
                     other_currency_counts=others,
                     uncosted_sale_count=uncosted,
+                    rfm_table_id=table.id if table is not None else "",
                 ),
             )
             portions = iter([found])
@@ -188,21 +193,24 @@ class TierEvaluations:
 
     def _measure(
         self, policy: TierPolicy, as_of: datetime, job: Job, state: dict[str, Any]
-    ) -> tuple[Contributions, dict[str, int], int]:
-        """(contributions in the policy's currency, customers in other ones, sales without a cost)."""
+    ) -> tuple[Contributions, dict[str, int], int, RfmTally]:
+        """(contributions in the policy's currency, customers in other ones, sales without a cost, values of RFM)."""
+        window = policy.window(as_of)
+        tally = RfmTally(policy.currency_code, window, policy.time_zone)
         found: Contributions = []
         others: Counter[str] = Counter()
         uncosted = 0
-        for portion in self._worth.figures_of_all(policy.window(as_of)):
+        for portion in self._worth.figures_of_all(window):
             for id, figures in portion:
                 for each in figures:
                     if each.currency_code == policy.currency_code:
                         found.append((id, each.contribution))
                         uncosted += each.uncosted_sale_count
+                        tally.add(each)
                     else:
                         others[each.currency_code] += 1
             job.progress(len(found), 0, **state)
-        return found, dict(others), uncosted
+        return found, dict(others), uncosted, tally
 
     def _contributions(self, policy: TierPolicy, window: Window, after: str) -> Iterator[Contributions]:
         for portion in self._worth.figures_of_all(window, after=after):

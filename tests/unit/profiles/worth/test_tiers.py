@@ -11,6 +11,7 @@ from kehu.profiles.v1 import worth_pb2 as pb
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.identity import FixedClock
 from libs.chassis.memory import MemoryDatabase
+from services.profiles.application.worth.rfm import RfmScores
 from services.profiles.application.worth.tiers import Evaluated, TierEvaluations, Tiers
 from services.profiles.domain.worth.concentration import Tier
 from services.profiles.domain.worth.tiers import TierOverride, TierPolicy, TierReason
@@ -67,6 +68,7 @@ def test_a_revised_policy_is_another_version(store: ProfilesStore) -> None:
         ({"currency_code": "XXX"}, "currency_code"),
         ({"a_per_mille": 950, "b_per_mille": 900}, "b_per_mille"),
         ({"window_days": 0}, "window_days"),
+        ({"time_zone": "Mars/Olympus"}, "time_zone"),
         ({"hysteresis_per_mille": 1000}, "hysteresis_per_mille"),
         ({"review_date": NOW.date()}, "review_date"),
         ({"name": " "}, "name"),
@@ -93,6 +95,8 @@ def test_everybody_gets_a_tier_with_its_evidence(
     assert (found.changed_count, found.watched_count, found.review_overdue) == (10, 0, False)
     assert found.evaluation.other_currency_counts == {"JPY": 1}
     assert found.evaluation.uncosted_sale_count == 10
+    assert RfmScores(store).get(ids[0]).table.id == found.evaluation.rfm_table_id
+    assert RfmScores(store).get(ids[0]).monetary_score == 5
     report = Tiers(store).report("")
     assert (report.evaluation.concentration.top_fifth_share, report.basis.sample_size) == (0.65, 10)
     standing = Tiers(store).standing(ids[0])
