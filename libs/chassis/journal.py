@@ -159,7 +159,7 @@ class Journal:
         return end
 
     def history(self, entity_id: str, *, size: int, token: str = "") -> Page[Received]:
-        """The events of one entity of the tenant at hand, latest first; the message of each is its envelope."""
+        """The events of one entity of the tenant at hand, latest first; the message of each is its envelope, opened."""
         tenant, order = context.current().tenant, Order("-revision")
         bound_to = request_hash(f"journal\0{tenant}\0{entity_id}".encode())
         query: Document = {"tenant": tenant, "entity_id": entity_id}
@@ -168,8 +168,10 @@ class Journal:
         size = page_size(size)
         found = list(self._entries.find(query).sort(list(order.keys)).limit(size + 1))
         more = len(found) > size
+        envelopes = [envelope_pb2.Envelope.FromString(entry["body"]) for entry in found[:size]]
+        self._database.vault.open_envelopes(envelopes)
         return Page(
-            [_received(entry) for entry in found[:size]],
+            [received(envelope, envelope) for envelope in envelopes],
             self._database.pager.seal(order.position(found[size - 1]), bound_to) if more else "",
         )
 
@@ -233,11 +235,6 @@ def _entry(event: Received, position: int) -> Document:
         "changed_fields": list(event.changed_fields),
         "body": event.message.SerializeToString(),
     }
-
-
-def _received(entry: Mapping[str, Any]) -> Received:
-    envelope = envelope_pb2.Envelope.FromString(entry["body"])
-    return received(envelope, envelope)
 
 
 def _outgoing(entry: Mapping[str, Any], exchange: str) -> Outgoing:

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from libs.chassis.domain import E
 from libs.chassis.filtering import Condition, FilterSpec, all_of, field, parse
 from libs.chassis.paging import Page
-from libs.chassis.store import Collection, Database, Index
+from libs.chassis.store import Collection, Database, Index, Personal
 from services.interactions.domain.calendar import BusinessCalendar
 from services.interactions.domain.conversations import OPEN_STATES, Conversation, ConversationState
 from services.interactions.domain.counts import LONGEST_RANGE, ChannelDay
@@ -20,7 +20,7 @@ from services.interactions.domain.promises import PENDING_STATES, Promise, Promi
 from services.interactions.domain.timeline import Channel, Interaction, TimelineQuery
 
 UNATTRIBUTED = field("customer_id") == ""
-CURRENT = field("current_for") > ""
+CURRENT = field("_tokens.current_for").exists()
 WAKES = field("wake_time") > datetime(1970, 1, 1, tzinfo=UTC)
 """Conditions of partial indexes; a query that is to use one of these repeats it."""
 
@@ -34,10 +34,10 @@ INTERACTIONS = (
     Index(("conversation_id", "-occurred_time")),
     Index(("channel", "-occurred_time")),
     Index(("-occurred_time",)),
-    Index(("identifier_key",), only=UNATTRIBUTED),
+    Index(("_tokens.identifier",), only=UNATTRIBUTED),
 )
 CONVERSATIONS = (
-    Index(("current_for",), unique=True, only=CURRENT),
+    Index(("_tokens.current_for",), unique=True, only=CURRENT),
     Index(("continuity_token",), unique=True),
     Index(("customer_id", "state", "-last_interaction_time")),
     Index(("customer_id", "-last_interaction_time")),
@@ -58,9 +58,30 @@ CALENDARS = (
     Index(("display_name",), unique=True, taken="another calendar has this display_name"),
     Index(("display_name",)),
 )
-CUSTOMERS = (Index(("identifiers",)),)
+CUSTOMERS = (Index(("_tokens.identifiers",)),)
 COUNTS = (Index(("day",)),)
 
+PERSONAL_OF_A_CONTACT = Personal(
+    fields=("identifier", "identifier_key", "summary", "body_ref", "links", "digest"),
+    tokens={"identifier": lambda contact: filter(None, [contact.identifier_key])},
+)
+PERSONAL_OF_A_CONVERSATION = Personal(
+    fields=("current_for",),
+    tokens={"current_for": lambda conversation: filter(None, [conversation.current_for])},
+    event_fields=("note",),
+)
+PERSONAL_OF_A_PROMISE = Personal(fields=("text", "broken_reason", "recovery", "agreement"))
+PERSONAL_OF_A_CUSTOMER = Personal(
+    fields=(
+        "display_name",
+        "language_code",
+        "time_zone",
+        "preferred_channels",
+        "consents",
+        "identifiers",
+    ),
+    tokens={"identifiers": lambda customer: customer.identifiers},
+)
 
 INTERACTION_FILTER = FilterSpec(
     {"customer_id": str, "channel": Channel, "conversation_id": str, "occurred_time": datetime}
@@ -89,11 +110,17 @@ class InteractionsStore:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.interactions = database.collection(Interaction, "interactions", indexes=INTERACTIONS)
-        self.conversations = database.collection(Conversation, "conversations", indexes=CONVERSATIONS)
-        self.promises = database.collection(Promise, "promises", indexes=PROMISES)
+        self.interactions = database.collection(
+            Interaction, "interactions", indexes=INTERACTIONS, personal=PERSONAL_OF_A_CONTACT
+        )
+        self.conversations = database.collection(
+            Conversation, "conversations", indexes=CONVERSATIONS, personal=PERSONAL_OF_A_CONVERSATION
+        )
+        self.promises = database.collection(Promise, "promises", indexes=PROMISES, personal=PERSONAL_OF_A_PROMISE)
         self.calendars = database.collection(BusinessCalendar, "calendars", indexes=CALENDARS)
-        self.customers = database.collection(CustomerCopy, "customers", indexes=CUSTOMERS, publishes=False)
+        self.customers = database.collection(
+            CustomerCopy, "customers", indexes=CUSTOMERS, publishes=False, personal=PERSONAL_OF_A_CUSTOMER
+        )
         self.counts = database.collection(ChannelDay, "counts", indexes=COUNTS, publishes=False)
 
     # --------------------------------------------------------------------------------------------- interactions
@@ -124,8 +151,9 @@ class InteractionsStore:
 
     def unattributed_by_identifier(self, keys: Sequence[str], limit: int) -> list[Interaction]:
         """Interactions with an unknown customer who used one of these identifiers."""
-        theirs = all_of(UNATTRIBUTED, field("identifier_key").one_of(keys))
-        return self.interactions.find(theirs, order="identifier_key", limit=limit)
+        tokens = [self.interactions.token("identifier", key) for key in keys]
+        theirs = all_of(UNATTRIBUTED, field("_tokens.identifier").one_of(tokens))
+        return self.interactions.find(theirs, order=None, limit=limit)
 
     def unattributed_in(self, conversation_id: str, limit: int) -> list[Interaction]:
         """Interactions of a conversation with an unknown customer."""
@@ -144,7 +172,10 @@ class InteractionsStore:
 
     def current_conversation(self, party: str) -> Conversation | None:
         """The open conversation that contacts of a party belong to when they name none."""
-        return self.conversations.find_one(all_of(CURRENT, field("current_for") == party)) if party else None
+        if not party:
+            return None
+        theirs = field("_tokens.current_for") == self.conversations.token("current_for", party)
+        return self.conversations.find_one(all_of(CURRENT, theirs))
 
     def open_conversations(self, customer_id: str, limit: int) -> list[Conversation]:
         """The open conversations of a customer, the latest interaction first."""
@@ -182,7 +213,8 @@ class InteractionsStore:
 
     def customers_with(self, keys: Sequence[str], limit: int) -> list[CustomerCopy]:
         """Customers whom one of these identifiers leads to."""
-        return self.customers.find(field("identifiers").one_of(keys), limit=limit)
+        tokens = [self.customers.token("identifiers", key) for key in keys]
+        return self.customers.find(field("_tokens.identifiers").one_of(tokens), limit=limit)
 
     def channel_days(self, first: date, last: date) -> list[ChannelDay]:
         """The counters of the channels from one date to another; at most of 368 dates."""
