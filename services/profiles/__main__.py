@@ -8,7 +8,7 @@ from typing import Any, cast
 from libs.chassis.run import Service, main  # Before anything else of ours: a worker has to be patched first.
 from services.profiles.operations import operations
 from services.profiles.store import ProfilesStore
-from services.profiles.subscriptions import subscriptions
+from services.profiles.subscriptions import subscriptions, timers
 
 
 def _servicers(store: ProfilesStore) -> Sequence[tuple[Callable[[Any, Any], None], object]]:
@@ -23,7 +23,12 @@ def _servicers(store: ProfilesStore) -> Sequence[tuple[Callable[[Any, Any], None
 
 
 SERVICE = Service(
-    name="profiles", store=ProfilesStore, servicers=_servicers, subscriptions=subscriptions, operations=operations
+    name="profiles",
+    store=ProfilesStore,
+    servicers=_servicers,
+    subscriptions=subscriptions,
+    timers=timers,
+    operations=operations,
 )
 
 if __name__ == "__main__":

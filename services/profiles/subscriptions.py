@@ -1,8 +1,10 @@
-"""What the service reacts to: its own transactions, and the contacts that the interactions service records."""
+"""What the service reacts to: its own transactions, the contacts that the interactions service records, the answers of
+services that erased a customer, and the clock."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import cast
 
 from kehu.interactions.v1 import events_pb2 as interactions
@@ -10,9 +12,12 @@ from kehu.profiles.v1 import events_pb2 as profiles
 
 from libs.chassis.codec import from_proto
 from libs.chassis.inbox import Received, Subscription
+from libs.chassis.timers import Timer
 from services.profiles.application.duplicates import Duplicates
+from services.profiles.application.erasures import Erasures
 from services.profiles.application.habits import Habits
 from services.profiles.application.transactions import Transactions
+from services.profiles.domain.erasure import ErasureReceipt
 from services.profiles.domain.habits import Contact
 from services.profiles.domain.transactions import Transaction
 from services.profiles.store import ProfilesStore
@@ -24,6 +29,7 @@ CUSTOMER_NEWS = (
     profiles.CustomerUndeleted,
     profiles.CustomersMerged,
     profiles.CustomersUnmerged,
+    profiles.CustomerErasureRequested,
 )
 COMPARED = frozenset(
     {"display_name", "names", "contact_points", "addresses", "external_ids", "dates", "delete_time", "merged_into"}
@@ -33,7 +39,8 @@ COMPARED = frozenset(
 
 def subscriptions(store: ProfilesStore) -> list[Subscription]:
     """Every subscription of the service."""
-    transactions, habits, duplicates = Transactions(store), Habits(store), Duplicates(store)
+    transactions, habits = Transactions(store), Habits(store)
+    duplicates, erasures = Duplicates(store), Erasures(store)
 
     def sum_up(events: Sequence[Received]) -> None:
         told = [cast(profiles.TransactionRecorded, event.message).transaction for event in events]
@@ -48,6 +55,10 @@ def subscriptions(store: ProfilesStore) -> list[Subscription]:
         changed = (each for each in events if not each.changed_fields or COMPARED & set(each.changed_fields))
         duplicates.look_again([each.entity_id for each in changed])
 
+    def take_answers(events: Sequence[Received]) -> None:
+        told = [cast(interactions.ErasureCompleted, event.message) for event in events]
+        erasures.take_answers([(each.erasure_id, from_proto(ErasureReceipt, each.receipt)) for each in told])
+
     # A customer's transactions and contacts are entities of their own, so several partitions would fight over what they
     # add up to.
     return [
@@ -60,4 +71,12 @@ def subscriptions(store: ProfilesStore) -> list[Subscription]:
             handle=learn,
             partitions=1,
         ),
+        Subscription(
+            name="erasures", listens=[interactions.ErasureCompleted], handle=take_answers, partitions=1, ordered=False
+        ),
     ]
+
+
+def timers(store: ProfilesStore) -> list[Timer]:
+    """Everything that the clock sets off."""
+    return [Timer(name="erasures", every=timedelta(seconds=1), run=Erasures(store).finish_due)]

@@ -21,10 +21,13 @@ class Personal:
     """Declared with a collection, so that neither domain nor use-cases know of sealing."""
 
     fields: tuple[str, ...]
-    """What is sealed; a dot leads into an object: `consent.decisions`. Each field needs a default, or is a string."""
+    """What is sealed; a dot leads into an object: `consent.decisions`. Each field needs a default, or is a string, or
+    has a `blank`."""
     tokens: Mapping[str, Callable[[Any], Iterable[str]]] = field(default_factory=dict)
     """Name of an index → the values of an entity to be found by. They are kept as tokens: an index on `_tokens.<name>`
     serves `field("_tokens.<name>") == collection.token(name, value)`, for equality and nothing else."""
+    blank: Mapping[str, Any] = field(default_factory=dict)
+    """What stands in a document for erased values of fields that have no default and are no strings."""
     event_fields: tuple[str, ...] = ()
     """Fields of the entity's events, beside the entities they carry, that are personal."""
 
@@ -38,13 +41,14 @@ class Personal:
         required = [
             f
             for f in dataclasses.fields(entity)
-            if self.tree.get(f.name, ...) is None
+            if f.name not in self.blank
+            and self.tree.get(f.name, ...) is None
             and f.default is dataclasses.MISSING
             and f.default_factory is dataclasses.MISSING
         ]
         if wrong := [f.name for f in required if f.type not in ("str", str)]:
             raise TypeError(f"{entity.__name__}: {', '.join(wrong)} cannot be sealed without a default")
-        return {f.name: "" for f in required}
+        return {**dict.fromkeys((f.name for f in required), ""), **self.blank}
 
     def defaults(self, entity: type) -> dict[str, Any]:
         """The values, as they stand in a document, that say nothing and are not worth sealing."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ClassVar
 
@@ -40,14 +40,33 @@ class CustomerCopy(Entity):
     preferred_channels: tuple[Channel, ...] = ()
     consents: tuple[ConsentSummary, ...] = ()
     deleted: bool = False
+    erased: bool = False
+    """Whether nothing of it may be learnt any more."""
     identifiers: tuple[str, ...] = ()
     """Keys of the identifiers that lead to this customer; only its own id once it is deleted."""
 
     def heard_after(self, known: CustomerCopy | None) -> Change[CustomerCopy]:
-        """This news after what is known: the newer of the two."""
+        """This news after what is known: the newer of the two; of an erased customer only how new it is."""
         if known is not None and known.source_revision >= self.source_revision:
             return known, []
+        if known is not None and known.erased:
+            return replace(known, source_revision=self.source_revision, source_time=self.source_time), []
         return self, []
+
+    def without_person(self) -> Change[CustomerCopy]:
+        """What is left of an erased customer."""
+        left = CustomerCopy(
+            id=self.id,
+            source_revision=self.source_revision,
+            source_time=self.source_time,
+            lifecycle=self.lifecycle,
+            deleted=True,
+            erased=True,
+            revision=self.revision,
+            create_time=self.create_time,
+            update_time=self.update_time,
+        )
+        return left, []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

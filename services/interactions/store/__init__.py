@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from google.protobuf.message import Message
 
@@ -16,6 +16,7 @@ from services.interactions.domain.calendar import BusinessCalendar
 from services.interactions.domain.conversations import OPEN_STATES, Conversation, ConversationState
 from services.interactions.domain.counts import LONGEST_RANGE, ChannelDay
 from services.interactions.domain.customers import CustomerCopy
+from services.interactions.domain.erasure import Erasure, Stage
 from services.interactions.domain.promises import PENDING_STATES, Promise, PromiseState
 from services.interactions.domain.timeline import Channel, Interaction, TimelineQuery
 
@@ -60,6 +61,8 @@ CALENDARS = (
 )
 CUSTOMERS = (Index(("_tokens.identifiers",)),)
 COUNTS = (Index(("day",)),)
+UNDONE = field("pending") == True  # noqa: E712  (a condition, not a comparison)
+ERASURES = (Index(("create_time",), only=UNDONE, every_tenant=True),)
 
 PERSONAL_OF_A_CONTACT = Personal(
     fields=("identifier", "identifier_key", "summary", "body_ref", "links", "digest"),
@@ -82,6 +85,13 @@ PERSONAL_OF_A_CUSTOMER = Personal(
     ),
     tokens={"identifiers": lambda customer: customer.identifiers},
 )
+
+_ORDERS = {
+    Stage.INTERACTIONS: "-occurred_time",
+    Stage.CONVERSATIONS: "-last_interaction_time",
+    Stage.PROMISES: "due_time",
+}
+"""The order in which all that is held on a customer is gone through."""
 
 INTERACTION_FILTER = FilterSpec(
     {"customer_id": str, "channel": Channel, "conversation_id": str, "occurred_time": datetime}
@@ -121,6 +131,7 @@ class InteractionsStore:
         self.customers = database.collection(
             CustomerCopy, "customers", indexes=CUSTOMERS, publishes=False, personal=PERSONAL_OF_A_CUSTOMER
         )
+        self.erasures = database.collection(Erasure, "erasures", indexes=ERASURES)
         self.counts = database.collection(ChannelDay, "counts", indexes=COUNTS, publishes=False)
 
     # --------------------------------------------------------------------------------------------- interactions
@@ -204,6 +215,22 @@ class InteractionsStore:
         """(tenant, promise) of every tenant whose time to be at risk or broken has come, the longest overdue first."""
         due = all_of(WAKES, field("wake_time") <= now)
         return self.promises.across_tenants(due, order="wake_time", limit=limit)
+
+    # ------------------------------------------------------------------------------------------------- erasures
+
+    def pending_erasures(self, limit: int) -> list[tuple[str, Erasure]]:
+        """(tenant, erasure) of every tenant that is not done, the oldest first."""
+        return self.erasures.across_tenants(UNDONE, order="create_time", limit=limit)
+
+    def holding(self, stage: Stage) -> Collection[Any]:
+        """The collection that a stage of an erasure goes through."""
+        return self.database.collections[stage]
+
+    def held_on(self, customer_id: str, stage: Stage, size: int, token: str) -> Page[Any]:
+        """What a collection holds on a customer."""
+        path, order = ("_id", "_id") if stage is Stage.CUSTOMERS else ("customer_id", _ORDERS[stage])
+        theirs, bound_to = field(path) == customer_id, f"{stage} of {customer_id}".encode()
+        return self.holding(stage).page(theirs, order=order, size=size, token=token, request=bound_to)
 
     # ------------------------------------------------------------------------------ calendars, customers, counts
 

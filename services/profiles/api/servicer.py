@@ -17,18 +17,21 @@ from kehu.profiles.v1.profiles_pb2_grpc import ProfilesServiceServicer
 
 from libs.chassis.codec import from_proto, merge
 from libs.chassis.domain import DomainError, E, InvalidArgument
-from libs.chassis.rpc import status_of
+from libs.chassis.rpc import JournalApi, status_of
 from libs.chassis.store import Outcome
 from services.profiles.api.changes import History, list_changes
 from services.profiles.api.identity import IdentityApi
 from services.profiles.api.messages import answer, answers, read
 from services.profiles.api.operations import OperationsApi
+from services.profiles.api.privacy import PrivacyApi
 from services.profiles.application.consents import Consents
 from services.profiles.application.customers import Customers
 from services.profiles.application.duplicates import Duplicates
+from services.profiles.application.erasures import Erasures
 from services.profiles.application.facts import Facts
 from services.profiles.application.habits import Habits
 from services.profiles.application.merges import Merges
+from services.profiles.application.privacy import Privacy, shown_value, unmasked
 from services.profiles.application.relationships import Relationships
 from services.profiles.application.transactions import Row, Transactions
 from services.profiles.domain.consents import ConsentReceipt
@@ -73,7 +76,7 @@ class _Ending:
     end_date: date | None = None
 
 
-class ProfilesServicer(IdentityApi, OperationsApi, ProfilesServiceServicer):
+class ProfilesServicer(IdentityApi, OperationsApi, PrivacyApi, JournalApi, ProfilesServiceServicer):
     """Hands requests to use-cases and their results back."""
 
     def __init__(self, store: ProfilesStore, history: History) -> None:
@@ -85,7 +88,10 @@ class ProfilesServicer(IdentityApi, OperationsApi, ProfilesServiceServicer):
         self._habits = Habits(store)
         self._duplicates = Duplicates(store)
         self._merges = Merges(store)
+        self._privacy = Privacy(store)
+        self._erasures = Erasures(store)
         self._operations = store.operations
+        self._database = store.database
         self._history = history
 
     # ------------------------------------------------------------------------------------------------ customers
@@ -115,7 +121,7 @@ class ProfilesServicer(IdentityApi, OperationsApi, ProfilesServiceServicer):
 
     def UpdateCustomer(self, request: pb.UpdateCustomerRequest, context: grpc.ServicerContext) -> customer_pb2.Customer:
         def draft(current: Customer) -> Customer:
-            return merge(Customer, current, request.customer, request.update_mask)
+            return unmasked(current, merge(Customer, current, request.customer, request.update_mask))
 
         changed = self._customers.update(request.customer.id, draft, request.revision)
         return answer(changed, customer_pb2.Customer)
@@ -156,7 +162,9 @@ class ProfilesServicer(IdentityApi, OperationsApi, ProfilesServiceServicer):
         self, request: pb.ListCustomerChangesRequest, context: grpc.ServicerContext
     ) -> pb.ListCustomerChangesResponse:
         self._customers.get(request.customer_id)
-        page = list_changes(self._history, request.customer_id, size=request.page_size, token=request.page_token)
+        page = list_changes(
+            self._history, request.customer_id, size=request.page_size, token=request.page_token, show=shown_value
+        )
         return pb.ListCustomerChangesResponse(changes=page.items, next_page_token=page.next_page_token)
 
     # ------------------------------------------------------------------------------------------- contact points

@@ -22,6 +22,7 @@ from services.profiles.domain.habits import ContactRecord
 from services.profiles.domain.relationships import Relationship, RelationshipType, ReportingLines, Side
 from services.profiles.domain.transactions import Transaction, TransactionSummary, TransactionType
 from services.profiles.store.identity import IdentityStore
+from services.profiles.store.privacy import PrivacyStore
 from services.profiles.store.requests import ListRequest as ListRequest
 
 CUSTOMERS = (
@@ -79,8 +80,10 @@ PERSONAL_OF_A_CUSTOMER = Personal(
         "contact_points": lambda customer: [_contact_point(p.type, p.canonical) for p in customer.contact_points],
         "external_ids": lambda customer: [_external_id(each) for each in customer.external_ids],
     },
+    event_fields=("aliases",),
 )
 """Kind, lifecycle, owner and the chain of consents stay open: they say nothing about who it is, and outlive erasure."""
+PERSONAL_OF_A_RECEIPT = Personal(fields=("contact_point", "contact_point_salt"))
 
 CUSTOMER_FILTER = FilterSpec(
     {"kind": CustomerKind, "lifecycle": Lifecycle, "owner": str, "create_time": datetime, "update_time": datetime}
@@ -101,7 +104,7 @@ class ProfilesStore:
         self.database = database
         self.customers = database.collection(Customer, "customers", indexes=CUSTOMERS, personal=PERSONAL_OF_A_CUSTOMER)
         self.receipts = database.collection(
-            ConsentReceipt, "receipts", indexes=RECEIPTS, publishes=False, personal=Personal(fields=("contact_point",))
+            ConsentReceipt, "receipts", indexes=RECEIPTS, publishes=False, personal=PERSONAL_OF_A_RECEIPT
         )
         self.relationships = database.collection(
             Relationship, "relationships", indexes=RELATIONSHIPS, personal=Personal(fields=("title",))
@@ -114,6 +117,15 @@ class ProfilesStore:
         self.summaries = database.collection(TransactionSummary, "transaction_summaries", publishes=False)
         self.contacts = database.collection(ContactRecord, "contact_records", publishes=False)
         self.identity = IdentityStore(database)
+        self.privacy = PrivacyStore(
+            database,
+            receipts=self.receipts,
+            relationships=self.relationships,
+            facts=self.facts,
+            transactions=self.transactions,
+            candidates=self.identity.candidates,
+            merges=self.identity.merges,
+        )
         self.operations = Operations(database)
 
     # ------------------------------------------------------------------------------------------------ customers

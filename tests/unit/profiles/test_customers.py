@@ -14,9 +14,9 @@ from libs.chassis.domain import AlreadyExists, Conflict, FailedPrecondition, Inv
 from libs.chassis.identity import FixedClock
 from libs.chassis.memory import MemoryDatabase
 from services.profiles.application.customers import Customers
+from services.profiles.domain.addresses import Address
 from services.profiles.domain.contacts import ContactPointStatus, ContactPointType, Spelling, VerificationMethod
 from services.profiles.domain.customers import (
-    Address,
     Customer,
     CustomerKind,
     CustomerUpdated,
