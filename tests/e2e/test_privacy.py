@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import pytest
 from pymongo import MongoClient
 
 from libs.client.client import Client
-from libs.client.errors import KehuError, PermissionDenied
+from libs.client.errors import KehuError, NotFound, PermissionDenied
 from tests.support.patience import eventually
 from tests.support.stack import System
 
@@ -47,7 +47,7 @@ def ada(client: Client, canary: str) -> str:
     client.profiles.record_fact(fact={"customer_id": customer.id, "topic": "HOME_TOWN", "text": f"from {canary}"})
     grant = {"purpose": "MARKETING", "state": "GRANTED", "capture": "CUSTOMER_ACTION", "proof_ref": "form/1"}
     client.profiles.record_consent(customer_id=customer.id, receipt={**grant, "contact_point": f"{canary}@example.com"})
-    eventually(lambda: client.interactions.get_context(customer_id=customer.id).customer.display_name)
+    eventually(lambda: _is_known(client, customer.id))
     contact = {
         "channel": "EMAIL",
         "direction": "INBOUND",
@@ -74,38 +74,43 @@ def traces(folder: Path, words: list[str]) -> Iterator[str]:
         yield from (f"{path.relative_to(folder)}: {word}" for word in words if word.lower().encode() in content)
 
 
-def flush(mongodb_uri: str) -> None:
-    """Has the database write everything that it holds to its files."""
-    with MongoClient[dict[str, Any]](mongodb_uri) as mongo:
-        mongo.admin.command("fsync")
+@pytest.fixture
+def files(stack: System, stack_folder: Path, mongodb_uri: str) -> Callable[[], Path]:
+    """The folder of all data and logs, once everything that happened is written there."""
+
+    def settled() -> Path:
+        stack.settle()
+        with MongoClient[dict[str, Any]](mongodb_uri) as mongo:
+            mongo.admin.command("fsync")
+        return stack_folder
+
+    return settled
 
 
 def test_no_file_of_database_broker_or_log_shows_a_personal_value(
-    stack: System, stack_folder: Path, mongodb_uri: str, canary: str, ada: str
+    files: Callable[[], Path], mongodb_uri: str, canary: str, ada: str
 ) -> None:
-    stack.settle()
     control = f"control{uuid.uuid4().hex[:12]}"
     with MongoClient[dict[str, Any]](mongodb_uri) as mongo:
         mongo["control"]["control"].insert_one({"name": control})
-    flush(mongodb_uri)
-    assert list(traces(stack_folder, [control])), "the search would not find what lies open"
-    assert list(traces(stack_folder, [ada])), "the customer was not written"
-    assert list(traces(stack_folder, [canary, letters(canary)])) == []
+    folder = files()
+    assert list(traces(folder, [control])), "the search would not find what lies open"
+    assert list(traces(folder, [ada])), "the customer was not written"
+    assert list(traces(folder, [canary, letters(canary)])) == []
 
 
 def test_an_erased_customer_is_gone_everywhere_with_proof(
-    stack: System, stack_folder: Path, mongodb_uri: str, client: Client, canary: str, ada: str
+    files: Callable[[], Path], client: Client, canary: str, ada: str
 ) -> None:
-    stack.settle()
-    count = client.interactions.list_timeline(customer_id=ada, page_size=500)
-    before = sum(1 for _ in count)
+    files()
+    before = sum(1 for _ in client.interactions.list_timeline(customer_id=ada, page_size=500))
     begun = client.profiles.request_erasure(customer_id=ada, reason="letter 7")
     assert begun.awaited_services == ["interactions"]
     done = eventually(lambda: _erased(client, begun.id), seconds=60)
     assert [receipt.service for receipt in done.receipts] == ["interactions", "profiles"]
     assert all(receipt.destroyed_keys and receipt.digest for receipt in done.receipts)
     assert done.certificate
-    stack.settle()
+    folder = files()
 
     seen: list[Any] = [
         client.profiles.get_customer(customer_id=ada),
@@ -121,8 +126,7 @@ def test_an_erased_customer_is_gone_everywhere_with_proof(
     for service in (client.profiles, client.interactions):
         checked = service.verify_journal()
         assert (checked.intact, checked.complete) == (True, True)
-    flush(mongodb_uri)
-    assert list(traces(stack_folder, [canary, letters(canary)])) == []
+    assert list(traces(folder, [canary, letters(canary)])) == []
 
 
 def test_a_journal_is_checked_in_parts_and_against_what_was_told_before(
@@ -156,6 +160,14 @@ def test_a_hold_is_respected_and_masks_are_lifted_with_a_purpose(
             reader.profiles.export_subject_data(customer_id=ada).__next__()
     [access] = client.profiles.list_accesses(customer_id=ada)
     assert access.purpose_of_use == "returning a call"
+
+
+def _is_known(client: Client, customer_id: str) -> bool:
+    """Whether interactions has heard of a customer."""
+    try:
+        return bool(client.interactions.get_context(customer_id=customer_id).customer.display_name)
+    except NotFound:
+        return False
 
 
 def _erased(client: Client, erasure_id: str) -> Any:

@@ -35,7 +35,19 @@ app = typer.Typer(
 )
 
 # In the order of `kehu --help`.
-for _module in ("demo", "customer", "contacts", "loads", "operation", "token", "events", "parked", "journal", "doctor"):
+for _module in (
+    "demo",
+    "customer",
+    "privacy",
+    "contacts",
+    "loads",
+    "operation",
+    "token",
+    "events",
+    "parked",
+    "journal",
+    "doctor",
+):
     import_module(f"libs.client.commands.{_module}").register(app)
 
 
