@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 PAGE: Final = 64
 """Keys of one page."""
-REMEMBERED: Final = 60.0
+REMEMBERED: Final = 10.0
 """Seconds that a process may go on to use a key which another one has destroyed meanwhile."""
 _MOST_PAGES: Final = 512
 """Pages that a process remembers: about four megabytes."""

@@ -245,7 +245,7 @@ class Collection(ABC, Generic[E]):
 
     def erase(self, ids: Sequence[str]) -> int:
         """Destroys the keys of entities: what is personal in them, and in every event that ever told of them, cannot
-        be read any more, here after a moment and elsewhere within a minute; how many keys there were.
+        be read any more, here at once and in other processes within ten seconds; how many keys there were.
 
         What is left is to be stored by a change of each entity afterwards: it takes the tokens away. Not undone by a
         transaction that is rolled back; to be repeated after a crash.

@@ -106,7 +106,7 @@ def test_a_destroyed_key_is_erased_and_a_lost_page_is_not() -> None:
         keyring.find("acme", ["gone.0"])
 
 
-def test_a_key_destroyed_elsewhere_serves_at_most_a_minute() -> None:
+def test_a_key_destroyed_elsewhere_serves_for_seconds_only() -> None:
     now = [0.0]
     here = MemoryKeyring(clock=lambda: now[0])
     there = MemoryKeyring()
