@@ -110,9 +110,11 @@ class InteractionsServicer(JournalApi, interactions_pb2_grpc.InteractionsService
         )
 
     def ListTimeline(self, request: timeline_pb2.ListTimelineRequest, _: object) -> timeline_pb2.ListTimelineResponse:
-        page = self._timeline.of_customer(from_proto(TimelineQuery, request), request)
+        customer_id, page = self._timeline.of_customer(from_proto(TimelineQuery, request), request)
         return timeline_pb2.ListTimelineResponse(
-            interactions=[_interaction(each) for each in page.items], next_page_token=page.next_page_token
+            interactions=[_interaction(each) for each in page.items],
+            next_page_token=page.next_page_token,
+            customer_id=customer_id,
         )
 
     def WatchTimeline(

@@ -8,9 +8,10 @@ from functools import partial
 from typing import cast
 
 from google.protobuf.descriptor import EnumDescriptor
+from google.protobuf.message import Message
 from kehu.common.v1 import types_pb2
 from kehu.interactions.v1 import events_pb2 as own
-from kehu.profiles.v1 import consent_pb2, customer_pb2
+from kehu.profiles.v1 import consent_pb2, customer_pb2, identity_pb2
 from kehu.profiles.v1 import contact_pb2 as contact
 from kehu.profiles.v1 import events_pb2 as profiles
 
@@ -22,7 +23,7 @@ from services.interactions.application.counts import Counts
 from services.interactions.application.erasures import Erasures
 from services.interactions.application.promises import Promises
 from services.interactions.domain.conversations import Conversation
-from services.interactions.domain.customers import ConsentSummary, CustomerCopy
+from services.interactions.domain.customers import Alias, ConsentSummary, CustomerCopy
 from services.interactions.domain.timeline import Channel, Identifier, IdentifierKind, Interaction, customer_key
 from services.interactions.store import InteractionsStore
 
@@ -32,6 +33,8 @@ CUSTOMER_NEWS = (
     profiles.CustomerDeleted,
     profiles.CustomerUndeleted,
     profiles.ConsentChanged,
+    profiles.CustomersMerged,
+    profiles.CustomersUnmerged,
     profiles.CustomerErasureRequested,
     profiles.CustomerErased,
 )
@@ -86,6 +89,9 @@ def attribute(attribution: Attribution, erasures: Erasures, events: Sequence[Rec
                 customer = cast(profiles.CustomerUpdated, message).customer  # all of CUSTOMER_NEWS carry one
                 copy = copy_of(customer, event.revision, event.time)
                 news.append((copy.id, copy.heard_after))
+                news += [
+                    (alias.customer_id, partial(alias.heard_after, time=event.time)) for alias in _aliases(message)
+                ]
     attribution.learn(news)
     attribution.settle(recorded)
     attribution.join(attributed)
@@ -101,6 +107,7 @@ def count(counts: Counts, events: Sequence[Received]) -> None:
 def copy_of(customer: customer_pb2.Customer, revision: int, time: datetime) -> CustomerCopy:
     """The few fields of a customer that this service keeps."""
     deleted = customer.HasField("delete_time")
+    gone = deleted and not customer.merged_into  # What leads to one who was merged leads to who lives on.
     preferences = customer.preferences
     return CustomerCopy(
         id=customer.id,
@@ -113,11 +120,27 @@ def copy_of(customer: customer_pb2.Customer, revision: int, time: datetime) -> C
         preferred_channels=tuple(filter(None, map(_channel, preferences.channels))),
         consents=_consents(customer.consent),
         deleted=deleted,
-        identifiers=(customer_key(customer.id), *(() if deleted else _identifier_keys(customer))),
+        identifiers=(customer_key(customer.id), *(() if gone else _identifier_keys(customer))),
+        merged_ids=tuple(customer.merged_ids),
     )
 
 
-def _identifier_keys(customer: customer_pb2.Customer) -> Iterable[str]:
+def _aliases(message: Message) -> list[Alias]:
+    """Where ids lead since a merge or an unmerge; nothing in other news."""
+    if not isinstance(message, profiles.CustomersMerged | profiles.CustomersUnmerged):
+        return []
+    return [
+        Alias(
+            customer_id=each.customer_id,
+            canonical_id=each.canonical_id,
+            epoch=each.epoch,
+            handed_over=tuple(_identifier_keys(each)),
+        )
+        for each in message.aliases
+    ]
+
+
+def _identifier_keys(customer: customer_pb2.Customer | identity_pb2.Alias) -> Iterable[str]:
     """Keys of what leads to the customer besides its id, each once."""
     kinds = {str(kind): kind for kind in IdentifierKind}
     points = [

@@ -2,10 +2,68 @@
 
 from __future__ import annotations
 
-from libs.chassis.operations import OperationKind
+from collections.abc import Callable
+
+from google.protobuf.message import Message
+from kehu.profiles.v1 import ownership_pb2, segment_pb2
+from kehu.profiles.v1 import worth_pb2 as worth
+
+from libs.chassis.codec import to_proto
+from libs.chassis.operations import Job, OperationKind
+from services.profiles.application.ownership import Ownerships
+from services.profiles.application.segments import Segments
+from services.profiles.application.worth.loyalty import Loyalty
+from services.profiles.application.worth.rfm import RfmScores
+from services.profiles.application.worth.tiers import TierEvaluations
+from services.profiles.application.worth.value import Value
 from services.profiles.store import ProfilesStore
 
 
-def operations(_store: ProfilesStore) -> list[OperationKind]:
+def operations(store: ProfilesStore) -> list[OperationKind]:
     """Every kind of long work of the service."""
-    return []
+    segments, ownerships = Segments(store), Ownerships(store)
+
+    def evaluate_segments(job: Job) -> segment_pb2.EvaluateSegmentsResult:
+        return segment_pb2.EvaluateSegmentsResult(**segments.evaluate_all(job))
+
+    def run_ownership_policy(job: Job) -> ownership_pb2.RunOwnershipPolicyResult:
+        run = ownerships.run(job, validate_only=job.request.validate_only)
+        outcome, count = ownership_pb2.OwnershipDecision.Outcome, ownership_pb2.RunOwnershipPolicyResult.Count
+        return ownership_pb2.RunOwnershipPolicyResult(
+            policy_version=run.policy_version,
+            validate_only=job.request.validate_only,
+            customer_count=run.customer_count,
+            counts=[
+                count(outcome=outcome.Value(f"OUTCOME_{name}"), customer_count=number)
+                for name, number in sorted(run.counts.items())
+            ],
+            decisions=[to_proto(each, ownership_pb2.OwnershipDecision) for each in run.decisions],
+        )
+
+    return [
+        OperationKind(name="evaluate_segments", request=segment_pb2.EvaluateSegmentsRequest, run=evaluate_segments),
+        OperationKind(
+            name="run_ownership_policy", request=ownership_pb2.RunOwnershipPolicyRequest, run=run_ownership_policy
+        ),
+        OperationKind(
+            name="evaluate_tiers",
+            request=worth.EvaluateTiersRequest,
+            run=_telling(worth.EvaluateTiersResult, TierEvaluations(store).run),
+        ),
+        OperationKind(
+            name="compute_rfm", request=worth.ComputeRfmRequest, run=_telling(worth.RfmTable, RfmScores(store).run)
+        ),
+        OperationKind(
+            name="fit_clv_model", request=worth.FitClvModelRequest, run=_telling(worth.ClvModel, Value(store).run)
+        ),
+        OperationKind(
+            name="compute_loyalty_measures",
+            request=worth.ComputeLoyaltyMeasuresRequest,
+            run=_telling(worth.ComputeLoyaltyMeasuresResult, Loyalty(store).run),
+        ),
+    ]
+
+
+def _telling(message: type[Message], run: Callable[[Job], object]) -> Callable[[Job], Message]:
+    """The function of a job, with its result as a message."""
+    return lambda job: to_proto(run(job), message)

@@ -1,14 +1,16 @@
-"""What the service reacts to: its own transactions, the contacts that the interactions service records, the answers of
-services that erased a customer, and the clock."""
+"""What the service reacts to: its own customers and transactions, the contacts that the interactions service records,
+the answers of services that erased a customer, and the clock."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from typing import cast
 
 from kehu.interactions.v1 import events_pb2 as interactions
 from kehu.profiles.v1 import events_pb2 as profiles
+from kehu.profiles.v1 import segment_pb2
 
 from libs.chassis.codec import from_proto
 from libs.chassis.inbox import Received, Subscription
@@ -16,9 +18,13 @@ from libs.chassis.timers import Timer
 from services.profiles.application.duplicates import Duplicates
 from services.profiles.application.erasures import Erasures
 from services.profiles.application.habits import Habits
+from services.profiles.application.ownership import Ownerships
+from services.profiles.application.segments import Segments
 from services.profiles.application.transactions import Transactions
+from services.profiles.application.worth.tiers import Tiers
 from services.profiles.domain.erasure import ErasureReceipt
 from services.profiles.domain.habits import Contact
+from services.profiles.domain.subjects import Source
 from services.profiles.domain.transactions import Transaction
 from services.profiles.store import ProfilesStore
 
@@ -39,17 +45,24 @@ COMPARED = frozenset(
 
 def subscriptions(store: ProfilesStore) -> list[Subscription]:
     """Every subscription of the service."""
-    transactions, habits = Transactions(store), Habits(store)
-    duplicates, erasures = Duplicates(store), Erasures(store)
+    transactions, habits, duplicates, segments = Transactions(store), Habits(store), Duplicates(store), Segments(store)
+    ownerships, erasures = Ownerships(store), Erasures(store)
+
+    def follow(events: Sequence[Received]) -> None:
+        customer_ids = {event.entity_id for event in events}
+        ownerships.follow(customer_ids)
+        segments.follow(customer_ids, Source.CUSTOMER)
 
     def sum_up(events: Sequence[Received]) -> None:
         told = [cast(profiles.TransactionRecorded, event.message).transaction for event in events]
         transactions.sum_up([from_proto(Transaction, each) for each in told])
+        segments.follow({each.customer_id for each in told}, Source.TRANSACTIONS)
 
     def learn(events: Sequence[Received]) -> None:
         told = [cast(interactions.InteractionRecorded, event.message).interaction for event in events]
         # Contacts with somebody unknown come again once it is known who it was.
         habits.learn([(each.customer_id, from_proto(Contact, each)) for each in told if each.customer_id])
+        segments.follow({each.customer_id for each in told if each.customer_id}, Source.CONTACTS)
 
     def look_again(events: Sequence[Received]) -> None:
         changed = (each for each in events if not each.changed_fields or COMPARED & set(each.changed_fields))
@@ -71,6 +84,13 @@ def subscriptions(store: ProfilesStore) -> list[Subscription]:
             handle=learn,
             partitions=1,
         ),
+        # They look at customers as they are, so a repeat changes nothing.
+        Subscription(
+            name="owners_and_segments",
+            listens=[*CUSTOMER_NEWS, profiles.ConsentChanged],
+            handle=follow,
+            remembers=False,
+        ),
         Subscription(
             name="erasures", listens=[interactions.ErasureCompleted], handle=take_answers, partitions=1, ordered=False
         ),
@@ -79,4 +99,11 @@ def subscriptions(store: ProfilesStore) -> list[Subscription]:
 
 def timers(store: ProfilesStore) -> list[Timer]:
     """Everything that the clock sets off."""
-    return [Timer(name="erasures", every=timedelta(seconds=1), run=Erasures(store).finish_due)]
+    segments = Segments(store)
+    start = partial(store.operations.start, "evaluate_segments", segment_pb2.EvaluateSegmentsRequest())
+    return [
+        Timer(name="tier_overrides", every=timedelta(minutes=1), run=Tiers(store).expire_overrides),
+        Timer(name="segments", every=timedelta(seconds=1), run=segments.evaluate_due),
+        Timer(name="segment_evaluations", every=timedelta(seconds=1), run=partial(segments.start_evaluations, start)),
+        Timer(name="erasures", every=timedelta(seconds=1), run=Erasures(store).finish_due),
+    ]

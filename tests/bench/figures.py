@@ -43,12 +43,12 @@ class Figure:
         return cls(name=name, baseline="", ours=value, bare=None, value=value, reach=f"<= {most:g}", ok=value <= most)
 
     @classmethod
-    def growth(cls, name: str, before: float, after: float, *, most: float) -> Self:
-        """A cost after growth over the cost before, which should be at most so much."""
+    def growth(cls, name: str, before: float, after: float, *, most: float, baseline: str = "the same before") -> Self:
+        """A cost over the one it is held against, such as that before growth, which should be at most so much."""
         value = after / before
         return cls(
             name=name,
-            baseline="the same before",
+            baseline=baseline,
             ours=after,
             bare=before,
             value=value,

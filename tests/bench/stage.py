@@ -33,6 +33,8 @@ class Stage:
     amqp_uri: str
     system: System
     quick: bool
+    customers: int = 0
+    """How many to measure with, where the number of them is what a figure is about; 0 leaves it to the figure."""
 
     @property
     def rounds(self) -> int:
@@ -50,7 +52,7 @@ class Stage:
 
 
 @contextmanager
-def stage(*, quick: bool) -> Iterator[Stage]:
+def stage(*, quick: bool, customers: int = 0) -> Iterator[Stage]:
     """Starts a store, a bus and the services; ends them, and removes their data."""
     folder = Path(tempfile.mkdtemp(prefix="kehu-bench-"))
     guard(folder)  # ends everything even if this process is killed
@@ -64,7 +66,7 @@ def stage(*, quick: bool) -> Iterator[Stage]:
         for node in store.nodes:
             pin(node.process.pid or 0, LOAD_CORE)
         pin(bus.process.pid or 0, LOAD_CORE)
-        yield Stage(folder, store.uri, bus.uri, system, quick)
+        yield Stage(folder, store.uri, bus.uri, system, quick, customers)
     finally:
         if system is not None:
             system.stop()

@@ -458,7 +458,7 @@ def test_t44_pages_are_stable_under_inserts(library: Library) -> None:
     token = ""
     while True:
         request = timeline_pb2.ListTimelineRequest(customer_id=busy, page_size=100, page_token=token)
-        page = timeline.of_customer(query, request)
+        _, page = timeline.of_customer(query, request)
         seen += [each.external_key for each in page.items]
         token = page.next_page_token
         if not token:

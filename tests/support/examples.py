@@ -40,14 +40,19 @@ HINTS: Mapping[str, Any] = {
     "kehu.interactions.v1.GetChannelCountsRequest.end_time": datetime(2026, 1, 2, tzinfo=UTC),
     "kehu.interactions.v1.Term.civil_time": {},
     "kehu.interactions.v1.TransferConversationRequest.queue": "second-line",
+    "kehu.profiles.v1.ComputeLoyaltyMeasuresRequest.currency_code": "EUR",
+    "kehu.profiles.v1.ComputeRfmRequest.currency_code": "EUR",
     "kehu.profiles.v1.ConsentReceipt.proof_ref": "form-1",
     "kehu.profiles.v1.ContactPoint.raw": lambda _: f"{uuid.uuid4().hex}@example.com",
     "kehu.profiles.v1.ContactPoint.type": "TYPE_EMAIL",
     "kehu.profiles.v1.Customer.names": [{"family": "王", "given": "小明"}],
+    "kehu.profiles.v1.FitClvModelRequest.currency_code": "EUR",
     "kehu.profiles.v1.LookupCustomerRequest.Point.type": "TYPE_EMAIL",
     "kehu.profiles.v1.LookupCustomerRequest.Point.value": "wang@example.com",
     "kehu.profiles.v1.Relationship.to_customer_id": lambda ids: own(ids, "other_cus"),
     "kehu.profiles.v1.Relationship.type": "TYPE_REFERRED_BY",
+    "kehu.profiles.v1.TierPolicy.currency_code": "EUR",
+    "kehu.profiles.v1.TierPolicy.review_date": {"year": 2100, "month": 1, "day": 1},
 }
 """Full name of a field → the value that an example has there, or what makes it; {} is an example of its message."""
 

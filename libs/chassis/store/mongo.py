@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC
@@ -168,6 +168,13 @@ class MongoCollection(Collection[E]):
         super().__init__(entity, name, vault=database.vault, pager=pager, indexes=indexes, publishes=publishes)
         self._database = database
         self.raw = database.raw[name]
+
+    def aggregate(self, where: Condition, steps: Sequence[Mapping[str, Any]], *, index: Index) -> Iterator[Document]:
+        """What the server works out, along one index, of the tenant's documents that meet a condition."""
+        match = {"tenant": context.current().tenant, **to_mongo(where)}
+        yield from self.raw.aggregate(
+            [{"$match": match}, *steps], hint=index.name, allowDiskUse=True, session=self._database.session
+        )
 
     def _read(self, ids: Sequence[str], *, with_bookkeeping: bool = False) -> dict[str, Document]:
         # A change needs to know how many events wait, never what they say.

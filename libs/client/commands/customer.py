@@ -47,6 +47,8 @@ def show(
     ways = {"ID": customer_id, "--external": external, "--phone": phone, "--email": email}
     with client() as connected:
         for found in _find(connected, ways, region):
+            if customer_id and found.id != customer_id and not as_json:
+                console.print(f"{customer_id} was merged into {found.id}", soft_wrap=True)
             card = fetch(connected, found)
             if as_json:
                 print_json(_card_json(card))
@@ -125,6 +127,7 @@ def history(
 
 def fetch(connected: Client, customer: Customer) -> Card:
     """Everything a card shows. What a service refuses or does not answer is told on the card instead."""
+    from libs.client.commands.worth import fetch as fetch_worth
     from libs.client.errors import KehuError, NotFound
     from libs.client.views.card import Card
 
@@ -140,6 +143,9 @@ def fetch(connected: Client, customer: Customer) -> Card:
             missing.append(f"{what} could not be fetched: {explain(error)}")
             return None
 
+    def worth_of(*, customer_id: str) -> Any:
+        return fetch_worth(connected, customer_id)
+
     purchases = attempt("purchases", connected.profiles.get_transaction_summary)
     latest = (
         attempt("purchases", connected.profiles.list_transactions, page_size=500) if purchases is not None else None
@@ -149,6 +155,7 @@ def fetch(connected: Client, customer: Customer) -> Card:
         summary=purchases,
         transactions=next(latest.pages).transactions if latest is not None else (),
         context=attempt("contacts", connected.interactions.get_context),
+        worth=attempt("worth", worth_of),
         missing=missing,
     )
 

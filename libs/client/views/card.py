@@ -23,6 +23,7 @@ from libs.client.values import enum_name, from_money, short_names
 from libs.client.views.dates import describe, next_time
 from libs.client.views.timeline import contact_line, promise_line
 from libs.client.views.words import ago, moment, name_of, spark, word
+from libs.client.views.worth import Sheet, sheet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,7 @@ class Card:
     context: CustomerContext | None
     missing: Sequence[str]
     """Sentences about what could not be fetched."""
+    worth: Sheet | None = None
 
 
 def render(card: Card, now: datetime) -> RenderableType:
@@ -48,6 +50,7 @@ def render(card: Card, now: datetime) -> RenderableType:
         ("Wishes", _wishes(customer)),
         ("Dates", _dates(customer, now.date())),
         ("Purchases", _purchases(card, now)),
+        ("Worth", sheet(card.worth) if card.worth else None),
         ("Contacts", _contacts(card, now)),
         ("Promises", _promises(card, now)),
     ):
@@ -87,6 +90,8 @@ def _headline(customer: Customer, now: datetime) -> RenderableType:
         lines.append(f"[dim]also[/dim] {', '.join(others)}")
     if customer.external_ids:
         lines.append("[dim]elsewhere[/dim] " + ", ".join(escape(f"{e.system}:{e.id}") for e in customer.external_ids))
+    if customer.merged_ids:
+        lines.append("[dim]merged from[/dim] " + ", ".join(customer.merged_ids))
     return Text.from_markup("\n".join(lines))
 
 

@@ -36,7 +36,8 @@ class Attribution:
         """Takes news about customers in, and attributes the contacts that waited for them."""
         told = {customer.id: customer for customer in self._store.customers.fold(news)}
         keys = list(dict.fromkeys(key for customer in told.values() for key in customer.identifiers))
-        theirs = {key: id for key, id in self._customers.resolve(keys).items() if id in told}
+        wanted = told.keys() | {id for customer in told.values() for id in customer.merged_ids}
+        theirs = {key: id for key, id in self._customers.resolve(keys).items() if id in wanted}
         while theirs and (found := self._store.unattributed_by_identifier(list(theirs), BATCH)):
             self._attribute([(each, theirs[each.identifier_key]) for each in found])
 

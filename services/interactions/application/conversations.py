@@ -41,8 +41,9 @@ class Conversations:
 
         def work() -> Conversation:
             named = self.named(continuity_token, conversation_id)
-            current_for = self._current_for(named, customer_key(customer_id) if customer_id else named.party)
-            return self._conversations.update(named.id, lambda each: each.resume(customer_id, current_for))
+            known = named.customer_id if customer_id in self._store.group(named.customer_id) else customer_id
+            current_for = self._current_for(named, customer_key(known) if known else named.party)
+            return self._conversations.update(named.id, lambda each: each.resume(known, current_for))
 
         return self._store.database.transact(work)
 

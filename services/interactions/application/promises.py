@@ -35,7 +35,7 @@ class Promises:
         self._customers.require(draft.customer_id)
         if draft.conversation_id:
             conversation = self._store.conversations.get(draft.conversation_id)
-            if conversation.customer_id not in ("", draft.customer_id):
+            if conversation.customer_id not in ("", *self._store.group(draft.customer_id)):
                 raise InvalidArgument.field("conversation_id", f"{conversation.id} is with another customer")
         hours = self._calendars.hours(draft.term.calendar_id)
         draft = replace(draft, id=self._promises.next_id())

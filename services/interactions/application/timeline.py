@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from libs.chassis import context, identity
-from libs.chassis.domain import AlreadyExists, DomainError, InvalidArgument
+from libs.chassis.domain import AlreadyExists, DomainError, InvalidArgument, NotFound
 from libs.chassis.paging import Page
 from libs.chassis.store import Outcome
 from services.interactions.application.conversations import Conversations
@@ -98,17 +98,23 @@ class Timeline:
         """A page over all customers, the latest first."""
         return self._store.list_interactions(filter, request)
 
-    def of_customer(self, query: TimelineQuery, request: ListRequest) -> Page[Interaction]:
-        """A page of one customer, the latest first. NotFound when nothing is known of the customer."""
-        page = self._store.timeline(query, request)
-        if not page.items:
-            self._customers.require(query.customer_id)
-        return page
+    def of_customer(self, query: TimelineQuery, request: ListRequest) -> tuple[str, Page[Interaction]]:
+        """Who lives on as the customer, and a page of what was recorded for any of its ids, the latest first. NotFound
+        when nothing is known of the customer."""
+        known = self._store.customer(query.customer_id)
+        ids = self._store.group(query.customer_id, known)
+        page = self._store.timeline(query, ids, request)
+        if not page.items and known is None:
+            raise NotFound("Customer", query.customer_id)
+        return ids[0], page
 
     def watch(self, feed: Feed, customer_id: str, cursor: str, listening: Callable[[], bool]) -> Iterator[Notice]:
-        """Every interaction and promise of a customer that is new or changes after the cursor."""
-        self._customers.require(customer_id)
-        return feed.watch(Party(context.current().tenant, customer_id), cursor, listening)
+        """Every interaction and promise of a customer that is new or changes after the cursor, under each of the ids
+        that lead to the customer when the watch begins."""
+        known = self._customers.require(customer_id)
+        tenant = context.current().tenant
+        party, *also = (Party(tenant, id) for id in self._store.group(customer_id, known))
+        return feed.watch(party, cursor, listening, also=also)
 
     # ------------------------------------------------------------------------------------------------ changing
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 from libs.chassis.domain import Change, Entity
 from services.interactions.domain.conversations import Conversation
 from services.interactions.domain.promises import Promise
-from services.interactions.domain.timeline import Channel, Interaction
+from services.interactions.domain.timeline import Channel, Interaction, customer_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,14 +44,36 @@ class CustomerCopy(Entity):
     """Whether nothing of it may be learnt any more."""
     identifiers: tuple[str, ...] = ()
     """Keys of the identifiers that lead to this customer; only its own id once it is deleted."""
+    merged_ids: tuple[str, ...] = ()
+    """Those who were merged into this customer."""
+    merged_into: str = ""
+    """Who lives on in place of this customer, as the last merge or unmerge of it told."""
+    handed_over: tuple[str, ...] = ()
+    """Keys of the identifiers that this customer handed over when it was merged; they are among `identifiers` too."""
+    epoch: int = 0
+    """The number of that merge or unmerge; older ones are skipped."""
+
+    @property
+    def canonical_id(self) -> str:
+        """The id of the customer who lives on."""
+        return self.merged_into or self.id
 
     def heard_after(self, known: CustomerCopy | None) -> Change[CustomerCopy]:
-        """This news after what is known: the newer of the two; of an erased customer only how new it is."""
-        if known is not None and known.source_revision >= self.source_revision:
+        """This news after what is known: the newer of the two, and of an erased customer only how new it is. Where the
+        id leads is told by merges alone."""
+        if known is None:
+            return self, []
+        if known.source_revision >= self.source_revision:
             return known, []
-        if known is not None and known.erased:
+        if known.erased:
             return replace(known, source_revision=self.source_revision, source_time=self.source_time), []
-        return self, []
+        return replace(
+            self,
+            identifiers=_with(self.identifiers, known.handed_over),
+            merged_into=known.merged_into,
+            handed_over=known.handed_over,
+            epoch=known.epoch,
+        ), []
 
     def without_person(self) -> Change[CustomerCopy]:
         """What is left of an erased customer."""
@@ -62,11 +84,42 @@ class CustomerCopy(Entity):
             lifecycle=self.lifecycle,
             deleted=True,
             erased=True,
+            merged_ids=self.merged_ids,
+            merged_into=self.merged_into,
+            epoch=self.epoch,
             revision=self.revision,
             create_time=self.create_time,
             update_time=self.update_time,
         )
         return left, []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alias:
+    """Where an id leads since a merge or an unmerge."""
+
+    customer_id: str
+    canonical_id: str
+    epoch: int
+    handed_over: tuple[str, ...] = ()
+    """Keys of the identifiers that came with it; none for one that was merged before already."""
+
+    def heard_after(self, known: CustomerCopy | None, time: datetime) -> Change[CustomerCopy]:
+        """What is known of the customer, which may be nothing yet, with this."""
+        copy = known or CustomerCopy(
+            id=self.customer_id,
+            source_revision=0,
+            source_time=time,
+            identifiers=(customer_key(self.customer_id),),
+        )
+        lives_on = self.canonical_id if self.canonical_id != self.customer_id else ""
+        newer = copy if copy.epoch >= self.epoch else replace(copy, merged_into=lives_on, epoch=self.epoch)
+        handed_over = (self.handed_over or copy.handed_over) if newer.merged_into else ()
+        return replace(newer, handed_over=handed_over, identifiers=_with(copy.identifiers, handed_over)), []
+
+
+def _with(identifiers: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*identifiers, *more)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -168,6 +168,12 @@ def customer_key(customer_id: str) -> str:
     return Identifier(kind=IdentifierKind.CUSTOMER, value=customer_id).key
 
 
+def customer_of(key: str) -> str:
+    """The customer whose key this is; empty for the key of another identifier."""
+    prefix = customer_key("")
+    return key.removeprefix(prefix) if key.startswith(prefix) else ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
     """Something in another service or system."""

@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast
 from google.protobuf.message import Message
 
 from libs.chassis.domain import E
-from libs.chassis.filtering import Condition, FilterSpec, all_of, field, parse
+from libs.chassis.filtering import AllOf, AnyOf, Compare, Condition, FilterSpec, all_of, field, parse
 from libs.chassis.paging import Page
 from libs.chassis.store import Collection, Database, Index, Personal
 from services.interactions.domain.calendar import BusinessCalendar
@@ -18,7 +18,7 @@ from services.interactions.domain.counts import LONGEST_RANGE, ChannelDay
 from services.interactions.domain.customers import CustomerCopy
 from services.interactions.domain.erasure import Erasure, Stage
 from services.interactions.domain.promises import PENDING_STATES, Promise, PromiseState
-from services.interactions.domain.timeline import Channel, Interaction, TimelineQuery
+from services.interactions.domain.timeline import Channel, Interaction, TimelineQuery, customer_key, customer_of
 
 UNATTRIBUTED = field("customer_id") == ""
 CURRENT = field("_tokens.current_for").exists()
@@ -82,6 +82,7 @@ PERSONAL_OF_A_CUSTOMER = Personal(
         "preferred_channels",
         "consents",
         "identifiers",
+        "handed_over",
     ),
     tokens={"identifiers": lambda customer: customer.identifiers},
 )
@@ -138,12 +139,12 @@ class InteractionsStore:
 
     def list_interactions(self, filter: str, request: ListRequest) -> Page[Interaction]:
         """Interactions of all customers that meet an AIP-160 filter, the latest first."""
-        return _page(self.interactions, parse(filter, INTERACTION_FILTER), "-occurred_time", request)
+        return _page(self.interactions, self._filtered(filter, INTERACTION_FILTER), "-occurred_time", request)
 
-    def timeline(self, query: TimelineQuery, request: ListRequest) -> Page[Interaction]:
-        """Interactions of one customer, the latest first."""
+    def timeline(self, query: TimelineQuery, ids: Sequence[str], request: ListRequest) -> Page[Interaction]:
+        """Interactions of one customer, under any of its ids, the latest first."""
         where = all_of(
-            field("customer_id") == query.customer_id,
+            field("customer_id").one_of(ids),
             field("channel").one_of(query.channels) if query.channels else None,
             field("purpose") == query.purpose if query.purpose is not None else None,
             field("direction") == query.direction if query.direction is not None else None,
@@ -152,9 +153,9 @@ class InteractionsStore:
         )
         return _page(self.interactions, where, "-occurred_time", request)
 
-    def last_interactions(self, customer_id: str, limit: int) -> list[Interaction]:
+    def last_interactions(self, ids: Sequence[str], limit: int) -> list[Interaction]:
         """The last interactions of a customer."""
-        return self.interactions.find(field("customer_id") == customer_id, order="-occurred_time", limit=limit)
+        return self.interactions.find(field("customer_id").one_of(ids), order="-occurred_time", limit=limit)
 
     def known_interactions(self, ids: Sequence[str]) -> dict[str, Interaction]:
         """Those of the ids that exist."""
@@ -175,39 +176,43 @@ class InteractionsStore:
 
     def list_conversations(self, filter: str, request: ListRequest) -> Page[Conversation]:
         """Conversations that meet an AIP-160 filter, the latest interaction first."""
-        return _page(self.conversations, parse(filter, CONVERSATION_FILTER), "-last_interaction_time", request)
+        return _page(self.conversations, self._filtered(filter, CONVERSATION_FILTER), "-last_interaction_time", request)
 
     def conversation_of_token(self, continuity_token: str) -> Conversation | None:
         """The conversation that a continuity token leads to."""
         return self.conversations.find_one(field("continuity_token") == continuity_token)
 
     def current_conversation(self, party: str) -> Conversation | None:
-        """The open conversation that contacts of a party belong to when they name none."""
+        """The open conversation that contacts of a party belong to when they name none; of customers who became one
+        while both had one, the latest."""
         if not party:
             return None
-        theirs = field("_tokens.current_for") == self.conversations.token("current_for", party)
-        return self.conversations.find_one(all_of(CURRENT, theirs))
+        parties = [customer_key(id) for id in self.group(customer_of(party))] if customer_of(party) else [party]
+        tokens = [self.conversations.token("current_for", each) for each in parties]
+        theirs = all_of(CURRENT, field("_tokens.current_for").one_of(tokens))
+        current = self.conversations.find(theirs, limit=len(parties))
+        return max(current, key=lambda each: each.last_interaction_time, default=None)
 
-    def open_conversations(self, customer_id: str, limit: int) -> list[Conversation]:
+    def open_conversations(self, ids: Sequence[str], limit: int) -> list[Conversation]:
         """The open conversations of a customer, the latest interaction first."""
-        is_open = all_of(field("customer_id") == customer_id, field("state").one_of(OPEN_STATES))
+        is_open = all_of(field("customer_id").one_of(ids), field("state").one_of(OPEN_STATES))
         return self.conversations.find(is_open, order="-last_interaction_time", limit=limit)
 
     # ------------------------------------------------------------------------------------------------- promises
 
     def list_promises(self, filter: str, request: ListRequest) -> Page[Promise]:
         """Promises that meet an AIP-160 filter, the first due first."""
-        return _page(self.promises, parse(filter, PROMISE_FILTER), "due_time", request)
+        return _page(self.promises, self._filtered(filter, PROMISE_FILTER), "due_time", request)
 
-    def pending_promises(self, customer_id: str, limit: int) -> list[Promise]:
+    def pending_promises(self, ids: Sequence[str], limit: int) -> list[Promise]:
         """The promises to a customer that are still to be kept, the first due first."""
-        pending = all_of(field("customer_id") == customer_id, field("state").one_of(PENDING_STATES))
+        pending = all_of(field("customer_id").one_of(ids), field("state").one_of(PENDING_STATES))
         return self.promises.find(pending, order="due_time", limit=limit)
 
-    def broken_promises(self, customer_id: str, since: datetime, limit: int) -> list[Promise]:
+    def broken_promises(self, ids: Sequence[str], since: datetime, limit: int) -> list[Promise]:
         """The broken promises to a customer that were due since then, the latest first."""
         broken = all_of(
-            field("customer_id") == customer_id, field("state") == PromiseState.BROKEN, field("due_time") >= since
+            field("customer_id").one_of(ids), field("state") == PromiseState.BROKEN, field("due_time") >= since
         )
         return self.promises.find(broken, order="-due_time", limit=limit)
 
@@ -238,6 +243,21 @@ class InteractionsStore:
         """All calendars, by name."""
         return _page(self.calendars, None, "display_name", request)
 
+    def customer(self, id: str) -> CustomerCopy | None:
+        """The customer that an id leads to: who lives on, when it was merged; None while nothing is known of it."""
+        known = self.customers.find_by_id(id)
+        if known is None or not known.merged_into:
+            return known
+        return self.customers.find_by_id(known.merged_into) or known
+
+    def group(self, customer_id: str, known: CustomerCopy | None = None) -> tuple[str, ...]:
+        """All ids of whom an id leads to, who lives on first: what was recorded for any of them is theirs. The customer
+        may be given when it was read already."""
+        known = known or self.customer(customer_id) if customer_id else None
+        if known is None:
+            return (customer_id,)
+        return tuple(dict.fromkeys((known.canonical_id, *known.merged_ids, customer_id)))
+
     def customers_with(self, keys: Sequence[str], limit: int) -> list[CustomerCopy]:
         """Customers whom one of these identifiers leads to."""
         tokens = [self.customers.token("identifiers", key) for key in keys]
@@ -247,6 +267,23 @@ class InteractionsStore:
         """The counters of the channels from one date to another; at most of 368 dates."""
         days = all_of(field("day") >= first, field("day") <= last)
         return self.counts.find(days, limit=(LONGEST_RANGE.days + 2) * len(Channel))
+
+    def _filtered(self, filter: str, spec: FilterSpec) -> Condition | None:
+        """The condition of an AIP-160 filter; a customer in it is meant with all of its ids."""
+
+        def meant(part: Condition) -> Condition:
+            match part:
+                case AllOf(parts):
+                    return AllOf(tuple(map(meant, parts)))
+                case AnyOf(parts):
+                    return AnyOf(tuple(map(meant, parts)))
+                case Compare("customer_id", "==", str(id)) if id:
+                    return field("customer_id").one_of(self.group(id))
+                case _:
+                    return part
+
+        condition = parse(filter, spec)
+        return meant(condition) if condition is not None else None
 
 
 def _page(collection: Collection[E], where: Condition | None, order: str, request: ListRequest) -> Page[E]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -68,7 +69,7 @@ class Changes(Protocol):
     def check(self, cursor: str) -> None:
         """InvalidArgument when this is no cursor of ours."""
 
-    def after(self, cursor: str, only: Party | None = None) -> Reader:
+    def after(self, cursor: str, only: Sequence[Party] = ()) -> Reader:
         """A reader of what comes after a cursor, or after now when it is empty.
 
         FailedPrecondition when the cursor is too old to go on from.
@@ -88,7 +89,7 @@ class MongoChanges:
                 "cursor", "is none of ours; give the last cursor received, or nothing to begin now"
             )
 
-    def after(self, cursor: str, only: Party | None = None) -> Reader:
+    def after(self, cursor: str, only: Sequence[Party] = ()) -> Reader:
         resume = {"_data": cursor} if cursor else None
         try:
             stream = self._database.raw.watch(
@@ -130,14 +131,17 @@ class _MongoReader:
         self._stream.close()
 
 
-def _pipeline(only: Party | None) -> list[dict[str, Any]]:
+def _pipeline(only: Sequence[Party]) -> list[dict[str, Any]]:
     match: dict[str, Any] = {
         "ns.coll": {"$in": list(TOLD)},
         # The relay clears published events; that is no change of the entity.
         "$or": [{"operationType": "insert"}, {"updateDescription.updatedFields.revision": {"$exists": True}}],
     }
-    if only is not None:
-        match |= {"fullDocument.tenant": only.tenant, "fullDocument.customer_id": only.customer_id}
+    if only:  # All of one tenant.
+        match |= {
+            "fullDocument.tenant": only[0].tenant,
+            "fullDocument.customer_id": {"$in": [party.customer_id for party in only]},
+        }
     kept = {"ns": 1, "fullDocument": 1, "updateDescription.updatedFields.revision": 1}
     return [{"$match": match}, {"$project": kept}, {"$unset": ["fullDocument._pending", "fullDocument._commands"]}]
 

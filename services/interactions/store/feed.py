@@ -10,7 +10,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -85,8 +85,11 @@ class Feed:
         self._starting = threading.Lock()
         self._started = False
 
-    def watch(self, party: Party, cursor: str, listening: Callable[[], bool]) -> Iterator[Notice]:
-        """Everything that changes for a customer after the cursor, or after now when it is empty.
+    def watch(
+        self, party: Party, cursor: str, listening: Callable[[], bool], *, also: Sequence[Party] = ()
+    ) -> Iterator[Notice]:
+        """Everything that changes for a customer after the cursor, or after now when it is empty; also for others who
+        were merged into it.
 
         Ends when nobody is `listening`, or when the watcher reads so slowly that it has to resume. InvalidArgument when
         the cursor is none of ours, FailedPrecondition when it is too old.
@@ -94,10 +97,11 @@ class Feed:
         if cursor:
             self._changes.check(cursor)
         self._start()
-        with self._joined(party) as (watcher, position, floor, backlog):
+        parties = (party, *also)
+        with self._joined(parties) as (watcher, position, floor, backlog):
             told = cursor or position
             again = bool(cursor) and cursor < floor
-            for change in self._read_again(party, cursor, position, listening) if again else backlog:
+            for change in self._read_again(parties, cursor, position, listening) if again else backlog:
                 if change.cursor > told:
                     told = change.cursor
                     yield Notice(told, change.entity)
@@ -118,24 +122,28 @@ class Feed:
                         yield Notice(told)
 
     @contextmanager
-    def _joined(self, party: Party) -> Iterator[tuple[_Watcher, str, str, Iterator[Changed]]]:
+    def _joined(self, parties: Sequence[Party]) -> Iterator[tuple[_Watcher, str, str, Iterator[Changed]]]:
         """A watcher who gets all that comes after the position; with the floor and the backlog up to it."""
         watcher = _Watcher()
         with self._lock:
-            self._watchers.setdefault(party, set()).add(watcher)
+            for party in parties:
+                self._watchers.setdefault(party, set()).add(watcher)
             position, floor = self._position, self._floor
-            backlog = [change for change in self._backlog if change.party == party]
+            backlog = [change for change in self._backlog if change.party in parties]
         try:
             yield watcher, position, floor, iter(backlog)
         finally:
             with self._lock:
-                self._watchers[party].discard(watcher)
-                if not self._watchers[party]:
-                    del self._watchers[party]
+                for party in parties:
+                    self._watchers[party].discard(watcher)
+                    if not self._watchers[party]:
+                        del self._watchers[party]
 
-    def _read_again(self, party: Party, cursor: str, position: str, listening: Callable[[], bool]) -> Iterator[Changed]:
+    def _read_again(
+        self, parties: Sequence[Party], cursor: str, position: str, listening: Callable[[], bool]
+    ) -> Iterator[Changed]:
         """From the source, what changed between a cursor that is older than the backlog and the position."""
-        with closing(self._changes.after(cursor, party)) as reader:
+        with closing(self._changes.after(cursor, parties)) as reader:
             while listening():
                 change = reader.read()
                 if change is not None and change.cursor <= position:

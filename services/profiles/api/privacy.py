@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from functools import cache
+from typing import cast
 
 import grpc
-from kehu.profiles.v1 import consent_pb2, contact_pb2, customer_pb2, fact_pb2, privacy_pb2, relationship_pb2
-from kehu.profiles.v1 import transaction_pb2 as transaction
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from kehu.profiles.v1 import contact_pb2, customer_pb2, privacy_pb2
 
 from libs.chassis.codec import to_proto
 from services.profiles.api.changes import History, customer_of
@@ -16,19 +19,15 @@ from services.profiles.api.messages import answer, answers
 from services.profiles.application.erasures import Erasures
 from services.profiles.application.privacy import Privacy
 
-_RECORDS: dict[str, Any] = {
-    "customer": customer_pb2.Customer,
-    "consent_receipt": consent_pb2.ConsentReceipt,
-    "fact": fact_pb2.PersonalFact,
-    "relationship": relationship_pb2.Relationship,
-    "transaction": transaction.Transaction,
-    "transaction_summary": transaction.TransactionSummary,
-    "contact_habits": contact_pb2.ContactHabits,
-    "access": privacy_pb2.Access,
-}
-"""Kind of a record of an export → its message."""
 _CHANGES = 100
 """Changes that an export reads at a time."""
+
+
+@cache
+def record_class(kind: str) -> type[Message]:
+    """The message of a kind of record in an export."""
+    descriptor = privacy_pb2.ExportedRecord.DESCRIPTOR.fields_by_name[kind].message_type
+    return cast(type[Message], GetMessageClass(cast(Descriptor, descriptor)))
 
 
 class PrivacyApi:
@@ -66,7 +65,7 @@ class PrivacyApi:
     ) -> Iterator[privacy_pb2.ExportedRecord]:
         for kind, record in self._privacy.everything(request.customer_id):
             # In full, whatever the caller is shown elsewhere: the scope to export is the scope to see.
-            yield privacy_pb2.ExportedRecord(**{kind: to_proto(record, _RECORDS[kind])})
+            yield privacy_pb2.ExportedRecord(**{kind: to_proto(record, record_class(kind))})
         token = ""
         while True:
             page = self._history(request.customer_id, size=_CHANGES, token=token)

@@ -20,19 +20,27 @@ from libs.chassis.domain import DomainError, E, InvalidArgument
 from libs.chassis.rpc import JournalApi, status_of
 from libs.chassis.store import Outcome
 from services.profiles.api.changes import History, list_changes
+from services.profiles.api.entitlements import EntitlementsApi
 from services.profiles.api.identity import IdentityApi
 from services.profiles.api.messages import answer, answers, read
 from services.profiles.api.operations import OperationsApi
+from services.profiles.api.ownership import OwnershipApi
 from services.profiles.api.privacy import PrivacyApi
+from services.profiles.api.segments import SegmentsApi
+from services.profiles.api.worth import WorthApi
 from services.profiles.application.consents import Consents
+from services.profiles.application.contracts import Contracts
 from services.profiles.application.customers import Customers
 from services.profiles.application.duplicates import Duplicates
+from services.profiles.application.entitlements import Entitlements
 from services.profiles.application.erasures import Erasures
 from services.profiles.application.facts import Facts
 from services.profiles.application.habits import Habits
 from services.profiles.application.merges import Merges
+from services.profiles.application.ownership import Ownerships
 from services.profiles.application.privacy import Privacy, shown_value, unmasked
 from services.profiles.application.relationships import Relationships
+from services.profiles.application.segments import Segments
 from services.profiles.application.transactions import Row, Transactions
 from services.profiles.domain.consents import ConsentReceipt
 from services.profiles.domain.contacts import ContactPoint, ContactPointStatus, Spelling, VerificationMethod
@@ -76,10 +84,21 @@ class _Ending:
     end_date: date | None = None
 
 
-class ProfilesServicer(IdentityApi, OperationsApi, PrivacyApi, JournalApi, ProfilesServiceServicer):
+class ProfilesServicer(
+    IdentityApi,
+    OperationsApi,
+    SegmentsApi,
+    OwnershipApi,
+    EntitlementsApi,
+    WorthApi,
+    PrivacyApi,
+    JournalApi,
+    ProfilesServiceServicer,
+):
     """Hands requests to use-cases and their results back."""
 
     def __init__(self, store: ProfilesStore, history: History) -> None:
+        WorthApi.__init__(self, store)
         self._customers = Customers(store)
         self._consents = Consents(store)
         self._relationships = Relationships(store)
@@ -93,6 +112,10 @@ class ProfilesServicer(IdentityApi, OperationsApi, PrivacyApi, JournalApi, Profi
         self._operations = store.operations
         self._database = store.database
         self._history = history
+        self._segments = Segments(store)
+        self._ownerships = Ownerships(store)
+        self._contracts = Contracts(store)
+        self._entitlements = Entitlements(store)
 
     # ------------------------------------------------------------------------------------------------ customers
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from libs.chassis import context, identity
 from libs.chassis.context import Context
-from libs.chassis.domain import Change, NotFound
-from libs.chassis.store import Collection
-from services.profiles.domain.access import Access
+from libs.chassis.domain import Change, Entity, NotFound
 from services.profiles.domain.customers import Customer
 from services.profiles.domain.erasure import (
     WITHIN,
@@ -91,28 +89,14 @@ class Erasures:
     def _finish(self, erasure: Erasure) -> None:
         at, store = identity.now(), self._store
         customer = store.customers.get(erasure.customer_id)
-        held = self._held(customer.id)
-        destroyed = sum(collection.erase([each.id for each in entities]) for collection, entities in held.values())
-        destroyed += store.identity.blocking_keys.erase([customer.id]) + store.customers.erase([customer.id])
-        for fact in held["facts"][1]:
+        held, keys = store.privacy.erase(customer.id)
+        keys += store.identity.blocking_keys.erase([customer.id]) + store.customers.erase([customer.id])
+        for fact in held["facts"]:
             store.facts.update(fact.id, lambda each: each.erased(at))
-        erased = {"customers": [customer], **{kind: entities for kind, (_, entities) in held.items()}}
-        own = ErasureReceipt.of(at, erased, self._kept(customer, held["accesses"][1]), destroyed)
+        own = ErasureReceipt.of(at, {"customers": [customer], **held}, self._kept(customer, held["accesses"]), keys)
         store.database.transact(lambda: self._end(erasure.finished(own, at), at))
 
-    def _held(self, customer_id: str) -> dict[str, tuple[Collection[Any], list[Any]]]:
-        """Kind → where it lives and what is held on the customer, beside the customer itself."""
-        store, privacy = self._store, self._store.privacy
-        return {
-            "facts": (store.facts, list(privacy.facts_of(customer_id))),
-            "relationships": (store.relationships, list(privacy.relationships_of(customer_id))),
-            "consent receipts": (store.receipts, list(privacy.receipts_of(customer_id))),
-            "duplicate candidates": (store.identity.candidates, list(privacy.candidates_of(customer_id))),
-            "merges": (store.identity.merges, list(privacy.merges_of(customer_id))),
-            "accesses": (privacy.accesses, list(privacy.accesses_of(customer_id))),
-        }
-
-    def _kept(self, customer: Customer, accesses: Sequence[Access]) -> list[Records]:
+    def _kept(self, customer: Customer, accesses: Sequence[Entity]) -> list[Records]:
         summary = self._store.summaries.find_by_id(customer.id)
         return [
             Records(kind="consent receipts", count=customer.consent.count, reason="proof of what was agreed to"),

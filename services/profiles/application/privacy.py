@@ -74,10 +74,7 @@ class Privacy:
     def everything(self, customer_id: str) -> Iterator[tuple[str, object]]:
         """(kind, record) of all that is held on a customer, without the past of the customer itself."""
         yield "customer", self._store.customers.get(customer_id)
-        yield from (("consent_receipt", each) for each in self._store.privacy.receipts_of(customer_id))
-        yield from (("fact", each) for each in self._store.privacy.facts_of(customer_id))
-        yield from (("relationship", each) for each in self._store.privacy.relationships_of(customer_id))
-        yield from (("transaction", each) for each in self._store.privacy.transactions_of(customer_id))
+        for kind, holding in self._store.privacy.holdings.items():
+            yield from ((kind, each) for each in holding.on(customer_id))
         yield "transaction_summary", self._transactions.summary(customer_id)
         yield "contact_habits", self._habits.get(customer_id)
-        yield from (("access", each) for each in self._store.privacy.accesses_of(customer_id))

@@ -23,6 +23,22 @@ from services.profiles.domain.violations import Violations
 
 KEPT_AFTER_DELETION = timedelta(days=30)
 """How long a deleted customer can be restored."""
+_OUTLIVES_ERASURE = frozenset(
+    [
+        "id",
+        "revision",
+        "create_time",
+        "update_time",
+        "delete_time",
+        "kind",
+        "lifecycle",
+        "owner",
+        "erasure_id",
+        "merged_into",
+        "merged_ids",
+        "merge_epoch",
+    ]
+)
 _SLUG = re.compile("[a-z][a-z0-9_.-]{0,62}")
 MOST = {
     "names": 20,
@@ -174,6 +190,11 @@ class Customer(Entity):
             return self, []
         return self._changed(replace(self, lifecycle=Lifecycle.ACTIVE))
 
+    def owned_by(self, owner: str) -> Change[Customer]:
+        """Somebody else, or nobody, answers for the customer."""
+        self._require_live()
+        return self._changed(replace(self, owner=owner))
+
     # -------------------------------------------------------------------------------------------------- erasure
 
     def require_erasable(self) -> None:
@@ -200,22 +221,8 @@ class Customer(Entity):
 
     def erased(self, at: datetime) -> Customer:
         """The skeleton that is left: ids, stages, times, and the end of the chain of consents."""
-        return Customer(
-            id=self.id,
-            delete_time=self.delete_time,
-            kind=self.kind,
-            lifecycle=self.lifecycle,
-            owner=self.owner,
-            consent=replace(self.consent, decisions=()),
-            merged_into=self.merged_into,
-            merged_ids=self.merged_ids,
-            merge_epoch=self.merge_epoch,
-            erasure_id=self.erasure_id,
-            erase_time=at,
-            revision=self.revision,
-            create_time=self.create_time,
-            update_time=self.update_time,
-        )
+        left: dict[str, Any] = {name: getattr(self, name) for name in _OUTLIVES_ERASURE}
+        return Customer(**left, consent=replace(self.consent, decisions=()), erase_time=at)
 
     def held(self, hold: LegalHold) -> Change[Customer]:
         """Under a legal hold."""

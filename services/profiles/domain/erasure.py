@@ -56,7 +56,7 @@ class ErasureReceipt:
         kept: Sequence[Records],
         destroyed_keys: int,
     ) -> ErasureReceipt:
-        """The receipt of this service for what it erased, by kind."""
+        """The receipt of this service for what it erased, by collection."""
         digest = hashlib.sha256()
         for entities in erased.values():
             for each in entities:
@@ -64,7 +64,11 @@ class ErasureReceipt:
         return cls(
             service=SERVICE,
             erase_time=at,
-            erased=tuple(Records(kind=kind, count=len(entities)) for kind, entities in erased.items() if entities),
+            erased=tuple(
+                Records(kind=kind.replace("_", " "), count=len(entities))
+                for kind, entities in erased.items()
+                if entities
+            ),
             kept=tuple(each for each in kept if each.count),
             destroyed_keys=destroyed_keys,
             digest=digest.hexdigest(),

@@ -21,9 +21,13 @@ from services.profiles.domain.facts import PersonalFact
 from services.profiles.domain.habits import ContactRecord
 from services.profiles.domain.relationships import Relationship, RelationshipType, ReportingLines, Side
 from services.profiles.domain.transactions import Transaction, TransactionSummary, TransactionType
+from services.profiles.store.entitlements import EntitlementStore
 from services.profiles.store.identity import IdentityStore
-from services.profiles.store.privacy import PrivacyStore
+from services.profiles.store.ownership import OwnershipStore
+from services.profiles.store.privacy import Holding, PrivacyStore
 from services.profiles.store.requests import ListRequest as ListRequest
+from services.profiles.store.segments import SegmentStore
+from services.profiles.store.worth import FIGURES, WorthStore
 
 CUSTOMERS = (
     Index(("-create_time",)),
@@ -43,7 +47,7 @@ CUSTOMERS = (
 RECEIPTS = (Index(("customer_id", "-sequence")),)
 RELATIONSHIPS = (Index(("from_customer_id", "-create_time")), Index(("to_customer_id", "-create_time")))
 FACTS = (Index(("customer_id", "-create_time")),)
-TRANSACTIONS = (Index(("customer_id", "-occurred_time")),)
+TRANSACTIONS = (Index(("customer_id", "-occurred_time")), FIGURES)
 
 BEGINNINGS = (1, 2, 3, 4, 6, 8)
 """Lengths of the beginnings of names that are indexed; in between, and beyond, what is found is looked through."""
@@ -117,16 +121,28 @@ class ProfilesStore:
         self.summaries = database.collection(TransactionSummary, "transaction_summaries", publishes=False)
         self.contacts = database.collection(ContactRecord, "contact_records", publishes=False)
         self.identity = IdentityStore(database)
-        self.privacy = PrivacyStore(
-            database,
-            receipts=self.receipts,
-            relationships=self.relationships,
-            facts=self.facts,
-            transactions=self.transactions,
-            candidates=self.identity.candidates,
-            merges=self.identity.merges,
-        )
+        self.worth = WorthStore(database, self.transactions)
+        self.segments = SegmentStore(database)
+        self.ownership = OwnershipStore(database)
+        self.entitlements = EntitlementStore(database)
+        self.privacy = PrivacyStore(database, self._holdings())
         self.operations = Operations(database)
+
+    def _holdings(self) -> dict[str, Holding]:
+        """Name of a record in an export → where such records are, for all that is held on customers besides."""
+        return {
+            "consent_receipt": Holding(self.receipts, "-sequence"),
+            "fact": Holding(self.facts, "-create_time"),
+            "relationship": Holding(self.relationships, "-create_time", paths=("from_customer_id", "to_customer_id")),
+            "transaction": Holding(self.transactions, "-occurred_time"),
+            "duplicate_candidate": Holding(self.identity.candidates, "-score", paths=("customer_ids",)),
+            "merge": Holding(self.identity.merges, "-epoch", paths=("party_ids",)),
+            "owner_interval": Holding(self.ownership.intervals, "-start_time"),
+            "contract": Holding(self.ownership.contracts, "-valid_from_date"),
+            "segment_membership": Holding(self.segments.memberships, "_id"),
+            "entitlement": Holding(self.entitlements.entitlements, "-create_time", paths=("subject",)),
+            "tier_assignment": Holding(self.worth.assignments, "_id"),
+        }
 
     # ------------------------------------------------------------------------------------------------ customers
 
@@ -185,6 +201,10 @@ class ProfilesStore:
     def known_customers(self, ids: Group[str]) -> dict[str, Customer]:
         """The customers of those of the ids that belong to one."""
         return {customer.id: customer for customer in self.customers.find(field("_id").one_of(list(ids)), limit=_BATCH)}
+
+    def customers_by_id(self, ids: Group[str]) -> list[Customer]:
+        """The customers of those ids that belong to one."""
+        return self.customers.find(field("_id").one_of(list(ids)), limit=len(ids))
 
     # ------------------------------------------------------------------------------------------------- consent
 

@@ -22,6 +22,7 @@ CANDIDATES = (
     Index(("-score",)),
     Index(("state", "-score")),
     Index(("customer_ids", "-score")),
+    Index(("customer_ids", "state", "-score")),
 )
 MERGES = (Index(("party_ids", "-epoch")),)
 CANDIDATE_FILTER = FilterSpec({"state": DuplicateState})

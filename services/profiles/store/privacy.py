@@ -1,24 +1,19 @@
-"""Where erasures and looks at masked values live, and the walks over all that is held on one customer."""
+"""Where erasures and looks at masked values live, and the way to all that is held on one customer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import cast
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
 
 from google.protobuf.message import Message
 
-from libs.chassis.domain import E
-from libs.chassis.filtering import Condition, any_of, field
+from libs.chassis.domain import Entity
+from libs.chassis.filtering import any_of, field
 from libs.chassis.paging import MAX_SIZE, Page
 from libs.chassis.store import Collection, Database, Index, Personal
 from services.profiles.domain.access import Access
-from services.profiles.domain.consents import ConsentReceipt
-from services.profiles.domain.duplicates import DuplicateCandidate
 from services.profiles.domain.erasure import Erasure
-from services.profiles.domain.facts import PersonalFact
-from services.profiles.domain.merges import MergeRecord
-from services.profiles.domain.relationships import Relationship
-from services.profiles.domain.transactions import Transaction
 from services.profiles.store.requests import ListRequest
 
 READY = field("ready") == True  # noqa: E712  (a condition, not a comparison)
@@ -26,27 +21,39 @@ ERASURES = (Index(("due_time",), only=READY, every_tenant=True),)
 ACCESSES = (Index(("customer_id", "-create_time")),)
 
 
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A collection that holds something on customers, and how it is gone through for one of them."""
+
+    collection: Collection[Any]
+    order: str
+    paths: Sequence[str] = ("customer_id",)
+    """Where the customer is named, each with an index."""
+
+    def on(self, customer_id: str) -> Iterator[Any]:
+        """Everything on one customer."""
+        where = any_of(*(field(path) == customer_id for path in self.paths))
+        token, bound_to = "", f"{self.collection.name} on {customer_id}".encode()
+        while True:
+            page = self.collection.page(where, order=self.order, size=MAX_SIZE, token=token, request=bound_to)
+            yield from page.items
+            token = page.next_page_token
+            if not token:
+                return
+
+
 class PrivacyStore:
     """Erasures, looks, and everything about one customer."""
 
-    def __init__(
-        self,
-        database: Database,
-        *,
-        receipts: Collection[ConsentReceipt],
-        relationships: Collection[Relationship],
-        facts: Collection[PersonalFact],
-        transactions: Collection[Transaction],
-        candidates: Collection[DuplicateCandidate],
-        merges: Collection[MergeRecord],
-    ) -> None:
+    def __init__(self, database: Database, holdings: Mapping[str, Holding]) -> None:
         self.erasures = database.collection(Erasure, "erasures", indexes=ERASURES, publishes=False)
         self.accesses = database.collection(
             Access, "accesses", indexes=ACCESSES, personal=Personal(fields=("purpose_of_use",))
         )
-        self._receipts, self._relationships = receipts, relationships
-        self._facts, self._transactions = facts, transactions
-        self._candidates, self._merges = candidates, merges
+        self.holdings = {**holdings, "access": Holding(self.accesses, "-create_time")}
+        """Name of a record in an export → where such records are."""
+        self.personal = [each for each in self.holdings.values() if each.collection.entity in database.vault.declared]
+        """Those of the holdings in which something has to be erased."""
 
     def erasures_to_finish(self, limit: int) -> list[tuple[str, Erasure]]:
         """(tenant, erasure) of every tenant that all other services have answered, the most urgent first."""
@@ -62,41 +69,10 @@ class PrivacyStore:
             request=cast(Message, request),
         )
 
-    def receipts_of(self, customer_id: str) -> Iterator[ConsentReceipt]:
-        """Every receipt of consent, the newest first."""
-        return _all(self._receipts, field("customer_id") == customer_id, "-sequence")
-
-    def facts_of(self, customer_id: str) -> Iterator[PersonalFact]:
-        """Every personal fact, removed ones too, the newest first."""
-        return _all(self._facts, field("customer_id") == customer_id, "-create_time")
-
-    def relationships_of(self, customer_id: str) -> Iterator[Relationship]:
-        """Every relationship with the customer on either side, the newest first."""
-        either = any_of(field("from_customer_id") == customer_id, field("to_customer_id") == customer_id)
-        return _all(self._relationships, either, "-create_time")
-
-    def transactions_of(self, customer_id: str) -> Iterator[Transaction]:
-        """Every transaction, the latest first."""
-        return _all(self._transactions, field("customer_id") == customer_id, "-occurred_time")
-
-    def candidates_of(self, customer_id: str) -> Iterator[DuplicateCandidate]:
-        """Every pair with somebody who may be the same, the most alike first."""
-        return _all(self._candidates, field("customer_ids") == customer_id, "-score")
-
-    def merges_of(self, customer_id: str) -> Iterator[MergeRecord]:
-        """Every merge in which the customer took part, the last first."""
-        return _all(self._merges, field("party_ids") == customer_id, "-epoch")
-
-    def accesses_of(self, customer_id: str) -> Iterator[Access]:
-        """Every look at masked values, the latest first."""
-        return _all(self.accesses, field("customer_id") == customer_id, "-create_time")
-
-
-def _all(collection: Collection[E], where: Condition, order: str) -> Iterator[E]:
-    token = ""
-    while True:
-        page = collection.page(where, order=order, size=MAX_SIZE, token=token, request=collection.name.encode())
-        yield from page.items
-        token = page.next_page_token
-        if not token:
-            return
+    def erase(self, customer_id: str) -> tuple[dict[str, list[Entity]], int]:
+        """Destroys the keys of all that is held on a customer; what it was, by collection, and how many keys."""
+        found = {each.collection.name: list(each.on(customer_id)) for each in self.personal}
+        keys = sum(
+            each.collection.erase([entity.id for entity in found[each.collection.name]]) for each in self.personal
+        )
+        return found, keys

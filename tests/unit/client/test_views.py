@@ -10,11 +10,12 @@ import pytest
 from kehu.interactions.v1.context_pb2 import CustomerContext
 from kehu.interactions.v1.timeline_pb2 import Interaction
 from kehu.profiles.v1.customer_pb2 import Customer, TypedDate
+from kehu.profiles.v1.identity_pb2 import MergeRecord, PreviewMergeResponse
 from kehu.profiles.v1.transaction_pb2 import Transaction, TransactionSummary
 from rich.console import Console
 
 from libs.client.values import fill, to_money, to_timestamp
-from libs.client.views import card
+from libs.client.views import card, identity
 from libs.client.views.changes import lines
 from libs.client.views.dates import describe, next_time
 from libs.client.views.timeline import contact_line, context_panel
@@ -194,3 +195,59 @@ def test_a_change_shows_the_leaves_that_differ() -> None:
     assert [line.plain.strip() for line in lines("owner", "", '"ada"')] == ["owner: – → ada"]
     many = [line.plain.strip() for line in lines("labels", "", str({f"l{n}": n for n in range(20)}).replace("'", '"'))]
     assert (len(many), many[-1]) == (13, "labels: and 8 more")
+
+
+def test_a_preview_of_a_merge_tells_why_whose_and_what_forbids_it() -> None:
+    evidence = [
+        {"feature": "BIRTH", "agreement": "SAME", "weight": 13.0},
+        {"feature": "PHONE", "agreement": "SHARED_BY_MANY", "weight": 0.0},
+        {"feature": "GIVEN_NAME", "agreement": "DIFFERENT", "weight": -3.0},
+    ]
+    found = fill(
+        PreviewMergeResponse(),
+        {
+            "customer": HERO,
+            "field_decisions": [
+                {"field": "owner", "rule": "FILLED", "customer_id": "cus_2"},
+                {"field": "contact_points", "rule": "UNITED"},
+            ],
+            "vetoes": ["REJECTED"],
+            "matches": [{"score": 10.0, "band": "POSSIBLE", "evidence": evidence}],
+        },
+    )
+    shown = printed(identity.preview(found, {"cus_2": "小明"}))
+    assert "10.0  possible  birth same +13, given name different -3" in shown
+    for part in (
+        "owner: comes from 小明 (cus_2)",
+        "contact points: of all of them",
+        "then reached by +8613800138000, x@example.cn",
+        "then refused: marketing",
+        "forbidden: rejected",
+    ):
+        assert part in shown
+
+
+def test_a_merge_that_was_undone_says_by_whom_and_why() -> None:
+    merge = fill(
+        MergeRecord(),
+        {
+            "id": "mrg_1",
+            "survivor_id": "cus_1",
+            "loser_ids": ["cus_2"],
+            "create_time": NOW,
+            "actor": "ada",
+            "state": "UNMERGED",
+            "unmerge_time": NOW,
+            "unmerge_actor": "eve",
+            "unmerge_reason": "twins",
+        },
+    )
+    told = identity.merge_line(merge, {}).plain
+    assert "cus_2 → cus_1  by ada" in told
+    assert "undone" in told
+    assert told.endswith("by eve: twins")
+
+
+def test_a_card_names_the_ids_that_lead_to_it() -> None:
+    merged = fill(Customer(), {**HERO, "merged_ids": ["cus_2"]})
+    assert "merged from cus_2" in printed(card.render(make_card(customer=merged), NOW))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
@@ -47,7 +47,7 @@ class Log:
     def check(self, cursor: str) -> None:
         """All are ours."""
 
-    def after(self, start: str, only: Party | None = None) -> Reader:
+    def after(self, start: str, only: Sequence[Party] = ()) -> Reader:
         self.opened += 1
         if start and int(start) < self.oldest:
             raise FailedPrecondition("the cursor is too old to go on from")
@@ -55,7 +55,7 @@ class Log:
 
 
 class LogReader:
-    def __init__(self, log: Log, place: int, only: Party | None) -> None:
+    def __init__(self, log: Log, place: int, only: Sequence[Party]) -> None:
         self.log, self.place, self.only = log, place, only
 
     @property
@@ -73,7 +73,7 @@ class LogReader:
                 return None
             change = self.log.changes[self.place]
             self.place += 1
-            return change if self.only in (None, change.party) else None
+            return change if not self.only or change.party in self.only else None
 
     def close(self) -> None:
         """Nothing is held."""

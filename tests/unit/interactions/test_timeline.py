@@ -239,14 +239,14 @@ def test_a_timeline_filters_and_pages_stably_under_inserts(
     seen: list[int] = []
     token = ""
     while True:
-        found = timeline.of_customer(query, page(customer_id=customer_id, page_size=7, page_token=token))
+        _, found = timeline.of_customer(query, page(customer_id=customer_id, page_size=7, page_token=token))
         seen += [int(each.external_key) for each in found.items]
         token = found.next_page_token
         if not token:
             break
         timeline.load([contact(external_key=f"10{len(seen)}", identifier=phone("+8613800138000"))])  # newer: no effect
     assert seen == expected
-    complaints = timeline.of_customer(
+    _, complaints = timeline.of_customer(
         TimelineQuery(
             customer_id=customer_id,
             purpose=Purpose.COMPLAINT,
@@ -260,7 +260,7 @@ def test_a_timeline_filters_and_pages_stably_under_inserts(
 
 def test_a_timeline_of_nobody_is_not_found(timeline: Timeline, customer: Any) -> None:
     known = customer()
-    assert timeline.of_customer(TimelineQuery(customer_id=known), page(customer_id=known)).items == []
+    assert timeline.of_customer(TimelineQuery(customer_id=known), page(customer_id=known))[1].items == []
     with pytest.raises(NotFound), context.enter(Context(tenant="other", actor="bob")):
         timeline.of_customer(TimelineQuery(customer_id=known), page(customer_id=known))
 

@@ -106,9 +106,9 @@ def test_after_the_last_answer_a_skeleton_with_proof_is_left(store: ProfilesStor
     assert (left.display_name, left.names, left.contact_points, left.labels) == ("", (), (), {})
     assert (left.id, left.kind, left.erase_time, left.erasure_id) == (ada.id, ada.kind, NOW, done.id)
     assert (left.consent.count, left.consent.hash) == (before.consent.count, before.consent.hash)
-    assert [fact.text for fact in store.privacy.facts_of(ada.id)] == [""]
-    assert [each.title for each in store.privacy.relationships_of(ada.id)] == [""]
-    assert [each.purpose_of_use for each in store.privacy.accesses_of(ada.id)] == [""]
+    assert [fact.text for fact in store.privacy.holdings["fact"].on(ada.id)] == [""]
+    assert [each.title for each in store.privacy.holdings["relationship"].on(ada.id)] == [""]
+    assert [each.purpose_of_use for each in store.privacy.holdings["access"].on(ada.id)] == [""]
     [receipt] = store.chain(ada.id)
     assert (receipt.contact_point, receipt.proof_ref) == ("", "form/1")
     assert Consents(store).verify_chain(ada.id).intact
@@ -121,7 +121,7 @@ def test_the_receipts_tell_what_was_erased_and_what_was_kept(
     others, own = done.receipts
     assert (others.service, own.service) == ("interactions", "profiles")
     counts = {each.kind: each.count for each in own.erased}
-    assert counts == {"customers": 1, "facts": 1, "relationships": 1, "consent receipts": 1, "accesses": 1}
+    assert counts == {"customers": 1, "facts": 1, "relationships": 1, "receipts": 1, "accesses": 1}
     assert own.destroyed_keys == 5
     assert {each.kind: (each.count, each.reason) for each in own.kept}["consent receipts"] == (
         1,
@@ -186,7 +186,7 @@ def test_a_crash_in_the_middle_is_gone_on_from(store: ProfilesStore, ada: Custom
     begun = Erasures(store).request(ada.id, "letter 7", validate_only=False)
     Erasures(store).take_answers([(begun.id, answer())])
     store.customers.erase([ada.id])
-    store.facts.erase([each.id for each in store.privacy.facts_of(ada.id)])
+    store.facts.erase([each.id for each in store.privacy.holdings["fact"].on(ada.id)])
     assert Erasures(store).finish_due() == 1
     assert Erasures(store).status(erasure_id=begun.id).state is ErasureState.ERASED
     assert Erasures(store).finish_due() == 0

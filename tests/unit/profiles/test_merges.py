@@ -31,6 +31,7 @@ from services.profiles.application.customers import Customers
 from services.profiles.application.duplicates import Duplicates
 from services.profiles.application.merges import Merges, Wish
 from services.profiles.application.transactions import Row, Transactions
+from services.profiles.application.worth.customers import CustomerWorth
 from services.profiles.domain.consents import Capture, ConsentState, Purpose, Scope
 from services.profiles.domain.contacts import Channel, ContactPointType, Spelling, VerificationMethod
 from services.profiles.domain.customers import Customer, ExternalId
@@ -250,7 +251,10 @@ def test_what_was_recorded_for_any_of_the_ids_is_read_together_and_splits_again(
         assert outcome.entity is not None
         people.transactions.sum_up([outcome.entity])
     record = people.merge(a, b)
+    assert CustomerWorth(people.store).contribution(b.id, None, None).customer_id == a.id
     for id in (a.id, b.id):
+        [euros] = CustomerWorth(people.store).contribution(id, None, None).currencies
+        assert euros.transaction_count == 2
         summary = people.transactions.summary(id)
         assert (summary.customer_id, summary.count, summary.totals[0].amount.minor_units) == (a.id, 2, 3998)
     [late] = people.transactions.record([Row(transaction("3", customer_id=a.id))])

@@ -14,7 +14,7 @@ DEVIATIONS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dormancy:
+class Silence:
     """The gap since the last purchase against the customer's own rhythm, in days."""
 
     dormant: bool
@@ -29,7 +29,7 @@ class Dormancy:
     last_purchase_date: date
 
 
-def dormancy(days: Sequence[date], today: date, *, floor_days: int) -> Dormancy | None:
+def dormancy(days: Sequence[date], today: date, *, floor_days: int) -> Silence | None:
     """Whether a customer with purchases on these days has gone quiet; None for who never bought."""
     if not days:
         return None
@@ -41,7 +41,7 @@ def dormancy(days: Sequence[date], today: date, *, floor_days: int) -> Dormancy 
     limit = float(floor_days)
     if middle is not None and spread is not None:
         limit = max(limit, middle + DEVIATIONS * spread)
-    return Dormancy(
+    return Silence(
         dormant=gap > limit,
         gap_days=gap,
         limit_days=limit,

@@ -18,6 +18,8 @@ class History:
     repeats: int
     last: float
     """Time of the latest repeat since the first purchase; 0 without one."""
+    again: float
+    """Time of the first repeat; 0 without one."""
     age: float
     spend: float
     """Mean sales of a repeat, in minor units; 0 without one."""
@@ -36,6 +38,7 @@ def history(days: Iterable[Figures], end: date) -> History | None:
     return History(
         repeats=len(repeats),
         last=(known[-1][0] - first).days / DAYS_PER_WEEK,
+        again=(repeats[0][0] - first).days / DAYS_PER_WEEK if repeats else 0.0,
         age=(end - first).days / DAYS_PER_WEEK,
         spend=sum(sales for _, sales in repeats) / len(repeats) if repeats else 0.0,
         later=len(bought) - len(known),

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import ClassVar
+from zoneinfo import ZoneInfo
 
 from libs.chassis.domain import Entity, InvalidArgument
 from services.profiles.domain.worth.contribution import Figures
@@ -85,7 +86,7 @@ class LoyaltyMeasures(Entity):
     regular_retention: Estimate | None = None
     """Regular ones who bought again in the next month; absent until it is over."""
     retention: Estimate | None = None
-    """Buyers of the month before who bought in this one."""
+    """Buyers of the month before who bought in this one; absent until it is over."""
     churn: Estimate | None = None
     """Buyers of the month before who did not; with `retention` it makes one. Who is new is in neither."""
     frequency: Estimate | None = None
@@ -97,9 +98,10 @@ class LoyaltyMeasures(Entity):
     """The latest last."""
 
     def restated_from(self, before: LoyaltyMeasures | None) -> LoyaltyMeasures:
-        """These measures with a line for each one that was told differently before."""
+        """These measures with a line for each one that was told differently when the month was over already."""
         if before is None:
             return self
+        was_over = month_at(before.as_of_time, before.time_zone) > self.month
         lines = [
             Restatement(
                 measure=name,
@@ -109,7 +111,7 @@ class LoyaltyMeasures(Entity):
                 late_transaction_count=self.transaction_count - before.transaction_count,
             )
             for name, old, new in _compared(before, self)
-            if old != new
+            if was_over and old != new
         ]
         kept = (*before.restatements, *lines)[-MOST_RESTATEMENTS:]
         return replace(self, id=before.id, revision=before.revision, create_time=before.create_time, restatements=kept)
@@ -170,10 +172,10 @@ def add(tallies: dict[int, Tally], activity: Mapping[int, Activity], last: int) 
             following.lost += not again
 
 
-def measures(
-    tally: Tally, month: int, *, currency_code: str, time_zone: str, as_of: datetime, next_is_over: bool
-) -> LoyaltyMeasures:
-    """The measures of a tally. Retention into the next month is told only when that month is over."""
+def measures(tally: Tally, month: int, *, currency_code: str, time_zone: str, as_of: datetime) -> LoyaltyMeasures:
+    """The measures of a tally. Who stayed and who left is told only of months that are over."""
+    present = month_at(as_of, time_zone)
+    over, next_over = name_of(month) < present, name_of(month + 1) < present
     squares = float(tally.revenue_squares), float(tally.revenue_orders), float(tally.order_squares)
     return LoyaltyMeasures(
         id="",
@@ -184,10 +186,10 @@ def measures(
         base=tally.active,
         new_customers=tally.new,
         regular_customers=tally.regular,
-        new_retention=share(tally.new_retained, tally.new) if next_is_over else None,
-        regular_retention=share(tally.regular_retained, tally.regular) if next_is_over else None,
-        retention=share(tally.started - tally.lost, tally.started),
-        churn=share(tally.lost, tally.started),
+        new_retention=share(tally.new_retained, tally.new) if next_over else None,
+        regular_retention=share(tally.regular_retained, tally.regular) if next_over else None,
+        retention=share(tally.started - tally.lost, tally.started) if over else None,
+        churn=share(tally.lost, tally.started) if over else None,
         frequency=ratio(tally.orders, tally.active, (squares[2], tally.orders, tally.active), tally.active),
         average_spend=ratio(tally.revenue, tally.orders, squares, tally.active),
         transaction_count=tally.transactions,
@@ -208,6 +210,11 @@ def wallet_share(rank: int, brands: int) -> float:
 def number_of(day: date) -> int:
     """A month as a number that can be counted on from."""
     return day.year * 12 + day.month - 1
+
+
+def month_at(at: datetime, time_zone: str) -> str:
+    """The month of an instant in a time zone."""
+    return name_of(number_of(at.astimezone(ZoneInfo(time_zone)).date()))
 
 
 def name_of(month: int) -> str:

@@ -19,7 +19,7 @@ from services.profiles.domain.worth.intervals import share
 from services.profiles.domain.worth.loyalty import LoyaltyMeasures, Tally
 from tests.unit.profiles.worth.reference import expected, telco
 
-AS_OF = datetime(2026, 6, 1, tzinfo=UTC)
+AS_OF = datetime(2026, 7, 1, tzinfo=UTC)
 MAY = 2026 * 12 + 4
 
 
@@ -38,12 +38,11 @@ def bought(*months: int, sales: int = 1000, refunds: int = 0) -> list[Figures]:
     ]
 
 
-def told(customers: list[list[Figures]], month: int = MAY, last: int = MAY + 1) -> LoyaltyMeasures:
+def told(customers: list[list[Figures]], as_of: datetime = AS_OF) -> LoyaltyMeasures:
     tallies: dict[int, Tally] = {}
     for each in customers:
-        loyalty.add(tallies, loyalty.by_month(each), last)
-    tally = tallies.get(month, Tally())
-    return loyalty.measures(tally, month, currency_code="EUR", time_zone="UTC", as_of=AS_OF, next_is_over=last > month)
+        loyalty.add(tallies, loyalty.by_month(each), loyalty.number_of(as_of.date()))
+    return loyalty.measures(tallies.get(MAY, Tally()), MAY, currency_code="EUR", time_zone="UTC", as_of=as_of)
 
 
 def test_each_cohort_has_its_own_denominator() -> None:
@@ -86,9 +85,13 @@ def test_a_refund_lowers_its_own_period_and_makes_nobody_active() -> None:
     assert found.average_spend.lower < 900 < found.average_spend.upper
 
 
-def test_retention_waits_until_the_next_month_is_over() -> None:
-    found = told([bought(5)], last=MAY)
-    assert found.new_retention is found.regular_retention is None
+def test_who_stayed_is_told_when_the_months_are_over() -> None:
+    june = told([bought(4, 5)], datetime(2026, 6, 30, 23, tzinfo=UTC))
+    assert june.churn
+    assert june.new_retention is june.regular_retention is None
+    may = told([bought(4, 5)], datetime(2026, 5, 31, 23, tzinfo=UTC))
+    assert may.churn is may.retention is None
+    assert told([bought(4, 5, 6)]).restated_from(may).restatements == ()
 
 
 def test_a_late_transaction_restates() -> None:

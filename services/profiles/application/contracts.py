@@ -1,0 +1,34 @@
+"""Use-cases of contracts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+from libs.chassis import identity
+from libs.chassis.paging import Page
+from services.profiles.domain.contracts import Contract
+from services.profiles.store import ListRequest, ProfilesStore
+
+
+class Contracts:
+    """What customers and the company agreed upon."""
+
+    def __init__(self, store: ProfilesStore) -> None:
+        self._store = store
+        self._contracts = store.ownership.contracts
+
+    def add(self, draft: Contract) -> Contract:
+        """The contract that a draft describes."""
+        self._store.customers.get(draft.customer_id)
+        return self._contracts.insert(replace(draft, id=self._contracts.next_id()).added())
+
+    def end(self, id: str, last_day: date | None, revision: int) -> Contract:
+        """The contract with another last day, today (UTC) when none is given."""
+        day = last_day or identity.now().date()
+        return self._contracts.update(id, lambda contract: contract.ended(day), revision=revision)
+
+    def list(self, customer_id: str, request: ListRequest) -> Page[Contract]:
+        """A page of contracts, the one that began last first."""
+        self._store.customers.get(customer_id)
+        return self._store.ownership.list_contracts(customer_id, request)

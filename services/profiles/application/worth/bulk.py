@@ -1,0 +1,32 @@
+"""What computations over all customers share."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+
+from libs.chassis.domain import Change, E
+from libs.chassis.store import Collection, Contention
+
+BATCH = 500
+_ATTEMPTS = 8
+
+
+def fold(collection: Collection[E], changes: Sequence[tuple[str, Callable[[E | None], Change[E]]]]) -> None:
+    """Apply changes in portions; a portion that meets with another writer is run again, which changes nothing twice."""
+    for start in range(0, len(changes), BATCH):
+        for attempt in range(_ATTEMPTS):
+            try:
+                collection.fold(changes[start : start + BATCH])
+                break
+            except Contention:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+                time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311
+
+
+def put(collection: Collection[E], entity: E) -> E:
+    """Store the entity under its id, once or again."""
+    fold(collection, [(entity.id, lambda _: (entity, []))])
+    return collection.get(entity.id)

@@ -1,0 +1,309 @@
+"""Use-cases of tiers: policies, the evaluation of everybody, and the tier of one customer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, cast
+
+from libs.chassis import context, identity
+from libs.chassis.context import Context
+from libs.chassis.domain import Change, FailedPrecondition, NotFound
+from libs.chassis.operations import Job
+from libs.chassis.paging import Page
+from services.profiles.application.worth.bulk import BATCH, fold, put
+from services.profiles.domain.transactions import Money
+from services.profiles.domain.worth.answers import ConcentrationReport, TierStanding
+from services.profiles.domain.worth.concentration import measure
+from services.profiles.domain.worth.contribution import Figures, Window
+from services.profiles.domain.worth.measures import Basis
+from services.profiles.domain.worth.tiers import (
+    TierAssignment,
+    TierEvaluation,
+    TierOverride,
+    TierPolicy,
+    TierReason,
+    TierWatch,
+    first_assignment,
+)
+from services.profiles.store import ListRequest, ProfilesStore
+
+AT_ONCE = 2
+Contributions = list[tuple[str, int]]
+"""Customers, in order of their ids, with what they contribute in the currency of the policy."""
+
+
+class Tiers:
+    """Policies and the tiers of single customers."""
+
+    def __init__(self, store: ProfilesStore) -> None:
+        self._customers, self._worth = store.customers, store.worth
+
+    def create_policy(self, draft: TierPolicy) -> TierPolicy:
+        """The next version of the policy's name."""
+        policy = replace(draft, id=identity.new_id(TierPolicy.ID_PREFIX))
+        version = self._worth.latest_version(draft.name.strip()) + 1
+        return self._worth.policies.insert(policy.created(version, identity.now().date()))
+
+    def get_policy(self, id: str) -> TierPolicy:
+        """One version of a policy."""
+        return self._worth.policies.get(id)
+
+    def list_policies(self, request: ListRequest) -> Page[TierPolicy]:
+        """The versions of all policies, the newest first."""
+        return self._worth.list_policies(request)
+
+    def standing(self, customer_id: str) -> TierStanding:
+        """The tier of a customer, with what changed since it was given."""
+        assignment = self._assignment(customer_id)
+        found = self._worth.watches.find_by_id(customer_id)
+        watch = found if found is not None and found.evaluation_count else None
+        evaluation = self._worth.evaluations.get(assignment.evidence.evaluation_id)
+        told = assignment.evidence.contribution
+        figures = self._worth.figures((customer_id,), evaluation.window)
+        known = Money(currency_code=told.currency_code, minor_units=_contribution(figures, told.currency_code))
+        graced = watch is not None and assignment.reason is TierReason.AUTO
+        return TierStanding(
+            tier_assignment=assignment,
+            reason=TierReason.GRACE if graced else assignment.reason,
+            watch=watch,
+            restated_contribution=known if known != told else None,
+            basis=_basis("tier", evaluation),
+        )
+
+    def list_assignments(self, filter: str, request: ListRequest) -> Page[TierAssignment]:
+        """Assignments that meet a filter, those with the latest change first."""
+        return self._worth.list_assignments(filter, request)
+
+    def override(self, customer_id: str, override: TierOverride, revision: int) -> TierAssignment:
+        """Give a customer a tier until a time that the policy of the latest evidence allows."""
+        now = identity.now()
+        given = replace(override, actor=context.current().actor)
+        policy = self.get_policy(self._assignment(customer_id).evidence.policy_id)
+        return self._worth.assignments.update(
+            customer_id, lambda current: current.overridden(given, policy, now), revision=revision
+        )
+
+    def expire_overrides(self) -> int:
+        """End some overrides whose time is over; how many were found."""
+        now = identity.now()
+        over = sorted(self._worth.expired_overrides(now), key=itemgetter(0))
+
+        def expire(found: TierAssignment | None) -> Change[TierAssignment]:
+            return cast(TierAssignment, found).expired(now)  # assignments are never removed
+
+        for tenant, group in groupby(over, key=itemgetter(0)):
+            with context.enter(Context(tenant=tenant, actor="service:profiles")):
+                self._worth.assignments.fold([(assignment.id, expire) for _, assignment in group])
+        return len(over)
+
+    def report(self, evaluation_id: str) -> ConcentrationReport:
+        """The concentration that an evaluation measured, the latest unless told otherwise."""
+        evaluations = self._worth.evaluations
+        found = evaluations.get(evaluation_id) if evaluation_id else self._worth.latest(evaluations)
+        if found is None:
+            raise FailedPrecondition("nothing has been evaluated yet: start EvaluateTiers")
+        return ConcentrationReport(evaluation=found, basis=_basis("concentration", found))
+
+    def _assignment(self, customer_id: str) -> TierAssignment:
+        found = self._worth.assignments.find_by_id(customer_id)
+        if found is None:
+            self._customers.get(customer_id)
+            raise NotFound("TierAssignment", customer_id)
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluated:
+    """What became of an evaluation."""
+
+    evaluation: TierEvaluation
+    changed_count: int
+    watched_count: int
+    review_overdue: bool
+
+
+class TierEvaluations:
+    """The evaluation of all customers, as an operation.
+
+    Two passes: one measures and finds the cuts, the other compares every customer with them. What the first finds is
+    kept, so that an evaluation that is interrupted goes on with the same cuts, from the customer where it was.
+    """
+
+    def __init__(self, store: ProfilesStore) -> None:
+        self._worth = store.worth
+
+    def run(self, job: Job) -> Evaluated:
+        """Evaluate; harmless to do again from any point."""
+        policy = self._worth.policies.get(job.request.tier_policy_id)
+        state: dict[str, Any] = {
+            "id": identity.new_id(TierEvaluation.ID_PREFIX),
+            "as_of": identity.now().isoformat(),
+            "assigned": 0,
+            "after": "",
+            "changed": 0,
+            "watched": 0,
+            **job.state,
+        }
+        job.progress(state["assigned"], 0, **state)
+        as_of = datetime.fromisoformat(state["as_of"])
+        evaluation = self._worth.evaluations.find_by_id(state["id"])
+        if evaluation is None:
+            found, others, uncosted = self._measure(policy, as_of, job, state)
+            evaluation = put(
+                self._worth.evaluations,
+                TierEvaluation(
+                    id=state["id"],
+                    policy_id=policy.id,
+                    policy_version=policy.version,
+                    currency_code=policy.currency_code,
+                    window=policy.window(as_of),
+                    as_of_time=as_of,
+                    concentration=measure(
+                        [id for id, _ in found],
+                        [contribution for _, contribution in found],
+                        a_per_mille=policy.a_per_mille,
+                        b_per_mille=policy.b_per_mille,
+                    ),
+                    other_currency_counts=others,
+                    uncosted_sale_count=uncosted,
+                ),
+            )
+            portions = iter([found])
+        else:
+            portions = self._contributions(policy, evaluation.window, state["after"])
+        self._assign(portions, evaluation, policy, job, state)
+        return Evaluated(
+            evaluation=evaluation,
+            changed_count=state["changed"],
+            watched_count=state["watched"],
+            review_overdue=policy.review_date <= identity.now().date(),
+        )
+
+    def _measure(
+        self, policy: TierPolicy, as_of: datetime, job: Job, state: dict[str, Any]
+    ) -> tuple[Contributions, dict[str, int], int]:
+        """(contributions in the policy's currency, customers in other ones, sales without a cost)."""
+        found: Contributions = []
+        others: Counter[str] = Counter()
+        uncosted = 0
+        for portion in self._worth.figures_of_all(policy.window(as_of)):
+            for id, figures in portion:
+                for each in figures:
+                    if each.currency_code == policy.currency_code:
+                        found.append((id, each.contribution))
+                        uncosted += each.uncosted_sale_count
+                    else:
+                        others[each.currency_code] += 1
+            job.progress(len(found), 0, **state)
+        return found, dict(others), uncosted
+
+    def _contributions(self, policy: TierPolicy, window: Window, after: str) -> Iterator[Contributions]:
+        for portion in self._worth.figures_of_all(window, after=after):
+            yield [
+                (id, each.contribution)
+                for id, figures in portion
+                for each in figures
+                if each.currency_code == policy.currency_code
+            ]
+
+    def _assign(
+        self,
+        portions: Iterator[Contributions],
+        evaluation: TierEvaluation,
+        policy: TierPolicy,
+        job: Job,
+        state: dict[str, Any],
+    ) -> None:
+        total = evaluation.concentration.customer_count
+
+        def compare(stretches: list[_Stretch]) -> None:
+            for changed, watched in pool.map(
+                lambda here, stretch: here.run(self._compare, stretch, evaluation, policy),
+                [copy_context() for _ in stretches],
+                stretches,
+            ):
+                state["changed"] += changed
+                state["watched"] += watched
+            state["after"] = stretches[-1].until
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:  # one encodes while the server writes what another has sent
+            for portion in portions:
+                for start in range(0, len(portion), BATCH * AT_ONCE):
+                    group = portion[start : start + BATCH * AT_ONCE]
+                    compare(list(_stretches(group, state["after"])))
+                    state["assigned"] += len(group)
+                    job.progress(state["assigned"], total, **state)
+            # Whoever comes after the last one with transactions has none, yet may hold a tier.
+            compare([_Stretch(state["after"], "", {})])
+
+    def _compare(self, stretch: _Stretch, evaluation: TierEvaluation, policy: TierPolicy) -> tuple[int, int]:
+        """Compare the customers of one stretch of ids, those without transactions too, with the cuts; how many changed
+        and how many are watched."""
+        current = self._worth.assignments_between(stretch.after, stretch.until)
+        ids = sorted(stretch.contributions.keys() | current.keys())
+        watches = self._worth.watches_of(ids)
+        changes, watched, below = [], [], 0
+        for id in ids:
+            contribution, before = stretch.contributions.get(id, 0), watches.get(id, TierWatch(id=id))
+            tier, watch = evaluation.decide(current.get(id), before, contribution, policy)
+            step = _Step(id, tier, contribution, evaluation)
+            if id not in current or step(current[id])[1]:
+                changes.append((id, step))
+            if watch != before:
+                watched.append((id, _replacing(watch)))
+            below += watch.evaluation_count > 0
+        fold(self._worth.assignments, changes)
+        fold(self._worth.watches, watched)
+        return len(changes), below
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """The customers after one id until and with another, open at the end without that."""
+
+    after: str
+    until: str
+    contributions: dict[str, int]
+
+
+def _stretches(portion: Contributions, after: str) -> Iterator[_Stretch]:
+    for start in range(0, len(portion), BATCH):
+        batch = portion[start : start + BATCH]
+        yield _Stretch(after, batch[-1][0], dict(batch))
+        after = batch[-1][0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """The change of one assignment; evidence is put together only when it is needed."""
+
+    id: str
+    tier: Any
+    contribution: int
+    evaluation: TierEvaluation
+
+    def __call__(self, current: TierAssignment | None) -> Change[TierAssignment]:
+        at = self.evaluation.as_of_time
+        evidence = self.evaluation.evidence(self.id, self.contribution)
+        if current is None:
+            return first_assignment(self.id, self.tier, evidence, at)
+        return current.automatic(self.tier, evidence, at)
+
+
+def _replacing(watch: TierWatch) -> Any:
+    return lambda _: (watch, [])
+
+
+def _contribution(figures: list[Figures], currency_code: str) -> int:
+    return sum(each.contribution for each in figures if each.currency_code == currency_code)
+
+
+def _basis(measure_name: str, evaluation: TierEvaluation) -> Basis:
+    return Basis.of(measure_name, evaluation.window, evaluation.as_of_time, evaluation.concentration.customer_count)

@@ -1,0 +1,101 @@
+"""What computations over all customers leave behind for calls to read: scales, fits and scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import ClassVar
+
+from libs.chassis.domain import Entity
+from services.profiles.domain.transactions import Money
+from services.profiles.domain.worth.contribution import Window
+from services.profiles.domain.worth.measures import Basis
+from services.profiles.domain.worth.rfm import Scale
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RfmTable(Entity):
+    """The scales of one computation; with them anybody's scores follow from three numbers."""
+
+    ID_PREFIX: ClassVar[str] = "rfm"
+
+    currency_code: str
+    window: Window
+    as_of_date: date
+    time_zone: str
+    customer_count: int
+    recency: Scale
+    frequency: Scale
+    monetary: Scale
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rfm:
+    """The three values of a customer and their scores from 1 to 5."""
+
+    customer_id: str
+    recency_days: int
+    frequency: int
+    monetary: Money
+    recency_score: int
+    frequency_score: int
+    monetary_score: int
+    table: RfmTable
+    basis: Basis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClvModel(Entity):
+    """A fit of BG/NBD and Gamma-Gamma to the customers of one currency, with what says how far to trust it."""
+
+    ID_PREFIX: ClassVar[str] = "clvm"
+
+    currency_code: str
+    window: Window
+    time_zone: str
+    horizon_months: int
+    margin: float
+    discount: float
+    r: float
+    alpha: float
+    a: float
+    b: float
+    log_likelihood: float
+    p: float
+    q: float
+    gamma: float
+    """In minor units."""
+    spend_correlation: float
+    customer_count: int
+    repeater_count: int
+    holdout_weeks: float
+    holdout_expected: float
+    holdout_observed: int
+    holdout_error: float
+    holdout_naive_error: float
+    mean_alive: float
+    mean_spend: float
+    """Of the population, in minor units."""
+    one_time_limit_weeks: float
+    """Nineteen of twenty repeaters have come back for the first time within it: who bought once and is older is not
+    considered alive."""
+    total_value: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClvScore(Entity):
+    """What the latest fit says of one customer; the id is the customer's."""
+
+    ID_PREFIX: ClassVar[str] = "cus"
+
+    model_id: str
+    repeat_count: int
+    last_weeks: float
+    age_weeks: float
+    alive_probability: float
+    considered_alive: bool
+    expected_purchases: float
+    """Within the horizon."""
+    expected_spend: Money
+    value: Money
+    as_of_time: datetime

@@ -1,0 +1,122 @@
+"""Where ownerships, the policies about them and contracts live."""
+
+from __future__ import annotations
+
+from collections.abc import Collection as Group
+from typing import cast
+
+from google.protobuf.message import Message
+
+from libs.chassis.filtering import all_of, field
+from libs.chassis.paging import Page
+from libs.chassis.store import Database, Index, Personal
+from services.profiles.domain.contracts import Contract
+from services.profiles.domain.ownership import OwnerInterval, Ownership, OwnershipState, OwnerTally
+from services.profiles.domain.ownership_policy import OwnershipPolicy
+from services.profiles.store.requests import ListRequest
+
+OWNERSHIPS = (Index(("state",)), Index(("state", "-pool_time")))
+INTERVALS = (Index(("customer_id", "-start_time")),)
+POLICIES = (Index(("version",), unique=True, taken="another version was created meanwhile: read it, then decide"),)
+CONTRACTS = (
+    Index(("customer_id", "-valid_from_date")),
+    Index(("number",), unique=True, taken="another contract has this number"),
+)
+
+_OWNED = field("state").one_of([OwnershipState.OWNED, OwnershipState.RECYCLE_WARNED])
+_MOST_PER_CUSTOMER = 100
+"""Contracts, or former owners, of one customer that are looked at together."""
+
+
+class OwnershipStore:
+    """The collections of ownership and the questions asked of them."""
+
+    def __init__(self, database: Database) -> None:
+        self.ownerships = database.collection(Ownership, "ownerships", indexes=OWNERSHIPS)
+        self.intervals = database.collection(
+            OwnerInterval,
+            "owner_intervals",
+            indexes=INTERVALS,
+            publishes=False,
+            personal=Personal(fields=("start_note", "end_note")),
+        )
+        self.tallies = database.collection(OwnerTally, "owner_tallies", publishes=False)
+        self.policies = database.collection(OwnershipPolicy, "ownership_policies", indexes=POLICIES)
+        self.contracts = database.collection(Contract, "contracts", indexes=CONTRACTS)
+
+    def of_customer(self, customer_id: str) -> Ownership:
+        """The ownership of a customer, a new one when there was none."""
+        id = self.ownerships.next_id(customer_id)
+        return self.ownerships.find_by_id(id) or Ownership(id=id, customer_id=customer_id)
+
+    def tally_of(self, owner: str) -> OwnerTally:
+        """The tally of an owner, an empty one when there was none."""
+        id = self.tallies.next_id(owner)
+        return self.tallies.find_by_id(id) or OwnerTally(id=id, owner=owner)
+
+    def owned_after(self, last_id: str, limit: int) -> list[Ownership]:
+        """Customers that somebody answers for, after the one with this id."""
+        return self.ownerships.find(all_of(_OWNED, field("_id") > last_id), order="", limit=limit)
+
+    def list_pool(self, request: ListRequest) -> Page[Ownership]:
+        """The customers in the pool, those who came last first."""
+        return self.ownerships.page(
+            field("state") == OwnershipState.POOLED,
+            order="-pool_time",
+            size=request.page_size,
+            token=request.page_token,
+            request=cast(Message, request),
+        )
+
+    def list_intervals(self, customer_id: str, request: ListRequest) -> Page[OwnerInterval]:
+        """Who answered for a customer, the latest first."""
+        return self.intervals.page(
+            field("customer_id") == customer_id,
+            order="-start_time",
+            size=request.page_size,
+            token=request.page_token,
+            request=cast(Message, request),
+        )
+
+    def open_interval(self, customer_id: str) -> OwnerInterval | None:
+        """The time in which somebody answers for a customer now."""
+        return self.intervals.find_one(all_of(field("customer_id") == customer_id, field("end_time").missing()))
+
+    def former(self, customer_ids: Group[str], owner: str) -> dict[str, OwnerInterval]:
+        """Customer → the last time that an owner answered for them, among the latest owners of each."""
+        theirs = all_of(field("customer_id").one_of(list(customer_ids)), field("owner") == owner)
+        found = self.intervals.find(theirs, order="", limit=_MOST_PER_CUSTOMER * len(customer_ids))
+        return {each.customer_id: each for each in sorted(found, key=lambda each: each.start_time)}
+
+    def policy(self, version: int = 0) -> OwnershipPolicy | None:
+        """A version of the policy, or the one in force."""
+        if version:
+            return self.policies.find_one(field("version") == version)
+        found = self.policies.find(None, order="-version", limit=1)
+        return found[0] if found else None
+
+    def list_policies(self, request: ListRequest) -> Page[OwnershipPolicy]:
+        """The versions of the policy, the latest first."""
+        return self.policies.page(
+            None, order="-version", size=request.page_size, token=request.page_token, request=cast(Message, request)
+        )
+
+    def contracts_of(self, customer_ids: Group[str]) -> dict[str, list[Contract]]:
+        """Customer → contracts, the one that began last first; of those who have any."""
+        theirs: dict[str, list[Contract]] = {}
+        found = self.contracts.find(
+            field("customer_id").one_of(list(customer_ids)), order="", limit=_MOST_PER_CUSTOMER * len(customer_ids)
+        )
+        for contract in sorted(found, key=lambda each: each.valid_from_date, reverse=True):
+            theirs.setdefault(contract.customer_id, []).append(contract)
+        return theirs
+
+    def list_contracts(self, customer_id: str, request: ListRequest) -> Page[Contract]:
+        """The contracts with a customer, the one that began last first."""
+        return self.contracts.page(
+            field("customer_id") == customer_id,
+            order="-valid_from_date",
+            size=request.page_size,
+            token=request.page_token,
+            request=cast(Message, request),
+        )

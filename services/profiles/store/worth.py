@@ -1,0 +1,259 @@
+"""Where the worth of customers is kept, and the sums over transactions that it is worked out from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, cast
+
+from google.protobuf.message import Message
+
+from libs.chassis.domain import E
+from libs.chassis.filtering import Condition, FilterSpec, all_of, field, parse
+from libs.chassis.paging import Page
+from libs.chassis.store import Collection, Database, Index
+from libs.chassis.store.mongo import MongoCollection
+from services.profiles.domain.transactions import Transaction, TransactionType
+from services.profiles.domain.worth.concentration import Tier
+from services.profiles.domain.worth.contribution import Figures, Window, sum_up
+from services.profiles.domain.worth.loyalty import LoyaltyMeasures
+from services.profiles.domain.worth.models import ClvModel, ClvScore, RfmTable
+from services.profiles.domain.worth.tiers import TierAssignment, TierEvaluation, TierPolicy, TierReason, TierWatch
+
+if TYPE_CHECKING:
+    from services.profiles.store import ListRequest
+
+FIGURES = Index(
+    (
+        "customer_id",
+        "occurred_time",
+        "type",
+        "amount.currency_code",
+        "amount.minor_units",
+        "direct_cost.minor_units",
+    )
+)
+"""Holds all that sums need, so that they never read a transaction itself."""
+TIER_POLICIES = (
+    Index(("-create_time",)),
+    Index(("name", "version"), unique=True, taken="somebody else made this version at the same time: try again"),
+)
+TIER_ASSIGNMENTS = (
+    Index(("-start_time",)),
+    Index(("customer_id",)),
+    Index(("tier", "-start_time")),
+    Index(("reason", "-start_time")),
+    Index(("override.expire_time",), only=field("override.expire_time").exists(), every_tenant=True),
+)
+LATEST_FIRST = (Index(("-create_time",)),)
+LOYALTY = (Index(("currency_code", "month"), unique=True), Index(("currency_code", "-month")))
+
+ASSIGNMENT_FILTER = FilterSpec({"tier": Tier, "reason": TierReason, "start_time": datetime})
+CHUNK = 50_000
+"""Transactions that are summed up in one query of a computation over all customers."""
+_MOST_OF_ONE = 1_000_000
+_BATCH = 500
+
+Totals = tuple[str, list[Figures]]
+"""A customer and the figures of his or her transactions, by currency and, if asked for, day."""
+
+
+class WorthStore:
+    """The collections of worth and the questions asked of them."""
+
+    def __init__(self, database: Database, transactions: Collection[Transaction]) -> None:
+        self._transactions = transactions
+        self.policies = database.collection(TierPolicy, "tier_policies", indexes=TIER_POLICIES)
+        self.assignments = database.collection(TierAssignment, "tier_assignments", indexes=TIER_ASSIGNMENTS)
+        self.watches = database.collection(TierWatch, "tier_watches", publishes=False)
+        self.evaluations = database.collection(
+            TierEvaluation, "tier_evaluations", indexes=LATEST_FIRST, publishes=False
+        )
+        self.rfm_tables = database.collection(RfmTable, "rfm_tables", indexes=LATEST_FIRST, publishes=False)
+        self.models = database.collection(ClvModel, "clv_models", indexes=LATEST_FIRST, publishes=False)
+        self.scores = database.collection(ClvScore, "clv_scores", publishes=False)
+        self.loyalty = database.collection(LoyaltyMeasures, "loyalty_measures", indexes=LOYALTY, publishes=False)
+
+    @staticmethod
+    def latest(collection: Collection[E]) -> E | None:
+        """The newest of a collection of computations."""
+        found = collection.find(None, order="-create_time", limit=1)
+        return found[0] if found else None
+
+    def latest_version(self, policy_name: str) -> int:
+        """The highest version of a policy; 0 without any."""
+        found = self.policies.find(field("name") == policy_name, order=("-name", "-version"), limit=1)
+        return found[0].version if found else 0
+
+    def list_policies(self, request: ListRequest) -> Page[TierPolicy]:
+        """The versions of all policies, the newest first."""
+        return _page(self.policies, None, "-create_time", request)
+
+    def list_assignments(self, filter: str, request: ListRequest) -> Page[TierAssignment]:
+        """Assignments that meet an AIP-160 filter, those with the latest change first."""
+        return _page(self.assignments, parse(filter, ASSIGNMENT_FILTER), "-start_time", request)
+
+    def list_months(self, currency_code: str, request: ListRequest) -> Page[LoyaltyMeasures]:
+        """What was measured of the months of a currency, the latest first."""
+        return _page(self.loyalty, field("currency_code") == currency_code, "-month", request)
+
+    def month(self, currency_code: str, month: str) -> LoyaltyMeasures | None:
+        """What was measured of one month."""
+        return self.loyalty.find_one(all_of(field("currency_code") == currency_code, field("month") == month))
+
+    def assignments_between(self, after: str, until: str) -> dict[str, TierAssignment]:
+        """Customer → assignment, for the customers after one id until and with another; `until` may be open."""
+        found: dict[str, TierAssignment] = {}
+        while True:
+            reached = all_of(field("customer_id") > after, field("customer_id") <= until if until else None)
+            batch = self.assignments.find(reached, order="customer_id", limit=_BATCH)
+            found |= {each.customer_id: each for each in batch}
+            if len(batch) < _BATCH:
+                return found
+            after = batch[-1].customer_id
+
+    def watches_of(self, ids: Sequence[str]) -> dict[str, TierWatch]:
+        """Customer → watch, where there is one."""
+        return {watch.id: watch for watch in self.watches.find(field("_id").one_of(list(ids)), limit=len(ids) + 1)}
+
+    def expired_overrides(self, at: datetime) -> list[tuple[str, TierAssignment]]:
+        """(tenant, assignment) of some overrides whose time is over, of any tenant."""
+        over = all_of(field("override.expire_time").exists(), field("override.expire_time") <= at)
+        return self.assignments.across_tenants(over, order="override.expire_time", limit=_BATCH)
+
+    def months(self, currency_code: str) -> dict[str, LoyaltyMeasures]:
+        """Month → what was told of it."""
+        found: dict[str, LoyaltyMeasures] = {}
+        after = ""
+        while batch := self.loyalty.find(
+            all_of(field("currency_code") == currency_code, field("month") > after), order="month", limit=_BATCH
+        ):
+            found |= {each.month: each for each in batch}
+            after = batch[-1].month
+        return found
+
+    # ----------------------------------------------------------------------------------------------------- sums
+
+    def figures(self, ids: Sequence[str], window: Window | None, *, time_zone: str = "") -> list[Figures]:
+        """What the transactions of a customer, under any of its ids, come to, by currency and, with a time zone, by its
+        days."""
+        where = all_of(field("customer_id").one_of(ids), _within(window))
+        return next((figures for _, figures in self._sums(where, time_zone, owner=ids[0])), [])
+
+    def latest_sales(self, ids: Sequence[str], limit: int) -> list[datetime]:
+        """When a customer, under any of its ids, bought last, the latest first."""
+        sales = all_of(field("customer_id").one_of(ids), field("type") == TransactionType.SALE)
+        return [each.occurred_time for each in self._transactions.find(sales, order="-occurred_time", limit=limit)]
+
+    def figures_of_all(
+        self, window: Window | None, *, after: str = "", time_zone: str = "", chunk: int = CHUNK
+    ) -> Iterator[list[Totals]]:
+        """What the transactions of each customer come to, in order of the customers' ids, in bounded portions.
+
+        All transactions of a customer are in one portion. Portions may be empty where a window leaves nothing.
+        """
+        while True:
+            last = self._end_of_chunk(after, chunk)
+            part = all_of(field("customer_id") > after, field("customer_id") <= last if last else None, _within(window))
+            yield list(self._sums(part, time_zone))
+            if not last:
+                return
+            after = last
+
+    def _end_of_chunk(self, after: str, size: int) -> str:
+        """The customer of the transaction that comes so many after a customer's; empty when there are fewer."""
+        beyond = field("customer_id") > after
+        if isinstance(self._transactions, MongoCollection):
+            steps: list[Mapping[str, Any]] = [
+                {"$sort": dict(FIGURES.mongo_keys)},
+                {"$skip": size},
+                {"$limit": 1},
+                {"$project": {"_id": 0, "customer_id": 1}},
+            ]
+            found = next(self._transactions.aggregate(beyond, steps, index=FIGURES), None)
+            return str(found["customer_id"]) if found is not None else ""
+        rows = self._transactions.find(beyond, order="customer_id", limit=size + 1)
+        return rows[size].customer_id if len(rows) > size else ""
+
+    def _sums(self, where: Condition, time_zone: str, *, owner: str = "") -> Iterator[Totals]:
+        """The definition is `sum_up`; MongoDB does the same next to the data. With an owner, all of it is theirs."""
+        if isinstance(self._transactions, MongoCollection):
+            yield from self._summed_by_server(self._transactions, where, time_zone, owner)
+            return
+        rows = self._transactions.find(where, order="customer_id", limit=_MOST_OF_ONE)
+        for customer_id, theirs in groupby(rows, key=lambda row: owner or row.customer_id):
+            yield customer_id, sum_up(theirs, time_zone)
+
+    @staticmethod
+    def _summed_by_server(
+        transactions: MongoCollection[Transaction], where: Condition, time_zone: str, owner: str
+    ) -> Iterator[Totals]:
+        day = {"$dateToString": {"date": "$occurred_time", "format": "%Y-%m-%d", "timezone": time_zone}}
+        key = {"c": owner or "$customer_id", "k": "$amount.currency_code"} | ({"d": day} if time_zone else {})
+        steps: list[Mapping[str, Any]] = [
+            {
+                "$group": {
+                    "_id": {**key, "t": "$type"},
+                    "units": {"$sum": "$amount.minor_units"},
+                    "cost": {"$sum": "$direct_cost.minor_units"},
+                    "count": {"$sum": 1},
+                    "uncosted": {"$sum": {"$cond": [{"$gt": ["$direct_cost.minor_units", None]}, 0, 1]}},
+                    "first": {"$min": "$occurred_time"},
+                    "last": {"$max": "$occurred_time"},
+                }
+            },
+            {"$sort": {"_id": 1}},
+        ]
+        rows = transactions.aggregate(where, steps, index=FIGURES)
+        for customer_id, theirs in groupby(rows, key=lambda row: row["_id"]["c"]):
+            yield (
+                cast(str, customer_id),
+                [
+                    _figures(list(group))
+                    for _, group in groupby(theirs, key=lambda row: (row["_id"]["k"], row["_id"].get("d")))
+                ],
+            )
+
+
+def _page(collection: Collection[E], where: Condition | None, order: str, request: ListRequest) -> Page[E]:
+    return collection.page(
+        where, order=order, size=request.page_size, token=request.page_token, request=cast(Message, request)
+    )
+
+
+def _within(window: Window | None) -> Condition | None:
+    if window is None:
+        return None
+    return all_of(field("occurred_time") >= window.start_time, field("occurred_time") < window.end_time)
+
+
+def _figures(rows: Sequence[Mapping[str, Any]]) -> Figures:
+    """The figures of one currency, and perhaps day, from one row for each type of transaction."""
+    day = rows[0]["_id"].get("d")
+    figures = Figures(currency_code=rows[0]["_id"]["k"], day=date.fromisoformat(day) if day else None)
+    count = cost = 0
+    parts: dict[str, Any] = {}
+    for row in rows:
+        count += row["count"]
+        match row["_id"]["t"]:
+            case TransactionType.SALE:
+                cost += row["cost"]
+                parts |= {
+                    "sales": row["units"],
+                    "sale_count": row["count"],
+                    "uncosted_sale_count": row["uncosted"],
+                    "first_sale_time": row["first"],
+                    "last_sale_time": row["last"],
+                }
+            case TransactionType.REFUND:
+                cost -= row["cost"]
+                parts["refunds"] = row["units"]
+            case TransactionType.FEE:
+                cost += row["cost"]
+                parts["fees"] = row["units"]
+            case type:
+                cost += row["cost"]
+                parts[type.lower()] = row["units"]
+    return replace(figures, transaction_count=count, direct_cost=cost, **parts)

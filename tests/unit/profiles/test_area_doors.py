@@ -1,0 +1,194 @@
+"""The doors of segments, owners, entitlements and the whole view: calls and events in the words of the protos."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, cast
+
+import pytest
+from kehu.profiles.v1 import customer_pb2, entitlement_pb2, ownership_pb2, segment_pb2
+from kehu.profiles.v1 import events_pb2 as events
+from kehu.profiles.v1 import profiles_pb2 as pb
+
+from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
+from libs.chassis.identity import FixedClock
+from libs.chassis.inbox import Received, Subscription
+from libs.chassis.inbox.subscription import event_type
+from libs.chassis.memory import MemoryDatabase
+from libs.chassis.paging import Page
+from services.profiles.api import ProfilesServicer
+from services.profiles.operations import operations
+from services.profiles.store import ProfilesStore
+from services.profiles.subscriptions import subscriptions
+from tests.unit.profiles.builders import NOW
+from tests.unit.profiles.jobs import MemoryJob
+
+CALL = cast(Any, None)
+"""Servicers of ours never look at grpc's context."""
+ADA = customer_pb2.Customer(
+    kind="KIND_PERSON", names=[customer_pb2.PersonName(given="Ada", family="Lovelace")], owner="bob"
+)
+
+
+def no_history(entity_id: str, *, size: int, token: str = "") -> Page[Received]:
+    return Page([], "")
+
+
+@pytest.fixture
+def servicer(store: ProfilesStore) -> ProfilesServicer:
+    return ProfilesServicer(store, no_history)
+
+
+@pytest.fixture
+def ada_id(servicer: ProfilesServicer) -> str:
+    return servicer.CreateCustomer(pb.CreateCustomerRequest(customer=ADA), CALL).id
+
+
+def deliver(store: ProfilesStore, database: MemoryDatabase, seen: int = 0) -> int:
+    """Hand every event after those seen to the subscriptions that listen to it; how many there are now."""
+    waiting = database.events()
+    for subscription in subscriptions(store):
+        theirs = [_received(subscription, event) for event in waiting[seen:] if event.type in subscription.types]
+        if theirs:
+            subscription.handle(theirs)
+    return len(waiting)
+
+
+def _received(subscription: Subscription, event: Any) -> Received:
+    return subscription.decode(event.SerializeToString())
+
+
+def run(store: ProfilesStore, kind: str, request: Any) -> Any:
+    """What an operation of this kind comes to."""
+    return next(each for each in operations(store) if each.name == kind).run(MemoryJob(request=request))
+
+
+# --------------------------------------------------------------------------------------------------- segments
+
+
+def test_a_segment_from_its_definition_to_its_members(
+    store: ProfilesStore, database: MemoryDatabase, servicer: ProfilesServicer, ada_id: str
+) -> None:
+    draft = segment_pb2.Segment(key="bobs", filter="owner = bob", display_name="Bob's")
+    defined = servicer.DefineSegment(segment_pb2.DefineSegmentRequest(segment=draft), CALL)
+    assert (defined.version, defined.versions[0].author) == (1, "ada")
+    assert defined.versions[0].define_time.ToDatetime() == NOW.replace(tzinfo=None)
+    deliver(store, database)
+    page = servicer.ListSegmentMembers(segment_pb2.ListSegmentMembersRequest(segment="bobs"), CALL)
+    (membership,) = page.memberships
+    assert (membership.customer_id, membership.state) == (ada_id, segment_pb2.SegmentMembership.STATE_MEMBER)
+    assert (membership.reasons[0].clause, membership.reasons[0].value) == ("owner = bob", "bob")
+    asked = segment_pb2.ListCustomerSegmentsRequest(customer_id=ada_id)
+    assert servicer.ListCustomerSegments(asked, CALL).memberships[0] == membership
+    entered = next(each for each in database.events() if each.type == event_type(events.SegmentEntered))
+    assert events.SegmentEntered.FromString(entered.data).membership == membership
+
+    operation = servicer.EvaluateSegments(segment_pb2.EvaluateSegmentsRequest(), CALL)
+    assert operation.kind == "evaluate_segments"
+    with pytest.raises(FailedPrecondition, match=operation.id):
+        servicer.EvaluateSegments(segment_pb2.EvaluateSegmentsRequest(), CALL)
+    result = run(store, "evaluate_segments", segment_pb2.EvaluateSegmentsRequest())
+    assert result == segment_pb2.EvaluateSegmentsResult(customer_count=1, segment_count=1)
+    (listed,) = servicer.ListSegments(segment_pb2.ListSegmentsRequest(), CALL).segments
+    assert (listed.evaluated_version, listed.member_count) == (1, 1)
+    retired = servicer.RetireSegment(segment_pb2.RetireSegmentRequest(segment="bobs"), CALL)
+    assert retired.state == segment_pb2.Segment.STATE_RETIRED
+    assert servicer.GetSegment(segment_pb2.GetSegmentRequest(segment=defined.id), CALL) == retired
+
+
+def test_a_segment_is_refused_where_the_caller_wrote_it(servicer: ProfilesServicer) -> None:
+    draft = segment_pb2.Segment(key="bobs", filter="shoe_size = 40")
+    with pytest.raises(InvalidArgument) as refused:
+        servicer.DefineSegment(segment_pb2.DefineSegmentRequest(segment=draft), CALL)
+    assert refused.value.reason_code == "NOT_INDEXED"
+    assert [violation.field for violation in refused.value.violations] == ["segment.filter"]
+
+
+def test_a_filter_is_tried(servicer: ProfilesServicer, ada_id: str) -> None:
+    found = servicer.PreviewSegment(segment_pb2.PreviewSegmentRequest(filter="owner = bob"), CALL)
+    assert (found.examined_count, found.matched_count, found.verdicts[0].display_name) == (1, 1, "Ada Lovelace")
+    asked = segment_pb2.PreviewSegmentRequest(filter="owner = eve", customer_ids=[ada_id])
+    (verdict,) = servicer.PreviewSegment(asked, CALL).verdicts
+    assert (verdict.matches, verdict.reasons[0].clause, verdict.reasons[0].value) == (False, "owner = eve", "bob")
+
+
+# -------------------------------------------------------------------------------------------------- ownership
+
+
+def test_an_owner_told_by_the_customer_and_taken_by_the_policy(
+    store: ProfilesStore, database: MemoryDatabase, servicer: ProfilesServicer, ada_id: str, clock: FixedClock
+) -> None:
+    deliver(store, database)
+    owned = servicer.GetOwnership(ownership_pb2.GetOwnershipRequest(customer_id=ada_id), CALL)
+    assert (owned.owner, owned.reason) == ("bob", ownership_pb2.Ownership.REASON_EDITED)
+    draft = ownership_pb2.OwnershipPolicy(recycle_rules=[{"contact_days": 30, "contract_days": 0}], capacity=1)
+    request = ownership_pb2.CreateOwnershipPolicyRequest(ownership_policy=draft)
+    created = servicer.CreateOwnershipPolicy(request, CALL)
+    assert servicer.GetOwnershipPolicy(ownership_pb2.GetOwnershipPolicyRequest(), CALL) == created
+    assert servicer.ListOwnershipPolicies(ownership_pb2.ListOwnershipPoliciesRequest(), CALL).ownership_policies == [
+        created
+    ]
+
+    contract = entitlement_pb2.Contract(customer_id=ada_id, number="7", plan="gold")
+    contract.valid_from_date.year, contract.valid_from_date.month, contract.valid_from_date.day = 2026, 1, 1
+    added = servicer.AddContract(entitlement_pb2.AddContractRequest(contract=contract), CALL)
+    ask = ownership_pb2.ExplainOwnershipRequest(customer_id=ada_id)
+    clock.advance(timedelta(days=31))
+    assert servicer.ExplainOwnership(ask, CALL).outcome == ownership_pb2.OwnershipDecision.OUTCOME_KEPT
+    ended = servicer.EndContract(entitlement_pb2.EndContractRequest(contract_id=added.id), CALL)
+    assert servicer.ListContracts(entitlement_pb2.ListContractsRequest(customer_id=ada_id), CALL).contracts == [ended]
+    clock.advance(timedelta(days=1))
+
+    hold = ownership_pb2.PlaceOwnershipHoldRequest(customer_id=ada_id, key="negotiation", reason="offer of 3 May")
+    assert servicer.PlaceOwnershipHold(hold, CALL).holds[0].actor == "ada"
+    assert servicer.RunOwnershipPolicy(ownership_pb2.RunOwnershipPolicyRequest(), CALL).kind == "run_ownership_policy"
+    (held,) = run(store, "run_ownership_policy", ownership_pb2.RunOwnershipPolicyRequest()).decisions
+    assert (held.customer_id, held.outcome) == (ada_id, ownership_pb2.OwnershipDecision.OUTCOME_HELD)
+    servicer.LiftOwnershipHold(ownership_pb2.LiftOwnershipHoldRequest(customer_id=ada_id, key="negotiation"), CALL)
+    tried = run(store, "run_ownership_policy", ownership_pb2.RunOwnershipPolicyRequest(validate_only=True))
+    assert (tried.validate_only, tried.customer_count, tried.counts[0].customer_count) == (True, 1, 1)
+    done = run(store, "run_ownership_policy", ownership_pb2.RunOwnershipPolicyRequest())
+    assert (done.decisions, done.counts) == (tried.decisions, tried.counts)
+    assert done.decisions[0].reason == ownership_pb2.Ownership.REASON_CONTRACT_ENDED
+
+    (entry,) = servicer.ListPool(ownership_pb2.ListPoolRequest(), CALL).entries
+    assert (entry.display_name, entry.ownership.previous_owner, list(entry.blocks)) == ("Ada Lovelace", "bob", [])
+    claimed = servicer.ClaimCustomer(ownership_pb2.ClaimCustomerRequest(customer_id=ada_id), CALL)
+    assert claimed.owner == servicer.GetCustomer(pb.GetCustomerRequest(customer_id=ada_id), CALL).owner == "ada"
+    load = servicer.GetOwnerLoad(ownership_pb2.GetOwnerLoadRequest(), CALL)
+    assert (load.customer_count, load.capacity, load.pick_count, load.HasField("daily_limit")) == (1, 1, 1, False)
+    servicer.ReleaseCustomer(ownership_pb2.ReleaseCustomerRequest(customer_id=ada_id), CALL)
+    servicer.AssignOwner(ownership_pb2.AssignOwnerRequest(customer_id=ada_id, owner="eve"), CALL)
+    page = servicer.ListOwnerIntervals(ownership_pb2.ListOwnerIntervalsRequest(customer_id=ada_id), CALL)
+    assert {each.owner for each in page.intervals} == {"bob", "ada", "eve"}
+
+
+def test_without_a_policy_there_is_nothing_to_run(servicer: ProfilesServicer) -> None:
+    with pytest.raises(NotFound):
+        servicer.RunOwnershipPolicy(ownership_pb2.RunOwnershipPolicyRequest(), CALL)
+
+
+# ------------------------------------------------------------------------------------------------ entitlements
+
+
+def test_an_entitlement_from_its_creation_to_the_customer(servicer: ProfilesServicer, ada_id: str) -> None:
+    draft = entitlement_pb2.Entitlement(benefit="visit", basis="BASIS_EVERYBODY", allowance=0, period="PERIOD_YEAR")
+    draft.valid_from_date.year, draft.valid_from_date.month, draft.valid_from_date.day = 2026, 1, 1
+    created = servicer.CreateEntitlement(entitlement_pb2.CreateEntitlementRequest(entitlement=draft), CALL)
+    assert (created.author, created.HasField("allowance")) == ("ada", True)
+    asked = entitlement_pb2.GetEntitlementsRequest(customer_id=ada_id)
+    (benefit,) = servicer.GetEntitlements(asked, CALL).benefits
+    assert (benefit.entitlement_id, benefit.allowance, benefit.period_to_date.month) == (created.id, 0, 12)
+    ending = entitlement_pb2.EndEntitlementRequest(entitlement_id=created.id)
+    ending.end_date.year, ending.end_date.month, ending.end_date.day = 2026, 5, 3
+    ended = servicer.EndEntitlement(ending, CALL)
+    assert servicer.GetEntitlements(asked, CALL).benefits == []
+    asked.on_date.CopyFrom(ending.end_date)
+    assert len(servicer.GetEntitlements(asked, CALL).benefits) == 1
+    listed = entitlement_pb2.ListEntitlementsRequest(filter="benefit = visit")
+    assert servicer.ListEntitlements(listed, CALL).entitlements == [ended]
+    with pytest.raises(InvalidArgument) as refused:
+        servicer.CreateEntitlement(
+            entitlement_pb2.CreateEntitlementRequest(entitlement=entitlement_pb2.Entitlement(benefit="visit")), CALL
+        )
+    assert refused.value.violations[0].field == "entitlement.basis"

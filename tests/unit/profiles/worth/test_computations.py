@@ -1,0 +1,244 @@
+"""RFM, loyalty and value over all customers, and what is asked about one."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kehu.profiles.v1 import worth_pb2 as pb
+
+from libs.chassis import identity
+from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
+from libs.chassis.identity import FixedClock
+from services.profiles.application.transactions import Row
+from services.profiles.application.worth.customers import CustomerWorth
+from services.profiles.application.worth.loyalty import Loyalty
+from services.profiles.application.worth.rfm import RfmScores
+from services.profiles.application.worth.value import Value
+from services.profiles.domain.contacts import Channel
+from services.profiles.domain.habits import Contact, ContactRecord, Direction
+from services.profiles.domain.transactions import Money
+from services.profiles.domain.worth.answers import ShareMethod
+from services.profiles.domain.worth.measures import MEASURES, describe
+from services.profiles.store import ProfilesStore
+from tests.support.jobs import MemoryJob, run_killed_everywhere
+from tests.unit.profiles.builders import NOW, person, transaction
+from tests.unit.profiles.worth.conftest import Buys
+from tests.unit.profiles.worth.reference import CALIBRATION_END, cdnow, expected
+
+RFM = pb.ComputeRfmRequest(currency_code="EUR")
+LOYALTY = pb.ComputeLoyaltyMeasuresRequest(currency_code="EUR")
+
+
+# ------------------------------------------------------------------------------------------------- measures
+
+
+def test_every_measure_says_all_there_is_to_say() -> None:
+    assert len({each.name for each in MEASURES}) == len(MEASURES)
+    for each in MEASURES:
+        for field in ("title", "formula", "unit", "grain", "window", "sample", "interval", "source"):
+            assert getattr(each, field), f"{each.name}.{field}"
+    assert describe("contribution").version == 1
+    with pytest.raises(NotFound, match="Measure 'luck'"):
+        describe("luck")
+
+
+# --------------------------------------------------------------------------------------------- one customer
+
+
+def test_contribution_is_told_by_currency_with_its_parts(store: ProfilesStore, ids: list[str], buys: Buys) -> None:
+    buys(ids[0], 1000, cost=600)
+    buys(ids[0], 1200, type="REFUND", cost=500)
+    buys(ids[0], 40, type="FEE")
+    buys(ids[0], 25, type="COST_TO_SERVE")
+    buys(ids[0], 10, type="GOODWILL")
+    buys(ids[0], 700, currency="JPY")
+    buys(ids[0], 99, days_ago=366)
+    found = CustomerWorth(store).contribution(ids[0], None, None)
+    euro, yen = found.currencies
+    assert (euro.contribution.minor_units, euro.direct_cost.minor_units) == (1000 - 1200 + 40 - 100 - 25 - 10, 100)
+    assert (yen.contribution.minor_units, yen.contribution.currency_code, yen.uncosted_sale_count) == (700, "JPY", 1)
+    assert (found.basis.measure, found.basis.version, found.basis.sample_size) == ("contribution", 1, 6)
+    nothing = CustomerWorth(store).contribution(ids[1], NOW - timedelta(days=3), NOW)
+    assert nothing.currencies == ()
+    with pytest.raises(NotFound):
+        CustomerWorth(store).contribution("cus_0", None, None)
+    with pytest.raises(InvalidArgument, match="end_time"):
+        CustomerWorth(store).contribution(ids[0], NOW, NOW - timedelta(days=1))
+
+
+def test_share_of_customer_by_spend_or_by_rank(store: ProfilesStore, ids: list[str], buys: Buys) -> None:
+    buys(ids[0], 300)
+    buys(ids[0], 50, type="REFUND")
+
+    def share(**known: Any) -> Any:
+        fields = {"category_spend": None, "rank": 0, "brands": 0, "start": None, "end": None, **known}
+        return CustomerWorth(store).wallet_share(ids[0], **fields)
+
+    by_spend = share(category_spend=Money(currency_code="EUR", minor_units=1000))
+    assert (by_spend.share, by_spend.method, by_spend.own_sales.minor_units) == (0.25, ShareMethod.SPEND, 250)
+    by_rank = share(rank=1, brands=3)
+    assert (by_rank.share, by_rank.method, by_rank.own_sales) == (0.5, ShareMethod.WALLET_ALLOCATION, None)
+    for wrong in (
+        {},
+        {"rank": 4, "brands": 3},
+        {"category_spend": Money(currency_code="XXX", minor_units=1)},
+        {"category_spend": Money(currency_code="EUR", minor_units=0)},
+    ):
+        with pytest.raises(InvalidArgument):
+            share(**wrong)
+
+
+def test_dormancy_and_warning_tell_what_they_saw(store: ProfilesStore, ids: list[str], buys: Buys) -> None:
+    for week in range(8):
+        buys(ids[0], 1000, days_ago=95 + 7 * week)
+    buys(ids[0], 300, type="REFUND", days_ago=10)
+    quiet = CustomerWorth(store).dormancy(ids[0], 0)
+    assert (quiet.dormant, quiet.gap_days, quiet.median_days, quiet.floor_days) == (True, 95, 7.0, 30)
+    contacts = [
+        Contact(
+            id=f"int_{n}",
+            occurred_time=NOW - timedelta(days=n),
+            channel=Channel.VOICE,
+            direction=Direction.INBOUND,
+        )
+        for n in range(6)
+    ]
+    store.contacts.fold([(ids[0], lambda _: (ContactRecord(id=ids[0]).plus(contacts), []))])
+    warned = CustomerWorth(store).early_warning(ids[0])
+    assert {each.name: each.points for each in warned.signals} == {
+        "overdue": 35.0,
+        "buys_less": 30.0,
+        "trouble": 20.0,
+        "asks_more": pytest.approx(15, abs=4),
+    }
+    assert warned.score == pytest.approx(sum(each.points for each in warned.signals))
+    assert "usual are 7" in next(each for each in warned.signals if each.name == "overdue").explanation
+    calm = CustomerWorth(store).early_warning(ids[1])
+    assert calm.score == 0
+    assert not CustomerWorth(store).dormancy(ids[1], 0).dormant
+
+
+# ------------------------------------------------------------------------------------------------------ RFM
+
+
+def test_scores_follow_from_the_scales(store: ProfilesStore, ids: list[str], buys: Buys) -> None:
+    with pytest.raises(FailedPrecondition, match="start ComputeRfm"):
+        RfmScores(store).get(ids[0])
+    for n, id in enumerate(ids[:5]):
+        for sale in range(n + 1):
+            buys(id, 100 * (n + 1), days_ago=50 - 10 * n + sale)
+    table, kills = run_killed_everywhere(RfmScores(store).run, RFM)
+    assert kills
+    assert (table.customer_count, table.recency.descending) == (5, True)
+    assert (table.frequency.mean, table.monetary.median) == (3.0, 900.0)
+    best = RfmScores(store).get(ids[4])
+    assert (best.recency_days, best.frequency, best.monetary.minor_units) == (10, 5, 2500)
+    scores = [RfmScores(store).get(id) for id in ids[:5]]
+    assert [each.recency_score for each in scores] == [1, 2, 3, 4, 5]
+    assert [each.frequency_score for each in scores] == [1, 2, 3, 4, 5]
+    assert [each.monetary_score for each in scores] == [1, 2, 3, 4, 5]
+    with pytest.raises(NotFound, match="Rfm"):
+        RfmScores(store).get(ids[9])
+
+
+@pytest.mark.parametrize(
+    ("request_", "refusal"),
+    [
+        (RFM, FailedPrecondition),
+        (pb.ComputeRfmRequest(currency_code="XXX"), InvalidArgument),
+        (pb.ComputeRfmRequest(currency_code="EUR", time_zone="Mars/Olympus"), InvalidArgument),
+    ],
+)
+def test_rfm_of_nothing_is_refused(store: ProfilesStore, request_: Any, refusal: type[Exception]) -> None:
+    with pytest.raises(refusal):
+        RfmScores(store).run(MemoryJob(request_))
+
+
+# -------------------------------------------------------------------------------------------------- loyalty
+
+
+def test_months_are_measured_and_a_late_transaction_restates_them(
+    store: ProfilesStore, ids: list[str], buys: Buys, clock: FixedClock
+) -> None:
+    for id, days in ((ids[0], (70, 40)), (ids[1], (70,)), (ids[2], (40, 8))):
+        for day in days:
+            buys(id, 1000, days_ago=day)
+    first, kills = run_killed_everywhere(Loyalty(store).run, LOYALTY)
+    assert kills
+    assert (first.month_count, first.restated_count, first.customer_count) == (4, 0, 3)
+    march = Loyalty(store).get("EUR", "2026-03")
+    assert march.churn
+    assert (march.base, march.new_customers, march.churn.value) == (2, 1, 0.5)
+    clock.advance(timedelta(hours=1))
+    buys(ids[1], 500, days_ago=40)
+    again = Loyalty(store).run(MemoryJob(LOYALTY))
+    assert again.restated_count == 3  # March itself, and what February kept and April lost
+    march = Loyalty(store).get("EUR", "2026-03")
+    lines = {line.measure: line for line in march.restatements}
+    assert (lines["churn"].before, lines["churn"].after, lines["churn"].before_as_of_time) == (0.5, 0.0, NOW)
+    assert lines["base"].late_transaction_count == 1
+    listed = Loyalty(store).list("EUR", pb.ListLoyaltyMeasuresRequest(currency_code="EUR")).items
+    assert [each.month for each in listed] == ["2026-05", "2026-04", "2026-03", "2026-02"]
+    with pytest.raises(NotFound, match="2026-03 in JPY"):
+        Loyalty(store).get("JPY", "2026-03")
+
+
+# ---------------------------------------------------------------------------------------------------- value
+
+
+def test_a_fit_on_too_little_is_refused_with_the_numbers(store: ProfilesStore, ids: list[str], buys: Buys) -> None:
+    buys(ids[0], 100, days_ago=50)
+    request = pb.FitClvModelRequest(currency_code="EUR", margin=0.3)
+    with pytest.raises(FailedPrecondition, match="0 of 1 customers bought again, 100 are needed") as refused:
+        Value(store).run(MemoryJob(request))
+    assert refused.value.reason_code == "FIT_REFUSED"
+    with pytest.raises(FailedPrecondition, match="start FitClvModel"):
+        Value(store).clv(ids[0])
+
+
+def test_the_cdnow_customers_through_the_whole_fit(
+    store: ProfilesStore, clock: FixedClock, reference_data: Path
+) -> None:
+    told = expected(reference_data, "cdnow_sample")
+    rows = []
+    for number, days in cdnow(reference_data).items():
+        rows += [
+            Row(
+                transaction(
+                    f"{number}/{each.day}",
+                    customer_id=f"cus_{number}",
+                    occurred_time=datetime(each.day.year, each.day.month, each.day.day, 12, tzinfo=UTC),
+                    amount=Money(currency_code="USD", minor_units=each.sales),
+                )
+            )
+            for each in days
+            if each.day
+        ]
+    changes = [row.transaction.recorded(NOW) for row in rows]
+    store.transactions.insert_many(changes, keys=[row.transaction.key for row in rows])
+    customer = person(id="cus_1516").created()
+    store.customers.insert(customer)
+    clock.at = datetime(1997, 10, 1, tzinfo=UTC)
+    request = pb.FitClvModelRequest(
+        currency_code="USD", margin=1.0, discount=1.01**12 - 1, horizon_months=12, window_days=365
+    )
+    job = MemoryJob(request)
+    model = Value(store).run(job)
+    assert model.window.end_time.date() - timedelta(days=1) == CALIBRATION_END
+    assert (model.customer_count, model.repeater_count) == (told["customers"], told["repeaters"])
+    assert (model.r, model.alpha, model.a, model.b) == pytest.approx(tuple(told["bgnbd"].values()), rel=0.002)
+    assert model.mean_alive == pytest.approx(told["mean_p_alive"], rel=0.002)
+    assert model.total_value.minor_units / 100 == pytest.approx(told["clv_12m_1pct_weekly_sum"], rel=0.002)
+    assert model.holdout_error < model.holdout_naive_error
+    found = Value(store).clv("cus_1516")
+    assert found.value.minor_units / 100 == pytest.approx(told["clv_top5"]["1516"], rel=0.002)
+    assert (found.horizon_months, found.margin, found.basis.sample_size) == (12, 1.0, 2357)
+    assert 0 < Value(store).alive("cus_1516").probability <= 1
+    assert job.told[-1] == (2357, 2357)
+    once = store.worth.scores.get("cus_0003")
+    assert once.alive_probability == 1
+    assert once.considered_alive == (once.age_weeks <= model.one_time_limit_weeks)
+    assert identity.now().date() == date(1997, 10, 1)
