@@ -46,6 +46,7 @@ SKEW = timedelta(seconds=30)
 PUBLIC_SUFFIX = ".pub.pem"
 PRIVATE_KEY = "private.pem"
 PAGE_KEY = "page.key"
+SEAL_KEY = "seal.key"
 
 _CACHED = 4096
 _LOOK_EVERY = 1.0
@@ -187,14 +188,16 @@ def issue(
 
 
 def make_keys(folder: Path, *, key_id: str = "dev") -> None:
-    """Fills a folder with a new signing key, its public half and a key for page tokens; keeps what is there."""
+    """Fills a folder with a new signing key, its public half, a key for page tokens and one for personal values; keeps
+    what is there."""
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / PRIVATE_KEY).exists():
         private = Ed25519PrivateKey.generate()
         _write(folder / PRIVATE_KEY, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), 0o600)
         _write(folder / f"{key_id}{PUBLIC_SUFFIX}", _public_bytes(private), 0o644)
-    if not (folder / PAGE_KEY).exists():
-        _write(folder / PAGE_KEY, secrets.token_hex(32).encode(), 0o600)
+    for name in (PAGE_KEY, SEAL_KEY):
+        if not (folder / name).exists():
+            _write(folder / name, secrets.token_hex(32).encode(), 0o600)
 
 
 def _key_id(folder: Path, private: Ed25519PrivateKey) -> str:

@@ -69,6 +69,11 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{_encode(milliseconds << 82 | secrets.randbits(82))}"
 
 
+def salt() -> str:
+    """128 random bits in hex, to make a digest say nothing to a guesser."""
+    return secrets.token_hex(16)
+
+
 def derived_id(prefix: str, *parts: str) -> str:
     """The typed id that always belongs to these parts (tenant and natural key), so that a repeat finds the first.
 

@@ -61,6 +61,7 @@ class JournalBroken(Exception):
     def __init__(self, tenant: str, position: int, what: str) -> None:
         super().__init__(f"journal of {tenant!r}, position {position}: {what}")
         self.tenant = tenant
+        self.what = what
         self.position = position
         """The first position that is wrong."""
 
@@ -135,13 +136,23 @@ class Journal:
 
         `known` are roots kept elsewhere: with them a chain that was rewritten as a whole is found as well.
         """
+        return self.check(tenant, known)[0]
+
+    def check(
+        self, tenant: str, known: Sequence[Root] = (), *, after: int = 0, limit: int | None = None
+    ) -> tuple[Root, bool]:
+        """How far the chain was checked, beginning behind a position, and whether that is its end.
+
+        What is checked in parts rests on the hash at `after`: give it among the roots that are known.
+        """
         newest = self._entries.find_one({"tenant": tenant}, {"position": 1}, sort=[("position", -1)])
         end = self.root(tenant)  # read after the newest entry, which an honest append writes together with it
         if newest is not None and newest["position"] > end.position:
             raise JournalBroken(tenant, end.position + 1, "was added behind the end")
         expected = {root.position: root.hash for root in (*known, end)}
-        previous, position = START, 0
-        within = {"tenant": tenant, "position": {"$lte": end.position}}
+        position, last = after, end.position if limit is None else min(end.position, after + limit)
+        previous = self._hash_at(tenant, after, expected)
+        within = {"tenant": tenant, "position": {"$gt": after, "$lte": last}}
         for entry in self._entries.find(within).sort("position").batch_size(_BATCH):
             position += 1
             if entry["position"] != position:
@@ -154,12 +165,25 @@ class Journal:
             previous = entry["hash"]
             if expected.pop(position, previous) != previous:
                 raise JournalBroken(tenant, position, "is not what the root tells")
-        if position < max([end.position, *expected]):
+        complete = last == end.position
+        if position < (max([end.position, *expected]) if complete else last):
             raise JournalBroken(tenant, position + 1, "is missing")
-        return end
+        return Root(position, previous), complete
+
+    def _hash_at(self, tenant: str, position: int, expected: Mapping[int, bytes]) -> bytes:
+        """The hash of the entry that checking begins behind."""
+        if position == 0:
+            return START
+        entry = self._entries.find_one({"tenant": tenant, "position": position}, {"hash": 1})
+        if entry is None:
+            raise JournalBroken(tenant, position, "is missing")
+        found: bytes = entry["hash"]
+        if expected.get(position, found) != found:
+            raise JournalBroken(tenant, position, "is not what the root tells")
+        return found
 
     def history(self, entity_id: str, *, size: int, token: str = "") -> Page[Received]:
-        """The events of one entity of the tenant at hand, latest first; the message of each is its envelope."""
+        """The events of one entity of the tenant at hand, latest first; the message of each is its envelope, opened."""
         tenant, order = context.current().tenant, Order("-revision")
         bound_to = request_hash(f"journal\0{tenant}\0{entity_id}".encode())
         query: Document = {"tenant": tenant, "entity_id": entity_id}
@@ -168,8 +192,10 @@ class Journal:
         size = page_size(size)
         found = list(self._entries.find(query).sort(list(order.keys)).limit(size + 1))
         more = len(found) > size
+        envelopes = [envelope_pb2.Envelope.FromString(entry["body"]) for entry in found[:size]]
+        self._database.vault.open_envelopes(envelopes)
         return Page(
-            [_received(entry) for entry in found[:size]],
+            [received(envelope, envelope) for envelope in envelopes],
             self._database.pager.seal(order.position(found[size - 1]), bound_to) if more else "",
         )
 
@@ -233,11 +259,6 @@ def _entry(event: Received, position: int) -> Document:
         "changed_fields": list(event.changed_fields),
         "body": event.message.SerializeToString(),
     }
-
-
-def _received(entry: Mapping[str, Any]) -> Received:
-    envelope = envelope_pb2.Envelope.FromString(entry["body"])
-    return received(envelope, envelope)
 
 
 def _outgoing(entry: Mapping[str, Any], exchange: str) -> Outgoing:

@@ -18,6 +18,7 @@ from libs.chassis import context
 from libs.chassis.domain import AlreadyExists, E
 from libs.chassis.filtering import Condition, matches, values_at
 from libs.chassis.paging import Order, Pager
+from libs.chassis.sealing import MemoryKeyring
 from libs.chassis.store.collection import Collection
 from libs.chassis.store.database import Database
 from libs.chassis.store.declaration import COMMANDS_KEPT, DuplicateKey, Index, Write
@@ -29,7 +30,7 @@ class MemoryDatabase(Database):
     """The collections of a service, in dictionaries."""
 
     def __init__(self, service: str) -> None:
-        super().__init__(service, bytes(32))
+        super().__init__(service, bytes(32), MemoryKeyring())
         self.lock = threading.RLock()
         self._open: ContextVar[bool] = ContextVar(f"transaction_{service}", default=False)
 
@@ -51,14 +52,16 @@ class MemoryDatabase(Database):
                 self._open.reset(token)
 
     def events(self) -> list[envelope_pb2.Envelope]:
-        """Every event that waits to be published, oldest first, for assertions."""
+        """Every event that waits to be published, opened, oldest first, for assertions."""
         waiting = [
             (event["at"], event["seq"], event["body"])
             for _, collection in self._kept()
             for document in collection.documents.values()
             for event in document.get("_pending", ())
         ]
-        return [envelope_pb2.Envelope.FromString(body) for _, _, body in sorted(waiting, key=lambda each: each[:2])]
+        envelopes = [envelope_pb2.Envelope.FromString(body) for *_, body in sorted(waiting, key=lambda each: each[:2])]
+        self.vault.open_envelopes(envelopes)
+        return envelopes
 
     def in_transaction(self) -> bool:
         """Whether a transaction is open here."""
@@ -84,7 +87,7 @@ class MemoryCollection(Collection[E]):
         indexes: Sequence[Index],
         publishes: bool,
     ) -> None:
-        super().__init__(entity, name, service=database.service, pager=pager, indexes=indexes, publishes=publishes)
+        super().__init__(entity, name, vault=database.vault, pager=pager, indexes=indexes, publishes=publishes)
         self._database = database
         self.documents: dict[str, Document] = {}
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from kehu.common.v1 import outcome_pb2
 from kehu.interactions.v1 import (
@@ -14,6 +15,7 @@ from kehu.interactions.v1 import (
     context_pb2,
     conversations_pb2,
     interactions_pb2_grpc,
+    privacy_pb2,
     promises_pb2,
     timeline_pb2,
     watch_pb2,
@@ -21,13 +23,14 @@ from kehu.interactions.v1 import (
 
 from libs.chassis.codec import at_path, from_proto, merge, to_proto
 from libs.chassis.domain import InvalidArgument
-from libs.chassis.rpc import status_of, still_open
+from libs.chassis.rpc import JournalApi, status_of, still_open
 from libs.chassis.store import Outcome
 from libs.chassis.validation import validate
 from services.interactions.application.calendars import Calendars
 from services.interactions.application.conversations import Conversations
 from services.interactions.application.counts import Counts
 from services.interactions.application.customers import Customers
+from services.interactions.application.erasures import Erasures
 from services.interactions.application.promises import Promises
 from services.interactions.application.timeline import Timeline
 from services.interactions.domain.calendar import BusinessCalendar
@@ -39,7 +42,7 @@ from services.interactions.store import InteractionsStore
 from services.interactions.store.feed import Feed, Notice
 
 
-class InteractionsServicer(interactions_pb2_grpc.InteractionsServiceServicer):
+class InteractionsServicer(JournalApi, interactions_pb2_grpc.InteractionsServiceServicer):
     """Serves `kehu.interactions.v1.InteractionsService`."""
 
     def __init__(self, store: InteractionsStore, feed: Feed) -> None:
@@ -49,6 +52,8 @@ class InteractionsServicer(interactions_pb2_grpc.InteractionsServiceServicer):
         self._conversations = Conversations(store)
         self._promises = Promises(store)
         self._calendars = Calendars(store)
+        self._erasures = Erasures(store)
+        self._database = store.database
         self._feed = feed
 
     # --------------------------------------------------------------------------------------------- interactions
@@ -122,6 +127,12 @@ class InteractionsServicer(interactions_pb2_grpc.InteractionsServiceServicer):
         known = self._customers.context(request.customer_id)
         answer: context_pb2.CustomerContext = to_proto(known, context_pb2.CustomerContext)
         return answer
+
+    def ExportSubjectData(
+        self, request: privacy_pb2.ExportSubjectDataRequest, _: object
+    ) -> Iterator[privacy_pb2.ExportedRecord]:
+        for kind, record in self._erasures.everything(request.customer_id):
+            yield privacy_pb2.ExportedRecord(**{kind: to_proto(record, _RECORDS[kind])})
 
     # -------------------------------------------------------------------------------------------- conversations
 
@@ -236,6 +247,15 @@ class InteractionsServicer(interactions_pb2_grpc.InteractionsServiceServicer):
         explained = self._promises.explain(from_proto(_Terms, request).term, from_proto(_Times, request).start_time)
         answer: promises_pb2.ExplainDueResponse = to_proto(explained, promises_pb2.ExplainDueResponse)
         return answer
+
+
+_RECORDS: dict[str, Any] = {
+    "customer": context_pb2.CustomerCopy,
+    "interaction": timeline_pb2.Interaction,
+    "conversation": conversations_pb2.Conversation,
+    "promise": promises_pb2.Promise,
+}
+"""Kind of a record of an export → its message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

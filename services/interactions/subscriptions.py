@@ -20,6 +20,7 @@ from libs.chassis.inbox import Received, Subscription
 from libs.chassis.timers import Timer
 from services.interactions.application.attribution import Attribution, News
 from services.interactions.application.counts import Counts
+from services.interactions.application.erasures import Erasures
 from services.interactions.application.promises import Promises
 from services.interactions.domain.conversations import Conversation
 from services.interactions.domain.customers import Alias, ConsentSummary, CustomerCopy
@@ -34,6 +35,8 @@ CUSTOMER_NEWS = (
     profiles.ConsentChanged,
     profiles.CustomersMerged,
     profiles.CustomersUnmerged,
+    profiles.CustomerErasureRequested,
+    profiles.CustomerErased,
 )
 _DEAD_ENDS = (contact.ContactPoint.STATUS_RECYCLED, contact.ContactPoint.STATUS_INVALID)
 """Contact points that no longer lead to this customer, or never did."""
@@ -45,7 +48,7 @@ def subscriptions(store: InteractionsStore) -> list[Subscription]:
         Subscription(
             name="attribution",
             listens=[*CUSTOMER_NEWS, own.InteractionRecorded, own.ConversationAttributed],
-            handle=partial(attribute, Attribution(store)),
+            handle=partial(attribute, Attribution(store), Erasures(store)),
             partitions=1,  # because its reactions are run one after the other
         ),
         Subscription(
@@ -59,12 +62,19 @@ def subscriptions(store: InteractionsStore) -> list[Subscription]:
 
 def timers(store: InteractionsStore) -> list[Timer]:
     """Everything that the clock sets off."""
-    return [Timer(name="promises", every=timedelta(seconds=1), run=Promises(store).wake_due)]
+    return [
+        Timer(name="promises", every=timedelta(seconds=1), run=Promises(store).wake_due),
+        Timer(name="erasures", every=timedelta(seconds=1), run=Erasures(store).advance),
+    ]
 
 
-def attribute(attribution: Attribution, events: Sequence[Received]) -> None:
-    """Learns of customers, takes contacts into conversations, and finds out whom they were with."""
+def attribute(attribution: Attribution, erasures: Erasures, events: Sequence[Received]) -> None:
+    """Learns of customers, takes contacts into conversations, finds out whom they were with, and who is to be erased.
+
+    A request to erase is noted and carried out later, so whatever else is in the batch does not matter.
+    """
     news: list[News] = []
+    doomed: list[tuple[str, str]] = []
     recorded: list[Interaction] = []
     attributed: list[Conversation] = []
     for event in events:
@@ -74,6 +84,8 @@ def attribute(attribution: Attribution, events: Sequence[Received]) -> None:
             case own.ConversationAttributed(conversation=conversation):
                 attributed.append(from_proto(Conversation, conversation))
             case message:
+                if isinstance(message, profiles.CustomerErasureRequested):
+                    doomed.append((message.erasure_id, message.customer_id))
                 customer = cast(profiles.CustomerUpdated, message).customer  # all of CUSTOMER_NEWS carry one
                 copy = copy_of(customer, event.revision, event.time)
                 news.append((copy.id, copy.heard_after))
@@ -83,6 +95,7 @@ def attribute(attribution: Attribution, events: Sequence[Received]) -> None:
     attribution.learn(news)
     attribution.settle(recorded)
     attribution.join(attributed)
+    erasures.begin(doomed)
 
 
 def count(counts: Counts, events: Sequence[Received]) -> None:

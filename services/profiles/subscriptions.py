@@ -1,5 +1,5 @@
 """What the service reacts to: its own customers and transactions, the contacts that the interactions service records,
-and the clock."""
+the answers of services that erased a customer, and the clock."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ from libs.chassis.codec import from_proto
 from libs.chassis.inbox import Received, Subscription
 from libs.chassis.timers import Timer
 from services.profiles.application.duplicates import Duplicates
+from services.profiles.application.erasures import Erasures
 from services.profiles.application.habits import Habits
 from services.profiles.application.ownership import Ownerships
 from services.profiles.application.segments import Segments
 from services.profiles.application.transactions import Transactions
 from services.profiles.application.worth.tiers import Tiers
+from services.profiles.domain.erasure import ErasureReceipt
 from services.profiles.domain.habits import Contact
 from services.profiles.domain.subjects import Source
 from services.profiles.domain.transactions import Transaction
@@ -33,6 +35,7 @@ CUSTOMER_NEWS = (
     profiles.CustomerUndeleted,
     profiles.CustomersMerged,
     profiles.CustomersUnmerged,
+    profiles.CustomerErasureRequested,
 )
 COMPARED = frozenset(
     {"display_name", "names", "contact_points", "addresses", "external_ids", "dates", "delete_time", "merged_into"}
@@ -43,7 +46,7 @@ COMPARED = frozenset(
 def subscriptions(store: ProfilesStore) -> list[Subscription]:
     """Every subscription of the service."""
     transactions, habits, duplicates, segments = Transactions(store), Habits(store), Duplicates(store), Segments(store)
-    ownerships = Ownerships(store)
+    ownerships, erasures = Ownerships(store), Erasures(store)
 
     def follow(events: Sequence[Received]) -> None:
         customer_ids = {event.entity_id for event in events}
@@ -69,6 +72,10 @@ def subscriptions(store: ProfilesStore) -> list[Subscription]:
         changed = (each for each in events if not each.changed_fields or COMPARED & set(each.changed_fields))
         duplicates.look_again([each.entity_id for each in changed])
 
+    def take_answers(events: Sequence[Received]) -> None:
+        told = [cast(interactions.ErasureCompleted, event.message) for event in events]
+        erasures.take_answers([(each.erasure_id, from_proto(ErasureReceipt, each.receipt)) for each in told])
+
     # A customer's transactions and contacts are entities of their own, so several partitions would fight over what they
     # add up to.
     return [
@@ -89,6 +96,9 @@ def subscriptions(store: ProfilesStore) -> list[Subscription]:
             remembers=False,
         ),
         Subscription(name="tiers_and_segments", listens=[profiles.TierChanged], handle=follow_tiers, remembers=False),
+        Subscription(
+            name="erasures", listens=[interactions.ErasureCompleted], handle=take_answers, partitions=1, ordered=False
+        ),
     ]
 
 
@@ -100,4 +110,5 @@ def timers(store: ProfilesStore) -> list[Timer]:
         Timer(name="tier_overrides", every=timedelta(minutes=1), run=Tiers(store).expire_overrides),
         Timer(name="segments", every=timedelta(seconds=1), run=segments.evaluate_due),
         Timer(name="segment_evaluations", every=timedelta(seconds=1), run=partial(segments.start_evaluations, start)),
+        Timer(name="erasures", every=timedelta(seconds=1), run=Erasures(store).finish_due),
     ]

@@ -24,6 +24,7 @@ from kehu.common.v1 import envelope_pb2
 from kehu.interactions.v1 import events_pb2 as interactions_pb2
 from kehu.profiles.v1 import events_pb2 as profiles_pb2
 
+from libs.chassis.access import SEAL_KEY
 from libs.chassis.bus import TIERS
 from libs.chassis.bus.topology import UNROUTED, dead_queue, retry_exchange
 from libs.chassis.inbox.parked import DeadQueue
@@ -54,7 +55,11 @@ def check(lab: Lab, tenant: str, ledger: Ledger, poison: Poison) -> Violations:
     """Invariant → what violates it."""
     client = connect(lab.mongodb_uri, "chaos")
     try:
-        worlds = {name: _World(MongoDatabase(client, name, page_key=bytes(32)), tenant) for name in SERVICES}
+        seal_key = bytes.fromhex((lab.system.keys / SEAL_KEY).read_text())
+        worlds = {
+            name: _World(MongoDatabase(client, name, page_key=bytes(32), seal_key=seal_key), tenant)
+            for name in SERVICES
+        }
         found: Violations = defaultdict(list)
         _calls(worlds, ledger, found)
         for world in worlds.values():
@@ -101,6 +106,7 @@ class _World:
         """Journal entries of these event messages."""
         types = {event_type(kind): kind for kind in kinds}
         envelopes = [envelope_pb2.Envelope.FromString(entry["body"]) for entry in self.journal]
+        self.database.vault.open_envelopes(envelopes)
         return [(e, types[e.type].FromString(e.data)) for e in envelopes if e.type in types]
 
 

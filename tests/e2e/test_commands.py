@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import uuid
 from pathlib import Path
@@ -105,6 +106,24 @@ def test_a_timeline_is_followed(stack: System, tenant: str, client: Client) -> N
         follower.terminate()
 
 
+def test_a_customer_is_exported_and_erased(stack: System, tenant: str, client: Client, tmp_path: Path) -> None:
+    customer = client.profiles.create_customer(customer={"kind": "PERSON", "display_name": "Ada Lovelace"})
+    target = tmp_path / "ada.jsonl"
+    done = stack.kehu(tenant, "customer", "export", customer.id, "--to", str(target))
+    assert f"records in {target}" in done.stdout.replace("\n", ""), done.stderr
+    records = [json.loads(line) for line in target.read_text().splitlines()]
+    assert records[0]["record"]["display_name"] == "Ada Lovelace"
+    assert stack.kehu(tenant, "customer", "export", customer.id, "--to", str(target)).returncode == 1
+
+    erase = ["customer", "erase", customer.id, "--reason", "letter 7"]
+    assert "nothing forbids" in stack.kehu(tenant, *erase, "--check").stdout
+    erased = stack.kehu(tenant, *erase, "--yes", "--wait", "60")
+    assert re.search(r"interactions .* 1 customers", erased.stdout), erased
+    assert f"{customer.id} is erased" in erased.stdout
+    again = json.loads(stack.kehu(tenant, *erase, "--json").stdout)
+    assert again["state"] == "STATE_ERASED"
+
+
 def test_events_are_watched_and_sent_again(stack: System, tenant: str, client: Client) -> None:
     command = [KEHU, "events", "tail", "profiles", "--json", "--type", "kehu.profiles.customer.*.v1"]
     piped = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -112,14 +131,15 @@ def test_events_are_watched_and_sent_again(stack: System, tenant: str, client: C
         assert tail.stdout is not None
         assert tail.stderr is not None
         assert "listening to profiles" in tail.stderr.readline()
-        customer = client.profiles.create_customer(customer={"kind": "PERSON", "display_name": "Ada"})
+        customer = client.profiles.create_customer(customer={"kind": "PERSON", "display_name": "Ada Lovelace"})
         event = json.loads(tail.stdout.readline())
         eventually(lambda: client.profiles.list_customer_changes(customer_id=customer.id).first())
         replayed = stack.kehu(tenant, "events", "replay", "profiles", "--entity", customer.id)
         again = json.loads(tail.stdout.readline())
         tail.terminate()
     assert (event["type"], event["entity_id"]) == ("kehu.profiles.customer.created.v1", customer.id)
-    assert event["data"]["customer"]["display_name"] == "Ada"
+    assert event["data"]["customer"]["kind"] == "KIND_PERSON"
+    assert "Ada Lovelace" not in json.dumps(event)  # what is personal is sealed, for operators too
     assert again == event
     assert replayed.stdout.startswith("1 events"), replayed.stderr
 

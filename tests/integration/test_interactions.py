@@ -63,7 +63,9 @@ def acting() -> Iterator[None]:
 
 
 def fresh(client: Any) -> InteractionsStore:
-    database = MongoDatabase(client, "interactions", page_key=bytes(32), name=f"interactions_{uuid4().hex[:8]}")
+    database = MongoDatabase(
+        client, "interactions", page_key=bytes(32), seal_key=bytes(32), name=f"interactions_{uuid4().hex[:8]}"
+    )
     store = InteractionsStore(database)
     database.migrate()
     return store

@@ -36,7 +36,9 @@ WRITERS, EACH = 4, 40
 @pytest.fixture(scope="module")
 def store(mongodb_uri: str) -> Iterator[InteractionsStore]:
     with connect(mongodb_uri, "interactions") as client:
-        database = MongoDatabase(client, "interactions", page_key=bytes(32), name=f"interactions_{uuid4().hex[:8]}")
+        database = MongoDatabase(
+            client, "interactions", page_key=bytes(32), seal_key=bytes(32), name=f"interactions_{uuid4().hex[:8]}"
+        )
         store = InteractionsStore(database)
         database.migrate()
         yield store
@@ -179,7 +181,9 @@ def test_another_tenants_customer_cannot_be_watched(store: InteractionsStore, fe
 def test_the_reader_goes_on_when_the_database_is_dropped_and_ends_with_its_client(mongodb_uri: str) -> None:
     before = set(threading.enumerate())
     with connect(mongodb_uri, "interactions") as client:
-        database = MongoDatabase(client, "interactions", page_key=bytes(32), name=f"interactions_{uuid4().hex[:8]}")
+        database = MongoDatabase(
+            client, "interactions", page_key=bytes(32), seal_key=bytes(32), name=f"interactions_{uuid4().hex[:8]}"
+        )
         store = InteractionsStore(database)
         database.migrate()
         feed, customer_id = new_feed(store), known_customer(store)

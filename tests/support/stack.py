@@ -32,14 +32,14 @@ class System:
     """The services over a given store and bus; processes are named `profiles-api`, `profiles-worker` and so on."""
 
     def __init__(self, folder: Path, *, mongodb_uri: str, amqp_uri: str) -> None:
-        self._keys = folder / "keys"
+        self.keys = folder / "keys"
         self._stores = {"KEHU_MONGODB_URI": mongodb_uri, "KEHU_AMQP_URI": amqp_uri}
         self._processes = {
             f"{s}-{role}": Process(folder / "services", f"{s}-{role}") for s in SERVICES for role in ROLES
         }
         self._admin_ports = {name: free_port() for name in self._processes}
         self.targets = {service: f"{HOST}:{free_port()}" for service in SERVICES}
-        access.make_keys(self._keys)
+        access.make_keys(self.keys)
 
     def start(self) -> None:
         """Migrates, starts every process and returns when all are ready."""
@@ -113,7 +113,7 @@ class System:
         life: timedelta = timedelta(hours=1),
     ) -> str:
         """A token for a tenant."""
-        return access.issue(self._keys, subject=subject, tenant=tenant, scopes=scopes, lifetime=life)
+        return access.issue(self.keys, subject=subject, tenant=tenant, scopes=scopes, lifetime=life)
 
     def client(
         self, tenant: str, scopes: Sequence[str] = ("*",), *, timeout: float = 10.0, retry: Retry | None = None
@@ -131,7 +131,7 @@ class System:
             **_without_kehu(os.environ),
             **self._stores,
             **{f"KEHU_TARGET_{service.upper()}": target for service, target in self.targets.items()},
-            "KEHU_TOKEN_KEYS": str(self._keys),
+            "KEHU_TOKEN_KEYS": str(self.keys),
             "KEHU_TENANT": tenant,
             "COLUMNS": "120",
         }
@@ -164,7 +164,7 @@ class System:
         return {
             **_without_kehu(os.environ),
             **self._stores,
-            "KEHU_TOKEN_KEYS": str(self._keys),
+            "KEHU_TOKEN_KEYS": str(self.keys),
             "KEHU_DRAIN_SECONDS": "0",
         }
 

@@ -15,7 +15,7 @@ from libs.chassis.abandoned import end_abandoned_transactions
 from libs.chassis.context import Context
 from libs.chassis.crash import crash_point
 from libs.chassis.inbox.fates import fate_of
-from libs.chassis.inbox.subscription import Received, Subscription
+from libs.chassis.inbox.subscription import Received, Subscription, opened
 from libs.chassis.store import Contention, MongoDatabase
 
 COLLECTION: Final = "inbox"
@@ -47,7 +47,7 @@ class Effects:
 
         A batch that fails is halved until the event at fault is alone: its neighbours succeed, in order.
         """
-        return self._apply(events, 0)
+        return self._apply(opened(self._database.vault, events), 0)
 
     @contextmanager
     def dare(self, event: Received) -> Iterator[bool]:

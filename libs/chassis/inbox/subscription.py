@@ -14,6 +14,7 @@ from kehu.common.v1 import envelope_pb2, options_pb2
 from libs.chassis import context, tracing
 from libs.chassis.bus import Route
 from libs.chassis.inbox.fates import Permanent
+from libs.chassis.store.vault import Vault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,8 @@ class Received:
     """Top-level fields of the entity that this change altered; empty for its first revision."""
     message: Message
     """The event message; for the journal, the envelope."""
+    sealed: envelope_pb2.Envelope.Sealed | None = None
+    """What is personal in it, until it is opened."""
 
     @contextmanager
     def cause(self) -> Iterator[None]:
@@ -94,7 +97,7 @@ class Subscription:
             message = message_class.FromString(envelope.data)
         except DecodeError as error:
             raise Permanent(f"{envelope.id}: the data is no {message_class.DESCRIPTOR.full_name}") from error
-        return received(envelope, message)
+        return replace(received(envelope, message), sealed=envelope.sealed if envelope.HasField("sealed") else None)
 
 
 def event_type(message: type[Message]) -> str:
@@ -115,6 +118,20 @@ def parse_envelope(body: bytes) -> envelope_pb2.Envelope:
     if not (envelope.id and envelope.type and envelope.tenant and envelope.entity_id and envelope.revision > 0):
         raise Permanent("the body is no event envelope: id, type, tenant, entity or revision is missing")
     return envelope
+
+
+def opened(vault: Vault, events: Sequence[Received]) -> list[Received]:
+    """The events with what is personal in them; without it where its key was destroyed."""
+    sealed = {event.id: (event.tenant, event.sealed) for event in events if event.sealed is not None}
+    personal = vault.open_events(sealed)
+    return [_with(event, personal[event.id]) if event.id in personal else event for event in events]
+
+
+def _with(event: Received, personal: bytes) -> Received:
+    whole = type(event.message)()
+    whole.CopyFrom(event.message)
+    whole.MergeFromString(personal)
+    return replace(event, message=whole, sealed=None)
 
 
 def received(envelope: envelope_pb2.Envelope, message: Message) -> Received:

@@ -13,7 +13,7 @@ from amqp import AMQPError
 from pymongo.errors import ConnectionFailure
 
 from libs.chassis import logs, metrics, tracing
-from libs.chassis.access import PAGE_KEY
+from libs.chassis.access import PAGE_KEY, SEAL_KEY
 from libs.chassis.journal import Journal
 from libs.chassis.operations import OperationKind, Operations
 from libs.chassis.settings import Role, Settings, SettingsError
@@ -118,14 +118,19 @@ def _operate(process: Process[Any], tenant: str, id: str) -> int:
 
 def _connect(service: Service[S], settings: Settings, *, patient: bool) -> Process[S]:
     client = connect(settings.mongodb_uri.read(), service.name, patient=patient)
-    database = MongoDatabase(client, service.name, page_key=_page_key(settings))
+    database = MongoDatabase(
+        client,
+        service.name,
+        page_key=_key(settings, PAGE_KEY) or bytes(32),  # roles that make no page tokens may do without
+        seal_key=_key(settings, SEAL_KEY),
+    )
     return Process(service, settings, database, service.store(database))
 
 
-def _page_key(settings: Settings) -> bytes:
-    """The key of page tokens; roles that make none may do without the folder."""
-    path = settings.token_keys / PAGE_KEY
-    return bytes.fromhex(path.read_text(encoding="ascii").strip()) if path.exists() else bytes(32)
+def _key(settings: Settings, name: str) -> bytes:
+    """A key of the folder, empty when there is none."""
+    path = settings.token_keys / name
+    return bytes.fromhex(path.read_text(encoding="ascii").strip()) if path.exists() else b""
 
 
 def _act(process: Process[Any], role: Role) -> int:
@@ -136,6 +141,8 @@ def _act(process: Process[Any], role: Role) -> int:
     from libs.chassis.run.upkeep import require_migrated
 
     require_migrated(process)
+    if process.database.vault.declared and not _key(process.settings, SEAL_KEY):
+        raise SettingsError(f"KEHU_TOKEN_KEYS is {process.settings.token_keys}; a folder with {SEAL_KEY} is needed")
     metrics.watch_process()
     tracing.configure(process.service.name, process.settings.trace_endpoint)
     logs.get(__name__).info("starts", settings=process.settings.describe())

@@ -5,6 +5,7 @@ the audit trail, the tenant or the idempotency key. `collection` holds the laws;
 `libs.chassis.memory` in memory.
 """
 
+from libs.chassis.sealing import Personal
 from libs.chassis.store.collection import Collection
 from libs.chassis.store.database import Database
 from libs.chassis.store.declaration import Contention, Index, Outcome, RelayBehind
@@ -17,6 +18,7 @@ __all__ = [
     "Index",
     "MongoDatabase",
     "Outcome",
+    "Personal",
     "RelayBehind",
     "connect",
 ]

@@ -1,7 +1,8 @@
 """The laws of a collection, whatever keeps its documents.
 
-A document is `{_id, tenant, revision, create_time, update_time, …fields…, _pending, _pending_since, _commands}`:
-the entity, the events that wait for the relay, and the idempotency keys, all changed in one atomic write.
+A document is `{_id, tenant, revision, create_time, update_time, …fields…, _sealed, _tokens, _pending, _pending_since,
+_commands}`: the entity, its personal values sealed and the tokens they are found by, the events that wait for the
+relay, and the idempotency keys, all changed in one atomic write.
 """
 
 from __future__ import annotations
@@ -20,26 +21,30 @@ from google.protobuf.message import Message
 
 from libs.chassis import context, identity
 from libs.chassis.codec import from_doc, to_doc
-from libs.chassis.domain import AlreadyExists, Change, Conflict, E, Event, InvalidArgument, NotFound
-from libs.chassis.filtering import AnyOf, Compare, Condition, Element, conjuncts, not_indexed
+from libs.chassis.domain import AlreadyExists, Change, Conflict, E, Event, NotFound
+from libs.chassis.filtering import Condition
 from libs.chassis.paging import Order, Page, Pager, page_size, request_hash
 from libs.chassis.store.declaration import MAX_PENDING, Contention, DuplicateKey, Index, Outcome, RelayBehind, Write
 from libs.chassis.store.events import waiting_events
+from libs.chassis.store.refusals import request_id_reused, require_index, source_key_reused
+from libs.chassis.store.vault import Safe, Sealing, Vault
 
 ATTEMPTS = 12
 """How often a change is tried again when others were faster."""
 _NOT_CONTENT = frozenset({"_id", "revision", "create_time", "update_time", "_pending", "_pending_since", "_commands"})
+"""Of an open document."""
 
 
 class Collection(ABC, Generic[E]):
     """Entities of one type. All reads and writes are for the tenant of the current context."""
 
     def __init__(
-        self, entity: type[E], name: str, *, service: str, pager: Pager, indexes: Sequence[Index], publishes: bool
+        self, entity: type[E], name: str, *, vault: Vault, pager: Pager, indexes: Sequence[Index], publishes: bool
     ) -> None:
-        self.entity, self.name, self.service, self.publishes = entity, name, service, publishes
+        self.entity, self.name, self.service, self.publishes = entity, name, vault.service, publishes
         self.indexes = {index.name: index for index in indexes}
-        self._pager = pager
+        self._pager, self._vault = pager, vault
+        self._safe = Safe(vault, name, entity)
 
     # ------------------------------------------------------------------------------------------------ reading
 
@@ -53,7 +58,7 @@ class Collection(ABC, Generic[E]):
     def find_by_id(self, id: str) -> E | None:
         """The entity, or None."""
         documents = self._read([id])
-        return self._entity(documents[id]) if documents else None
+        return self.read(documents[id]) if documents else None
 
     def batch_get(self, ids: Sequence[str]) -> list[E]:
         """The entities in the order of the ids; NotFound if one is missing."""
@@ -61,7 +66,8 @@ class Collection(ABC, Generic[E]):
         missing = next((id for id in ids if id not in documents), None)
         if missing is not None:
             raise self._not_found(missing)
-        return [self._entity(documents[id]) for id in ids]
+        found = dict(zip(documents, self._entities([*documents.values()]), strict=True))
+        return [found[id] for id in ids]
 
     def find(self, where: Condition | None, *, order: str | Sequence[str] | None = (), limit: int) -> list[E]:
         """At most `limit` entities, for bounded reads inside a use-case.
@@ -69,9 +75,9 @@ class Collection(ABC, Generic[E]):
         With `order=None` any of those that meet the condition, as the index gives them: what a prefix over an array
         needs, because sorting would read every match.
         """
-        self._require_index(where, order or ())
+        require_index(self.indexes.values(), where, order or ())
         total = None if order is None else Order(order)
-        return [self._entity(document) for document in self._select(where, total, limit)]
+        return self._entities(self._select(where, total, limit))
 
     def find_one(self, where: Condition) -> E | None:
         """Any one entity that meets the condition, or None."""
@@ -88,7 +94,7 @@ class Collection(ABC, Generic[E]):
         request: Message | bytes,
     ) -> Page[E]:
         """One keyset page. The token only works with the same request, order and tenant."""
-        self._require_index(where, order)
+        require_index(self.indexes.values(), where, order)
         total, bound_to = Order(order), request_hash(request) + context.current().tenant.encode()
         size = page_size(size)
         rest = where
@@ -99,14 +105,23 @@ class Collection(ABC, Generic[E]):
         more = len(documents) > size
         documents = documents[:size]
         return Page(
-            [self._entity(document) for document in documents],
+            self._entities(documents),
             self._pager.seal(total.position(documents[-1]), bound_to) if more else "",
         )
 
     def across_tenants(self, where: Condition, *, order: str | Sequence[str] = (), limit: int) -> list[tuple[str, E]]:
         """(tenant, entity) of every tenant, for background work; needs an index with `every_tenant`."""
         documents = self._select(where, Order(order), limit, every_tenant=True)
-        return [(document["tenant"], self._entity(document)) for document in documents]
+        tenants = [document["tenant"] for document in documents]
+        return list(zip(tenants, self._entities(documents), strict=True))
+
+    def read(self, document: Mapping[str, Any]) -> E:
+        """The entity in a stored document; without personal values when they were erased."""
+        return self._entities([document])[0]
+
+    def token(self, name: str, value: str) -> bytes:
+        """What stands for a personal value in the index `_tokens.<name>`, for conditions."""
+        return self._safe.token(context.current().tenant, name, value)
 
     # ------------------------------------------------------------------------------------------------ writing
 
@@ -175,7 +190,7 @@ class Collection(ABC, Generic[E]):
             document = self._read([id], with_bookkeeping=True).get(id)
             if document is None:
                 raise self._not_found(id)
-            entity = self._entity(document)
+            entity = self.read(document)
             if command is not None and self._was_served(document, command):
                 return entity
             if revision and revision != entity.revision:
@@ -206,13 +221,14 @@ class Collection(ABC, Generic[E]):
         for id, change in changes:
             by_id.setdefault(id, []).append(change)
         documents = self._read(list(by_id), with_bookkeeping=True)
+        known = dict(zip(documents, self._entities([*documents.values()]), strict=True))
         writes: list[Write] = []
         inserts: list[dict[str, Any]] = []
         folded: list[E] = []
         for id, steps in by_id.items():
             document = documents.get(id)
             if document is not None:
-                write, entity = self._changed(document, self._entity(document), steps)
+                write, entity = self._changed(document, known[id], steps)
                 writes += [write] if write is not None else []
             else:
                 created, first = self._created(id, steps)
@@ -226,6 +242,16 @@ class Collection(ABC, Generic[E]):
         if writes and self._write(writes) != len(writes):
             raise Contention(f"{self.name}: another worker changed the same entity")
         return folded
+
+    def erase(self, ids: Sequence[str]) -> int:
+        """Destroys the keys of entities: what is personal in them, and in every event that ever told of them, cannot
+        be read any more, here at once and in other processes within ten seconds; how many keys there were.
+
+        What is left is to be stored by a change of each entity afterwards: it takes the tokens away. Not undone by a
+        transaction that is rolled back; to be repeated after a crash.
+        """
+        sealed = [document.get("_sealed") or {} for document in self._read(ids).values()]
+        return self._vault.keyring.destroy(context.current().tenant, [each["key"] for each in sealed if each])
 
     def purge(self, where: Condition, *, limit: int) -> int:
         """Remove at most `limit` documents of a projection that nobody needs any more; how many were removed."""
@@ -243,12 +269,17 @@ class Collection(ABC, Generic[E]):
             entity = replace(entity, id=self.next_id(key))
         entity = replace(entity, revision=1, create_time=at, update_time=at)
         document = to_doc(entity)
+        created_by: dict[str, Any] = {}
         if key:
-            document["_created_by"] = {"key": key, "fingerprint": _content_hash(document)}
+            created_by = {"key": key, "fingerprint": self._content_hash(document)}
         elif here.command is not None:
-            document["_created_by"] = {"key": here.command.key, "fingerprint": here.command.fingerprint}
+            created_by = {"key": here.command.key, "fingerprint": here.command.fingerprint}
+        sealing = self._sealing(entity.id)
+        pending = self._pending(sealing, entity, events, at=at)
+        document = sealing.whole(entity, document)
+        if created_by:
+            document["_created_by"] = created_by
         document["tenant"] = here.tenant
-        pending = self._pending(entity, events, at, ())
         if pending:
             document["_pending"], document["_pending_since"] = pending, at
         return entity, document, bool(key)
@@ -259,9 +290,9 @@ class Collection(ABC, Generic[E]):
         """The outcome of an insert whose id or unique key was found taken."""
         if there is not None:
             if there.get("_created_by", {}).get("fingerprint") == document.get("_created_by", {}).get("fingerprint"):
-                return Outcome(entity=self._entity(there))
+                return Outcome(entity=self.read(there))
             key = document.get("_created_by", {}).get("key", document["_id"])
-            return Outcome(error=_source_key_reused(key, document["_id"]) if natural else _request_id_reused(key))
+            return Outcome(error=source_key_reused(key, document["_id"]) if natural else request_id_reused(key))
         index = self.indexes.get(duplicate.index if duplicate is not None else "")
         if index is None:
             raise Contention(f"{self.name} {document['_id']}")
@@ -274,8 +305,9 @@ class Collection(ABC, Generic[E]):
     ) -> tuple[dict[str, Any] | None, E | None]:
         """Document and entity made by the first step and changed by the others; (None, None) if none made one."""
         made: E | None = None
-        document: dict[str, Any] | None = None
-        at = identity.now()
+        document: dict[str, Any] = {}
+        pending: list[dict[str, Any]] = []
+        at, sealing = identity.now(), self._sealing(id)
         for step in steps:
             result = step(made)
             entity, events = cast(tuple[E | None, Sequence[Event]], result)
@@ -283,15 +315,17 @@ class Collection(ABC, Generic[E]):
                 continue
             if entity.id != id:
                 raise ValueError(f"{self.name}: the change of {id} made {entity.id}")
-            before, revision = document or {}, (made.revision if made else 0) + 1
+            before, revision = document, (made.revision if made else 0) + 1
             made = replace(entity, revision=revision, create_time=at, update_time=at)
             document = to_doc(made)
             changed = _changed_fields(before, document) if before else ()
-            pending = [*before.get("_pending", ()), *self._pending(made, events, at, changed)]
-            if pending:
-                document["_pending"], document["_pending_since"] = pending, at
-        if document is not None:
-            document["tenant"] = context.current().tenant
+            pending += self._pending(sealing, made, events, at=at, changed_fields=changed)
+        if made is None:
+            return None, None
+        document = sealing.whole(made, document)
+        document["tenant"] = context.current().tenant
+        if pending:
+            document["_pending"], document["_pending_since"] = pending, at
         return document, made
 
     def _changed(
@@ -300,7 +334,8 @@ class Collection(ABC, Generic[E]):
         """The guarded write that takes a stored document through the steps, or None when nothing changes."""
         here, at = context.current(), identity.now()
         before = to_doc(entity)
-        start, pending = before, []
+        start, pending = before, list[dict[str, Any]]()
+        sealing = self._sealing(entity.id, document)
         for step in steps:
             changed, events = step(entity)
             if changed == entity and not events:
@@ -309,7 +344,8 @@ class Collection(ABC, Generic[E]):
                 raise ValueError(f"{self.name}: a change may not alter the id of {entity.id}")
             entity = replace(changed, revision=entity.revision + 1, create_time=entity.create_time, update_time=at)
             after = to_doc(entity)
-            pending += self._pending(entity, events, at, _changed_fields(before, after))
+            changed_fields = _changed_fields(before, after)
+            pending += self._pending(sealing, entity, events, at=at, changed_fields=changed_fields)
             before = after
         if before is start:
             return None, entity
@@ -324,19 +360,35 @@ class Collection(ABC, Generic[E]):
             id=entity.id,
             seen=start["revision"],
             revision=entity.revision,
-            set={name: value for name, value in before.items() if start.get(name) != value or name not in start},
+            set=sealing.difference(entity, start, before),
             pending=pending,
             pending_since=at if pending else None,
             command=command or None,
         ), entity
 
     def _pending(
-        self, entity: E, events: Sequence[Event], at: datetime, changed_fields: Sequence[str]
+        self,
+        sealing: Sealing,
+        entity: E,
+        events: Sequence[Event],
+        *,
+        at: datetime,
+        changed_fields: Sequence[str] = (),
     ) -> list[dict[str, Any]]:
         if bool(events) != self.publishes:
             what = "needs an event for every change" if self.publishes else "does not publish events"
             raise TypeError(f"{self.name} {what}")
-        return waiting_events(self.service, entity, events, at, changed_fields)
+        return waiting_events(self._vault, sealing, entity, events, at=at, changed_fields=changed_fields)
+
+    def _sealing(self, id: str, document: Mapping[str, Any] | None = None) -> Sealing:
+        """What seals one write of a document."""
+        return Sealing(self._safe, context.current().tenant, id, (document or {}).get("_sealed") or {})
+
+    def _content_hash(self, document: Mapping[str, Any]) -> bytes:
+        """A fingerprint of what the caller gave, for keys that come with the data itself."""
+        content = {name: value for name, value in document.items() if name not in _NOT_CONTENT}
+        encoded = msgspec.msgpack.encode(content, order="deterministic")
+        return self._safe.fingerprint(context.current().tenant, hashlib.sha256(encoded).digest())
 
     def _was_served(self, document: Mapping[str, Any], command: context.Command) -> bool:
         """Whether this entity has seen the command; refuses its key with another request."""
@@ -344,37 +396,12 @@ class Collection(ABC, Generic[E]):
         for entry in known:
             if entry.get("key") == command.key:
                 if entry["fingerprint"] != command.fingerprint:
-                    raise _request_id_reused(command.key)
+                    raise request_id_reused(command.key)
                 return True
         return False
 
-    def _require_index(self, where: Condition | None, order: str | Sequence[str]) -> None:
-        """Refuse a query that would have to read every document of the tenant."""
-        leading = {index.keys[0].lstrip("-") for index in self.indexes.values() if not index.every_tenant} | {"_id"}
-        if where is not None:
-            for part in conjuncts(where):
-                arms = part.parts if isinstance(part, AnyOf) else (part,)
-                if all(self._is_served(arm, leading) for arm in arms):
-                    return
-        keys = [order] if isinstance(order, str) else list(order)
-        lead = (keys[0] if keys and keys[0] else "_id").lstrip("-")
-        if lead not in leading:
-            raise not_indexed(lead, sorted(leading - {"_id"}))
-
-    @staticmethod
-    def _is_served(part: Condition, leading: set[str]) -> bool:
-        if isinstance(part, Element):
-            return any(
-                isinstance(inner, Compare) and f"{part.path}.{inner.path}" in leading
-                for inner in conjuncts(part.condition)
-            )
-        return any(
-            isinstance(inner, Compare) and inner.operator not in ("!=", "missing") and inner.path in leading
-            for inner in conjuncts(part)
-        )
-
-    def _entity(self, document: Mapping[str, Any]) -> E:
-        return from_doc(self.entity, document)
+    def _entities(self, documents: Sequence[Mapping[str, Any]]) -> list[E]:
+        return [from_doc(self.entity, document) for document in self._safe.opened(documents)]
 
     def _not_found(self, id: str) -> NotFound:
         return NotFound(self.entity.__name__, id)
@@ -412,22 +439,3 @@ def _changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> list
     """Names of the business fields that differ."""
     names = (before.keys() | after.keys()) - _NOT_CONTENT
     return sorted(name for name in names if before.get(name) != after.get(name))
-
-
-def _content_hash(document: Mapping[str, Any]) -> bytes:
-    """A fingerprint of what the caller gave, for keys that come with the data itself."""
-    content = {name: value for name, value in document.items() if name not in _NOT_CONTENT}
-    return hashlib.sha256(msgspec.msgpack.encode(content, order="deterministic")).digest()
-
-
-def _request_id_reused(key: str) -> InvalidArgument:
-    refusal = InvalidArgument.field(
-        "request_id", f"{key!r} was used before for another request", reason="REQUEST_ID_REUSED"
-    )
-    return InvalidArgument(violations=refusal.violations, reason="REQUEST_ID_REUSED", request_id=key)
-
-
-def _source_key_reused(key: str, id: str) -> AlreadyExists:
-    return AlreadyExists(
-        f"{key!r} was recorded before with other content, as {id}", reason="SOURCE_KEY_REUSED", key=key, id=id
-    )

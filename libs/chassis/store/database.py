@@ -11,8 +11,10 @@ from typing import Any, TypeVar
 
 from libs.chassis.domain import Conflict, E
 from libs.chassis.paging import Pager
+from libs.chassis.sealing import Keyring, Personal
 from libs.chassis.store.collection import ATTEMPTS, Collection
 from libs.chassis.store.declaration import Contention, Index
+from libs.chassis.store.vault import Vault
 
 R = TypeVar("R")
 
@@ -20,17 +22,29 @@ R = TypeVar("R")
 class Database(ABC):
     """The collections of one service."""
 
-    def __init__(self, service: str, page_key: bytes) -> None:
+    def __init__(self, service: str, page_key: bytes, keyring: Keyring) -> None:
         self.service = service
         self.collections: dict[str, Collection[Any]] = {}
         self.pager = Pager(page_key)
+        self.vault = Vault(service, keyring)
 
     def collection(
-        self, entity: type[E], name: str, *, indexes: Sequence[Index] = (), publishes: bool = True
+        self,
+        entity: type[E],
+        name: str,
+        *,
+        indexes: Sequence[Index] = (),
+        publishes: bool = True,
+        personal: Personal | None = None,
     ) -> Collection[E]:
-        """Declare a collection. One that publishes needs an event for every change; projections do not."""
+        """Declare a collection. One that publishes needs an event for every change; projections do not.
+
+        What is `personal` is sealed in documents and events; domain and use-cases see it open.
+        """
         if name in self.collections:
             raise ValueError(f"collection {name!r} is declared twice")
+        if personal is not None:
+            self.vault.declared[entity] = personal
         made = self._make(entity, name, indexes, publishes)
         self.collections[name] = made
         return made

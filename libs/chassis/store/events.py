@@ -13,18 +13,27 @@ from kehu.common.v1 import envelope_pb2, options_pb2
 from libs.chassis import context, tracing
 from libs.chassis.codec import to_proto
 from libs.chassis.domain import Entity, Event
+from libs.chassis.store.vault import Sealing, Vault
 
 
 def waiting_events(
-    service: str, entity: Entity, events: Sequence[Event], at: datetime, changed_fields: Sequence[str]
+    vault: Vault,
+    sealing: Sealing,
+    entity: Entity,
+    events: Sequence[Event],
+    *,
+    at: datetime,
+    changed_fields: Sequence[str],
 ) -> list[dict[str, Any]]:
-    """The `_pending` entries of the events that took `entity` to its revision."""
+    """The `_pending` entries of the events that took `entity` to its revision, what is personal in them sealed."""
     here, waiting = context.current(), []
     for number, event in enumerate(events):
-        message_class, event_type = event_message(service, type(event))
+        message_class, event_type = event_message(vault.service, type(event))
+        message = to_proto(event.at_revision(entity), message_class)
+        personal = vault.seal_event(event, vault.declared.get(type(entity)), message)
         envelope = envelope_pb2.Envelope(
             id=f"{entity.id}:{entity.revision}:{number}",
-            source=service,
+            source=vault.service,
             type=event_type,
             time=cast(Any, at),
             tenant=here.tenant,
@@ -35,8 +44,10 @@ def waiting_events(
             correlation_id=here.correlation_id,
             traceparent=tracing.traceparent(),
             changed_fields=changed_fields,
-            data=to_proto(event.at_revision(entity), message_class).SerializeToString(),
+            data=message.SerializeToString(),
         )
+        if personal:
+            envelope.sealed.key, envelope.sealed.data = sealing.event(personal, envelope.id)
         waiting.append(
             {
                 "id": envelope.id,

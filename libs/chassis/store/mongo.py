@@ -22,6 +22,7 @@ from libs.chassis import context, metrics
 from libs.chassis.domain import AlreadyExists, E
 from libs.chassis.filtering import Condition, to_mongo
 from libs.chassis.paging import Order, Pager
+from libs.chassis.sealing.mongo import MongoKeyring
 from libs.chassis.store.collection import Collection
 from libs.chassis.store.database import Database
 from libs.chassis.store.declaration import COMMANDS_KEPT, Contention, DuplicateKey, Index, Write
@@ -61,8 +62,10 @@ def connect(uri: str, service: str, *, patient: bool = False) -> MongoClient[Doc
 class MongoDatabase(Database):
     """The collections of a service in the MongoDB database of the same name."""
 
-    def __init__(self, client: MongoClient[Document], service: str, *, page_key: bytes, name: str = "") -> None:
-        super().__init__(service, page_key)
+    def __init__(
+        self, client: MongoClient[Document], service: str, *, page_key: bytes, seal_key: bytes = b"", name: str = ""
+    ) -> None:
+        super().__init__(service, page_key, MongoKeyring(client, seal_key))
         self.client = client
         self.raw: RawDatabase[Document] = client.get_database(name or service).with_options(
             codec_options=CodecOptions(tz_aware=True, tzinfo=UTC)
@@ -162,7 +165,7 @@ class MongoCollection(Collection[E]):
         indexes: Sequence[Index],
         publishes: bool,
     ) -> None:
-        super().__init__(entity, name, service=database.service, pager=pager, indexes=indexes, publishes=publishes)
+        super().__init__(entity, name, vault=database.vault, pager=pager, indexes=indexes, publishes=publishes)
         self._database = database
         self.raw = database.raw[name]
 

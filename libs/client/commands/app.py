@@ -38,6 +38,7 @@ app = typer.Typer(
 for _module in (
     "demo",
     "customer",
+    "privacy",
     "identity",
     "segment",
     "pool",

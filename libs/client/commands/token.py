@@ -28,7 +28,8 @@ def make_keys(
 ) -> None:
     """Make a signing key, its public half, and a key for page tokens.
 
-    Services get the folder as KEHU_TOKEN_KEYS; they need [bold]<key id>.pub.pem[/bold] and [bold]page.key[/bold] only.
+    Services get the folder as KEHU_TOKEN_KEYS; they need [bold]<key id>.pub.pem[/bold], [bold]page.key[/bold]
+    and [bold]seal.key[/bold] only. Whoever loses [bold]seal.key[/bold] loses every personal value.
 
     [bold]Example:[/bold] kehu token keys keys/
     """

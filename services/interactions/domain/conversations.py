@@ -33,6 +33,7 @@ class CloseReason(StrEnum):
     IDLE = "IDLE"
     ABANDONED = "ABANDONED"
     MISTAKE = "MISTAKE"
+    ERASED = "ERASED"
 
 
 class ParticipantKind(StrEnum):
@@ -184,6 +185,10 @@ class Conversation(Entity):
             current_for="",
         )
         return closed, [ConversationClosed(conversation=closed)]
+
+    def erased(self, now: datetime) -> Change[Conversation]:
+        """At its end, if it went on; what is kept of one that ended names nobody."""
+        return self.close(CloseReason.ERASED, now) if self.is_open else (self, [])
 
     def _require_open(self) -> None:
         if not self.is_open:

@@ -40,6 +40,8 @@ class CustomerCopy(Entity):
     preferred_channels: tuple[Channel, ...] = ()
     consents: tuple[ConsentSummary, ...] = ()
     deleted: bool = False
+    erased: bool = False
+    """Whether nothing of it may be learnt any more."""
     identifiers: tuple[str, ...] = ()
     """Keys of the identifiers that lead to this customer; only its own id once it is deleted."""
     merged_ids: tuple[str, ...] = ()
@@ -57,11 +59,14 @@ class CustomerCopy(Entity):
         return self.merged_into or self.id
 
     def heard_after(self, known: CustomerCopy | None) -> Change[CustomerCopy]:
-        """This news after what is known: the newer of the two. Where the id leads is told by merges alone."""
+        """This news after what is known: the newer of the two, and of an erased customer only how new it is. Where the
+        id leads is told by merges alone."""
         if known is None:
             return self, []
         if known.source_revision >= self.source_revision:
             return known, []
+        if known.erased:
+            return replace(known, source_revision=self.source_revision, source_time=self.source_time), []
         return replace(
             self,
             identifiers=_with(self.identifiers, known.handed_over),
@@ -69,6 +74,24 @@ class CustomerCopy(Entity):
             handed_over=known.handed_over,
             epoch=known.epoch,
         ), []
+
+    def without_person(self) -> Change[CustomerCopy]:
+        """What is left of an erased customer."""
+        left = CustomerCopy(
+            id=self.id,
+            source_revision=self.source_revision,
+            source_time=self.source_time,
+            lifecycle=self.lifecycle,
+            deleted=True,
+            erased=True,
+            merged_ids=self.merged_ids,
+            merged_into=self.merged_into,
+            epoch=self.epoch,
+            revision=self.revision,
+            create_time=self.create_time,
+            update_time=self.update_time,
+        )
+        return left, []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

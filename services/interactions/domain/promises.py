@@ -250,6 +250,13 @@ class Promise(Entity):
             return at_risk, [PromiseAtRisk(promise=at_risk)]
         return self, []
 
+    def erased(self) -> Change[Promise]:
+        """Without words, and no longer watched by the clock: there is nobody left to keep it to."""
+        if self.wake_time is None and not (self.text or self.agreement or self.recovery or self.broken_reason):
+            return self, []
+        left = replace(self, text="", agreement="", recovery="", broken_reason="", wake_time=None)
+        return left, [PromiseErased(promise=left)]
+
     def _broken(self, at: datetime, reason: str) -> Change[Promise]:
         broken = replace(self, state=PromiseState.BROKEN, broken_time=at, broken_reason=reason, wake_time=None)
         return broken, [PromiseBroken(promise=broken)]
@@ -288,6 +295,10 @@ class PromiseBroken(PromiseEvent):
 
 class PromiseRenegotiated(PromiseEvent):
     """A promise was replaced before it was due, with the agreement of the customer."""
+
+
+class PromiseErased(PromiseEvent):
+    """What is personal in a promise was erased."""
 
 
 class PromiseRecovered(PromiseEvent):

@@ -55,6 +55,8 @@ class Channel(StrEnum):
     LETTER = "LETTER"
 
 
+ERASED = "the customer was erased"
+"""The reason of a redaction that is part of an erasure."""
 LIVE = frozenset({Channel.VOICE, Channel.VISIT, Channel.VIDEO})
 """Channels on which whoever answers does so in the same interaction."""
 
@@ -326,6 +328,22 @@ class Interaction(Entity):
                 f"{self.id} was recorded more than 24 hours ago and is immutable, except for redaction", id=self.id
             )
         return completed, [InteractionUpdated(interaction=completed)]
+
+    def erased(self, actor: str, now: datetime) -> Change[Interaction]:
+        """Without anything that tells whom it was with, or what was said; nothing changes when that is gone already."""
+        if self.redaction is not None and self.redaction.reason == ERASED:
+            return self, []
+        left = replace(
+            self,
+            identifier=None,
+            identifier_key="",
+            summary="",
+            body_ref="",
+            links=(),
+            digest="",
+            redaction=Redaction(reason=ERASED, actor=actor, time=now),
+        )
+        return left, [InteractionRedacted(interaction=left)]
 
     def redact(self, reason: str, actor: str, now: datetime) -> Change[Interaction]:
         """Without what was said and where it is recorded; nothing changes when that is gone already."""

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from google.protobuf.message import Message
 
 from libs.chassis.domain import E
 from libs.chassis.filtering import AllOf, AnyOf, Compare, Condition, FilterSpec, all_of, field, parse
 from libs.chassis.paging import Page
-from libs.chassis.store import Collection, Database, Index
+from libs.chassis.store import Collection, Database, Index, Personal
 from services.interactions.domain.calendar import BusinessCalendar
 from services.interactions.domain.conversations import OPEN_STATES, Conversation, ConversationState
 from services.interactions.domain.counts import LONGEST_RANGE, ChannelDay
 from services.interactions.domain.customers import CustomerCopy
+from services.interactions.domain.erasure import Erasure, Stage
 from services.interactions.domain.promises import PENDING_STATES, Promise, PromiseState
 from services.interactions.domain.timeline import Channel, Interaction, TimelineQuery, customer_key, customer_of
 
 UNATTRIBUTED = field("customer_id") == ""
-CURRENT = field("current_for") > ""
+CURRENT = field("_tokens.current_for").exists()
 WAKES = field("wake_time") > datetime(1970, 1, 1, tzinfo=UTC)
 """Conditions of partial indexes; a query that is to use one of these repeats it."""
 
@@ -34,10 +35,10 @@ INTERACTIONS = (
     Index(("conversation_id", "-occurred_time")),
     Index(("channel", "-occurred_time")),
     Index(("-occurred_time",)),
-    Index(("identifier_key",), only=UNATTRIBUTED),
+    Index(("_tokens.identifier",), only=UNATTRIBUTED),
 )
 CONVERSATIONS = (
-    Index(("current_for",), unique=True, only=CURRENT),
+    Index(("_tokens.current_for",), unique=True, only=CURRENT),
     Index(("continuity_token",), unique=True),
     Index(("customer_id", "state", "-last_interaction_time")),
     Index(("customer_id", "-last_interaction_time")),
@@ -58,9 +59,40 @@ CALENDARS = (
     Index(("display_name",), unique=True, taken="another calendar has this display_name"),
     Index(("display_name",)),
 )
-CUSTOMERS = (Index(("identifiers",)),)
+CUSTOMERS = (Index(("_tokens.identifiers",)),)
 COUNTS = (Index(("day",)),)
+UNDONE = field("pending") == True  # noqa: E712  (a condition, not a comparison)
+ERASURES = (Index(("create_time",), only=UNDONE, every_tenant=True),)
 
+PERSONAL_OF_A_CONTACT = Personal(
+    fields=("identifier", "identifier_key", "summary", "body_ref", "links", "digest"),
+    tokens={"identifier": lambda contact: filter(None, [contact.identifier_key])},
+)
+PERSONAL_OF_A_CONVERSATION = Personal(
+    fields=("current_for",),
+    tokens={"current_for": lambda conversation: filter(None, [conversation.current_for])},
+    event_fields=("note",),
+)
+PERSONAL_OF_A_PROMISE = Personal(fields=("text", "broken_reason", "recovery", "agreement"))
+PERSONAL_OF_A_CUSTOMER = Personal(
+    fields=(
+        "display_name",
+        "language_code",
+        "time_zone",
+        "preferred_channels",
+        "consents",
+        "identifiers",
+        "handed_over",
+    ),
+    tokens={"identifiers": lambda customer: customer.identifiers},
+)
+
+_ORDERS = {
+    Stage.INTERACTIONS: "-occurred_time",
+    Stage.CONVERSATIONS: "-last_interaction_time",
+    Stage.PROMISES: "due_time",
+}
+"""The order in which all that is held on a customer is gone through."""
 
 INTERACTION_FILTER = FilterSpec(
     {"customer_id": str, "channel": Channel, "conversation_id": str, "occurred_time": datetime}
@@ -89,11 +121,18 @@ class InteractionsStore:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.interactions = database.collection(Interaction, "interactions", indexes=INTERACTIONS)
-        self.conversations = database.collection(Conversation, "conversations", indexes=CONVERSATIONS)
-        self.promises = database.collection(Promise, "promises", indexes=PROMISES)
+        self.interactions = database.collection(
+            Interaction, "interactions", indexes=INTERACTIONS, personal=PERSONAL_OF_A_CONTACT
+        )
+        self.conversations = database.collection(
+            Conversation, "conversations", indexes=CONVERSATIONS, personal=PERSONAL_OF_A_CONVERSATION
+        )
+        self.promises = database.collection(Promise, "promises", indexes=PROMISES, personal=PERSONAL_OF_A_PROMISE)
         self.calendars = database.collection(BusinessCalendar, "calendars", indexes=CALENDARS)
-        self.customers = database.collection(CustomerCopy, "customers", indexes=CUSTOMERS, publishes=False)
+        self.customers = database.collection(
+            CustomerCopy, "customers", indexes=CUSTOMERS, publishes=False, personal=PERSONAL_OF_A_CUSTOMER
+        )
+        self.erasures = database.collection(Erasure, "erasures", indexes=ERASURES)
         self.counts = database.collection(ChannelDay, "counts", indexes=COUNTS, publishes=False)
 
     # --------------------------------------------------------------------------------------------- interactions
@@ -124,8 +163,9 @@ class InteractionsStore:
 
     def unattributed_by_identifier(self, keys: Sequence[str], limit: int) -> list[Interaction]:
         """Interactions with an unknown customer who used one of these identifiers."""
-        theirs = all_of(UNATTRIBUTED, field("identifier_key").one_of(keys))
-        return self.interactions.find(theirs, order="identifier_key", limit=limit)
+        tokens = [self.interactions.token("identifier", key) for key in keys]
+        theirs = all_of(UNATTRIBUTED, field("_tokens.identifier").one_of(tokens))
+        return self.interactions.find(theirs, order=None, limit=limit)
 
     def unattributed_in(self, conversation_id: str, limit: int) -> list[Interaction]:
         """Interactions of a conversation with an unknown customer."""
@@ -148,7 +188,9 @@ class InteractionsStore:
         if not party:
             return None
         parties = [customer_key(id) for id in self.group(customer_of(party))] if customer_of(party) else [party]
-        current = self.conversations.find(all_of(CURRENT, field("current_for").one_of(parties)), limit=len(parties))
+        tokens = [self.conversations.token("current_for", each) for each in parties]
+        theirs = all_of(CURRENT, field("_tokens.current_for").one_of(tokens))
+        current = self.conversations.find(theirs, limit=len(parties))
         return max(current, key=lambda each: each.last_interaction_time, default=None)
 
     def open_conversations(self, ids: Sequence[str], limit: int) -> list[Conversation]:
@@ -179,6 +221,22 @@ class InteractionsStore:
         due = all_of(WAKES, field("wake_time") <= now)
         return self.promises.across_tenants(due, order="wake_time", limit=limit)
 
+    # ------------------------------------------------------------------------------------------------- erasures
+
+    def pending_erasures(self, limit: int) -> list[tuple[str, Erasure]]:
+        """(tenant, erasure) of every tenant that is not done, the oldest first."""
+        return self.erasures.across_tenants(UNDONE, order="create_time", limit=limit)
+
+    def holding(self, stage: Stage) -> Collection[Any]:
+        """The collection that a stage of an erasure goes through."""
+        return self.database.collections[stage]
+
+    def held_on(self, customer_id: str, stage: Stage, size: int, token: str) -> Page[Any]:
+        """What a collection holds on a customer."""
+        path, order = ("_id", "_id") if stage is Stage.CUSTOMERS else ("customer_id", _ORDERS[stage])
+        theirs, bound_to = field(path) == customer_id, f"{stage} of {customer_id}".encode()
+        return self.holding(stage).page(theirs, order=order, size=size, token=token, request=bound_to)
+
     # ------------------------------------------------------------------------------ calendars, customers, counts
 
     def list_calendars(self, request: ListRequest) -> Page[BusinessCalendar]:
@@ -202,7 +260,8 @@ class InteractionsStore:
 
     def customers_with(self, keys: Sequence[str], limit: int) -> list[CustomerCopy]:
         """Customers whom one of these identifiers leads to."""
-        return self.customers.find(field("identifiers").one_of(keys), limit=limit)
+        tokens = [self.customers.token("identifiers", key) for key in keys]
+        return self.customers.find(field("_tokens.identifiers").one_of(tokens), limit=limit)
 
     def channel_days(self, first: date, last: date) -> list[ChannelDay]:
         """The counters of the channels from one date to another; at most of 368 dates."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -11,14 +11,13 @@ from pymongo.change_stream import DatabaseChangeStream
 from pymongo.errors import OperationFailure
 
 from libs.chassis import identity
-from libs.chassis.codec import from_doc
 from libs.chassis.domain import FailedPrecondition, InvalidArgument
 from libs.chassis.store import MongoDatabase
 from services.interactions.domain.promises import Promise
 from services.interactions.domain.timeline import Interaction
 
-TOLD: Final[Mapping[str, type[Interaction] | type[Promise]]] = {"interactions": Interaction, "promises": Promise}
-"""Collection → what its documents are."""
+TOLD: Final = ("interactions", "promises")
+"""The collections whose changes are told."""
 
 _AWAIT: Final = 500
 """Milliseconds that the server waits for news before it answers that there are none."""
@@ -98,12 +97,12 @@ class MongoChanges:
             )
         except OperationFailure as error:
             raise _refusal(error) from error
-        return _MongoReader(stream)
+        return _MongoReader(self._database, stream)
 
 
 class _MongoReader:
-    def __init__(self, stream: DatabaseChangeStream[dict[str, Any]]) -> None:
-        self._stream = stream
+    def __init__(self, database: MongoDatabase, stream: DatabaseChangeStream[dict[str, Any]]) -> None:
+        self._database, self._stream = database, stream
 
     @property
     def cursor(self) -> str:
@@ -125,7 +124,7 @@ class _MongoReader:
         # change is still to come and would tell the same again.
         if document is None or changed.get("revision", document["revision"]) != document["revision"]:
             return None
-        entity = from_doc(TOLD[change["ns"]["coll"]], document)
+        entity = self._database.collections[change["ns"]["coll"]].read(document)
         return Changed(change["_id"]["_data"], Party(document["tenant"], entity.customer_id), entity)
 
     def close(self) -> None:

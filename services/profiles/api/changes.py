@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Protocol, cast
 
 from google.protobuf.json_format import MessageToDict
@@ -23,6 +24,8 @@ _EVENTS = {
         events_pb2.CustomerDeleted,
         events_pb2.CustomerUndeleted,
         events_pb2.ConsentChanged,
+        events_pb2.CustomerErasureRequested,
+        events_pb2.CustomerErased,
     )
 }
 """The events of the customer entity; each carries the customer after the change."""
@@ -35,11 +38,18 @@ class History(Protocol):
     def __call__(self, entity_id: str, *, size: int, token: str = "") -> Page[Received]: ...
 
 
-def list_changes(history: History, customer_id: str, *, size: int, token: str) -> Page[CustomerChange]:
-    """A page of changes, the latest first."""
+def list_changes(
+    history: History, customer_id: str, *, size: int, token: str, show: Callable[[str], str]
+) -> Page[CustomerChange]:
+    """A page of changes, the latest first; `show` gives what a caller may see of the value of a contact point."""
     page = history(customer_id, size=size, token=token)
     older = history(customer_id, size=1, token=page.next_page_token).items if page.next_page_token else []
-    states = [_customer(event) for event in (*page.items, *older)]
+    states = [customer_of(event) for event in (*page.items, *older)]
+    for state in states:
+        for point in state.contact_points:
+            point.raw, point.canonical = show(point.raw), show(point.canonical)
+        for decision in state.consent.decisions:
+            decision.contact_point = show(decision.contact_point)
     if not older:
         states.append(Customer())  # Before the first change there was nothing.
     changes = [
@@ -48,7 +58,8 @@ def list_changes(history: History, customer_id: str, *, size: int, token: str) -
     return Page(changes, page.next_page_token)
 
 
-def _customer(event: Received) -> Customer:
+def customer_of(event: Received) -> Customer:
+    """The customer after a change; a skeleton where it was erased."""
     return _EVENTS[event.type].FromString(cast(Envelope, event.message).data).customer
 
 

@@ -9,14 +9,16 @@ from google.protobuf.message import Message
 
 from libs.chassis.codec import at_path, from_proto, to_proto
 from libs.chassis.domain import InvalidArgument
+from services.profiles.application.privacy import shown
+from services.profiles.domain.customers import Customer
 
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
 
 
 def answer(value: object, message: type[M]) -> M:
-    """The message of a value."""
-    return cast(M, to_proto(value, message))
+    """The message of a value; a customer as the caller may see it."""
+    return cast(M, to_proto(shown(value) if isinstance(value, Customer) else value, message))
 
 
 def answers(values: Iterable[object], message: type[M]) -> list[M]:

@@ -17,7 +17,7 @@ from kehu.profiles.v1.profiles_pb2_grpc import ProfilesServiceServicer
 
 from libs.chassis.codec import from_proto, merge
 from libs.chassis.domain import DomainError, E, InvalidArgument
-from libs.chassis.rpc import status_of
+from libs.chassis.rpc import JournalApi, status_of
 from libs.chassis.store import Outcome
 from services.profiles.api.changes import History, list_changes
 from services.profiles.api.customer360 import Customer360Api
@@ -26,6 +26,7 @@ from services.profiles.api.identity import IdentityApi
 from services.profiles.api.messages import answer, answers, read
 from services.profiles.api.operations import OperationsApi
 from services.profiles.api.ownership import OwnershipApi
+from services.profiles.api.privacy import PrivacyApi
 from services.profiles.api.segments import SegmentsApi
 from services.profiles.api.worth import WorthApi
 from services.profiles.application.consents import Consents
@@ -33,16 +34,19 @@ from services.profiles.application.contracts import Contracts
 from services.profiles.application.customers import Customers
 from services.profiles.application.duplicates import Duplicates
 from services.profiles.application.entitlements import Entitlements
+from services.profiles.application.erasures import Erasures
 from services.profiles.application.facts import Facts
 from services.profiles.application.habits import Habits
 from services.profiles.application.merges import Merges
 from services.profiles.application.ownership import Ownerships
+from services.profiles.application.privacy import Privacy, shown_value, unmasked
 from services.profiles.application.relationships import Relationships
 from services.profiles.application.segments import Segments
 from services.profiles.application.transactions import Row, Transactions
 from services.profiles.domain.consents import ConsentReceipt
 from services.profiles.domain.contacts import ContactPoint, ContactPointStatus, Spelling, VerificationMethod
-from services.profiles.domain.customers import Customer, ExternalId
+from services.profiles.domain.customers import Customer
+from services.profiles.domain.external_ids import ExternalId
 from services.profiles.domain.facts import PersonalFact
 from services.profiles.domain.permission import SendQuestion
 from services.profiles.domain.relationships import Relationship, Side
@@ -90,6 +94,8 @@ class ProfilesServicer(
     EntitlementsApi,
     WorthApi,
     Customer360Api,
+    PrivacyApi,
+    JournalApi,
     ProfilesServiceServicer,
 ):
     """Hands requests to use-cases and their results back."""
@@ -104,7 +110,10 @@ class ProfilesServicer(
         self._habits = Habits(store)
         self._duplicates = Duplicates(store)
         self._merges = Merges(store)
+        self._privacy = Privacy(store)
+        self._erasures = Erasures(store)
         self._operations = store.operations
+        self._database = store.database
         self._history = history
         self._segments = Segments(store)
         self._ownerships = Ownerships(store)
@@ -138,7 +147,7 @@ class ProfilesServicer(
 
     def UpdateCustomer(self, request: pb.UpdateCustomerRequest, context: grpc.ServicerContext) -> customer_pb2.Customer:
         def draft(current: Customer) -> Customer:
-            return merge(Customer, current, request.customer, request.update_mask)
+            return unmasked(current, merge(Customer, current, request.customer, request.update_mask))
 
         changed = self._customers.update(request.customer.id, draft, request.revision)
         return answer(changed, customer_pb2.Customer)
@@ -179,7 +188,9 @@ class ProfilesServicer(
         self, request: pb.ListCustomerChangesRequest, context: grpc.ServicerContext
     ) -> pb.ListCustomerChangesResponse:
         self._customers.get(request.customer_id)
-        page = list_changes(self._history, request.customer_id, size=request.page_size, token=request.page_token)
+        page = list_changes(
+            self._history, request.customer_id, size=request.page_size, token=request.page_token, show=shown_value
+        )
         return pb.ListCustomerChangesResponse(changes=page.items, next_page_token=page.next_page_token)
 
     # ------------------------------------------------------------------------------------------- contact points

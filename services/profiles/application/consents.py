@@ -34,7 +34,8 @@ class Consents:
     def verify_chain(self, customer_id: str) -> ChainCheck:
         """What the recomputation of the chain finds."""
         customer = self._store.customers.get(customer_id)
-        return check_chain(customer.consent, customer_id, self._store.chain(customer_id))
+        receipts = self._store.chain(customer_id)
+        return check_chain(customer.consent, customer_id, receipts, erased=customer.erase_time is not None)
 
     def check_send_permission(self, customer_id: str, question: SendQuestion) -> SendPermission:
         """Whether a message may be sent, with every reason that speaks against it."""
@@ -50,7 +51,7 @@ class Consents:
         # A refusal is never refused: it counts for who lives on.
         refuses = proposal.state is ConsentState.DENIED
         customer = self._store.customer(customer_id) if refuses else self._store.writable_customer(customer_id)
-        signed = replace(proposal, id=receipt_id, recorder=context.current().actor)
+        signed = replace(proposal, id=receipt_id, recorder=context.current().actor, contact_point_salt=identity.salt())
         decided, receipt = customer.with_consent(signed, identity.now(), within)
         stored = receipts.insert((receipt, []))
         told = ConsentChanged(customer_id=customer.id, receipt=stored, customer=decided)

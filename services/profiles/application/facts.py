@@ -18,7 +18,7 @@ class Facts:
 
     def record(self, draft: PersonalFact) -> PersonalFact:
         """The fact that a draft describes; the caller becomes its author."""
-        self._store.writable_customer(draft.customer_id)
+        self._store.writable_customer(draft.customer_id).require_not_erased()
         signed = replace(draft, id=self._store.facts.next_id())
         return self._store.facts.insert(signed.recorded(context.current().actor, identity.now()))
 

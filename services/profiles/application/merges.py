@@ -81,6 +81,8 @@ class Merges:
     def preview(self, wish: Wish) -> Preview:
         """What a merge would come to, and what forbids it."""
         survivor, *losers = self._customers.batch_get(wish.ids)
+        for each in (survivor, *losers):
+            each.require_not_erased()
         merged, decisions = united(survivor, losers, wish.choices, survivor.merge_epoch)
         for scope in refusals_of_merge(survivor, losers):
             asked = refusal(scope, id="", customer_id="", proof_ref="", recorder="", at=identity.now())
@@ -176,6 +178,7 @@ class Merges:
             return record
         survivor = self._customers.get(record.survivor_id)
         survivor.require_unmerged()
+        survivor.require_not_erased()
         parties = {each.id: each for each in self._customers.batch_get(survivor.merged_ids)}
         leaving = {id for loser in record.losers for id in loser.group}
         remaining = [each for id, each in parties.items() if id not in leaving]

@@ -100,6 +100,9 @@ class ConsentReceipt(Entity):
     recorder: str = ""
     previous_hash: str = ""
     hash: str = ""
+    contact_point_salt: str = ""
+    contact_point_digest: str = ""
+    """What the hash covers instead of the contact point, so that the chain holds after that was erased."""
 
     @property
     def scope(self) -> Scope:
@@ -109,10 +112,16 @@ class ConsentReceipt(Entity):
     def computed_hash(self) -> str:
         """SHA-256 of the content, exactly as `ConsentReceipt.hash` in the proto describes it, so that anybody can
         check a chain without our code."""
-        unsealed = {"revision", "create_time", "update_time", "id", "hash"}
-        content = {f.name: _as_json(getattr(self, f.name)) for f in fields(self) if f.name not in unsealed}
+        apart = {"revision", "create_time", "update_time", "id", "hash", "contact_point_salt", "contact_point_digest"}
+        content = {f.name: _as_json(getattr(self, f.name)) for f in fields(self) if f.name not in apart}
+        content["contact_point"] = self.contact_point_digest
         text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def computed_digest(self) -> str:
+        """The digest of the contact point; empty without one."""
+        salted = f"{self.contact_point_salt}{self.contact_point}"
+        return hashlib.sha256(salted.encode()).hexdigest() if self.contact_point else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +199,13 @@ class ConsentHead:
             self._check_grant(receipt)
         else:
             receipt = replace(receipt, state=self._kind_of_refusal(receipt.scope))
-        receipt = replace(receipt, sequence=self.count + 1, previous_hash=self.hash)
+        receipt = replace(
+            receipt,
+            sequence=self.count + 1,
+            previous_hash=self.hash,
+            contact_point_salt=receipt.contact_point_salt if receipt.contact_point else "",
+            contact_point_digest=receipt.computed_digest(),
+        )
         receipt = replace(receipt, hash=receipt.computed_hash())
         decisions = self._with(receipt)
         return ConsentHead(count=receipt.sequence, hash=receipt.hash, decisions=decisions), receipt
@@ -249,11 +264,16 @@ class ChainCheck:
     explanation: str = ""
 
 
-def check_chain(head: ConsentHead, customer_id: str, receipts: Iterable[ConsentReceipt]) -> ChainCheck:
-    """Recompute the chain of a customer from its receipts in ascending sequence."""
+def check_chain(
+    head: ConsentHead, customer_id: str, receipts: Iterable[ConsentReceipt], *, erased: bool = False
+) -> ChainCheck:
+    """Recompute the chain of a customer from its receipts in ascending sequence. Of an `erased` customer no receipt
+    tells its contact point any more."""
     previous, count = "", 0
     for receipt in receipts:
         wrong = "".join(_faults(receipt, customer_id, count + 1, previous))
+        if not wrong and not erased and receipt.contact_point_digest != receipt.computed_digest():
+            wrong = "the contact point was changed: it no longer gives its digest"
         if wrong:
             return ChainCheck(intact=False, checked_count=count + 1, broken_sequence=count + 1, explanation=wrong)
         previous, count = receipt.hash, count + 1

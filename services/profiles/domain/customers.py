@@ -10,10 +10,13 @@ from enum import StrEnum
 from typing import Any, ClassVar, Final, cast
 
 from libs.chassis.domain import AlreadyExists, Change, Entity, Event, FailedPrecondition, InvalidArgument, NotFound
-from services.profiles.domain import contacts, names
+from services.profiles.domain import contacts, external_ids, names
+from services.profiles.domain.addresses import Address
 from services.profiles.domain.consents import ConsentHead, ConsentReceipt, ConsentState
 from services.profiles.domain.contacts import ContactPoint, ContactPointType, Spelling, UnreadableContactPoint
 from services.profiles.domain.dates import TypedDate
+from services.profiles.domain.external_ids import ExternalId
+from services.profiles.domain.holds import LegalHold
 from services.profiles.domain.names import PersonName
 from services.profiles.domain.preferences import Preferences
 from services.profiles.domain.text import clean, clean_name
@@ -21,6 +24,22 @@ from services.profiles.domain.violations import Violations
 
 KEPT_AFTER_DELETION = timedelta(days=30)
 """How long a deleted customer can be restored."""
+_OUTLIVES_ERASURE = frozenset(
+    [
+        "id",
+        "revision",
+        "create_time",
+        "update_time",
+        "delete_time",
+        "kind",
+        "lifecycle",
+        "owner",
+        "erasure_id",
+        "merged_into",
+        "merged_ids",
+        "merge_epoch",
+    ]
+)
 _SLUG = re.compile("[a-z][a-z0-9_.-]{0,62}")
 MOST = {
     "names": 20,
@@ -51,62 +70,6 @@ class Lifecycle(StrEnum):
     AT_RISK = "AT_RISK"
     DORMANT = "DORMANT"
     CHURNED = "CHURNED"
-
-
-class AddressUsage(StrEnum):
-    """What an address is used for."""
-
-    HOME = "HOME"
-    WORK = "WORK"
-    BILLING = "BILLING"
-    SHIPPING = "SHIPPING"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
-    """A postal address in parts."""
-
-    usage: AddressUsage | None = None
-    region_code: str
-    """ISO 3166-1 alpha-2."""
-    postal_code: str = ""
-    administrative_area: str = ""
-    locality: str = ""
-    sublocality: str = ""
-    lines: tuple[str, ...] = ()
-    recipient: str = ""
-
-    def completed(self, path: str, violations: Violations) -> Address:
-        """The address with clean texts."""
-        if not re.fullmatch("[A-Z]{2}", self.region_code):
-            violations.add(f"{path}.region_code", f"{self.region_code!r} is no ISO 3166-1 code such as CN")
-        if len(self.lines) > 10:
-            violations.add(f"{path}.lines", f"has {len(self.lines)} lines; at most 10 are allowed")
-        return replace(
-            self,
-            postal_code=clean(self.postal_code, f"{path}.postal_code", 20, violations),
-            administrative_area=clean(self.administrative_area, f"{path}.administrative_area", 100, violations),
-            locality=clean(self.locality, f"{path}.locality", 100, violations),
-            sublocality=clean(self.sublocality, f"{path}.sublocality", 100, violations),
-            lines=tuple(
-                clean(line, f"{path}.lines[{i}]", 200, violations, required=True) for i, line in enumerate(self.lines)
-            ),
-            recipient=clean_name(self.recipient, f"{path}.recipient", 200, violations),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExternalId:
-    """The id of a customer in another system; no two customers of a tenant share one."""
-
-    system: str
-    id: str
-
-    def completed(self, path: str, violations: Violations) -> ExternalId:
-        """The id without space around it."""
-        if not _SLUG.fullmatch(self.system):
-            violations.add(f"{path}.system", f"{self.system!r} is no short lower-case name such as erp")
-        return replace(self, id=clean(self.id, f"{path}.id", 200, violations, required=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +113,10 @@ class Customer(Entity):
         """All ids under which things were recorded that belong to this customer."""
         return (self.id, *self.merged_ids)
 
+    erasure_id: str = ""
+    erase_time: datetime | None = None
+    legal_hold: LegalHold | None = None
+
     # ------------------------------------------------------------------------------------ birth, change and death
 
     def created(self) -> Change[Customer]:
@@ -164,6 +131,9 @@ class Customer(Entity):
             merged_into="",
             merged_ids=(),
             merge_epoch=0,
+            erasure_id="",
+            erase_time=None,
+            legal_hold=None,
         )
         customer = _completed(draft, None)
         return customer, [CustomerCreated(customer=customer)]
@@ -195,6 +165,7 @@ class Customer(Entity):
         self.require_unmerged()
         if self.delete_time is None:
             raise AlreadyExists(f"customer {self.id} is not deleted", id=self.id)
+        self.require_not_erased()
         if self.purge_time is not None and at >= self.purge_time:
             raise FailedPrecondition(f"customer {self.id} could be restored until {self.purge_time}", id=self.id)
         back = _completed(replace(self, delete_time=None, purge_time=None), self)
@@ -210,6 +181,46 @@ class Customer(Entity):
         """Somebody else, or nobody, answers for the customer."""
         self._require_live()
         return self._changed(replace(self, owner=owner))
+
+    # -------------------------------------------------------------------------------------------------- erasure
+
+    def require_erasable(self) -> None:
+        """Refuse what a legal hold forbids."""
+        if self.legal_hold is not None:
+            raise FailedPrecondition(
+                f"a legal hold forbids to erase {self.id}: {self.legal_hold.reason}; release it first",
+                id=self.id,
+                hold=self.legal_hold.reason,
+            )
+
+    def require_not_erased(self) -> None:
+        """Refuse to learn anything more of a customer who is, or is about to be, erased."""
+        if self.erasure_id:
+            raise FailedPrecondition(
+                f"customer {self.id} is erased by {self.erasure_id}", id=self.id, erasure_id=self.erasure_id
+            )
+
+    def to_be_erased(self, erasure_id: str, at: datetime) -> Customer:
+        """Deleted for good."""
+        self.require_erasable()
+        self.require_not_erased()
+        return replace(self, delete_time=self.delete_time or at, purge_time=None, search_keys=(), erasure_id=erasure_id)
+
+    def erased(self, at: datetime) -> Customer:
+        """The skeleton that is left: ids, stages, times, and the end of the chain of consents."""
+        left: dict[str, Any] = {name: getattr(self, name) for name in _OUTLIVES_ERASURE}
+        return Customer(**left, consent=replace(self.consent, decisions=()), erase_time=at)
+
+    def held(self, hold: LegalHold) -> Change[Customer]:
+        """Under a legal hold."""
+        self.require_not_erased()
+        if self.legal_hold is not None and self.legal_hold.reason == hold.reason:
+            return self, []
+        return self._changed(replace(self, legal_hold=hold))
+
+    def released(self) -> Change[Customer]:
+        """Without a legal hold."""
+        return self._changed(replace(self, legal_hold=None))
 
     # ------------------------------------------------------------------------------------------- contact points
 
@@ -390,14 +401,6 @@ def _lifecycle_of(customer: Customer) -> Lifecycle:
     return Lifecycle.LEAD if known and customer.lifecycle is Lifecycle.VISITOR else customer.lifecycle
 
 
-def _external_ids(ids: Sequence[ExternalId], violations: Violations) -> tuple[ExternalId, ...]:
-    completed = tuple(each.completed(f"external_ids[{i}]", violations) for i, each in enumerate(ids))
-    for i, each in enumerate(completed):
-        if each in completed[:i]:
-            violations.add(f"external_ids[{i}]", f"{each.system} {each.id} is there twice")
-    return completed
-
-
 def _labels(labels: Mapping[str, str], violations: Violations) -> dict[str, str]:
     for key in labels:
         if not _SLUG.fullmatch(key):
@@ -416,7 +419,7 @@ _PARTS: Final[Mapping[str, Callable[[Customer, Customer | None, Violations], obj
     "addresses": lambda draft, _, wrong: tuple(
         each.completed(f"addresses[{i}]", wrong) for i, each in enumerate(draft.addresses)
     ),
-    "external_ids": lambda draft, _, wrong: _external_ids(draft.external_ids, wrong),
+    "external_ids": lambda draft, _, wrong: external_ids.completed(draft.external_ids, wrong),
     "dates": lambda draft, _, wrong: tuple(each.completed(f"dates[{i}]", wrong) for i, each in enumerate(draft.dates)),
     "preferences": lambda draft, _, wrong: draft.preferences.completed("preferences", wrong),
     "labels": lambda draft, _, wrong: _labels(draft.labels, wrong),

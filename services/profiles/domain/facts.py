@@ -89,6 +89,13 @@ class PersonalFact(Entity):
         gone = replace(self, text="", source="", delete_time=at)
         return gone, [FactRemoved(fact_id=self.id, customer_id=self.customer_id, topic=self.topic)]
 
+    def erased(self, at: datetime) -> Change[PersonalFact]:
+        """What is left of a fact about somebody who was erased; nothing changes when it was removed before."""
+        if self.delete_time is not None:
+            return self, []
+        gone = replace(self, text="", source="", delete_time=at)
+        return gone, [FactRemoved(fact_id=self.id, customer_id=self.customer_id, topic=self.topic)]
+
     def is_readable_by(self, reader: str, scopes: Collection[str]) -> bool:
         """Whether a caller may see what it says. Its author always may."""
         if self.sensitivity is Sensitivity.SENSITIVE and not {READ_SENSITIVE, "*"} & set(scopes):

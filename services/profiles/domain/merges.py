@@ -17,8 +17,9 @@ from typing import Any, ClassVar
 from libs.chassis.domain import Change, Entity, Event, FailedPrecondition
 from services.profiles.domain import contacts, names
 from services.profiles.domain.contacts import ContactPoint
-from services.profiles.domain.customers import MOST, Customer, CustomerKind, CustomerUpdated, ExternalId, Lifecycle
+from services.profiles.domain.customers import MOST, Customer, CustomerKind, CustomerUpdated, Lifecycle
 from services.profiles.domain.dates import TypedDate, TypedDateKind
+from services.profiles.domain.external_ids import ExternalId
 from services.profiles.domain.text import clean
 from services.profiles.domain.violations import Violations
 

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from services.profiles.domain.addresses import Address
 from services.profiles.domain.contacts import ContactPointStatus, ContactPointType
-from services.profiles.domain.customers import Address, Customer, CustomerKind
+from services.profiles.domain.customers import Customer, CustomerKind
 from services.profiles.domain.dates import Calendar, TypedDate, TypedDateKind
 from services.profiles.domain.names import PersonName
 from services.profiles.domain.text import fold, script_of

@@ -13,10 +13,11 @@ from libs.chassis.domain import E, InvalidArgument
 from libs.chassis.filtering import Condition, FilterSpec, all_of, any_of, field, parse
 from libs.chassis.operations import Operations
 from libs.chassis.paging import Page, parse_order
-from libs.chassis.store import Collection, Database, Index
+from libs.chassis.store import Collection, Database, Index, Personal
 from services.profiles.domain.consents import ConsentReceipt
 from services.profiles.domain.contacts import ContactPointType
-from services.profiles.domain.customers import Customer, CustomerKind, ExternalId, Lifecycle
+from services.profiles.domain.customers import Customer, CustomerKind, Lifecycle
+from services.profiles.domain.external_ids import ExternalId
 from services.profiles.domain.facts import PersonalFact
 from services.profiles.domain.habits import ContactRecord
 from services.profiles.domain.relationships import Relationship, RelationshipType, ReportingLines, Side
@@ -24,6 +25,7 @@ from services.profiles.domain.transactions import Transaction, TransactionSummar
 from services.profiles.store.entitlements import EntitlementStore
 from services.profiles.store.identity import IdentityStore
 from services.profiles.store.ownership import OwnershipStore
+from services.profiles.store.privacy import Holding, PrivacyStore
 from services.profiles.store.requests import ListRequest as ListRequest
 from services.profiles.store.segments import SegmentStore
 from services.profiles.store.worth import FIGURES, WorthStore
@@ -31,16 +33,15 @@ from services.profiles.store.worth import FIGURES, WorthStore
 CUSTOMERS = (
     Index(("-create_time",)),
     Index(("-update_time",)),
-    Index(("display_name",)),
     Index(("kind", "-create_time")),
     Index(("lifecycle", "-create_time")),
     Index(("owner", "-create_time")),
-    Index(("search_keys",)),
-    Index(("contact_points.canonical", "-create_time")),
+    Index(("_tokens.names",)),
+    Index(("_tokens.contact_points", "-create_time")),
     Index(
-        ("external_ids.system", "external_ids.id"),
+        ("_tokens.external_ids",),
         unique=True,
-        only=field("external_ids.system").exists(),
+        only=field("_tokens.external_ids").exists(),
         taken="an external id belongs to another customer, perhaps a deleted one",
     ),
 )
@@ -49,10 +50,50 @@ RELATIONSHIPS = (Index(("from_customer_id", "-create_time")), Index(("to_custome
 FACTS = (Index(("customer_id", "-create_time")),)
 TRANSACTIONS = (Index(("customer_id", "-occurred_time")), FIGURES)
 
+BEGINNINGS = (1, 2, 3, 4, 6, 8)
+"""Lengths of the beginnings of names that are indexed; in between, and beyond, what is found is looked through."""
+
+
+def _beginnings(customer: Customer) -> Iterator[str]:
+    return (key[:length] for key in customer.search_keys for length in BEGINNINGS if length <= len(key))
+
+
+def _contact_point(type: ContactPointType, canonical: str) -> str:
+    return f"{type}:{canonical}"
+
+
+def _external_id(each: ExternalId) -> str:
+    return f"{each.system}:{each.id}"
+
+
+PERSONAL_OF_A_CUSTOMER = Personal(
+    fields=(
+        "display_name",
+        "names",
+        "aliases",
+        "contact_points",
+        "addresses",
+        "external_ids",
+        "dates",
+        "preferences",
+        "labels",
+        "consent.decisions",
+        "search_keys",
+    ),
+    tokens={
+        "names": _beginnings,
+        "contact_points": lambda customer: [_contact_point(p.type, p.canonical) for p in customer.contact_points],
+        "external_ids": lambda customer: [_external_id(each) for each in customer.external_ids],
+    },
+    event_fields=("aliases",),
+)
+"""Kind, lifecycle, owner and the chain of consents stay open: they say nothing about who it is, and outlive erasure."""
+PERSONAL_OF_A_RECEIPT = Personal(fields=("contact_point", "contact_point_salt"))
+
 CUSTOMER_FILTER = FilterSpec(
     {"kind": CustomerKind, "lifecycle": Lifecycle, "owner": str, "create_time": datetime, "update_time": datetime}
 )
-CUSTOMER_ORDER = ("create_time", "update_time", "display_name")
+CUSTOMER_ORDER = ("create_time", "update_time")
 RELATIONSHIP_FILTER = FilterSpec({"type": RelationshipType})
 TRANSACTION_FILTER = FilterSpec({"type": TransactionType, "occurred_time": datetime})
 LIVE = field("delete_time").missing()
@@ -66,11 +107,17 @@ class ProfilesStore:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.customers = database.collection(Customer, "customers", indexes=CUSTOMERS)
-        self.receipts = database.collection(ConsentReceipt, "receipts", indexes=RECEIPTS, publishes=False)
-        self.relationships = database.collection(Relationship, "relationships", indexes=RELATIONSHIPS)
+        self.customers = database.collection(Customer, "customers", indexes=CUSTOMERS, personal=PERSONAL_OF_A_CUSTOMER)
+        self.receipts = database.collection(
+            ConsentReceipt, "receipts", indexes=RECEIPTS, publishes=False, personal=PERSONAL_OF_A_RECEIPT
+        )
+        self.relationships = database.collection(
+            Relationship, "relationships", indexes=RELATIONSHIPS, personal=Personal(fields=("title",))
+        )
         self.reporting_lines = database.collection(ReportingLines, "reporting_lines", publishes=False)
-        self.facts = database.collection(PersonalFact, "facts", indexes=FACTS)
+        self.facts = database.collection(
+            PersonalFact, "facts", indexes=FACTS, personal=Personal(fields=("text", "source"))
+        )
         self.transactions = database.collection(Transaction, "transactions", indexes=TRANSACTIONS)
         self.summaries = database.collection(TransactionSummary, "transaction_summaries", publishes=False)
         self.contacts = database.collection(ContactRecord, "contact_records", publishes=False)
@@ -79,7 +126,24 @@ class ProfilesStore:
         self.segments = SegmentStore(database)
         self.ownership = OwnershipStore(database)
         self.entitlements = EntitlementStore(database)
+        self.privacy = PrivacyStore(database, self._holdings())
         self.operations = Operations(database)
+
+    def _holdings(self) -> dict[str, Holding]:
+        """Name of a record in an export → where such records are, for all that is held on customers besides."""
+        return {
+            "consent_receipt": Holding(self.receipts, "-sequence"),
+            "fact": Holding(self.facts, "-create_time"),
+            "relationship": Holding(self.relationships, "-create_time", paths=("from_customer_id", "to_customer_id")),
+            "transaction": Holding(self.transactions, "-occurred_time"),
+            "duplicate_candidate": Holding(self.identity.candidates, "-score", paths=("customer_ids",)),
+            "merge": Holding(self.identity.merges, "-epoch", paths=("party_ids",)),
+            "owner_interval": Holding(self.ownership.intervals, "-start_time"),
+            "contract": Holding(self.ownership.contracts, "-valid_from_date"),
+            "segment_membership": Holding(self.segments.memberships, "_id"),
+            "entitlement": Holding(self.entitlements.entitlements, "-create_time", paths=("subject",)),
+            "tier_assignment": Holding(self.worth.assignments, "_id"),
+        }
 
     # ------------------------------------------------------------------------------------------------ customers
 
@@ -115,29 +179,24 @@ class ProfilesStore:
 
     def search_customers(self, beginning: str, limit: int) -> list[Customer]:
         """Live customers with a search key that begins like this."""
-        return self.customers.find(field("search_keys").starts_with(beginning), order=None, limit=limit)
+        length = max(length for length in BEGINNINGS if length <= len(beginning))
+        token = self.customers.token("names", beginning[:length])
+        found = self.customers.find(
+            field("_tokens.names") == token, order=None, limit=limit if length == len(beginning) else _BATCH
+        )
+        return [each for each in found if any(key.startswith(beginning) for key in each.search_keys)][:limit]
 
     def customers_with_contact_point(
         self, type: ContactPointType, canonical: str, request: ListRequest
     ) -> Page[Customer]:
         """Live customers who use a contact point."""
-        uses = field("contact_points").any_element(all_of(field("type") == type, field("canonical") == canonical))
-        where = all_of(field("contact_points.canonical") == canonical, uses, LIVE)
-        return _page(self.customers, where, "-create_time", request)
+        token = self.customers.token("contact_points", _contact_point(type, canonical))
+        return _page(self.customers, all_of(field("_tokens.contact_points") == token, LIVE), "-create_time", request)
 
     def customers_with_external_ids(self, ids: Group[ExternalId]) -> dict[ExternalId, Customer]:
         """The customer of each external id that somebody has."""
-        by_system: dict[str, list[str]] = {}
-        for each in ids:
-            by_system.setdefault(each.system, []).append(each.id)
-        found = [
-            customer
-            for system, theirs in by_system.items()
-            for customer in self.customers.find(
-                all_of(field("external_ids.system") == system, field("external_ids.id").one_of(theirs)),
-                limit=_BATCH,
-            )
-        ]
+        tokens = [self.customers.token("external_ids", _external_id(each)) for each in ids]
+        found = self.customers.find(field("_tokens.external_ids").one_of(tokens), limit=_BATCH) if tokens else []
         return {each: customer for customer in found for each in customer.external_ids if each in ids}
 
     def known_customers(self, ids: Group[str]) -> dict[str, Customer]:

@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 
 from libs.chassis.filtering import FilterSpec, field, parse
 from libs.chassis.paging import Page
-from libs.chassis.store import Database, Index
+from libs.chassis.store import Database, Index, Personal
 from services.profiles.domain.entitlements import Basis, Entitlement
 from services.profiles.store.requests import ListRequest
 
@@ -28,7 +28,9 @@ class EntitlementStore:
     """The collection of entitlements and the questions asked of it."""
 
     def __init__(self, database: Database) -> None:
-        self.entitlements = database.collection(Entitlement, "entitlements", indexes=ENTITLEMENTS)
+        self.entitlements = database.collection(
+            Entitlement, "entitlements", indexes=ENTITLEMENTS, personal=Personal(fields=("note",))
+        )
 
     def page(self, filter: str, request: ListRequest) -> Page[Entitlement]:
         """Entitlements that meet a filter, the newest first."""

@@ -11,12 +11,13 @@ from google.protobuf.message import Message
 
 from libs.chassis.filtering import FilterSpec, all_of, field, parse
 from libs.chassis.paging import Page
-from libs.chassis.store import Database, Index
+from libs.chassis.store import Database, Index, Personal
+from services.profiles.domain.customers import CustomerKind
 from services.profiles.domain.duplicates import BlockingKeys, DuplicateCandidate, DuplicateState, pair_of
 from services.profiles.domain.merges import MOST_MERGED, MergeForest, MergeRecord, MergeState
 from services.profiles.store.requests import ListRequest
 
-BLOCKING_KEYS = (Index(("keys",)),)
+BLOCKING_KEYS = (Index(("_tokens.keys",)),)
 CANDIDATES = (
     Index(("-score",)),
     Index(("state", "-score")),
@@ -25,6 +26,12 @@ CANDIDATES = (
 )
 MERGES = (Index(("party_ids", "-epoch")),)
 CANDIDATE_FILTER = FilterSpec({"state": DuplicateState})
+_SOMEBODY = {"id": "", "kind": CustomerKind.PERSON.value}
+PERSONAL_OF_A_MERGE = Personal(
+    fields=("before", "after", "losers", "reason", "unmerge_reason"),
+    blank={"before": _SOMEBODY, "after": _SOMEBODY, "losers": []},
+)
+"""What everybody was before, for the merge to be undone; an erased customer is not brought back."""
 _MOST_OPEN = 1000
 """Open pairs of the customers of one batch that are compared again."""
 
@@ -33,18 +40,31 @@ class IdentityStore:
     """The collections that tell who is who."""
 
     def __init__(self, database: Database) -> None:
-        self.blocking_keys = database.collection(BlockingKeys, "blocking_keys", indexes=BLOCKING_KEYS, publishes=False)
-        self.candidates = database.collection(
-            DuplicateCandidate, "duplicate_candidates", indexes=CANDIDATES, publishes=False
+        self.blocking_keys = database.collection(
+            BlockingKeys,
+            "blocking_keys",
+            indexes=BLOCKING_KEYS,
+            publishes=False,
+            personal=Personal(fields=("keys",), tokens={"keys": lambda blocking: blocking.keys}),
         )
-        self.merges = database.collection(MergeRecord, "merges", indexes=MERGES, publishes=False)
+        self.candidates = database.collection(
+            DuplicateCandidate,
+            "duplicate_candidates",
+            indexes=CANDIDATES,
+            publishes=False,
+            personal=Personal(fields=("evidence", "reason")),
+        )
+        self.merges = database.collection(
+            MergeRecord, "merges", indexes=MERGES, publishes=False, personal=PERSONAL_OF_A_MERGE
+        )
         self.forest = database.collection(MergeForest, "merge_forest", publishes=False)
 
     # ------------------------------------------------------------------------------------------------ duplicates
 
     def block(self, key: str, limit: int) -> list[str]:
         """Customers who meet under a key, in any order."""
-        return [each.id for each in self.blocking_keys.find(field("keys") == key, order=None, limit=limit)]
+        meets = field("_tokens.keys") == self.blocking_keys.token("keys", key)
+        return [each.id for each in self.blocking_keys.find(meets, order=None, limit=limit)]
 
     def candidate_id(self, left: str, right: str) -> str:
         """The id of a pair."""

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 
 from libs.chassis.filtering import all_of, field
 from libs.chassis.paging import Page
-from libs.chassis.store import Database, Index
+from libs.chassis.store import Database, Index, Personal
 from services.profiles.domain.contracts import Contract
 from services.profiles.domain.ownership import OwnerInterval, Ownership, OwnershipState, OwnerTally
 from services.profiles.domain.ownership_policy import OwnershipPolicy
@@ -34,7 +34,13 @@ class OwnershipStore:
 
     def __init__(self, database: Database) -> None:
         self.ownerships = database.collection(Ownership, "ownerships", indexes=OWNERSHIPS)
-        self.intervals = database.collection(OwnerInterval, "owner_intervals", indexes=INTERVALS, publishes=False)
+        self.intervals = database.collection(
+            OwnerInterval,
+            "owner_intervals",
+            indexes=INTERVALS,
+            publishes=False,
+            personal=Personal(fields=("start_note", "end_note")),
+        )
         self.tallies = database.collection(OwnerTally, "owner_tallies", publishes=False)
         self.policies = database.collection(OwnershipPolicy, "ownership_policies", indexes=POLICIES)
         self.contracts = database.collection(Contract, "contracts", indexes=CONTRACTS)

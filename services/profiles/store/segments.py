@@ -15,7 +15,7 @@ from libs.chassis import filtering
 from libs.chassis.domain import InvalidArgument
 from libs.chassis.filtering import Condition, FilterSpec, all_of, field, parse
 from libs.chassis.paging import Order, Page, Position
-from libs.chassis.store import Database, Index
+from libs.chassis.store import Database, Index, Personal
 from services.profiles.domain.customers import Customer
 from services.profiles.domain.habits import ContactRecord
 from services.profiles.domain.rules import AllOf, AnyOf, Clause, Rule, required
@@ -40,6 +40,7 @@ SEGMENTS = (
 MEMBERSHIPS = (
     Index(("segment_id", "-enter_time"), only=_MEMBER),
     Index(("customer_id", "-enter_time"), only=_MEMBER),
+    Index(("customer_id",)),
 )
 STANDINGS = (Index(("next_evaluation_time",), only=_WAKES, every_tenant=True),)
 
@@ -54,7 +55,9 @@ class SegmentStore:
 
     def __init__(self, database: Database) -> None:
         self.segments = database.collection(Segment, "segments", indexes=SEGMENTS)
-        self.memberships = database.collection(SegmentMembership, "segment_memberships", indexes=MEMBERSHIPS)
+        self.memberships = database.collection(
+            SegmentMembership, "segment_memberships", indexes=MEMBERSHIPS, personal=Personal(fields=("reasons",))
+        )
         self.standings = database.collection(Standing, "segment_standings", indexes=STANDINGS, publishes=False)
 
     def active(self) -> list[Segment]:

@@ -64,7 +64,7 @@ def test_a_made_folder_is_kept(keys: Path) -> None:
     before = {path.name: path.read_bytes() for path in keys.iterdir()}
     access.make_keys(keys)
     assert {path.name: path.read_bytes() for path in keys.iterdir()} == before
-    assert set(before) == {"dev.pub.pem", access.PRIVATE_KEY, access.PAGE_KEY}
+    assert set(before) == {"dev.pub.pem", access.PRIVATE_KEY, access.PAGE_KEY, access.SEAL_KEY}
     assert (keys / access.PRIVATE_KEY).stat().st_mode & 0o077 == 0
 
 

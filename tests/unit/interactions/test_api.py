@@ -18,6 +18,7 @@ from kehu.interactions.v1 import (
 )
 
 from libs.chassis.domain import Conflict, InvalidArgument
+from libs.chassis.rpc import JournalApi
 from libs.chassis.validation import validate
 from services.interactions.api import InteractionsServicer
 from services.interactions.store.feed import Feed
@@ -253,4 +254,4 @@ def test_the_contract_refuses_what_makes_no_sense(request_: Any, field: str) -> 
 
 def test_every_method_is_served() -> None:
     service = interactions_pb2.DESCRIPTOR.services_by_name["InteractionsService"]
-    assert {method.name for method in service.methods} <= set(vars(InteractionsServicer))
+    assert {method.name for method in service.methods} <= {*vars(InteractionsServicer), *vars(JournalApi)}

@@ -34,9 +34,10 @@ from services.profiles.application.transactions import Row, Transactions
 from services.profiles.application.worth.customers import CustomerWorth
 from services.profiles.domain.consents import Capture, ConsentState, Purpose, Scope
 from services.profiles.domain.contacts import Channel, ContactPointType, Spelling, VerificationMethod
-from services.profiles.domain.customers import Customer, ExternalId
+from services.profiles.domain.customers import Customer
 from services.profiles.domain.dates import TypedDate, TypedDateKind
 from services.profiles.domain.duplicates import Decision, DuplicateState
+from services.profiles.domain.external_ids import ExternalId
 from services.profiles.domain.matching import Veto
 from services.profiles.domain.merges import FieldChoice, MergeRecord, MergeState, Rule
 from services.profiles.domain.names import PersonName

@@ -1,0 +1,37 @@
+"""The method about the journal that every service has."""
+
+from __future__ import annotations
+
+from typing import Final, cast
+
+import grpc
+from kehu.common.v1 import journal_pb2 as pb
+
+from libs.chassis import context as acting
+from libs.chassis.journal import Journal, JournalBroken, Root
+from libs.chassis.store import Database, MongoDatabase
+
+MOST_ENTRIES: Final = 5000
+"""Entries that one call checks."""
+
+
+class JournalApi:
+    """Checks the journal of the caller's tenant."""
+
+    _database: Database
+
+    def VerifyJournal(  # noqa: N802  (grpc decides)
+        self,
+        request: pb.VerifyJournalRequest,
+        context: grpc.ServicerContext,  # noqa: ARG002
+    ) -> pb.VerifyJournalResponse:
+        """Up to `MOST_ENTRIES` entries at a time, because a journal is longer than a call."""
+        known = [Root(root.position, root.hash) for root in request.roots]
+        try:
+            checked, complete = Journal(cast(MongoDatabase, self._database)).check(
+                acting.current().tenant, known, after=request.after_position, limit=MOST_ENTRIES
+            )
+        except JournalBroken as broken:
+            return pb.VerifyJournalResponse(broken_position=broken.position, explanation=broken.what)
+        root = pb.JournalRoot(position=checked.position, hash=checked.hash)
+        return pb.VerifyJournalResponse(intact=True, checked=root, complete=complete)

@@ -1,0 +1,123 @@
+"""Erasure of what this service holds on a customer, batch by batch, and the receipt for it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+
+from libs.chassis.domain import Change, Entity, Event
+
+SERVICE = "interactions"
+
+
+class Stage(StrEnum):
+    """What is erased next. The copy of the customer goes first and contacts last: without the copy no new contact leads
+    to the customer, and without an open conversation none is taken for theirs."""
+
+    CUSTOMERS = "customers"
+    CONVERSATIONS = "conversations"
+    PROMISES = "promises"
+    INTERACTIONS = "interactions"
+    DONE = "done"
+
+
+_STAGES = tuple(Stage)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Records:
+    """Records of one kind."""
+
+    kind: str
+    count: int
+    reason: str = ""
+    """Why they were kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErasureReceipt:
+    """What this service erased of a customer, and what it kept."""
+
+    service: str
+    erase_time: datetime
+    erased: tuple[Records, ...] = ()
+    kept: tuple[Records, ...] = ()
+    destroyed_keys: int = 0
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erasure(Entity):
+    """How far this service is with the erasure of a customer; the id is that of the profiles service."""
+
+    ID_PREFIX: ClassVar[str] = "era"
+
+    customer_id: str
+    stage: Stage = Stage.CUSTOMERS
+    cursor: str = ""
+    """Where in the stage it is: a page token."""
+    erased: tuple[Records, ...] = ()
+    destroyed_keys: int = 0
+    digest: str = ""
+    pending: bool = True
+
+    @classmethod
+    def begun(cls, id: str, customer_id: str) -> Change[Erasure]:
+        """An erasure that has just been asked for."""
+        return _told(cls(id=id, customer_id=customer_id))
+
+    def advanced(self, gone: Sequence[Entity], destroyed_keys: int, cursor: str) -> Change[Erasure]:
+        """After one more batch of the stage; without a cursor the next stage begins."""
+        counts = {each.kind: each.count for each in self.erased}
+        counts[self.stage] = counts.get(self.stage, 0) + len(gone)
+        listed = "".join(f"{each.id}:{each.revision}\n" for each in gone)
+        advanced = replace(
+            self,
+            stage=self.stage if cursor else _STAGES[_STAGES.index(self.stage) + 1],
+            cursor=cursor,
+            erased=tuple(Records(kind=kind, count=count) for kind, count in counts.items() if count),
+            destroyed_keys=self.destroyed_keys + destroyed_keys,
+            digest=hashlib.sha256(f"{self.digest}\n{listed}".encode()).hexdigest() if gone else self.digest,
+        )
+        return _told(advanced)
+
+    def completed(self, at: datetime) -> Change[Erasure]:
+        """At its end, with the receipt; nothing changes when it has ended before."""
+        if not self.pending:
+            return self, []
+        receipt = ErasureReceipt(
+            service=SERVICE,
+            erase_time=at,
+            erased=self.erased,
+            kept=tuple(replace(each, reason="times and counts without names") for each in self.erased),
+            destroyed_keys=self.destroyed_keys,
+            digest=self.digest,
+        )
+        done = replace(self, pending=False)
+        return done, [ErasureCompleted(erasure_id=self.id, customer_id=self.customer_id, receipt=receipt)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErasureAdvanced(Event):
+    """This service began to erase what it holds on a customer, or has erased some more of it."""
+
+    erasure_id: str
+    customer_id: str
+    stage: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErasureCompleted(Event):
+    """This service has erased what it held on a customer."""
+
+    erasure_id: str
+    customer_id: str
+    receipt: ErasureReceipt
+
+
+def _told(erasure: Erasure) -> Change[Erasure]:
+    return erasure, [ErasureAdvanced(erasure_id=erasure.id, customer_id=erasure.customer_id, stage=erasure.stage)]

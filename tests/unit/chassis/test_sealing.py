@@ -1,0 +1,238 @@
+"""Personal values: what is sealed, what still works while it is, and what is left when a key is destroyed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kehu.common.v1.envelope_pb2 import Envelope
+
+from libs.chassis import context, identity
+from libs.chassis.context import Context
+from libs.chassis.domain import AlreadyExists, Entity
+from libs.chassis.filtering import field
+from libs.chassis.inbox.subscription import Subscription, opened
+from libs.chassis.memory import MemoryCollection, MemoryDatabase
+from libs.chassis.sealing import Key, Keyring, KeyringError, MemoryKeyring, Personal
+from libs.chassis.sealing.keyring import PAGE, REMEMBERED
+from libs.chassis.sealing.personal import join, split, tree
+from libs.chassis.store import Collection, Index
+from tests.support.ledger import Account, events_pb2
+
+CANARY = "Zanzibar-7731"
+PERSONAL = Personal(fields=("name",), tokens={"name": lambda account: [account.name]})
+NAME = Index(("_tokens.name",), unique=True, only=field("_tokens.name").exists(), taken="the name is taken")
+
+
+@pytest.fixture
+def database() -> Iterator[MemoryDatabase]:
+    with context.enter(Context(tenant="acme", actor="ann")):
+        yield MemoryDatabase("ledger")
+
+
+@pytest.fixture
+def accounts(database: MemoryDatabase) -> Collection[Account]:
+    return database.collection(Account, "accounts", indexes=[NAME], personal=PERSONAL)
+
+
+def account(name: str = CANARY, **fields: Any) -> Account:
+    return Account(id=identity.new_id("acc"), name=name, **fields)
+
+
+def stored(accounts: Collection[Account], id: str) -> dict[str, Any]:
+    """The document as it lies in the store, with the events that wait in it."""
+    assert isinstance(accounts, MemoryCollection)
+    return accounts.documents[id]
+
+
+def renamed(name: str) -> Any:
+    return lambda each: replace(each, name=name).opened()
+
+
+# ------------------------------------------------------------------------------------------------------- the keyring
+
+
+def test_a_key_opens_what_it_sealed_and_only_about_the_same_thing() -> None:
+    key = MemoryKeyring().take("acme")
+    sealed = key.seal(b"Ada", "acme\0cus_1")
+    assert key.open(sealed, "acme\0cus_1") == b"Ada"
+    for about in ("acme\0cus_2", "other\0cus_1", ""):
+        with pytest.raises(KeyringError, match="was altered"):
+            key.open(sealed, about)
+    with pytest.raises(KeyringError, match="was altered"):
+        key.open(sealed[:-1] + bytes([sealed[-1] ^ 1]), "acme\0cus_1")
+
+
+def test_no_two_keys_are_the_same_and_pages_are_made_when_needed() -> None:
+    keyring = MemoryKeyring()
+    keys = [keyring.take("acme") for _ in range(PAGE + 1)]
+    assert len({key.secret for key in keys}) == len({key.id for key in keys}) == PAGE + 1
+    assert len(keyring.pages) == 2
+    assert keyring.find("acme", [key.id for key in keys]) == {key.id: key for key in keys}
+
+
+def test_nothing_in_the_keyring_is_a_key_in_clear() -> None:
+    keyring = MemoryKeyring()
+    key = keyring.take("acme")
+    assert all(key.secret not in wrapped for page in keyring.pages.values() for wrapped in page if wrapped)
+
+
+def test_another_tenant_and_another_master_key_open_nothing() -> None:
+    keyring = MemoryKeyring()
+    key = keyring.take("acme")
+    with pytest.raises(KeyringError, match="missing"):
+        MemoryKeyring().find("acme", [key.id])
+    with pytest.raises(KeyringError, match="altered"):
+        keyring.find("other", [key.id])
+    thief = MemoryKeyring(b"x" * 32)
+    thief.pages = keyring.pages
+    with pytest.raises(KeyringError, match="altered"):
+        thief.find("acme", [key.id])
+    with pytest.raises(KeyringError, match=r"seal\.key is missing"):
+        MemoryKeyring(b"").take("acme")
+
+
+def test_a_destroyed_key_is_erased_and_a_lost_page_is_not() -> None:
+    keyring = MemoryKeyring()
+    one, other = keyring.take("acme"), keyring.take("acme")
+    assert keyring.destroy("acme", [one.id]) == 1
+    assert keyring.find("acme", [one.id, other.id]) == {one.id: None, other.id: other}
+    assert keyring.destroy("acme", [one.id]) == 0
+    with pytest.raises(KeyringError, match="missing: restore it, nothing was erased"):
+        keyring.find("acme", ["gone.0"])
+
+
+def test_a_key_destroyed_elsewhere_serves_for_seconds_only() -> None:
+    now = [0.0]
+    here = MemoryKeyring(clock=lambda: now[0])
+    there = MemoryKeyring()
+    there.pages = here.pages
+    key = here.take("acme")
+    there.destroy("acme", [key.id])
+    now[0] = REMEMBERED - 0.1
+    assert here.find("acme", [key.id]) == {key.id: key}
+    now[0] = REMEMBERED
+    assert here.find("acme", [key.id]) == {key.id: None}
+
+
+def test_tokens_tell_equal_values_and_nothing_else() -> None:
+    keyring: Keyring = MemoryKeyring()
+    token = keyring.token("acme", "phone", "+8613812345678")
+    assert token == keyring.token("acme", "phone", "+8613812345678")
+    others = [("acme", "phone", "+8613812345679"), ("acme", "mail", "+8613812345678"), ("b", "phone", "+8613812345678")]
+    assert token not in [keyring.token(*other) for other in others]
+    assert token != MemoryKeyring(b"x" * 32).token("acme", "phone", "+8613812345678")
+
+
+# ------------------------------------------------------------------------------------------------- what is personal
+
+VALUES = st.booleans() | st.integers() | st.text() | st.lists(st.text(), max_size=3)
+DOCUMENTS = st.fixed_dictionaries(
+    {"a": VALUES, "b": st.fixed_dictionaries({"c": VALUES, "d": VALUES})}, optional={"e": VALUES}
+)
+
+
+@given(DOCUMENTS, st.sets(st.sampled_from(["a", "b.c", "e"])))
+def test_what_is_taken_out_comes_back(document: dict[str, Any], paths: set[str]) -> None:
+    public, private = split(document, tree(paths), {})
+    assert join(public, private) == document
+    assert not paths & {*public, *(f"b.{name}" for name in public["b"])}
+
+
+def test_a_field_without_default_must_be_a_text() -> None:
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Odd(Entity):
+        amount: int
+
+    with pytest.raises(TypeError, match="Odd: amount cannot be sealed without a default"):
+        MemoryDatabase("ledger").collection(Odd, "odd", personal=Personal(fields=("amount",)))
+
+
+# --------------------------------------------------------------------------------------------- documents and events
+
+
+def test_nothing_personal_is_ever_stored_or_sent_in_clear(accounts: Collection[Account]) -> None:
+    id = accounts.insert(account().opened()).id
+    accounts.update(id, renamed(f"{CANARY}-2"))
+    assert CANARY not in repr(stored(accounts, id))
+    assert accounts.get(id).name == f"{CANARY}-2"
+
+
+def test_what_is_sealed_is_found_by_its_token(accounts: Collection[Account]) -> None:
+    mine, other = accounts.insert(account().opened()), accounts.insert(account("Li").opened())
+    where = field("_tokens.name") == accounts.token("name", CANARY)
+    assert accounts.find(where, limit=9) == [mine]
+    accounts.update(mine.id, renamed("Wu"))
+    assert accounts.find(where, limit=9) == []
+    with pytest.raises(AlreadyExists, match="the name is taken"):
+        accounts.update(other.id, renamed("Wu"))
+    with pytest.raises(ValueError, match="no tokens 'balance'"):
+        accounts.token("balance", "1")
+
+
+def test_a_sealed_document_moved_to_another_id_is_refused(accounts: Collection[Account]) -> None:
+    one, other = accounts.insert(account().opened()), accounts.insert(account("Li").opened())
+    stored(accounts, other.id)["_sealed"] = stored(accounts, one.id)["_sealed"]
+    with pytest.raises(KeyringError, match="was altered"):
+        accounts.get(other.id)
+
+
+def test_an_erased_entity_is_a_skeleton_to_every_reader(
+    database: MemoryDatabase, accounts: Collection[Account]
+) -> None:
+    made = accounts.insert(account(balance=7).opened())
+    assert accounts.erase([made.id]) == 1
+    assert accounts.get(made.id) == replace(made, name="")
+    assert accounts.batch_get([made.id])[0].balance == 7
+    [event] = database.events()
+    told = events_pb2.AccountOpened.FromString(event.data).account
+    assert (told.id, told.balance, told.name) == (made.id, 7, "")
+
+
+def test_a_change_after_erasure_leaves_no_trace_and_begins_anew(accounts: Collection[Account]) -> None:
+    id = accounts.insert(account().opened()).id
+    accounts.erase([id])
+    accounts.update(id, lambda each: replace(each, balance=1).opened())
+    assert (stored(accounts, id)["_sealed"], stored(accounts, id)["_tokens"]) == ({}, {})
+    accounts.update(id, renamed("somebody new"))
+    assert accounts.get(id).name == "somebody new"
+    assert accounts.erase([id]) == 1
+
+
+def test_a_document_emptied_of_personal_values_keeps_the_key_of_its_past(
+    database: MemoryDatabase, accounts: Collection[Account]
+) -> None:
+    id = accounts.insert(account().opened()).id
+    accounts.update(id, renamed(""))
+    assert accounts.erase([id]) == 1
+    assert [events_pb2.AccountOpened.FromString(event.data).account.name for event in database.events()] == ["", ""]
+
+
+def test_events_reach_their_handler_opened_and_without_what_was_erased(
+    database: MemoryDatabase, accounts: Collection[Account]
+) -> None:
+    listening = Subscription(name="test", listens=[events_pb2.AccountOpened], handle=print)
+    ids = [accounts.insert(account(f"{CANARY}-{n}").opened()).id for n in range(2)]
+    bodies = [waiting["body"] for id in ids for waiting in stored(accounts, id)["_pending"]]
+    assert all(CANARY.encode() not in body for body in bodies)
+    received = [listening.decode(body) for body in bodies]
+    assert [event.message.account.name for event in received] == ["", ""]  # type: ignore[attr-defined]
+    accounts.erase(ids[:1])
+    whole = opened(database.vault, received)
+    assert [event.message.account.name for event in whole] == ["", f"{CANARY}-1"]  # type: ignore[attr-defined]
+
+
+def test_an_event_with_the_seal_of_another_is_refused(database: MemoryDatabase, accounts: Collection[Account]) -> None:
+    id = accounts.insert(account().opened()).id
+    envelope = Envelope.FromString(stored(accounts, id)["_pending"][0]["body"])
+    envelope.id = "acc_x:1:0"
+    with pytest.raises(KeyringError, match="was altered"):
+        database.vault.open_envelopes([envelope])
+
+
+def test_keys_are_not_shown() -> None:
+    assert "secret" not in repr(Key("page.1", b"\1" * 32))

@@ -1,0 +1,161 @@
+"""Erasure: what this service held on a customer, batch by batch, and the receipt for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from kehu.interactions.v1 import events_pb2 as own
+from kehu.profiles.v1 import customer_pb2
+from kehu.profiles.v1 import events_pb2 as profiles
+
+from libs.chassis import identity
+from libs.chassis.domain import NotFound
+from libs.chassis.memory import MemoryCollection
+from services.interactions.application import erasures as application
+from services.interactions.application.conversations import Conversations
+from services.interactions.application.customers import Customers
+from services.interactions.application.erasures import Erasures
+from services.interactions.application.promises import Promises
+from services.interactions.application.timeline import Timeline
+from services.interactions.domain.conversations import CloseReason
+from services.interactions.domain.erasure import Stage
+from services.interactions.domain.promises import CivilTime, Promise, Term
+from services.interactions.domain.timeline import Channel, Identifier, IdentifierKind, Interaction
+from tests.unit.interactions.conftest import NOW, World
+
+CANARY = "Zanzibar7731"
+ADA, ERASURE = "cus_" + "0" * 25 + "1", "era_" + "0" * 25 + "1"
+MAILBOX = Identifier(kind=IdentifierKind.EMAIL, value=f"{CANARY}@example.com")
+
+
+@pytest.fixture
+def ada(world: World, contact: Callable[..., Interaction]) -> str:
+    """A customer with a canary in every corner, and the contact she wrote."""
+    customer = customer_pb2.Customer(id=ADA, display_name=CANARY)
+    customer.contact_points.add(type="TYPE_EMAIL", canonical=MAILBOX.value, status="STATUS_ACTIVE")
+    world.hear(profiles.CustomerCreated(customer=customer))
+    mail = Timeline(world.store).ingest(
+        contact(channel=Channel.EMAIL, identifier=MAILBOX, summary=f"{CANARY} is angry", external_key="mail/1")
+    )
+    world.deliver()
+    Conversations(world.store).transfer(mail.conversation_id, queue="second", note=f"call {CANARY} back")
+    day = (NOW + timedelta(days=1)).date()
+    Promises(world.store).make(
+        Promise(
+            id="",
+            customer_id=ADA,
+            text=f"send {CANARY} a new one",
+            term=Term(civil_time=CivilTime(date=day, time_zone="UTC")),
+        )
+    )
+    world.deliver()
+    return mail.id
+
+
+def request(world: World, revision: int = 2) -> None:
+    doomed = customer_pb2.Customer(id=ADA)
+    doomed.delete_time.FromDatetime(NOW)
+    world.hear(
+        profiles.CustomerErasureRequested(customer_id=ADA, erasure_id=ERASURE, customer=doomed), revision=revision
+    )
+
+
+def finish(world: World) -> own.ErasureCompleted:
+    while Erasures(world.store).advance():
+        world.deliver()
+    [completed] = [event for event in world.database.events() if event.type.endswith("erasure.completed.v1")]
+    return own.ErasureCompleted.FromString(completed.data)
+
+
+def everything_stored(world: World) -> str:
+    kept = world.database.collections.items()
+    return repr({name: c.documents for name, c in kept if isinstance(c, MemoryCollection)})
+
+
+def test_nothing_personal_lies_open_anywhere(world: World, ada: str) -> None:
+    stored = everything_stored(world)
+    assert ada in stored
+    assert CANARY not in stored
+
+
+@pytest.mark.usefixtures("ada")
+def test_the_receipt_tells_what_was_erased(world: World) -> None:
+    request(world)
+    told = finish(world)
+    assert (told.erasure_id, told.customer_id, told.receipt.service) == (ERASURE, ADA, "interactions")
+    assert {each.kind: each.count for each in told.receipt.erased} == {
+        "customers": 1,
+        "conversations": 1,
+        "promises": 1,
+        "interactions": 1,
+    }
+    assert told.receipt.destroyed_keys == 4
+    assert len(told.receipt.digest) == 64
+
+
+def test_what_is_left_counts_and_names_nobody(world: World, ada: str) -> None:
+    before = world.store.interactions.get(ada)
+    request(world)
+    finish(world)
+    left = world.store.interactions.get(ada)
+    assert (left.summary, left.identifier, left.links, left.digest) == ("", None, (), "")
+    assert (left.customer_id, left.channel, left.occurred_time) == (ADA, before.channel, before.occurred_time)
+    conversation = world.store.conversations.get(left.conversation_id)
+    assert (conversation.close_reason, conversation.interaction_count) == (CloseReason.ERASED, 1)
+    [promise] = world.store.held_on(ADA, Stage.PROMISES, 9, "").items
+    assert (promise.text, promise.wake_time) == ("", None)
+    copy = world.store.customers.get(ADA)
+    assert (copy.display_name, copy.identifiers, copy.deleted, copy.erased) == ("", (), True, True)
+    assert not any(CANARY.encode() in event.data for event in world.database.events())
+
+
+@pytest.mark.usefixtures("ada")
+def test_a_later_contact_leads_to_nobody(world: World, contact: Callable[..., Interaction]) -> None:
+    request(world)
+    finish(world)
+    later = Timeline(world.store).ingest(contact(channel=Channel.EMAIL, identifier=MAILBOX, external_key="mail/2"))
+    world.deliver()
+    assert world.store.interactions.get(later.id).customer_id == ""
+
+
+@pytest.mark.usefixtures("ada")
+def test_news_that_come_late_bring_nothing_back(world: World) -> None:
+    request(world)
+    finish(world)
+    world.hear(profiles.CustomerUpdated(customer=customer_pb2.Customer(id=ADA, display_name=CANARY)), revision=9)
+    copy = world.store.customers.get(ADA)
+    assert (copy.display_name, copy.source_revision, copy.erased) == ("", 9, True)
+
+
+@pytest.mark.usefixtures("ada")
+def test_it_goes_batch_by_batch_and_on_after_a_crash(
+    world: World, contact: Callable[..., Interaction], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(application, "BATCH", 2)
+    for number in range(5):
+        told = contact(occurred_time=identity.now() - timedelta(hours=number), customer_id=ADA, summary=CANARY)
+        Timeline(world.store).ingest(told)
+    world.deliver()
+    request(world)
+    request(world, revision=3)  # told twice
+    Erasures(world.store).advance()
+    world.store.promises.erase([each.id for each in world.store.pending_promises(ADA, 9)])
+    assert {each.kind: each.count for each in finish(world).receipt.erased}["interactions"] == 6
+    assert CANARY not in repr([each for _, each in Erasures(world.store).everything(ADA)])
+
+
+@pytest.mark.usefixtures("ada")
+def test_an_export_holds_everything(world: World) -> None:
+    held = list(Erasures(world.store).everything(ADA))
+    assert [kind for kind, _ in held] == ["customer", "interaction", "conversation", "promise"]
+    assert CANARY in repr(held[1])
+    with pytest.raises(NotFound):
+        list(Erasures(world.store).everything("cus_nobody"))
+
+
+def test_erasing_somebody_of_whom_little_is_known(world: World) -> None:
+    request(world)
+    assert [each.kind for each in finish(world).receipt.erased] == ["customers"]
+    assert Customers(world.store).require(ADA).erased

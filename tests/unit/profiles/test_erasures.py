@@ -1,0 +1,198 @@
+"""Erasure: who is asked, who answers, what is left, and what refuses it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from kehu.profiles.v1 import events_pb2 as events
+
+from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
+from libs.chassis.identity import FixedClock
+from libs.chassis.memory import MemoryCollection, MemoryDatabase
+from services.profiles.application.consents import Consents
+from services.profiles.application.customers import Customers
+from services.profiles.application.erasures import Erasures
+from services.profiles.application.facts import Facts
+from services.profiles.application.merges import Merges, Wish
+from services.profiles.application.privacy import Privacy
+from services.profiles.application.relationships import Relationships
+from services.profiles.domain.addresses import Address
+from services.profiles.domain.customers import Customer
+from services.profiles.domain.erasure import Erasure, ErasureReceipt, ErasureState, Records
+from services.profiles.domain.external_ids import ExternalId
+from services.profiles.domain.facts import PersonalFact, Topic
+from services.profiles.domain.names import PersonName
+from services.profiles.domain.preferences import Preferences
+from services.profiles.domain.relationships import Relationship, RelationshipType
+from services.profiles.store import ProfilesStore
+from tests.unit.profiles.builders import NOW, decision, email, organisation, person, phone
+
+CANARY = "Zanzibar7731"
+MAILBOX = f"{CANARY.lower()}@example.com"
+
+
+@pytest.fixture
+def ada(store: ProfilesStore) -> Customer:
+    """A customer with a canary in every corner."""
+    made = Customers(store).create(
+        person(
+            names=(PersonName(given=CANARY, family="Lovelace"),),
+            aliases=(f"{CANARY} the second",),
+            contact_points=(email(MAILBOX), phone()),
+            addresses=(Address(region_code="GB", lines=(f"{CANARY} road",)),),
+            external_ids=(ExternalId(system="erp", id=CANARY),),
+            labels={"nick": CANARY},
+            preferences=Preferences(language_code="en"),
+        )
+    )
+    Facts(store).record(PersonalFact(id="", customer_id=made.id, topic=Topic.HOME_TOWN, text=f"grew up in {CANARY}"))
+    Consents(store).record(made.id, decision(contact_point=MAILBOX), within="receipt")
+    boss = Customers(store).create(organisation("Analytical Engines"))
+    job = RelationshipType.EMPLOYED_BY
+    Relationships(store).add(
+        Relationship(id="", from_customer_id=made.id, to_customer_id=boss.id, type=job, title=f"head of {CANARY}")
+    )
+    Privacy(store).reveal(made.id, f"to call {CANARY}")
+    return made
+
+
+def answer(**fields: Any) -> ErasureReceipt:
+    return ErasureReceipt(**{"service": "interactions", "erase_time": NOW, "destroyed_keys": 3, **fields})
+
+
+def erase(store: ProfilesStore, customer_id: str) -> Erasure:
+    """The whole way, with interactions answering at once."""
+    begun = Erasures(store).request(customer_id, "letter 7", validate_only=False)
+    Erasures(store).take_answers([(begun.id, answer(erased=(Records(kind="interactions", count=2),)))])
+    assert Erasures(store).finish_due() == 1
+    return Erasures(store).status(erasure_id=begun.id)
+
+
+def everything_stored(database: MemoryDatabase) -> str:
+    """All documents as they lie in the store, with the events that wait in them."""
+    return repr({n: c.documents for n, c in database.collections.items() if isinstance(c, MemoryCollection)})
+
+
+def test_nothing_personal_lies_open_anywhere(database: MemoryDatabase, ada: Customer) -> None:
+    stored = everything_stored(database)
+    assert ada.id in stored
+    assert CANARY.lower() not in stored.lower()
+    assert "Lovelace" not in stored
+
+
+def test_a_request_deletes_for_good_and_asks_everybody(
+    database: MemoryDatabase, store: ProfilesStore, ada: Customer
+) -> None:
+    begun = Erasures(store).request(ada.id, "letter 7", validate_only=False)
+    assert (begun.state, begun.awaited_services, begun.requester) == (ErasureState.REQUESTED, ("interactions",), "ada")
+    assert begun.due_time == NOW + timedelta(hours=24)
+    told = events.CustomerErasureRequested.FromString(database.events()[-1].data)
+    assert (told.customer_id, told.erasure_id) == (ada.id, begun.id)
+    customers = Customers(store)
+    assert customers.search(CANARY, 0) == []
+    with pytest.raises(FailedPrecondition, match=begun.id):
+        customers.undelete(ada.id, 0)
+    with pytest.raises(FailedPrecondition, match=begun.id):
+        Facts(store).record(PersonalFact(id="", customer_id=ada.id, topic=Topic.OTHER, text="more"))
+    assert Erasures(store).request(ada.id, "again", validate_only=False) == begun
+    assert Erasures(store).finish_due() == 0  # nobody has answered
+
+
+def test_after_the_last_answer_a_skeleton_with_proof_is_left(store: ProfilesStore, ada: Customer) -> None:
+    before = store.customers.get(ada.id)
+    done = erase(store, ada.id)
+    left = store.customers.get(ada.id)
+    assert (left.display_name, left.names, left.contact_points, left.labels) == ("", (), (), {})
+    assert (left.id, left.kind, left.erase_time, left.erasure_id) == (ada.id, ada.kind, NOW, done.id)
+    assert (left.consent.count, left.consent.hash) == (before.consent.count, before.consent.hash)
+    assert [fact.text for fact in store.privacy.holdings["fact"].on(ada.id)] == [""]
+    assert [each.title for each in store.privacy.holdings["relationship"].on(ada.id)] == [""]
+    assert [each.purpose_of_use for each in store.privacy.holdings["access"].on(ada.id)] == [""]
+    [receipt] = store.chain(ada.id)
+    assert (receipt.contact_point, receipt.proof_ref) == ("", "form/1")
+    assert Consents(store).verify_chain(ada.id).intact
+
+
+def test_the_receipts_tell_what_was_erased_and_what_was_kept(
+    database: MemoryDatabase, store: ProfilesStore, ada: Customer
+) -> None:
+    done = erase(store, ada.id)
+    others, own = done.receipts
+    assert (others.service, own.service) == ("interactions", "profiles")
+    counts = {each.kind: each.count for each in own.erased}
+    assert counts == {"customers": 1, "facts": 1, "relationships": 1, "receipts": 1, "accesses": 1}
+    assert own.destroyed_keys == 5
+    assert {each.kind: (each.count, each.reason) for each in own.kept}["consent receipts"] == (
+        1,
+        "proof of what was agreed to",
+    )
+    assert done.certificate == done.computed_certificate() != ""
+    told = events.CustomerErased.FromString(database.events()[-1].data)
+    assert (told.erasure.certificate, told.customer.display_name) == (done.certificate, "")
+
+
+def test_events_of_the_past_tell_nothing_personal_any_more(
+    database: MemoryDatabase, store: ProfilesStore, ada: Customer
+) -> None:
+    assert any(CANARY.encode() in event.data for event in database.events())
+    ids = [event.id for event in database.events()]
+    erase(store, ada.id)
+    past = [event for event in database.events() if event.id in ids]
+    assert len(past) == len(ids)
+    assert not any(CANARY.encode() in event.data for event in past)
+
+
+def test_an_answer_counts_once(store: ProfilesStore, ada: Customer) -> None:
+    begun = Erasures(store).request(ada.id, "letter 7", validate_only=False)
+    for receipt in (answer(), answer(destroyed_keys=0), answer(service="nobody")):
+        Erasures(store).take_answers([(begun.id, receipt)])
+    assert Erasures(store).status(customer_id=ada.id).receipts == (answer(),)
+
+
+def test_a_legal_hold_forbids_it_until_it_is_released(store: ProfilesStore, ada: Customer, clock: FixedClock) -> None:
+    privacy, erasures = Privacy(store), Erasures(store)
+    held = privacy.hold(ada.id, "case 4711", 0)
+    assert held.legal_hold is not None
+    assert (held.legal_hold.reason, held.legal_hold.placed_by) == ("case 4711", "ada")
+    assert privacy.hold(ada.id, "case 4711", 0).revision == held.revision
+    for only in (True, False):
+        with pytest.raises(FailedPrecondition, match="case 4711; release it first"):
+            erasures.request(ada.id, "letter 7", validate_only=only)
+    privacy.release(ada.id, 0)
+    assert erasures.request(ada.id, "letter 7", validate_only=True).state is ErasureState.REQUESTED
+    with pytest.raises(NotFound):
+        erasures.status(customer_id=ada.id)
+    assert erasures.request(ada.id, "letter 7", validate_only=False).customer_id == ada.id
+
+
+def test_who_was_merged_is_erased_too(store: ProfilesStore, ada: Customer) -> None:
+    twin = Customers(store).create(person(names=(PersonName(given=CANARY, family="Byron"),)))
+    record, _ = Merges(store).merge(Wish(survivor_id=ada.id, loser_ids=(twin.id,)), "", {})
+    erasures = Erasures(store)
+    begun = erasures.request(twin.id, "letter 7", validate_only=False)
+    assert begun.customer_id == ada.id
+    theirs = [erasures.status(customer_id=id) for id in (ada.id, twin.id)]
+    erasures.take_answers([(each.id, answer()) for each in theirs])
+    assert erasures.finish_due() == 2
+    left = store.identity.merges.get(record.id)
+    assert (left.before.display_name, left.losers, left.loser_ids) == ("", (), (twin.id,))
+    assert all(store.customers.get(id).erase_time for id in (ada.id, twin.id))
+    with pytest.raises(FailedPrecondition, match="is erased"):
+        Merges(store).unmerge(record.id, "")
+
+
+def test_a_crash_in_the_middle_is_gone_on_from(store: ProfilesStore, ada: Customer) -> None:
+    begun = Erasures(store).request(ada.id, "letter 7", validate_only=False)
+    Erasures(store).take_answers([(begun.id, answer())])
+    store.customers.erase([ada.id])
+    store.facts.erase([each.id for each in store.privacy.holdings["fact"].on(ada.id)])
+    assert Erasures(store).finish_due() == 1
+    assert Erasures(store).status(erasure_id=begun.id).state is ErasureState.ERASED
+    assert Erasures(store).finish_due() == 0
+
+
+def test_a_look_needs_a_purpose(store: ProfilesStore, ada: Customer) -> None:
+    with pytest.raises(InvalidArgument, match="purpose_of_use"):
+        Privacy(store).reveal(ada.id, "   ")
