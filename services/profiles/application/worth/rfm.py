@@ -8,7 +8,7 @@ from typing import Any
 from libs.chassis import identity
 from libs.chassis.domain import FailedPrecondition, NotFound
 from libs.chassis.operations import Job
-from services.profiles.application.worth.bulk import put
+from services.profiles.application.worth.bulk import moment_of, put
 from services.profiles.domain.transactions import Money
 from services.profiles.domain.worth.contribution import DEFAULT_DAYS, Window, check_currency, check_time_zone
 from services.profiles.domain.worth.measures import Basis
@@ -29,7 +29,7 @@ class RfmScores:
         time_zone = check_time_zone(job.request.time_zone)
         state: dict[str, Any] = {
             "id": identity.new_id(RfmTable.ID_PREFIX),
-            "as_of": identity.now().isoformat(),
+            "as_of": moment_of(job.request).isoformat(),
             **job.state,
         }
         job.progress(0, 0, **state)

@@ -17,7 +17,7 @@ from libs.chassis.context import Context
 from libs.chassis.domain import Change, FailedPrecondition, NotFound
 from libs.chassis.operations import Job
 from libs.chassis.paging import Page
-from services.profiles.application.worth.bulk import BATCH, fold, put
+from services.profiles.application.worth.bulk import BATCH, fold, moment_of, put
 from services.profiles.domain.transactions import Money
 from services.profiles.domain.worth.answers import ConcentrationReport, TierStanding
 from services.profiles.domain.worth.concentration import measure
@@ -147,7 +147,7 @@ class TierEvaluations:
         state: dict[str, Any] = {
             "id": identity.new_id(TierEvaluation.ID_PREFIX),
             "rfm_id": identity.new_id(RfmTable.ID_PREFIX),
-            "as_of": identity.now().isoformat(),
+            "as_of": self._moment_of(job.request).isoformat(),
             "assigned": 0,
             "after": "",
             "changed": 0,
@@ -190,6 +190,16 @@ class TierEvaluations:
             watched_count=state["watched"],
             review_overdue=policy.review_date <= identity.now().date(),
         )
+
+    def _moment_of(self, request: Any) -> datetime:
+        """The moment to evaluate as of; tiers follow each other, so it is never before that of the last evaluation."""
+        moment, last = moment_of(request), self._worth.latest(self._worth.evaluations)
+        if last is not None and moment < last.as_of_time:
+            raise FailedPrecondition(
+                f"the last evaluation is as of {last.as_of_time.isoformat()}, and tiers are not given in the past",
+                last_as_of_time=last.as_of_time.isoformat(),
+            )
+        return moment
 
     def _measure(
         self, policy: TierPolicy, as_of: datetime, job: Job, state: dict[str, Any]

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from libs.chassis import identity
 from libs.chassis.domain import FailedPrecondition, NotFound
 from libs.chassis.operations import Job
-from services.profiles.application.worth.bulk import BATCH, fold, put
+from services.profiles.application.worth.bulk import BATCH, fold, moment_of, put
 from services.profiles.domain.worth.answers import AliveProbability, Clv, ClvReport
 from services.profiles.domain.worth.contribution import Figures, Window, check_currency, check_time_zone
 from services.profiles.domain.worth.histories import DAYS_PER_WEEK, History, history
@@ -40,7 +40,7 @@ class Value:
         )
         state: dict[str, Any] = {
             "id": identity.new_id(ClvModel.ID_PREFIX),
-            "as_of": identity.now().isoformat(),
+            "as_of": moment_of(request).isoformat(),
             "written": 0,
             **job.state,
         }

@@ -283,3 +283,25 @@ def test_without_an_evaluation_there_is_nothing_to_tell(store: ProfilesStore, id
         Tiers(store).standing(ids[0])
     with pytest.raises(NotFound, match="Customer"):
         Tiers(store).standing("cus_0")
+
+
+def test_an_evaluation_as_of_the_past_sees_what_there_was_and_tiers_go_forward_only(
+    store: ProfilesStore, ids: list[str], buys: Buys, policy: TierPolicy, clock: FixedClock
+) -> None:
+    buys(ids[0], 400, days_ago=300)
+    buys(ids[1], 900, days_ago=10)
+
+    def evaluated(days_ago: int) -> Evaluated:
+        request = pb.EvaluateTiersRequest(tier_policy_id=policy.id)
+        request.as_of_time.FromDatetime(NOW - timedelta(days=days_ago))
+        clock.advance(timedelta(seconds=1))
+        return TierEvaluations(store).run(MemoryJob(request))
+
+    found = evaluated(100)
+    assert found.evaluation.concentration.customer_count == 1
+    assert found.evaluation.window.end_time == found.evaluation.as_of_time == NOW - timedelta(days=100)
+    assert evaluated(1).evaluation.concentration.customer_count == 2
+    with pytest.raises(FailedPrecondition, match="not given in the past"):
+        evaluated(50)
+    with pytest.raises(InvalidArgument, match="as_of_time"):
+        evaluated(-1)
