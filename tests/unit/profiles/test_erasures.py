@@ -20,7 +20,6 @@ from services.profiles.application.privacy import Privacy
 from services.profiles.application.relationships import Relationships
 from services.profiles.domain.addresses import Address
 from services.profiles.domain.customers import Customer
-from services.profiles.domain.customers import Customer, ExternalId
 from services.profiles.domain.duplicates import BlockingKeys
 from services.profiles.domain.erasure import Erasure, ErasureReceipt, ErasureState, Records
 from services.profiles.domain.external_ids import ExternalId
