@@ -196,7 +196,7 @@ class Ownerships:
     def run(self, job: Job, *, validate_only: bool) -> Run:
         """Do what the policy in force says about every owned customer, or just find out.
 
-        The state of the job is the last ownership looked at and what was decided so far.
+        The state of the job is the last customer looked at and what was decided so far.
         """
         policy = self.policy(int(job.state.get("policy_version", 0)))
         state: dict[str, Any] = {"policy_version": policy.version, "last": "", "count": 0, "counts": {}, "told": []}
@@ -224,7 +224,7 @@ class Ownerships:
         return self._owners.policy() or OwnershipPolicy(id="")
 
     def _run(self, policy: OwnershipPolicy, last: str, *, validate_only: bool) -> tuple[list[OwnershipDecision], str]:
-        """One batch in one transaction: what was decided, and the last ownership looked at."""
+        """One batch in one transaction: what was decided, and the last customer looked at."""
         batch = self._owners.owned_after(last, _BATCH)
         if not batch:
             return [], last
@@ -234,7 +234,7 @@ class Ownerships:
         if not validate_only:
             for ownership, decision in zip(batch, decided, strict=True):
                 self._put(ownership, _carry_out(ownership, decision, now), decision.explanation, now)
-        return decided, batch[-1].id
+        return decided, batch[-1].customer_id
 
     def _circumstances(self, customers: Collection[Customer]) -> dict[str, Circumstances]:
         """Customer → what a policy has to know, under any of their ids."""

@@ -16,17 +16,24 @@ from services.profiles.domain.ownership import OwnerInterval, Ownership, Ownersh
 from services.profiles.domain.ownership_policy import OwnershipPolicy
 from services.profiles.store.requests import ListRequest
 
-OWNERSHIPS = (Index(("state",)), Index(("state", "-pool_time")))
-INTERVALS = (Index(("customer_id", "-start_time")),)
-POLICIES = (Index(("version",), unique=True, taken="another version was created meanwhile: read it, then decide"),)
+_OWNED = field("owner") > ""
+_MOST_PER_CUSTOMER = 100
+"""Contracts, or former owners, of one customer that are looked at together."""
+
+OWNERSHIPS = (Index(("customer_id",), only=_OWNED), Index(("state", "-pool_time")))
+INTERVALS = (
+    Index(("customer_id", "-start_time")),
+    Index(("customer_id", "owner")),
+    Index(("customer_id", "end_time")),
+)
+POLICIES = (
+    Index(("-version",)),
+    Index(("version",), unique=True, taken="another version was created meanwhile: read it, then decide"),
+)
 CONTRACTS = (
     Index(("customer_id", "-valid_from_date")),
     Index(("number",), unique=True, taken="another contract has this number"),
 )
-
-_OWNED = field("state").one_of([OwnershipState.OWNED, OwnershipState.RECYCLE_WARNED])
-_MOST_PER_CUSTOMER = 100
-"""Contracts, or former owners, of one customer that are looked at together."""
 
 
 class OwnershipStore:
@@ -55,9 +62,11 @@ class OwnershipStore:
         id = self.tallies.next_id(owner)
         return self.tallies.find_by_id(id) or OwnerTally(id=id, owner=owner)
 
-    def owned_after(self, last_id: str, limit: int) -> list[Ownership]:
-        """Customers that somebody answers for, after the one with this id."""
-        return self.ownerships.find(all_of(_OWNED, field("_id") > last_id), order="", limit=limit)
+    def owned_after(self, customer_id: str, limit: int) -> list[Ownership]:
+        """Customers that somebody answers for, in the order of their ids, after one of them."""
+        return self.ownerships.find(
+            all_of(_OWNED, field("customer_id") > customer_id), order="customer_id", limit=limit
+        )
 
     def list_pool(self, request: ListRequest) -> Page[Ownership]:
         """The customers in the pool, those who came last first."""
