@@ -94,6 +94,7 @@ def subscriptions(store: ProfilesStore) -> list[Subscription]:
             listens=[*CUSTOMER_NEWS, profiles.ConsentChanged],
             handle=follow,
             remembers=False,
+            partitions=1,  # The customers of one owner share a tally.
         ),
         Subscription(name="tiers_and_segments", listens=[profiles.TierChanged], handle=follow_tiers, remembers=False),
         Subscription(

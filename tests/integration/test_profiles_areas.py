@@ -26,6 +26,7 @@ from services.profiles.application.contracts import Contracts
 from services.profiles.application.customers import Customers
 from services.profiles.application.entitlements import Entitlements
 from services.profiles.application.ownership import Ownerships
+from services.profiles.application.ownership_policies import OwnershipPolicies
 from services.profiles.application.segments import Segments
 from services.profiles.application.transactions import Transactions
 from services.profiles.domain.contracts import Contract
@@ -129,7 +130,7 @@ def test_of_many_who_claim_a_customer_one_gets_it(store: ProfilesStore) -> None:
 
 @pytest.mark.parametrize(("limits", "block"), [({"capacity": 3}, "CAPACITY"), ({"daily_limit": 3}, "DAILY_LIMIT")])
 def test_limits_hold_for_who_claims_many_at_once(store: ProfilesStore, limits: dict[str, int], block: str) -> None:
-    Ownerships(store).create_policy(OwnershipPolicy(id="", **limits))
+    OwnershipPolicies(store).create(OwnershipPolicy(id="", **limits))
     pool = customers(store, 8)
     for id in pool:
         Ownerships(store).release(id, "", 0)
@@ -144,7 +145,7 @@ def test_a_run_and_a_hold_at_once_never_recycle_who_is_held(store: ProfilesStore
     clock = FixedClock(datetime(2026, 5, 4, tzinfo=UTC))
     with identity.clock(clock):
         ownerships = Ownerships(store)
-        ownerships.create_policy(OwnershipPolicy(id="", recycle_rules=(RecycleRule(contact_days=30),)))
+        OwnershipPolicies(store).create(OwnershipPolicy(id="", recycle_rules=(RecycleRule(contact_days=30),)))
         ids = customers(store, 6, owner="bob")
         ownerships.follow(ids)
         clock.advance(timedelta(days=31))
@@ -153,7 +154,7 @@ def test_a_run_and_a_hold_at_once_never_recycle_who_is_held(store: ProfilesStore
         def place(id: str) -> Callable[[], Ownership]:
             return lambda: ownerships.hold(id, hold)
 
-        at_once(lambda: ownerships.run(MemoryJob(), validate_only=False), *(place(id) for id in ids))
+        at_once(lambda: OwnershipPolicies(store).run(MemoryJob(), validate_only=False), *(place(id) for id in ids))
         for id in ids:
             latest = ownerships.get(id)
             told = [each for each in store.ownership.intervals.find(None, order="", limit=99) if each.customer_id == id]
@@ -247,7 +248,7 @@ def test_every_question_is_answered_by_an_index(store: ProfilesStore, database: 
         segment(store, "days_since_create >= 1 AND net_sales.EUR > 0", "other")
         Segments(store).follow(ids, Source.CUSTOMER)
         ownerships.follow(ids)
-        ownerships.create_policy(
+        OwnershipPolicies(store).create(
             OwnershipPolicy(id="", recycle_rules=(RecycleRule(contact_days=30),), pick_rules=(PickRule(settle_days=1),))
         )
         for id in ids[:5]:
@@ -285,7 +286,7 @@ def test_every_question_is_answered_by_an_index(store: ProfilesStore, database: 
         Segments(store).evaluate_due()
         Segments(store).start_evaluations(lambda: None)
         Segments(store).evaluate_all(MemoryJob())
-        ownerships.run(MemoryJob(), validate_only=True)
+        OwnershipPolicies(store).run(MemoryJob(), validate_only=True)
         database.raw.command("profile", 0)
 
         ours = "segments|segment_|ownerships|owner_|ownership_|contracts|entitlements|customers"

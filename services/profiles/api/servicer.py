@@ -39,6 +39,7 @@ from services.profiles.application.facts import Facts
 from services.profiles.application.habits import Habits
 from services.profiles.application.merges import Merges
 from services.profiles.application.ownership import Ownerships
+from services.profiles.application.ownership_policies import OwnershipPolicies
 from services.profiles.application.privacy import Privacy, shown_value, unmasked
 from services.profiles.application.relationships import Relationships
 from services.profiles.application.segments import Segments
@@ -117,6 +118,7 @@ class ProfilesServicer(
         self._history = history
         self._segments = Segments(store)
         self._ownerships = Ownerships(store)
+        self._ownership_policies = OwnershipPolicies(store)
         self._contracts = Contracts(store)
         self._entitlements = Entitlements(store)
 

@@ -54,8 +54,15 @@ class OwnershipStore:
 
     def of_customer(self, customer_id: str) -> Ownership:
         """The ownership of a customer, a new one when there was none."""
-        id = self.ownerships.next_id(customer_id)
-        return self.ownerships.find_by_id(id) or Ownership(id=id, customer_id=customer_id)
+        return self.of_customers([customer_id])[customer_id]
+
+    def of_customers(self, customer_ids: Group[str]) -> dict[str, Ownership]:
+        """Customer → ownership, a new one for who had none."""
+        ids = {self.ownerships.next_id(customer_id): customer_id for customer_id in customer_ids}
+        found = {each.id: each for each in self.ownerships.find(field("_id").one_of(list(ids)), limit=len(ids))}
+        return {
+            customer_id: found.get(id, Ownership(id=id, customer_id=customer_id)) for id, customer_id in ids.items()
+        }
 
     def tally_of(self, owner: str) -> OwnerTally:
         """The tally of an owner, an empty one when there was none."""
@@ -88,9 +95,17 @@ class OwnershipStore:
             request=cast(Message, request),
         )
 
-    def open_interval(self, customer_id: str) -> OwnerInterval | None:
-        """The time in which somebody answers for a customer now."""
-        return self.intervals.find_one(all_of(field("customer_id") == customer_id, field("end_time").missing()))
+    def open_intervals(self, customer_ids: Group[str]) -> list[OwnerInterval]:
+        """The times in which somebody answers for some customers now."""
+        where = all_of(field("customer_id").one_of(list(customer_ids)), field("end_time").missing())
+        return self.intervals.find(where, order="", limit=len(customer_ids)) if customer_ids else []
+
+    def insert_intervals(self, keyed: Sequence[tuple[str, OwnerInterval]]) -> None:
+        """Store times that begin, each with its natural key."""
+        made = [(interval, ()) for _, interval in keyed]
+        for outcome in self.intervals.insert_many(made, keys=[key for key, _ in keyed]) if keyed else []:
+            if outcome.error is not None:
+                raise outcome.error
 
     def former(self, customer_ids: Group[str], owner: str) -> dict[str, OwnerInterval]:
         """Customer → the last time that an owner answered for them, among the latest owners of each."""
