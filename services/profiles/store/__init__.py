@@ -138,9 +138,10 @@ class ProfilesStore:
             "transaction": Holding(self.transactions, "-occurred_time"),
             "duplicate_candidate": Holding(self.identity.candidates, "-score", paths=("customer_ids",)),
             "merge": Holding(self.identity.merges, "-epoch", paths=("party_ids",)),
+            "ownership": Holding(self.ownership.ownerships, "customer_id"),
             "owner_interval": Holding(self.ownership.intervals, "-start_time"),
             "contract": Holding(self.ownership.contracts, "-valid_from_date"),
-            "segment_membership": Holding(self.segments.memberships, "_id"),
+            "segment_membership": Holding(self.segments.memberships, "-enter_time"),
             "entitlement": Holding(self.entitlements.entitlements, "-create_time", paths=("subject",)),
             "tier_assignment": Holding(self.worth.assignments, "_id"),
         }

@@ -20,7 +20,7 @@ _OWNED = field("owner") > ""
 _MOST_PER_CUSTOMER = 100
 """Contracts, or former owners, of one customer that are looked at together."""
 
-OWNERSHIPS = (Index(("customer_id",), only=_OWNED), Index(("state", "-pool_time")))
+OWNERSHIPS = (Index(("customer_id",), only=_OWNED), Index(("customer_id", "state")), Index(("state", "-pool_time")))
 INTERVALS = (
     Index(("customer_id", "-start_time")),
     Index(("customer_id", "owner")),
@@ -40,7 +40,9 @@ class OwnershipStore:
     """The collections of ownership and the questions asked of them."""
 
     def __init__(self, database: Database) -> None:
-        self.ownerships = database.collection(Ownership, "ownerships", indexes=OWNERSHIPS)
+        self.ownerships = database.collection(
+            Ownership, "ownerships", indexes=OWNERSHIPS, personal=Personal(fields=("holds",))
+        )
         self.intervals = database.collection(
             OwnerInterval,
             "owner_intervals",

@@ -39,7 +39,7 @@ SEGMENTS = (
 )
 MEMBERSHIPS = (
     Index(("segment_id", "-enter_time"), only=_MEMBER),
-    Index(("customer_id", "-enter_time"), only=_MEMBER),
+    Index(("customer_id", "-enter_time")),
     Index(("customer_id",)),
 )
 STANDINGS = (Index(("next_evaluation_time",), only=_WAKES, every_tenant=True),)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from kehu.profiles.v1 import ownership_pb2 as pb
@@ -374,3 +374,21 @@ def test_who_was_merged_has_the_owner_and_the_contracts_of_who_lives_on(
     assert policies.explain(twin.id).explanation == "a contract without end runs"
     with pytest.raises(FailedPrecondition, match="was merged into"):
         ownerships.release(twin.id, "", 0)
+
+
+# ------------------------------------------------------------------------------------------------------ erased
+
+
+def test_what_was_said_lies_sealed_and_can_be_erased(
+    ownerships: Ownerships, store: ProfilesStore, database: MemoryDatabase, ada: Customer
+) -> None:
+    assign(ownerships, ada, "bob", note="canary in the note")
+    ownerships.hold(ada.id, Hold(key="talks", reason="canary in the hold", actor=""))
+    stored = repr([cast(Any, each).documents for each in database.collections.values()])
+    assert ada.id in stored
+    assert "canary" not in stored
+    assert ownerships.get(ada.id).holds[0].reason == "canary in the hold"
+    store.privacy.erase(ada.id)
+    assert ownerships.get(ada.id).holds == ()
+    (interval,) = ownerships.intervals(ada.id, pb.ListOwnerIntervalsRequest()).items
+    assert (interval.owner, interval.start_note) == ("bob", "")
