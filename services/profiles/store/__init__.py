@@ -28,7 +28,7 @@ from services.profiles.store.ownership import OwnershipStore
 from services.profiles.store.privacy import Holding, PrivacyStore
 from services.profiles.store.requests import ListRequest as ListRequest
 from services.profiles.store.segments import SegmentStore
-from services.profiles.store.worth import FIGURES, WorthStore
+from services.profiles.store.worth import FIGURES, MERGED, WorthStore
 
 CUSTOMERS = (
     Index(("-create_time",)),
@@ -38,6 +38,7 @@ CUSTOMERS = (
     Index(("owner", "-create_time")),
     Index(("_tokens.names",)),
     Index(("_tokens.contact_points", "-create_time")),
+    MERGED,
     Index(
         ("_tokens.external_ids",),
         unique=True,
@@ -122,7 +123,7 @@ class ProfilesStore:
         self.summaries = database.collection(TransactionSummary, "transaction_summaries", publishes=False)
         self.contacts = database.collection(ContactRecord, "contact_records", publishes=False)
         self.identity = IdentityStore(database)
-        self.worth = WorthStore(database, self.transactions)
+        self.worth = WorthStore(database, self.customers, self.transactions)
         self.segments = SegmentStore(database)
         self.ownership = OwnershipStore(database)
         self.entitlements = EntitlementStore(database)

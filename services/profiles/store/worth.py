@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
 
 from google.protobuf.message import Message
@@ -14,6 +15,7 @@ from libs.chassis.filtering import Condition, FilterSpec, all_of, field, parse
 from libs.chassis.paging import Page
 from libs.chassis.store import Collection, Database, Index
 from libs.chassis.store.mongo import MongoCollection
+from services.profiles.domain.customers import Customer
 from services.profiles.domain.transactions import Transaction, TransactionType
 from services.profiles.domain.worth.concentration import Tier
 from services.profiles.domain.worth.contribution import Figures, Window, sum_up
@@ -35,6 +37,8 @@ FIGURES = Index(
     )
 )
 """Holds all that sums need, so that they never read a transaction itself."""
+MERGED = Index(("merged_into",), only=field("merged_into") > "")
+"""The customers who were merged into others: few, so that computations over everybody can know all of them."""
 TIER_POLICIES = (
     Index(("-create_time",)),
     Index(("name", "version"), unique=True, taken="somebody else made this version at the same time: try again"),
@@ -62,8 +66,10 @@ Totals = tuple[str, list[Figures]]
 class WorthStore:
     """The collections of worth and the questions asked of them."""
 
-    def __init__(self, database: Database, transactions: Collection[Transaction]) -> None:
-        self._transactions = transactions
+    def __init__(
+        self, database: Database, customers: Collection[Customer], transactions: Collection[Transaction]
+    ) -> None:
+        self._customers, self._transactions = customers, transactions
         self.policies = database.collection(TierPolicy, "tier_policies", indexes=TIER_POLICIES)
         self.assignments = database.collection(TierAssignment, "tier_assignments", indexes=TIER_ASSIGNMENTS)
         self.watches = database.collection(TierWatch, "tier_watches", publishes=False)
@@ -163,15 +169,32 @@ class WorthStore:
     ) -> Iterator[list[Totals]]:
         """What the transactions of each customer come to, in order of the customers' ids, in bounded portions.
 
-        All transactions of a customer are in one portion. Portions may be empty where a window leaves nothing.
+        All transactions of a customer are in one portion, those recorded under ids that were merged into it too.
+        Portions may be empty where a window leaves nothing.
         """
+        groups = self._groups()
+        grouped = {id for group in groups.values() for id in group}  # survivors too: they are summed up as groups
         while True:
             last = self._end_of_chunk(after, chunk)
             part = all_of(field("customer_id") > after, field("customer_id") <= last if last else None, _within(window))
-            yield list(self._sums(part, time_zone))
+            portion = [each for each in self._sums(part, time_zone) if each[0] not in grouped]
+            here = sorted(id for id in groups if after < id and (not last or id <= last))
+            together = [(id, self.figures(groups[id], window, time_zone=time_zone)) for id in here]
+            found = [each for each in together if each[1]]
+            yield sorted([*portion, *found], key=itemgetter(0)) if found else portion
             if not last:
                 return
             after = last
+
+    def _groups(self) -> dict[str, tuple[str, ...]]:
+        """Customer into whom others were merged → all of the ids."""
+        found: dict[str, tuple[str, ...]] = {}
+        after = ""
+        while merged := self._customers.find(field("merged_into") > after, order="merged_into", limit=_BATCH):
+            survivors = sorted({each.merged_into for each in merged})
+            found |= {each.id: each.group for each in self._customers.batch_get(survivors)}
+            after = survivors[-1]
+        return found
 
     def _end_of_chunk(self, after: str, size: int) -> str:
         """The customer of the transaction that comes so many after a customer's; empty when there are fewer."""

@@ -21,7 +21,7 @@ class RfmScores:
     """Scales for all customers, and the scores of one."""
 
     def __init__(self, store: ProfilesStore) -> None:
-        self._customers, self._worth = store.customers, store.worth
+        self._store, self._worth = store, store.worth
 
     def run(self, job: Job) -> RfmTable:
         """Work out the scales, as an operation; one that is interrupted starts again, for the same window."""
@@ -46,17 +46,17 @@ class RfmScores:
 
     def get(self, customer_id: str) -> Rfm:
         """The values of a customer in the window of the latest scales, and the scores by them."""
-        self._customers.get(customer_id)
+        customer = self._store.customer(customer_id)
         table = self._worth.latest(self._worth.rfm_tables)
         if table is None:
             raise FailedPrecondition("there are no scales yet: start EvaluateTiers or ComputeRfm")
-        figures = self._worth.figures((customer_id,), table.window)
+        figures = self._worth.figures(customer.group, table.window)
         found = next((each for each in figures if each.currency_code == table.currency_code), None)
         if found is None or found.last_sale_time is None:
             raise NotFound("Rfm", customer_id)
         recency = recency_days(found.last_sale_time, table.as_of_date, table.time_zone)
         return Rfm(
-            customer_id=customer_id,
+            customer_id=customer.id,
             recency_days=recency,
             frequency=found.sale_count,
             monetary=Money(currency_code=table.currency_code, minor_units=found.sales),

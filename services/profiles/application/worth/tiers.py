@@ -44,7 +44,7 @@ class Tiers:
     """Policies and the tiers of single customers."""
 
     def __init__(self, store: ProfilesStore) -> None:
-        self._customers, self._worth = store.customers, store.worth
+        self._store, self._worth = store, store.worth
 
     def create_policy(self, draft: TierPolicy) -> TierPolicy:
         """The next version of the policy's name."""
@@ -62,12 +62,13 @@ class Tiers:
 
     def standing(self, customer_id: str) -> TierStanding:
         """The tier of a customer, with what changed since it was given."""
-        assignment = self._assignment(customer_id)
-        found = self._worth.watches.find_by_id(customer_id)
+        customer = self._store.customer(customer_id)
+        assignment = self._assignment(customer.id)
+        found = self._worth.watches.find_by_id(customer.id)
         watch = found if found is not None and found.evaluation_count else None
         evaluation = self._worth.evaluations.get(assignment.evidence.evaluation_id)
         told = assignment.evidence.contribution
-        figures = self._worth.figures((customer_id,), evaluation.window)
+        figures = self._worth.figures(customer.group, evaluation.window)
         known = Money(currency_code=told.currency_code, minor_units=_contribution(figures, told.currency_code))
         graced = watch is not None and assignment.reason is TierReason.AUTO
         return TierStanding(
@@ -84,7 +85,7 @@ class Tiers:
 
     def override(self, customer_id: str, override: TierOverride, revision: int) -> TierAssignment:
         """Give a customer a tier until a time that the policy of the latest evidence allows."""
-        now = identity.now()
+        customer_id, now = self._store.writable_customer(customer_id).id, identity.now()
         given = replace(override, actor=context.current().actor)
         policy = self.get_policy(self._assignment(customer_id).evidence.policy_id)
         return self._worth.assignments.update(
@@ -115,7 +116,6 @@ class Tiers:
     def _assignment(self, customer_id: str) -> TierAssignment:
         found = self._worth.assignments.find_by_id(customer_id)
         if found is None:
-            self._customers.get(customer_id)
             raise NotFound("TierAssignment", customer_id)
         return found
 

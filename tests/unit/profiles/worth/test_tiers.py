@@ -11,6 +11,7 @@ from kehu.profiles.v1 import worth_pb2 as pb
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.identity import FixedClock
 from libs.chassis.memory import MemoryDatabase
+from services.profiles.application.merges import Merges, Wish
 from services.profiles.application.worth.rfm import RfmScores
 from services.profiles.application.worth.tiers import Evaluated, TierEvaluations, Tiers
 from services.profiles.domain.worth.concentration import Tier
@@ -305,3 +306,16 @@ def test_an_evaluation_as_of_the_past_sees_what_there_was_and_tiers_go_forward_o
         evaluated(50)
     with pytest.raises(InvalidArgument, match="as_of_time"):
         evaluated(-1)
+def test_merged_customers_count_as_one(store: ProfilesStore, ids: list[str], buys: Buys, policy: TierPolicy) -> None:
+    for id, units in zip(ids[:4], (400, 250, 120, 80), strict=True):
+        buys(id, units)
+    Merges(store).merge(Wish(survivor_id=ids[9], loser_ids=(ids[0], ids[2])), "the same", {})
+    found = evaluate(store, policy)
+    assert found.evaluation.concentration.customer_count == 3
+    assert store.worth.assignments.get(ids[9]).evidence.contribution.minor_units == 520
+    assert store.worth.assignments.find_by_id(ids[0]) is None
+    assert Tiers(store).standing(ids[0]).tier_assignment.customer_id == ids[9]
+    assert Tiers(store).standing(ids[0]).restated_contribution is None
+    assert RfmScores(store).get(ids[2]).monetary.minor_units == 520
+    page = [each for portion in store.worth.figures_of_all(None, chunk=1) for each in portion]
+    assert [(id, figures[0].sales) for id, figures in page] == [(ids[1], 250), (ids[3], 80), (ids[9], 520)]
