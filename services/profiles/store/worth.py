@@ -21,7 +21,7 @@ from services.profiles.domain.worth.concentration import Tier
 from services.profiles.domain.worth.contribution import Figures, Window, sum_up
 from services.profiles.domain.worth.loyalty import LoyaltyMeasures
 from services.profiles.domain.worth.models import ClvModel, ClvScore, RfmTable
-from services.profiles.domain.worth.tiers import TierAssignment, TierEvaluation, TierPolicy, TierReason, TierWatch
+from services.profiles.domain.worth.tiers import Held, TierAssignment, TierEvaluation, TierPolicy, TierReason, TierWatch
 
 if TYPE_CHECKING:
     from services.profiles.store import ListRequest
@@ -43,11 +43,13 @@ TIER_POLICIES = (
     Index(("-create_time",)),
     Index(("name", "version"), unique=True, taken="somebody else made this version at the same time: try again"),
 )
+HELD = Index(("customer_id", "automatic_tier", "override.expire_time"))
+"""Holds all that an evaluation has to know of those whose tier stays."""
 TIER_ASSIGNMENTS = (
     Index(("-start_time",)),
-    Index(("customer_id",)),
+    HELD,
     Index(("tier", "-start_time")),
-    Index(("reason", "-start_time")),
+    Index(("reason", "-start_time"), only=field("reason") == TierReason.OVERRIDE),
     Index(("override.expire_time",), only=field("override.expire_time").exists(), every_tenant=True),
 )
 LATEST_FIRST = (Index(("-create_time",)),)
@@ -113,16 +115,21 @@ class WorthStore:
         found = self.assignments.find(field("customer_id").one_of(customer_ids), limit=len(customer_ids))
         return {each.customer_id: each.tier for each in found}
 
-    def assignments_between(self, after: str, until: str) -> dict[str, TierAssignment]:
-        """Customer → assignment, for the customers after one id until and with another; `until` may be open."""
-        found: dict[str, TierAssignment] = {}
-        while True:
-            reached = all_of(field("customer_id") > after, field("customer_id") <= until if until else None)
-            batch = self.assignments.find(reached, order="customer_id", limit=_BATCH)
-            found |= {each.customer_id: each for each in batch}
-            if len(batch) < _BATCH:
-                return found
-            after = batch[-1].customer_id
+    def held_between(self, after: str, until: str) -> dict[str, Held]:
+        """Customer → what he or she has, for the customers after one id until and with another; `until` may be open."""
+        reached = all_of(field("customer_id") > after, field("customer_id") <= until if until else None)
+        if isinstance(self.assignments, MongoCollection):
+            kept = {"_id": 0, "customer_id": 1, "automatic_tier": 1, "override.expire_time": 1}
+            rows = self.assignments.aggregate(reached, [{"$project": kept}], index=HELD)
+            return {
+                row["customer_id"]: Held(Tier(row["automatic_tier"]), (row.get("override") or {}).get("expire_time"))
+                for row in rows
+            }
+        found = self.assignments.find(reached, order="customer_id", limit=_MOST_OF_ONE)
+        return {
+            each.customer_id: Held(each.automatic_tier, each.override.expire_time if each.override else None)
+            for each in found
+        }
 
     def watches_of(self, ids: Sequence[str]) -> dict[str, TierWatch]:
         """Customer → watch, where there is one."""

@@ -264,16 +264,15 @@ class TierEvaluations:
     def _compare(self, stretch: _Stretch, evaluation: TierEvaluation, policy: TierPolicy) -> tuple[int, int]:
         """Compare the customers of one stretch of ids, those without transactions too, with the cuts; how many changed
         and how many are watched."""
-        current = self._worth.assignments_between(stretch.after, stretch.until)
+        current = self._worth.held_between(stretch.after, stretch.until)
         ids = sorted(stretch.contributions.keys() | current.keys())
         watches = self._worth.watches_of(ids)
         changes, watched, below = [], [], 0
         for id in ids:
             contribution, before = stretch.contributions.get(id, 0), watches.get(id, TierWatch(id=id))
             tier, watch = evaluation.decide(current.get(id), before, contribution, policy)
-            step = _Step(id, tier, contribution, evaluation)
-            if id not in current or step(current[id])[1]:
-                changes.append((id, step))
+            if id not in current or not current[id].stays(tier, evaluation.as_of_time):
+                changes.append((id, _Step(id, tier, contribution, evaluation)))
             if watch != before:
                 watched.append((id, _replacing(watch)))
             below += watch.evaluation_count > 0

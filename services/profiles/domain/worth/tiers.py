@@ -197,6 +197,19 @@ class TierAssignment(Entity):
         return changed, [TierChanged(tier_assignment=changed)]
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What an evaluation has to know of an assignment to tell whether it stays as it is."""
+
+    automatic_tier: Tier
+    override_expire_time: datetime | None = None
+
+    def stays(self, tier: Tier, at: datetime) -> bool:
+        """Whether the tier given now changes nothing; see `TierAssignment.automatic`."""
+        over = self.override_expire_time is not None and self.override_expire_time <= at
+        return tier is self.automatic_tier and not over
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TierChanged(Event):
     """The tier of a customer changed, or why it has it."""
@@ -223,7 +236,7 @@ class TierEvaluation(Entity):
     """The scales of recency, frequency and monetary value of the same customers; empty when nobody bought."""
 
     def decide(
-        self, current: TierAssignment | None, watch: TierWatch, contribution: int, policy: TierPolicy
+        self, current: Held | None, watch: TierWatch, contribution: int, policy: TierPolicy
     ) -> tuple[Tier, TierWatch]:
         """The tier that the policy gives a customer now, and the watch over a possible fall.
 
