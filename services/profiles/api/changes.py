@@ -26,6 +26,8 @@ _EVENTS = {
         events_pb2.ConsentChanged,
         events_pb2.CustomerErasureRequested,
         events_pb2.CustomerErased,
+        events_pb2.CustomersMerged,
+        events_pb2.CustomersUnmerged,
     )
 }
 """The events of the customer entity; each carries the customer after the change."""

@@ -326,7 +326,8 @@ def _union(name: str, survivor: Customer, losers: Sequence[Customer]) -> Any:
             second_birth = _is_birth(each) and any(map(_is_birth, kept.values()))
             if not second_birth:
                 kept.setdefault(key(each), _as_further(each, tuple(kept.values())))
-        if name == "aliases" and loser.display_name not in ("", survivor.display_name):
+        shown = {"", survivor.display_name, *(each.display() for each in loser.names)}
+        if name == "aliases" and loser.display_name not in shown:
             kept.setdefault(loser.display_name, loser.display_name)  # So that the old name still finds the customer.
     return tuple(kept.values())
 
