@@ -78,6 +78,7 @@ def test_the_command_line_merges_and_undoes_it(stack: System) -> None:
     merge_id = json.loads(told.stdout)["merge"]["id"]
     assert f"merged from {b.id}" in stack.kehu(tenant, "customer", "show", b.id).stdout
     assert "same birthday" in stack.kehu(tenant, "customer", "merges", b.id).stdout
+    eventually(lambda: "merged: united" in stack.kehu(tenant, "customer", "origins", b.id).stdout)
     undone = stack.kehu(tenant, "customer", "unmerge", merge_id)
     assert undone.returncode == 0, undone.stderr
     assert b.id in undone.stdout

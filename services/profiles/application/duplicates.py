@@ -88,7 +88,7 @@ class Duplicates:
 
     def look_again(self, customer_ids: Sequence[str]) -> None:
         """Compares customers who are new, changed or gone with those they may be the same as, and notes the pairs."""
-        changed = {each.id: each for each in self._store.customers.batch_get(sorted(set(customer_ids)))}
+        changed = {each.id: each for each in self._store.customers_by_id(set(customer_ids))}
         traits = {id: traits_of(each) for id, each in changed.items() if each.delete_time is None}
         keys = {id: blocking_keys(each) for id, each in traits.items()}
         self._identity.blocking_keys.fold([(id, _with_keys(each, keys.get(id, ()))) for id, each in changed.items()])

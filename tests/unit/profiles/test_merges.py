@@ -543,6 +543,25 @@ def test_the_history_of_a_survivor_and_of_an_old_id_tell_of_the_merge(people: Pe
     assert ["delete_time", "merged_into"] in of_b
 
 
+def test_every_field_tells_who_made_it_what_it_is_and_which_merge_took_it_from_whom(
+    people: People, database: MemoryDatabase, acting: As
+) -> None:
+    a, b = people.create(labels={"club": "gold"}), people.create("Bea", owner="eve", contact_points=(phone(),))
+    with acting("bob"):
+        people.customers.update(a.id, lambda now: replace(now, labels={"club": "silver"}), 0)
+    with acting("cleo"):
+        people.merge(a, b)
+    servicer = ProfilesServicer(people.store, history_of(database))
+    answer = servicer.TraceFields(identity_pb2.TraceFieldsRequest(customer_id=b.id), cast(Any, None))
+    origins = {each.field: each for each in answer.origins}
+    assert [origins[name].actor for name in ("kind", "labels", "owner")] == ["ada", "bob", "cleo"]
+    assert [origins[name].revision for name in ("kind", "labels", "owner")] == [1, 2, 3]
+    assert (origins["owner"].rule, origins["owner"].customer_id) == (identity_pb2.FieldDecision.RULE_FILLED, b.id)
+    assert origins["contact_points"].rule == identity_pb2.FieldDecision.RULE_UNITED
+    assert origins["labels"].rule == identity_pb2.FieldDecision.RULE_UNSPECIFIED
+    assert list(origins) == sorted(origins)
+
+
 def test_the_doors(store: ProfilesStore, database: MemoryDatabase) -> None:
     def no_history(entity_id: str, *, size: int, token: str = "") -> Page[Any]:
         return Page([], "")
