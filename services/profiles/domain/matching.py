@@ -84,8 +84,8 @@ class Veto(StrEnum):
 
 _F, _A = Feature, Agreement
 WEIGHTS: Mapping[Feature, Mapping[Agreement, float]] = {
-    # Counted on FEBRL 1; but towns, other house numbers and other days of birth weigh as in a city where streets are long
-    # and names common, which costs nothing on FEBRL.
+    # Counted on FEBRL 1; but towns, other house numbers and other days of birth weigh as in a city where streets are
+    # long and names common, which costs nothing on FEBRL.
     _F.FAMILY_NAME: {_A.SAME: 7.0, _A.ALIKE: 6.0, _A.SWAPPED: 6.0, _A.SAME_READING: 2.0, _A.DIFFERENT: -3.5},
     _F.GIVEN_NAME: {_A.SAME: 6.0, _A.ALIKE: 5.0, _A.SWAPPED: 5.0, _A.SAME_READING: 2.5, _A.DIFFERENT: -3.0},
     _F.BIRTH: {_A.SAME: 13.0, _A.PARTLY: 7.0, _A.ALIKE: 3.0, _A.DIFFERENT: -6.0},

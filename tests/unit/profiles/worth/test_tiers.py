@@ -306,6 +306,8 @@ def test_an_evaluation_as_of_the_past_sees_what_there_was_and_tiers_go_forward_o
         evaluated(50)
     with pytest.raises(InvalidArgument, match="as_of_time"):
         evaluated(-1)
+
+
 def test_merged_customers_count_as_one(store: ProfilesStore, ids: list[str], buys: Buys, policy: TierPolicy) -> None:
     for id, units in zip(ids[:4], (400, 250, 120, 80), strict=True):
         buys(id, units)
