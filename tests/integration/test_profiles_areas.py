@@ -60,7 +60,9 @@ def acting() -> Iterator[None]:
 
 @pytest.fixture
 def store(client: Any) -> Iterator[ProfilesStore]:
-    database = MongoDatabase(client, "profiles", page_key=bytes(32), name=f"profiles_{uuid4().hex[:8]}")
+    database = MongoDatabase(
+        client, "profiles", page_key=bytes(32), seal_key=bytes(32), name=f"profiles_{uuid4().hex[:8]}"
+    )
     store = ProfilesStore(database)
     database.migrate()
     Journal(database).migrate()
