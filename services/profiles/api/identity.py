@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import grpc
 from kehu.profiles.v1 import customer_pb2
@@ -15,8 +16,12 @@ from services.profiles.api.messages import answer, answers, read
 from services.profiles.application.customers import Customers
 from services.profiles.application.duplicates import Duplicates
 from services.profiles.application.merges import Merges, Wish
+from services.profiles.application.privacy import shown, shown_value
 from services.profiles.domain.customers import Customer
-from services.profiles.domain.duplicates import Decision
+from services.profiles.domain.duplicates import Decision, DuplicateCandidate
+from services.profiles.domain.matching import CONTACTS, Match
+
+M = TypeVar("M", Match, DuplicateCandidate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +49,7 @@ class IdentityApi:
         return pb.FindDuplicatesResponse(
             duplicates=[
                 pb.FindDuplicatesResponse.Duplicate(
-                    customer=answer(customer, customer_pb2.Customer), match=answer(match, pb.Match)
+                    customer=answer(customer, customer_pb2.Customer), match=answer(_shown(match), pb.Match)
                 )
                 for customer, match in found.duplicates
             ],
@@ -57,7 +62,8 @@ class IdentityApi:
     ) -> pb.ListDuplicateCandidatesResponse:
         page = self._duplicates.list(request.customer_id, filter=request.filter, request=request)
         return pb.ListDuplicateCandidatesResponse(
-            duplicate_candidates=answers(page.items, pb.DuplicateCandidate), next_page_token=page.next_page_token
+            duplicate_candidates=answers(map(_shown, page.items), pb.DuplicateCandidate),
+            next_page_token=page.next_page_token,
         )
 
     def DecideDuplicateCandidate(
@@ -65,10 +71,12 @@ class IdentityApi:
     ) -> pb.DuplicateCandidate:
         decision = from_proto(_Verdict, request).decision
         decided = self._duplicates.decide(request.candidate_id, decision, request.reason, request.revision)
-        return answer(decided, pb.DuplicateCandidate)
+        return answer(_shown(decided), pb.DuplicateCandidate)
 
     def PreviewMerge(self, request: pb.PreviewMergeRequest, context: grpc.ServicerContext) -> pb.PreviewMergeResponse:
-        return answer(self._merges.preview(from_proto(Wish, request)), pb.PreviewMergeResponse)
+        found = self._merges.preview(from_proto(Wish, request))
+        visible = replace(found, customer=shown(found.customer), matches=tuple(map(_shown, found.matches)))
+        return answer(visible, pb.PreviewMergeResponse)
 
     def MergeCustomers(
         self, request: pb.MergeCustomersRequest, context: grpc.ServicerContext
@@ -101,3 +109,12 @@ class IdentityApi:
         return pb.ResolveCanonicalIdsResponse(
             canonical_ids=answers(resolved, pb.ResolveCanonicalIdsResponse.CanonicalId)
         )
+
+
+def _shown(match: M) -> M:
+    """The evidence as the caller may see it."""
+    evidence = tuple(
+        replace(each, left=shown_value(each.left), right=shown_value(each.right)) if each.feature in CONTACTS else each
+        for each in match.evidence
+    )
+    return replace(match, evidence=evidence)

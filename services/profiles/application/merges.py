@@ -180,6 +180,7 @@ class Merges:
             return record
         survivor = self._customers.get(record.survivor_id)
         survivor.require_unmerged()
+        survivor.require_not_erased()  # Nor are those who were merged into it, which an erasure ends together.
         survivor.require_not_erased()
         parties = {each.id: each for each in self._customers.batch_get(survivor.merged_ids)}
         leaving = {id for loser in record.losers for id in loser.group}

@@ -111,10 +111,9 @@ WEIGHTS: Mapping[Feature, Mapping[Agreement, float]] = {
 """What each way of agreeing adds to the score, in bits."""
 _PERSONAL = frozenset({_F.GIVEN_NAME, _F.CHINESE_GIVEN_NAME, _F.TITLE, _F.BIRTH})
 """What belongs to one person or firm alone; a family shares its name."""
-_SHARED = frozenset(
-    {_F.PHONE, _F.MAILBOX, _F.MESSENGER, _F.STREET, _F.HOUSE_NUMBER, _F.ADDRESS_LINES, _F.LOCALITY, _F.POSTAL_CODE}
-    | {_F.AREA}
-)
+CONTACTS = frozenset({_F.PHONE, _F.MAILBOX, _F.MESSENGER})
+"""What is compared of contact points."""
+_SHARED = CONTACTS | frozenset({_F.STREET, _F.HOUSE_NUMBER, _F.ADDRESS_LINES, _F.LOCALITY, _F.POSTAL_CODE, _F.AREA})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -290,6 +290,7 @@ def _check(survivor: Customer, losers: Sequence[Customer], choices: Sequence[Fie
     violations.refuse()
     for each in (survivor, *losers):
         each.require_unmerged()
+        each.require_not_erased()
         if each.delete_time is not None:
             raise FailedPrecondition(f"customer {each.id} is deleted; undelete it first", id=each.id)
 

@@ -11,6 +11,7 @@ from typing import Any, cast
 from uuid import uuid4
 
 import pytest
+from google.protobuf.json_format import MessageToJson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kehu.common.v1 import envelope_pb2
@@ -31,6 +32,7 @@ from services.profiles.api.changes import History
 from services.profiles.application.consents import Consents
 from services.profiles.application.customers import Customers
 from services.profiles.application.duplicates import Duplicates
+from services.profiles.application.erasures import Erasures
 from services.profiles.application.merges import Merges, Wish
 from services.profiles.application.transactions import Row, Transactions
 from services.profiles.application.worth.customers import CustomerWorth
@@ -510,7 +512,33 @@ def test_a_merge_never_allows_what_was_refused_or_what_the_owner_of_the_mailbox_
             assert allowed or not people.may_mail(a.id, to, purpose)
 
 
+def test_who_is_being_erased_is_neither_merged_nor_brought_back(people: People) -> None:
+    a, b, c = people.create(), people.create("Bea"), people.create("Cleo")
+    record = people.merge(a, b)
+    Erasures(people.store).request(a.id, "asked for it", validate_only=False)
+    for attempt in (lambda: people.merges.unmerge(record.id, ""), lambda: people.merge(c, a)):
+        with pytest.raises(FailedPrecondition, match="erased"):
+            attempt()
+
+
 # ------------------------------------------------------------------------------------------------------------- doors
+
+
+def test_contact_points_are_masked_for_whoever_may_not_see_them(people: People, acting: As) -> None:
+    a = people.create(
+        contact_points=(phone(),), dates=(TypedDate(kind=TypedDateKind.BIRTH, year=1815, month=1, day=1),)
+    )
+    b = people.create(contact_points=a.contact_points, dates=a.dates)
+    Duplicates(people.store).look_again([a.id, b.id])
+    servicer, call = ProfilesServicer(people.store, cast(Any, None)), cast(Any, None)
+    with acting(scopes=frozenset({"profiles.customers.read"})):
+        found = servicer.FindDuplicates(identity_pb2.FindDuplicatesRequest(customer_id=a.id), call)
+        listed = servicer.ListDuplicateCandidates(identity_pb2.ListDuplicateCandidatesRequest(), call)
+        wish = identity_pb2.PreviewMergeRequest(survivor_id=a.id, loser_ids=[b.id])
+        preview = servicer.PreviewMerge(wish, call)
+    for told in (found, listed, preview):
+        assert "+86•••••89" in MessageToJson(told, ensure_ascii=False)
+        assert "+8613123456789" not in str(told)
 
 
 def history_of(database: MemoryDatabase) -> History:
