@@ -108,16 +108,21 @@ def _first(call: Any) -> Outcome:
 def sow(door: Door) -> dict[str, str]:
     """Makes one thing of each kind that can be made: prefix and full name of its message → id.
 
-    Whoever needs the id of another thing is tried again in the next round.
+    Whoever needs the id of another thing is tried again in the next round, and who ends a customer comes last.
     """
     ids: dict[str, str] = {}
-    makers = [m for service in SERVICES for m in methods(service) if not (reads(m) or rows(m) or streams(m))]
-    for _ in range(3):
-        for method in makers:
-            if "id" in method.output_type.fields_by_name and not re.match("Delete|Remove|Redact|End", method.name):
-                made = door.call(method, request(method, ids))
-                if made.code is OK:
-                    harvest(made.response, ids)
+    makers = [
+        m
+        for service in SERVICES
+        for m in methods(service)
+        if not (reads(m) or rows(m) or streams(m) or re.match("Delete|Remove|Redact|End|Merge", m.name))
+        and "id" in m.output_type.fields_by_name
+    ]
+    enders = [m for m in makers if m.name == "RequestErasure"]
+    for method in (*[m for m in makers if m not in enders] * 3, *enders):
+        made = door.call(method, request(method, ids))
+        if made.code is OK:
+            harvest(made.response, ids)
     return ids
 
 
