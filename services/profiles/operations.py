@@ -12,6 +12,7 @@ from libs.chassis.codec import to_proto
 from libs.chassis.operations import Job, OperationKind
 from services.profiles.application.ownership_policies import OwnershipPolicies
 from services.profiles.application.segments import Segments
+from services.profiles.application.worth.contracts import ContractModels
 from services.profiles.application.worth.loyalty import Loyalty
 from services.profiles.application.worth.rfm import RfmScores
 from services.profiles.application.worth.tiers import TierEvaluations
@@ -55,6 +56,11 @@ def operations(store: ProfilesStore) -> list[OperationKind]:
         ),
         OperationKind(
             name="fit_clv_model", request=worth.FitClvModelRequest, run=_telling(worth.ClvModel, Value(store).run)
+        ),
+        OperationKind(
+            name="fit_contract_model",
+            request=worth.FitContractModelRequest,
+            run=_telling(worth.ContractModel, ContractModels(store).run),
         ),
         OperationKind(
             name="compute_loyalty_measures",

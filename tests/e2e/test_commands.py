@@ -243,6 +243,7 @@ def test_every_command_explains_itself_with_an_example(stack: System, tenant: st
         ["worth", "evaluate"],
         ["worth", "rfm"],
         ["worth", "fit"],
+        ["worth", "contracts"],
         ["worth", "loyalty"],
         ["worth", "measures"],
         ["pool", "list"],

@@ -206,6 +206,26 @@ def fit(
     console.print(model(fitted))
 
 
+@worth.command("contracts")
+def contracts(
+    plan: Annotated[str, typer.Argument(help="The plan of the contracts, for example gold-service.")],
+    months: Annotated[int, typer.Option(help="Months between two renewals.", min=1, max=120)] = 12,
+) -> None:
+    """Count and project how long the customers of a plan stay; waits for the end.
+
+    [bold]Example:[/bold] kehu worth contracts gold-service
+    """
+    from kehu.profiles.v1.worth_pb2 import ContractModel
+
+    from libs.client.views.worth import contract_model
+
+    with client(patient=True) as connected:
+        ended = _wait(connected, connected.profiles.fit_contract_model(plan=plan, period_months=months))
+    found = ContractModel()
+    ended.result.Unpack(found)
+    console.print(contract_model(found))
+
+
 @worth.command("loyalty")
 def loyalty(
     currency: Currency,

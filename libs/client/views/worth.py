@@ -243,6 +243,24 @@ def model(fitted: pb.ClvModel) -> RenderableType:
     return table
 
 
+def contract_model(found: pb.ContractModel) -> RenderableType:
+    """A row for each renewal: what was counted, what the model projects, and a bar of it."""
+    table = Table("renewal", "at risk", "left", "stayed", "projected", "", box=None, header_style="dim")
+    counted = {each.tenure: each for each in found.survival}
+    for renewal, projected in enumerate(found.projected_survival, 1):
+        each = counted.get(renewal)
+        table.add_row(
+            str(renewal),
+            f"{each.at_risk:,}" if each else "",
+            f"{each.lost:,}" if each else "",
+            f"{each.share:.0%} ({each.lower:.0%}-{each.upper:.0%})" if each else "",
+            f"{projected:.0%}",
+            Text("█" * round(_WIDTH * projected), style="cyan"),
+        )
+    headline = f"{found.plan}: {found.customer_count:,} customers, {found.lost_count:,} left"
+    return Group(Text(headline, style="bold"), Text(), table)
+
+
 def policies(found: Sequence[pb.TierPolicy], now: datetime) -> RenderableType:
     """A row for each version."""
     table = Table("policy", "version", "currency", "cuts", "review", "id", box=None, header_style="dim")

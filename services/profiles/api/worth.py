@@ -146,6 +146,9 @@ class WorthApi:
     ) -> pb.AliveProbability:
         return _answer(self._value.alive(request.customer_id), pb.AliveProbability)
 
+    def FitContractModel(self, request: pb.FitContractModelRequest, context: grpc.ServicerContext) -> Operation:
+        return to_message(self._operations.start("fit_contract_model", request))
+
     # -------------------------------------------------------------------------------------------------- loyalty
 
     def ComputeLoyaltyMeasures(

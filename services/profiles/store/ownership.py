@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection as Group
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import cast
 
 from google.protobuf.message import Message
@@ -17,6 +17,7 @@ from services.profiles.domain.ownership_policy import OwnershipPolicy
 from services.profiles.store.requests import ListRequest
 
 _OWNED = field("owner") > ""
+_PORTION = 500
 _MOST_PER_CUSTOMER = 100
 """Contracts, or former owners, of one customer that are looked at together."""
 
@@ -137,6 +138,13 @@ class OwnershipStore:
         for contract in sorted(found, key=lambda each: each.valid_from_date, reverse=True):
             theirs.setdefault(contract.customer_id, []).append(contract)
         return theirs
+
+    def contracts_of_all(self) -> Iterator[list[Contract]]:
+        """Every contract of the tenant, in portions."""
+        after = ""
+        while batch := self.contracts.find(field("_id") > after, order="", limit=_PORTION):
+            yield batch
+            after = batch[-1].id
 
     def list_contracts(self, customer_ids: Sequence[str], request: ListRequest) -> Page[Contract]:
         """The contracts with a customer, under any of its ids, the one that began last first."""

@@ -179,7 +179,7 @@ class WorthStore:
         All transactions of a customer are in one portion, those recorded under ids that were merged into it too.
         Portions may be empty where a window leaves nothing.
         """
-        groups = self._groups()
+        groups = self.groups()
         grouped = {id for group in groups.values() for id in group}  # survivors too: they are summed up as groups
         while True:
             last = self._end_of_chunk(after, chunk)
@@ -193,7 +193,7 @@ class WorthStore:
                 return
             after = last
 
-    def _groups(self) -> dict[str, tuple[str, ...]]:
+    def groups(self) -> dict[str, tuple[str, ...]]:
         """Customer into whom others were merged → all of the ids."""
         found: dict[str, tuple[str, ...]] = {}
         after = ""

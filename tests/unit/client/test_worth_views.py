@@ -114,6 +114,20 @@ def test_months_are_rows_and_the_base_is_a_line() -> None:
     assert "base  ▁█" in shown
 
 
+def test_contracts_are_counted_and_projected() -> None:
+    row = {"tenure": 1, "at_risk": 40, "lost": 9, "share": 0.775, "lower": 0.65, "upper": 0.9}
+    model = {
+        "plan": "gold",
+        "customer_count": 40,
+        "lost_count": 9,
+        "survival": [row],
+        "projected_survival": [0.75, 0.5],
+    }
+    shown = printed(worth.contract_model(fill(pb.ContractModel(), model)))
+    for part in ("gold: 40 customers, 9 left", "78% (65%-90%)", "75%", "█" * 20):
+        assert part in shown
+
+
 def test_policies_models_and_measures_are_told() -> None:
     policy = {"name": "standard", "version": 2, "a_per_mille": 800, "b_per_mille": 950}
     due = fill(pb.TierPolicy(), {**policy, "review_date": {"year": 2026, "month": 5, "day": 1}})

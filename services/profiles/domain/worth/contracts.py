@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from math import log, sqrt
 
 from libs.chassis.domain import InvalidArgument
+from services.profiles.domain.worth.measures import Basis
 
 Z_95 = 1.959964
 
@@ -33,13 +35,16 @@ class ShiftedBetaGeometric:
         """Of those who were there before the renewal, the share that renews. It rises, because the loyal remain."""
         return (self.beta + period - 1) / (self.alpha + self.beta + period - 1)
 
-    def log_likelihood(self, lost: Sequence[int], remaining: int) -> float:
-        """Of a cohort of which `lost[i]` left at renewal i + 1 and `remaining` are still there."""
+    def log_likelihood(self, lost: Sequence[int], kept: Sequence[int]) -> float:
+        """Of customers of whom `lost[i]` left at renewal i + 1 and `kept[i]` are still there after i renewals."""
         total, log_survival = 0.0, 0.0
-        for t, count in enumerate(lost, 1):
-            total += count * (log_survival + log(self.alpha / (self.alpha + self.beta + t - 1)))
+        for t in range(1, max(len(lost), len(kept) - 1) + 1):
+            if t <= len(lost):
+                total += lost[t - 1] * (log_survival + log(self.alpha / (self.alpha + self.beta + t - 1)))
             log_survival += log(self.retention(t))
-        return total + remaining * log_survival
+            if t < len(kept):
+                total += kept[t] * log_survival
+        return total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,3 +116,49 @@ def churn_by_contract(customers: Iterable[tuple[str, bool, int]]) -> dict[str, C
             monthly_charges_lost=before.monthly_charges_lost + charge * gone,
         )
     return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spell:
+    """The time under contract of one customer, in whole periods: renewals made, or the renewal at which it ended."""
+
+    tenure: int
+    lost: bool
+
+    @classmethod
+    def of(cls, first: date, last: date | None, today: date, period_months: int) -> Spell:
+        """From the first day and the last one; a contract that ends within a period was not renewed at its end."""
+        lost = last is not None and last < today
+        end = last + timedelta(days=1) if lost and last is not None else today
+        months = (end.year - first.year) * 12 + end.month - first.month - (end.day < first.day)
+        renewals, rest = divmod(max(months, 0), period_months)
+        return cls(tenure=max(renewals + (rest > 0 or end.day != first.day), 1) if lost else renewals, lost=lost)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractModel:
+    """How long the customers of a plan stay: as counted, and as projected."""
+
+    plan: str
+    period_months: int
+    customer_count: int
+    lost_count: int
+    alpha: float
+    beta: float
+    survival: tuple[Survival, ...]
+    """As counted (Kaplan-Meier), one row for each renewal at which somebody left."""
+    projected_survival: tuple[float, ...]
+    """By the model, after 1, 2, 3 and more renewals."""
+    basis: Basis
+
+
+def columns(spells: Iterable[Spell]) -> tuple[list[int], list[int]]:
+    """(lost by renewal, still there by renewals made), as the model takes them."""
+    lost: Counter[int] = Counter()
+    kept: Counter[int] = Counter()
+    for spell in spells:
+        (lost if spell.lost else kept)[spell.tenure] += 1
+    return (
+        [lost[t] for t in range(1, max(lost, default=0) + 1)],
+        [kept[t] for t in range(max(kept, default=0) + 1)],
+    )

@@ -149,6 +149,19 @@ MEASURES = (
         + "Refused, too, when spend goes with frequency (correlation of 0.2 or more) or has no mean.",
     ),
     Measure(
+        name="contract_survival",
+        title="Survival under contract",
+        formula="counted: product over renewals of (at risk - lost) / at risk; "
+        "projected: product over i <= t of (beta + i - 1) / (alpha + beta + i - 1)",
+        unit="Share of customers.",
+        grain="A plan and a number of renewals.",
+        window="All contracts known.",
+        sample="Customers with a contract of the plan; who is still there counts while he or she is.",
+        interval="95 % of the counted share, Greenwood (1926).",
+        source="Kaplan and Meier 1958; Fader and Hardie, Journal of Interactive Marketing 21(1), 2007.",
+        caution="A fit is refused when fewer than 10 customers left or there were fewer than two renewals.",
+    ),
+    Measure(
         name="base",
         title="Customer base",
         formula="distinct customers with a sale in the month",

@@ -13,19 +13,25 @@ from services.profiles.domain.worth.bgnbd import refused
 from services.profiles.domain.worth.contracts import ShiftedBetaGeometric
 
 FEWEST_LOST = 10
+FEWEST_RENEWALS = 2
 _LIMIT = 1e4
 
 
-def fit(lost: Sequence[int], remaining: int) -> ShiftedBetaGeometric:
-    """The parameters of greatest likelihood for a cohort; see `ShiftedBetaGeometric.log_likelihood`."""
-    if len(lost) < 2 or min(lost, default=0) < 0 or remaining < 0:
-        raise InvalidArgument.field("lost", f"needs two renewals or more and no negative count, not {list(lost)}")
-    if sum(lost) < FEWEST_LOST:
-        raise refused(f"{sum(lost)} customers left, {FEWEST_LOST} are needed", lost=sum(lost), needed=FEWEST_LOST)
+def fit(lost: Sequence[int], kept: Sequence[int]) -> ShiftedBetaGeometric:
+    """The parameters of greatest likelihood; see `ShiftedBetaGeometric.log_likelihood`."""
+    if min([*lost, *kept, 0]) < 0:
+        raise InvalidArgument.field("lost", f"no count can be negative: {list(lost)}, {list(kept)}")
+    if sum(lost) < FEWEST_LOST or max(len(lost), len(kept) - 1) < FEWEST_RENEWALS:
+        raise refused(
+            f"{sum(lost)} customers left within {max(len(lost), len(kept) - 1)} renewals, "
+            f"{FEWEST_LOST} within {FEWEST_RENEWALS} are needed",
+            lost=sum(lost),
+            needed=FEWEST_LOST,
+        )
 
     def loss(log_parameters: NDArray[np.float64]) -> float:
         alpha, beta = np.exp(np.clip(log_parameters, -20, 20))
-        return -ShiftedBetaGeometric(alpha=float(alpha), beta=float(beta)).log_likelihood(lost, remaining)
+        return -ShiftedBetaGeometric(alpha=float(alpha), beta=float(beta)).log_likelihood(lost, kept)
 
     found = minimize(loss, np.zeros(2), method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-10, "maxiter": 2000})
     alpha, beta = (float(value) for value in np.exp(found.x))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,17 @@ from libs.chassis import identity
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.identity import FixedClock
 from services.profiles.application.transactions import Row
+from services.profiles.application.worth.contracts import ContractModels
 from services.profiles.application.worth.customers import CustomerWorth
 from services.profiles.application.worth.loyalty import Loyalty
 from services.profiles.application.worth.rfm import RfmScores
 from services.profiles.application.worth.value import Value
 from services.profiles.domain.contacts import Channel
+from services.profiles.domain.contracts import Contract
 from services.profiles.domain.habits import Contact, ContactRecord, Direction
 from services.profiles.domain.transactions import Money
 from services.profiles.domain.worth.answers import ShareMethod
+from services.profiles.domain.worth.contracts import Spell
 from services.profiles.domain.worth.measures import MEASURES, describe
 from services.profiles.store import ProfilesStore
 from tests.support.jobs import MemoryJob, run_killed_everywhere
@@ -242,3 +246,50 @@ def test_the_cdnow_customers_through_the_whole_fit(
     assert once.alive_probability == 1
     assert once.considered_alive == (once.age_weeks <= model.one_time_limit_weeks)
     assert identity.now().date() == date(1997, 10, 1)
+
+
+# ------------------------------------------------------------------------------------------------ contracts
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "tenure", "lost"),
+    [
+        (date(2024, 1, 1), None, 2, False),
+        (date(2025, 5, 4), None, 1, False),
+        (date(2025, 5, 5), None, 0, False),
+        (date(2024, 1, 1), date(2024, 12, 31), 1, True),
+        (date(2024, 1, 1), date(2025, 1, 10), 2, True),
+        (date(2024, 1, 15), date(2025, 1, 14), 1, True),
+        (date(2024, 1, 1), date(2024, 2, 10), 1, True),
+        (date(2025, 6, 1), date(2026, 12, 31), 0, False),
+    ],
+)
+def test_time_under_contract_is_counted_in_renewals(first: date, last: date | None, tenure: int, lost: bool) -> None:
+    assert Spell.of(first, last, NOW.date(), 12) == Spell(tenure=tenure, lost=lost)
+
+
+def test_contracts_of_a_plan_are_counted_and_projected(store: ProfilesStore, ids: list[str]) -> None:
+    """Forty began three years ago: ten left at the first renewal, five at the second, and the rest are there."""
+    for number in range(40):
+        end = date(2024, 3, 31) if number < 10 else date(2025, 3, 31) if number < 15 else None
+        draft = Contract(
+            id=identity.new_id("ctr"),
+            customer_id=f"cus_{number}",
+            number=f"n{number}",
+            plan="gold",
+            valid_from_date=date(2023, 4, 1),
+            valid_to_date=end,
+        )
+        store.ownership.contracts.insert(draft.added())
+    store.ownership.contracts.insert(replace(draft, id="ctr_x", number="x", plan="silver").added())
+    renewed = replace(draft, id="ctr_y", number="y", customer_id="cus_0", valid_from_date=date(2024, 4, 1))
+    store.ownership.contracts.insert(renewed.added())
+    model = ContractModels(store).run(MemoryJob(pb.FitContractModelRequest(plan="gold")))
+    assert (model.customer_count, model.lost_count) == (40, 14)
+    assert [(each.tenure, each.at_risk, each.lost) for each in model.survival] == [(1, 40, 9), (2, 31, 5)]
+    assert model.survival[1].share == pytest.approx(26 / 40)
+    assert model.projected_survival[1] == pytest.approx(26 / 40, abs=0.05)
+    assert list(model.projected_survival) == sorted(model.projected_survival, reverse=True)
+    with pytest.raises(FailedPrecondition, match="0 customers left") as refused:
+        ContractModels(store).run(MemoryJob(pb.FitContractModelRequest(plan="silver")))
+    assert refused.value.reason_code == "FIT_REFUSED"

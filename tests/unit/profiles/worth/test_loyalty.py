@@ -132,15 +132,15 @@ def test_the_fit_finds_what_made_the_cohort() -> None:
     model = ShiftedBetaGeometric(alpha=0.704, beta=1.182)
     survivors = [round(1_000_000 * model.survival(t)) for t in range(8)]
     lost = [before - after for before, after in pairwise(survivors)]
-    found = sbg.fit(lost, survivors[-1])
+    found = sbg.fit(lost, [0] * len(lost) + [survivors[-1]])
     assert (found.alpha, found.beta) == pytest.approx((0.704, 1.182), rel=0.002)
 
 
 def test_a_cohort_that_says_nothing_is_refused() -> None:
-    with pytest.raises(FailedPrecondition, match="3 customers left, 10 are needed"):
-        sbg.fit([1, 2], 100)
-    with pytest.raises(InvalidArgument, match="two renewals"):
-        sbg.fit([50], 100)
+    with pytest.raises(FailedPrecondition, match="3 customers left within 2 renewals, 10 within 2 are needed"):
+        sbg.fit([1, 2], [100])
+    with pytest.raises(InvalidArgument, match="negative"):
+        sbg.fit([50, -1], [100])
 
 
 def test_kaplan_meier_counts_the_censored_while_they_are_there() -> None:
