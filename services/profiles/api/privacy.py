@@ -27,7 +27,7 @@ _CHANGES = 100
 def record_class(kind: str) -> type[Message]:
     """The message of a kind of record in an export."""
     descriptor = privacy_pb2.ExportedRecord.DESCRIPTOR.fields_by_name[kind].message_type
-    return cast(type[Message], GetMessageClass(cast(Descriptor, descriptor)))
+    return GetMessageClass(cast(Descriptor, descriptor))
 
 
 class PrivacyApi:

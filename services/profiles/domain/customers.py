@@ -23,22 +23,9 @@ from services.profiles.domain.violations import Violations
 
 KEPT_AFTER_DELETION = timedelta(days=30)
 """How long a deleted customer can be restored."""
-_OUTLIVES_ERASURE = frozenset(
-    [
-        "id",
-        "revision",
-        "create_time",
-        "update_time",
-        "delete_time",
-        "kind",
-        "lifecycle",
-        "owner",
-        "erasure_id",
-        "merged_into",
-        "merged_ids",
-        "merge_epoch",
-    ]
-)
+_OUTLIVES_ERASURE = ("id", "revision", "create_time", "update_time", "delete_time", "kind", "lifecycle", "owner")
+_LEADS_ON = ("erasure_id", "merged_into", "merged_ids", "merge_epoch")
+"""What is left of an erased customer."""
 _SLUG = re.compile("[a-z][a-z0-9_.-]{0,62}")
 MOST = {
     "names": 20,
@@ -221,7 +208,7 @@ class Customer(Entity):
 
     def erased(self, at: datetime) -> Customer:
         """The skeleton that is left: ids, stages, times, and the end of the chain of consents."""
-        left: dict[str, Any] = {name: getattr(self, name) for name in _OUTLIVES_ERASURE}
+        left: dict[str, Any] = {name: getattr(self, name) for name in (*_OUTLIVES_ERASURE, *_LEADS_ON)}
         return Customer(**left, consent=replace(self.consent, decisions=()), erase_time=at)
 
     def held(self, hold: LegalHold) -> Change[Customer]:

@@ -20,6 +20,7 @@ from services.profiles.application.privacy import Privacy
 from services.profiles.application.relationships import Relationships
 from services.profiles.domain.addresses import Address
 from services.profiles.domain.customers import Customer, ExternalId
+from services.profiles.domain.duplicates import BlockingKeys
 from services.profiles.domain.erasure import Erasure, ErasureReceipt, ErasureState, Records
 from services.profiles.domain.facts import PersonalFact, Topic
 from services.profiles.domain.names import PersonName
@@ -195,3 +196,9 @@ def test_a_crash_in_the_middle_is_gone_on_from(store: ProfilesStore, ada: Custom
 def test_a_look_needs_a_purpose(store: ProfilesStore, ada: Customer) -> None:
     with pytest.raises(InvalidArgument, match="purpose_of_use"):
         Privacy(store).reveal(ada.id, "   ")
+
+
+def test_whatever_is_sealed_is_found_by_erasure(database: MemoryDatabase, store: ProfilesStore) -> None:
+    """A new personal collection has to be named in `ProfilesStore._holdings`, or dealt with where it lives."""
+    gone_through = {holding.collection.entity for holding in store.privacy.personal}
+    assert set(database.vault.declared) == gone_through | {Customer, BlockingKeys}
