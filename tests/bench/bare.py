@@ -83,7 +83,7 @@ def _timestamp(at: datetime) -> Timestamp:
 class _Bare(grpc.GenericRpcHandler):
     def __init__(self, uri: str) -> None:
         database = connect(uri, "bench")["profiles"]
-        self._customers = database["customers"]
+        self._customers = database["open_customers"]
         self._inserted = database["bare_customers"]
         self._template = self._customers.find_one({"tenant": "bench"}) or {}
         self._template = {name: value for name, value in self._template.items() if not name.startswith("_")}

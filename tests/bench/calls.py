@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from typing import Any
 
 from google.protobuf.message import Message
 from kehu.profiles.v1.customer_pb2 import Customer
@@ -19,6 +20,7 @@ from kehu.profiles.v1.profiles_pb2 import (
     UpdateCustomerRequest,
 )
 
+from libs.chassis.codec import to_doc
 from libs.client.values import fill
 from libs.localstack.processes import HOST, free_port
 from tests.bench import bare, load
@@ -128,7 +130,19 @@ def _customers(stage: Stage, count: int) -> list[str]:
         while len(ids) < count:
             rows = [{"request_id": str(uuid.uuid4()), "customer": customer(len(ids) + n)} for n in range(500)]
             ids += [outcome.id for outcome in client.profiles.import_customers(rows=rows).outcomes]
+    _lay_open(stage)
     return ids[:count]
+
+
+def _lay_open(stage: Stage) -> None:
+    """Copies the customers, with nothing sealed, to where the bare server finds them."""
+    with stage.profiles(TENANT) as store:
+        customers: Any = store.customers
+        sealed = list(customers.raw.find({"tenant": TENANT}))
+        copies = customers.raw.database["open_customers"]
+        copies.drop()
+        copies.create_index(["tenant", "lifecycle", ("create_time", -1)])
+        copies.insert_many([{**to_doc(customers.read(document)), "tenant": TENANT} for document in sealed])
 
 
 @contextmanager

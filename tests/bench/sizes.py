@@ -5,18 +5,17 @@ from __future__ import annotations
 import csv
 import random
 import statistics
-import struct
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import bson
-from bson.raw_bson import RawBSONDocument
 from kehu.profiles.v1.customer_pb2 import Customer
 
+from libs.chassis.codec import to_doc
 from libs.client import Client
 from libs.client.imports import loading, targets
 from libs.client.imports.mapping import RowMapping, parse
@@ -26,7 +25,7 @@ from tests.bench.stage import Stage, clocked, in_turns
 from tests.support.patience import eventually
 
 _MARK = 12_345_678
-"""The number of the customer that all others are copies of; eight digits, so that a copy has the same length."""
+"""The number of the customer that all others are copies of."""
 _CALLS = 200
 _DUPLICATES = "Duplicate check of a new customer"
 _MOST = {_DUPLICATES: 1.5}
@@ -38,11 +37,11 @@ def growth(stage: Stage) -> list[Figure]:
     few, many = (1_000, 100_000) if stage.quick else (10_000, 1_000_000)
     tenant = "growing"
     with stage.system.client(tenant, timeout=30) as client:
-        template = _template(stage, client)
-        _grow(stage, template, 0, few)
-        before = _medians(client, template.prefix, few)
-        _grow(stage, template, few, many)
-        after = _medians(client, template.prefix, many)
+        template = _template(stage, client, tenant)
+        _grow(stage, tenant, template, 0, few)
+        before = _medians(client, template, few)
+        _grow(stage, tenant, template, few, many)
+        after = _medians(client, template, many)
     return [
         Figure.growth(
             f"{name}, ms with {many:,} customers, was {few:,}", before[name], after[name], most=_MOST.get(name, 1.3)
@@ -111,27 +110,42 @@ def _file(path: Path, count: int) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class _Template:
-    """The documents of a customer that the service itself has made."""
+    """A customer that the service itself has made, and the keys under which it meets those who may be the same."""
 
-    raw: Mapping[str, bytes]
-    """By collection: the customer, and the keys under which it meets those who may be the same."""
-    milliseconds: int
-    """When it was made."""
-    prefix: str
-    """What the ids of all copies begin with."""
+    customer: Any
+    keys: Any
+
+    def id(self, number: int) -> str:
+        """The id of a copy."""
+        return f"{self.customer.id[:-8]}{number:08d}"
+
+    def copies(self, number: int) -> tuple[Any, Any]:
+        """Both, as if made for another number and as many milliseconds later."""
+        at = self.customer.create_time + timedelta(milliseconds=number)
+        times = {"id": self.id(number), "create_time": at, "update_time": at}
+        return _numbered(replace(self.customer, **times), number), _numbered(replace(self.keys, **times), number)
 
 
-def _template(stage: Stage, client: Client) -> _Template:
+def _numbered(value: Any, number: int) -> Any:
+    """A value with the mark in all its texts replaced."""
+    if isinstance(value, str):
+        return value.replace(str(_MARK), f"{number:08d}") if str(_MARK) in value else value
+    if isinstance(value, tuple):
+        return tuple(_numbered(each, number) for each in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        found = {f.name: getattr(value, f.name) for f in fields(value)}
+        changed = {
+            name: new for name, old in found.items() if (new := _numbered(old, number)) is not old and new != old
+        }
+        return replace(value, **changed) if changed else value
+    return value
+
+
+def _template(stage: Stage, client: Client, tenant: str) -> _Template:
     made = client.profiles.create_customer(customer=_born(_MARK))
-    prefix, raw, at = made.id[:-8], dict[str, bytes](), 0
-    with stage.mongo("profiles") as mongo:
-        for name in ("customers", "blocking_keys"):
-            found = partial(mongo["profiles"][name].find_one, {"_id": made.id})
-            document = eventually(found)
-            entity = {name: value for name, value in document.items() if not name.startswith("_")}
-            raw[name] = bson.encode({"_id": f"{prefix}{_MARK}", **entity})
-            at = at or int(document["create_time"].timestamp() * 1000)
-    return _Template(raw, at, prefix)
+    with stage.profiles(tenant) as store:
+        keys = eventually(partial(store.identity.blocking_keys.find_by_id, made.id))
+        return _Template(store.customers.get(made.id), keys)
 
 
 def _born(number: int) -> Customer:
@@ -142,28 +156,23 @@ def _born(number: int) -> Customer:
     return made
 
 
-def _grow(stage: Stage, template: _Template, start: int, end: int) -> None:
-    """Puts copies numbered from `start` to `end` into the collections."""
-    at = template.milliseconds
-    mark, then = str(_MARK).encode(), struct.pack("<q", at)
-
-    def copies(raw: bytes, first: int, last: int) -> Iterator[RawBSONDocument]:
-        for number in range(first, last):
-            copy = raw.replace(mark, b"%08d" % number).replace(then, struct.pack("<q", at + number))
-            yield RawBSONDocument(copy)
-
-    with stage.mongo("profiles") as mongo:
-        for name, raw in template.raw.items():
-            for first in range(start, end, 5_000):
-                mongo["profiles"][name].insert_many(copies(raw, first, min(first + 5_000, end)), ordered=False)
-        mongo.admin.command("fsync")  # the load's own writes are not to be paid by what is measured next
+def _grow(stage: Stage, tenant: str, template: _Template, start: int, end: int) -> None:
+    """Puts copies numbered from `start` to `end` into the collections, sealed as the service would."""
+    with stage.profiles(tenant) as store:
+        collections: list[Any] = [store.customers, store.identity.blocking_keys]
+        for first in range(start, end, 5_000):
+            both = zip(*(template.copies(number) for number in range(first, min(first + 5_000, end))), strict=True)
+            for collection, entities in zip(collections, both, strict=True):
+                sealed = [collection._sealing(each.id).whole(each, to_doc(each)) for each in entities]
+                collection.raw.insert_many([{**document, "tenant": tenant} for document in sealed], ordered=False)
+        collections[0].raw.database.client.admin.command("fsync")  # its own writes are not to be paid by what follows
 
 
-def _medians(client: Client, prefix: str, size: int) -> dict[str, float]:
+def _medians(client: Client, template: _Template, size: int) -> dict[str, float]:
     """Milliseconds of each kind of call, one at a time; the best of several medians, since only noise adds."""
     chosen = random.Random(7)
     numbers = [chosen.randrange(size) for _ in range(_CALLS)]
-    ids = {number: f"{prefix}{number:08d}" for number in numbers}
+    ids = {number: template.id(number) for number in numbers}
 
     def phone(number: int) -> dict[str, Any]:
         return {"type": "PHONE", "value": f"138{number:08d}", "region_code": "CN"}

@@ -14,10 +14,14 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from libs.chassis.store import connect
+from libs.chassis import context
+from libs.chassis.access import SEAL_KEY
+from libs.chassis.context import Context
+from libs.chassis.store import MongoDatabase, connect
 from libs.localstack.mongo import ReplicaSet
 from libs.localstack.processes import guard
 from libs.localstack.rabbit import Broker
+from services.profiles.store import ProfilesStore
 from tests.bench.load import LOAD_CORE, pin
 from tests.support.stack import System
 
@@ -49,6 +53,13 @@ class Stage:
     def mongo(self, service: str) -> MongoClient[dict[str, Any]]:
         """A client with the settings of the services, for bare baselines."""
         return connect(self.mongodb_uri, service)
+
+    @contextmanager
+    def profiles(self, tenant: str) -> Iterator[ProfilesStore]:
+        """The store of the profiles service, for a tenant."""
+        seal_key = bytes.fromhex((self.system.keys / SEAL_KEY).read_text())
+        with self.mongo("profiles") as mongo, context.enter(Context(tenant=tenant, actor="bench")):
+            yield ProfilesStore(MongoDatabase(mongo, "profiles", page_key=bytes(32), seal_key=seal_key))
 
 
 @contextmanager

@@ -68,7 +68,7 @@ def worth(stage: Stage) -> list[Figure]:
 
 def _compute(uri: str, customers: int, answer: Connection) -> None:
     with connect(uri, "profiles", patient=True) as mongo, context.enter(Context(tenant=TENANT, actor="bench")):
-        store = ProfilesStore(MongoDatabase(mongo, "profiles", page_key=bytes(32)))
+        store = ProfilesStore(MongoDatabase(mongo, "profiles", page_key=bytes(32), seal_key=bytes(32)))
         draft = TierPolicy(id="", name="bench", currency_code="EUR", review_date=date(2100, 1, 1))
         policy = Tiers(store).create_policy(draft)
         begun = time.perf_counter()

@@ -48,7 +48,8 @@ def acting() -> Iterator[None]:
 
 @pytest.fixture
 def store(client: Any) -> Iterator[ProfilesStore]:
-    database = MongoDatabase(client, "profiles", page_key=bytes(32), name=f"profiles_{uuid4().hex[:8]}")
+    name = f"profiles_{uuid4().hex[:8]}"
+    database = MongoDatabase(client, "profiles", page_key=bytes(32), seal_key=bytes(32), name=name)
     store = ProfilesStore(database)
     database.migrate()
     yield store

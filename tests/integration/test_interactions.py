@@ -443,9 +443,9 @@ def test_t44_every_combination_of_a_timeline_is_sorted_by_an_index(
 
 def two_pages(store: InteractionsStore, query: TimelineQuery) -> None:
     request = timeline_pb2.ListTimelineRequest(customer_id=query.customer_id, page_size=10)
-    first = store.timeline(query, request)
+    first = store.timeline(query, [query.customer_id], request)
     request.page_token = first.next_page_token
-    both = [*first.items, *store.timeline(query, request).items]
+    both = [*first.items, *store.timeline(query, [query.customer_id], request).items]
     assert len({each.id for each in both}) == len(both)
     assert [each.occurred_time for each in both] == sorted((each.occurred_time for each in both), reverse=True)
 

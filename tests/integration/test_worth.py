@@ -38,7 +38,8 @@ def client(mongodb_uri: str) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def store(client: Any) -> Iterator[ProfilesStore]:
-    database = MongoDatabase(client, "profiles", page_key=bytes(32), name=f"profiles_{uuid4().hex[:8]}")
+    name = f"profiles_{uuid4().hex[:8]}"
+    database = MongoDatabase(client, "profiles", page_key=bytes(32), seal_key=bytes(32), name=name)
     store = ProfilesStore(database)
     database.migrate()
     yield store
