@@ -10,7 +10,7 @@ from kehu.profiles.v1 import worth_pb2 as worth
 
 from libs.chassis.codec import to_proto
 from libs.chassis.operations import Job, OperationKind
-from services.profiles.application.ownership import Ownerships
+from services.profiles.application.ownership_policies import OwnershipPolicies
 from services.profiles.application.segments import Segments
 from services.profiles.application.worth.loyalty import Loyalty
 from services.profiles.application.worth.rfm import RfmScores
@@ -21,13 +21,13 @@ from services.profiles.store import ProfilesStore
 
 def operations(store: ProfilesStore) -> list[OperationKind]:
     """Every kind of long work of the service."""
-    segments, ownerships = Segments(store), Ownerships(store)
+    segments, ownership_policies = Segments(store), OwnershipPolicies(store)
 
     def evaluate_segments(job: Job) -> segment_pb2.EvaluateSegmentsResult:
         return segment_pb2.EvaluateSegmentsResult(**segments.evaluate_all(job))
 
     def run_ownership_policy(job: Job) -> ownership_pb2.RunOwnershipPolicyResult:
-        run = ownerships.run(job, validate_only=job.request.validate_only)
+        run = ownership_policies.run(job, validate_only=job.request.validate_only)
         outcome, count = ownership_pb2.OwnershipDecision.Outcome, ownership_pb2.RunOwnershipPolicyResult.Count
         return ownership_pb2.RunOwnershipPolicyResult(
             policy_version=run.policy_version,

@@ -53,6 +53,10 @@ def subscriptions(store: ProfilesStore) -> list[Subscription]:
         ownerships.follow(customer_ids)
         segments.follow(customer_ids, Source.CUSTOMER)
 
+    def follow_tiers(events: Sequence[Received]) -> None:
+        told = [cast(profiles.TierChanged, event.message).tier_assignment.customer_id for event in events]
+        segments.follow(set(told), Source.WORTH)
+
     def sum_up(events: Sequence[Received]) -> None:
         told = [cast(profiles.TransactionRecorded, event.message).transaction for event in events]
         transactions.sum_up([from_proto(Transaction, each) for each in told])
@@ -90,7 +94,9 @@ def subscriptions(store: ProfilesStore) -> list[Subscription]:
             listens=[*CUSTOMER_NEWS, profiles.ConsentChanged],
             handle=follow,
             remembers=False,
+            partitions=1,  # The customers of one owner share a tally.
         ),
+        Subscription(name="tiers_and_segments", listens=[profiles.TierChanged], handle=follow_tiers, remembers=False),
         Subscription(
             name="erasures", listens=[interactions.ErasureCompleted], handle=take_answers, partitions=1, ordered=False
         ),

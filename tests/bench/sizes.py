@@ -151,7 +151,7 @@ def _template(stage: Stage, client: Client, tenant: str) -> _Template:
 def _born(number: int) -> Customer:
     """A customer with a birthday and a town that all of them share: keys that are too common to be followed."""
     made = customer(number)
-    made.dates.add(kind="BIRTH", year=1980, month=4, day=18)
+    made.dates.add(kind="KIND_BIRTH", year=1980, month=4, day=18)
     made.addresses.add(region_code="CN", locality="上海", lines=[f"南京东路{number % 10**8:08d}号"])
     return made
 

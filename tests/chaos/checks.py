@@ -160,7 +160,7 @@ def _journal(world: _World, found: Violations) -> None:
 
 
 def _inboxes(world: _World, worlds: Mapping[str, _World], found: Violations) -> None:
-    for subscription in world.subscriptions:
+    for subscription in (each for each in world.subscriptions if each.remembers):
         wanted = {
             f"{subscription.name}|{entry['_id']}"
             for source, types in subscription.route().keys.items()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from libs.client import Client, FailedPrecondition
+from libs.client import Client, PreconditionFailed
 from tests.support.patience import eventually
 from tests.support.stack import System
 
@@ -50,7 +50,7 @@ def test_two_records_of_one_customer_become_one_and_two_again(client: Client) ->
     preview = client.profiles.preview_merge(survivor_id=a.id, loser_ids=[b.id])
     done = client.profiles.merge_customers(survivor_id=a.id, loser_ids=[b.id], revisions=dict(preview.revisions))
     assert client.profiles.get_customer(customer_id=b.id).id == a.id
-    with pytest.raises(FailedPrecondition) as refusal:
+    with pytest.raises(PreconditionFailed) as refusal:
         client.profiles.update_customer(customer={"id": b.id, "owner": "eve"}, update_mask={"paths": ["owner"]})
     assert (refusal.value.reason, refusal.value.metadata["survivor_id"]) == ("CUSTOMER_MERGED", a.id)
     eventually(lambda: timeline(client, a.id) == timeline(client, b.id) == {"a", "b"})
@@ -78,6 +78,7 @@ def test_the_command_line_merges_and_undoes_it(stack: System) -> None:
     merge_id = json.loads(told.stdout)["merge"]["id"]
     assert f"merged from {b.id}" in stack.kehu(tenant, "customer", "show", b.id).stdout
     assert "same birthday" in stack.kehu(tenant, "customer", "merges", b.id).stdout
+    eventually(lambda: "merged: united" in stack.kehu(tenant, "customer", "origins", b.id).stdout)
     undone = stack.kehu(tenant, "customer", "unmerge", merge_id)
     assert undone.returncode == 0, undone.stderr
     assert b.id in undone.stdout

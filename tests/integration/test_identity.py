@@ -25,7 +25,8 @@ from services.profiles.application.customers import Customers
 from services.profiles.application.duplicates import LARGEST_BLOCK, Duplicates
 from services.profiles.application.merges import Merges, Wish
 from services.profiles.domain.contacts import ContactPoint, ContactPointType
-from services.profiles.domain.customers import Customer, CustomerKind, ExternalId
+from services.profiles.domain.customers import Customer, CustomerKind
+from services.profiles.domain.external_ids import ExternalId
 from services.profiles.domain.merges import MergeRecord
 from services.profiles.domain.names import PersonName
 from services.profiles.store import ProfilesStore

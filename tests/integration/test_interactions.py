@@ -441,11 +441,24 @@ def test_t44_every_combination_of_a_timeline_is_sorted_by_an_index(
             assert each["keysExamined"] <= (13 + 2 * len(channels) if facets <= 1 else 11 * 13), each
 
 
-def two_pages(store: InteractionsStore, query: TimelineQuery) -> None:
+def test_a_timeline_of_merged_customers_is_sorted_by_an_index(library: Library) -> None:
+    """The ids of a customer are read side by side, each in order."""
+    merged = [identity.new_id("cus") for _ in range(10)]
+    rows = [contact(external_key=f"{id} {n}", customer_id=id) for id in merged for n in range(20)]
+    Timeline(library.store).load(rows)
+    query = TimelineQuery(customer_id=library.customer_id, channels=(Channel.VOICE, Channel.SMS))
+    for each in profiled(library.database, lambda: two_pages(library.store, query, *merged)):
+        assert "IXSCAN" in each["planSummary"], each
+        assert not each.get("hasSortStage"), each
+        assert each["keysExamined"] <= 13 + 3 * 2 * len((library.customer_id, *merged)), each
+
+
+def two_pages(store: InteractionsStore, query: TimelineQuery, *merged: str) -> None:
     request = timeline_pb2.ListTimelineRequest(customer_id=query.customer_id, page_size=10)
-    first = store.timeline(query, [query.customer_id], request)
+    ids = (query.customer_id, *merged)
+    first = store.timeline(query, ids, request)
     request.page_token = first.next_page_token
-    both = [*first.items, *store.timeline(query, [query.customer_id], request).items]
+    both = [*first.items, *store.timeline(query, ids, request).items]
     assert len({each.id for each in both}) == len(both)
     assert [each.occurred_time for each in both] == sorted((each.occurred_time for each in both), reverse=True)
 

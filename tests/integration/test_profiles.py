@@ -29,7 +29,8 @@ from services.profiles.application.customers import Customers
 from services.profiles.application.relationships import Relationships
 from services.profiles.application.transactions import Row, Transactions
 from services.profiles.domain.consents import Capture, ConsentReceipt, ConsentState, Purpose
-from services.profiles.domain.customers import Customer, CustomerKind, ExternalId
+from services.profiles.domain.customers import Customer, CustomerKind
+from services.profiles.domain.external_ids import ExternalId
 from services.profiles.domain.names import PersonName
 from services.profiles.domain.relationships import Relationship, RelationshipType
 from services.profiles.domain.transactions import Money, Transaction, TransactionType

@@ -98,17 +98,21 @@ def test_the_servers_sums_are_those_of_the_definition(
         portions = list(store.worth.figures_of_all(span, time_zone=zone, chunk=chunk))
         assert [each for portion in portions for each in portion] == expected
         assert len(portions) > 1 or chunk == 10_000
-        assert store.worth.figures(ids[3], span, time_zone=zone) == dict(expected)[ids[3]]
+        both = sum_up([each for each in kept if each.customer_id in ids[3:5]], zone)
+        assert store.worth.figures(ids[3:5], span, time_zone=zone) == both
 
 
 def test_sums_come_from_the_index_alone(store: ProfilesStore, transactions: list[Transaction]) -> None:
     raw = cast(MongoDatabase, store.database).raw
     raw.command("profile", 2)
     list(store.worth.figures_of_all(None, time_zone="UTC", chunk=50))
-    store.worth.figures(transactions[0].customer_id, None)
+    store.worth.figures((transactions[0].customer_id,), None)
+    latest = store.worth.latest_sales([transactions[0].customer_id], 3)
     raw.command("profile", 0)
     seen = list(raw["system.profile"].find({"ns": f"{raw.name}.transactions", "op": "command"}))
     assert len(seen) > 10
+    sales = [t for t in transactions if t.customer_id == transactions[0].customer_id and t.type == "SALE"]
+    assert latest == sorted((each.occurred_time for each in sales), reverse=True)[:3]
     for each in seen:
         told = each["command"].get("pipeline"), each.get("planSummary")
         assert each["docsExamined"] == 0, told

@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 from libs.chassis import identity
 from tests.support.contracts import http, is_input
 
+_ID = re.compile(r"[a-z]{2,8}_[0-9a-hjkmnp-tv-z]{26}|\{\w+\.id\}")
 ID_PATTERN = re.compile(r"\^([a-z]{2,8})_\[")
 
 Ids = Mapping[str, str]
@@ -72,6 +73,11 @@ def request(method: MethodDescriptor, ids: Ids) -> Any:
         resource = getattr(message, path)
         resource.id = ids.get(resource.DESCRIPTOR.full_name, "none")
     return message
+
+
+def names_a_thing(method: MethodDescriptor) -> bool:
+    """Whether an acceptable request names something by its id."""
+    return bool(_ID.search(f"{http(method)[1]} {request(method, {})}"))
 
 
 def example(descriptor: Descriptor, ids: Ids) -> Any:
@@ -216,7 +222,8 @@ def anything(descriptor: Descriptor, ids: Ids, depth: int = 0) -> st.SearchStrat
 def fill(draw: Any, message: Any, field: FieldDescriptor, ids: Ids, depth: int) -> None:
     """Sets a field to something."""
     if field.message_type is not None and field.message_type.GetOptions().map_entry:
-        getattr(message, field.name).update(draw(st.dictionaries(_TEXT, _TEXT, max_size=3)))
+        values = something(field.message_type.fields_by_name["value"], ids, depth)
+        getattr(message, field.name).update(draw(st.dictionaries(_TEXT, values, max_size=3)))
         return
     if depth > _DEPTH and field.message_type is not None:
         return

@@ -421,4 +421,5 @@ class StoreLaws:
 
     def pending_events(self, collection: Collection[Any], id: str) -> Sequence[dict[str, Any]]:
         """The pending events of an entity, as stored."""
-        return collection._read([id], with_bookkeeping=True)[id]["_pending"]
+        raw = getattr(collection, "raw", None)
+        return (raw.find_one(id) if raw is not None else collection._read([id], with_bookkeeping=True)[id])["_pending"]

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 customers = typer.Typer(no_args_is_help=True, help="Find customers, look at their cards, see what changed.")
 
+SECTIONS = ("TRANSACTIONS", "SEGMENTS", "OWNERSHIP", "ENTITLEMENTS")
+"""Of `GetCustomer360`, what a card shows."""
+
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
@@ -130,6 +133,7 @@ def fetch(connected: Client, customer: Customer) -> Card:
     from libs.client.commands.worth import fetch as fetch_worth
     from libs.client.errors import KehuError, NotFound
     from libs.client.views.card import Card
+    from libs.client.views.words import name_of, word
 
     missing: list[str] = []
 
@@ -146,7 +150,12 @@ def fetch(connected: Client, customer: Customer) -> Card:
     def worth_of(*, customer_id: str) -> Any:
         return fetch_worth(connected, customer_id)
 
-    purchases = attempt("purchases", connected.profiles.get_transaction_summary)
+    view = attempt("the profile", connected.profiles.get_customer360, sections=SECTIONS)
+    missing += [
+        f"{word(name_of(partial, 'section'))} could not be fetched: {partial.error.message}"
+        for partial in (view.partial_sections if view is not None else ())
+    ]
+    purchases = view.transaction_summary if view is not None and view.HasField("transaction_summary") else None
     latest = (
         attempt("purchases", connected.profiles.list_transactions, page_size=500) if purchases is not None else None
     )
@@ -156,6 +165,7 @@ def fetch(connected: Client, customer: Customer) -> Card:
         transactions=next(latest.pages).transactions if latest is not None else (),
         context=attempt("contacts", connected.interactions.get_context),
         worth=attempt("worth", worth_of),
+        view=view,
         missing=missing,
     )
 
@@ -188,5 +198,6 @@ def _card_json(card: Card) -> dict[str, Any]:
         "customer": as_dict(card.customer),
         "purchases": as_dict(card.summary) if card.summary is not None else None,
         "context": as_dict(card.context) if card.context is not None else None,
+        "profile": as_dict(card.view) if card.view is not None else None,
         "missing": list(card.missing),
     }

@@ -144,6 +144,25 @@ def merges(
         console.print("never merged")
 
 
+@customers.command("origins")
+def origins(
+    customer_id: Annotated[str, typer.Argument(help="The id, cus_….")],
+    as_json: AsJson = False,
+) -> None:
+    """Show of every field who made it what it is and when, and which merge took it from whom.
+
+    [bold]Example:[/bold] kehu customer origins cus_01jd…
+    """
+    from libs.client.views.identity import origin_table
+
+    with client() as connected:
+        found = connected.profiles.trace_fields(customer_id=customer_id).origins
+    if as_json:
+        print_json([as_dict(each) for each in found])
+        return
+    console.print(origin_table(found))
+
+
 def _names(connected: Client, ids: list[str]) -> dict[str, str]:
     """The names of customers; an id that was merged leads to who lives on."""
     wanted = list(dict.fromkeys(ids))

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 worth = typer.Typer(no_args_is_help=True, help="What customers are worth: tiers, contribution, loyalty, value to come.")
 
 CustomerId = Annotated[str, typer.Argument(help="The id, cus_….")]
+AsOf = Annotated[
+    str,
+    typer.Option("--as-of", help="The moment to compute as of, ISO 8601 such as 2026-06-30T00:00Z; now by default."),
+]
 Currency = Annotated[str, typer.Option(help="The currency that counts; others are left out, never added.")]
 
 
@@ -109,6 +113,7 @@ def revise(
 @worth.command("evaluate")
 def evaluate(
     policy_id: Annotated[str, typer.Argument(help="The policy, tpol_…; the newest one by default.")] = "",
+    as_of: AsOf = "",
     as_json: AsJson = False,
 ) -> None:
     """Measure the concentration and give every customer a tier; waits for the end.
@@ -123,7 +128,9 @@ def evaluate(
             if newest is None:
                 raise Failure("there is no tier policy yet; make one with `kehu worth revise standard --currency EUR`")
             policy_id = newest.id
-        ended = _wait(connected, connected.profiles.evaluate_tiers(tier_policy_id=policy_id), quiet=as_json)
+        ended = _wait(
+            connected, connected.profiles.evaluate_tiers(tier_policy_id=policy_id, **_moment(as_of)), quiet=as_json
+        )
         told = EvaluateTiersResult()
         ended.result.Unpack(told)
         found = connected.profiles.get_concentration_report(evaluation_id=told.evaluation.id)
@@ -139,7 +146,12 @@ def evaluate(
 
 
 @worth.command("rfm")
-def rfm(currency: Currency, zone: Annotated[str, typer.Option(help="The zone of the days.")] = "UTC") -> None:
+def rfm(
+    currency: Currency,
+    zone: Annotated[str, typer.Option(help="The zone of the days.")] = "UTC",
+    days: Annotated[int, typer.Option(help="How many days until then are looked at.", min=1, max=3660)] = 365,
+    as_of: AsOf = "",
+) -> None:
     """Work out the scales of recency, frequency and monetary value; waits for the end.
 
     [bold]Example:[/bold] kehu worth rfm --currency EUR --zone Asia/Shanghai
@@ -147,7 +159,10 @@ def rfm(currency: Currency, zone: Annotated[str, typer.Option(help="The zone of 
     from kehu.profiles.v1.worth_pb2 import RfmTable
 
     with client(patient=True) as connected:
-        ended = _wait(connected, connected.profiles.compute_rfm(currency_code=currency, time_zone=zone))
+        asked = connected.profiles.compute_rfm(
+            currency_code=currency, time_zone=zone, window_days=days, **_moment(as_of)
+        )
+        ended = _wait(connected, asked)
     table = RfmTable()
     ended.result.Unpack(table)
     console.print(f"{table.customer_count:,} customers; the least for the scores 2, 3, 4, 5:")
@@ -161,10 +176,12 @@ def rfm(currency: Currency, zone: Annotated[str, typer.Option(help="The zone of 
 @worth.command("fit")
 def fit(
     currency: Currency,
+    *,
     margin: Annotated[float, typer.Option(help="The share of sales that is contribution, for example 0.3.")],
     discount: Annotated[float, typer.Option(help="The discount for a year.")] = 0.1,
     months: Annotated[int, typer.Option(help="How far values look ahead.", min=1, max=120)] = 12,
-    days: Annotated[int, typer.Option(help="How many days until now are looked at.", min=1, max=3660)] = 730,
+    days: Annotated[int, typer.Option(help="How many days until then are looked at.", min=1, max=3660)] = 730,
+    as_of: AsOf = "",
 ) -> None:
     """Fit the models of purchases and spend and value every customer; waits for the end.
 
@@ -176,7 +193,12 @@ def fit(
 
     with client(patient=True) as connected:
         asked = connected.profiles.fit_clv_model(
-            currency_code=currency, margin=margin, discount=discount, horizon_months=months, window_days=days
+            currency_code=currency,
+            margin=margin,
+            discount=discount,
+            horizon_months=months,
+            window_days=days,
+            **_moment(as_of),
         )
         ended = _wait(connected, asked)
     fitted = ClvModel()
@@ -189,6 +211,7 @@ def loyalty(
     currency: Currency,
     compute: Annotated[bool, typer.Option("--compute", help="Measure all months first.")] = False,
     zone: Annotated[str, typer.Option(help="The zone of the months, with --compute.")] = "UTC",
+    as_of: AsOf = "",
     as_json: AsJson = False,
 ) -> None:
     """Show who came, who stayed and who left, month by month.
@@ -199,7 +222,9 @@ def loyalty(
 
     with client(patient=compute) as connected:
         if compute:
-            asked = connected.profiles.compute_loyalty_measures(currency_code=currency, time_zone=zone)
+            asked = connected.profiles.compute_loyalty_measures(
+                currency_code=currency, time_zone=zone, **_moment(as_of)
+            )
             _wait(connected, asked, quiet=as_json)
         listed = connected.profiles.list_loyalty_measures(currency_code=currency, page_size=views.MOST_MONTHS)
         found = list(islice(listed, views.MOST_MONTHS))
@@ -252,6 +277,17 @@ def fetch(connected: Client, customer_id: str) -> Sheet:
         dormancy=attempt(ask.get_dormancy),
         warning=attempt(ask.get_early_warning),
     )
+
+
+def _moment(text: str) -> dict[str, datetime]:
+    """The field of a request that names a moment; nothing when none was given."""
+    if not text:
+        return {}
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise Failure(f"--as-of is written like 2026-06-30T00:00Z, not {text!r}") from None
+    return {"as_of_time": at if at.tzinfo else at.replace(tzinfo=UTC)}
 
 
 def _wait(connected: Client, operation: Operation, *, quiet: bool = False) -> Operation:

@@ -11,6 +11,7 @@ from kehu.common.v1.types_pb2 import Channel
 from kehu.interactions.v1.context_pb2 import CustomerContext
 from kehu.profiles.v1.consent_pb2 import ConsentReceipt
 from kehu.profiles.v1.contact_pb2 import ContactPoint
+from kehu.profiles.v1.customer360_pb2 import Customer360
 from kehu.profiles.v1.customer_pb2 import Customer, TypedDate
 from kehu.profiles.v1.transaction_pb2 import Transaction, TransactionSummary
 from rich.console import Group, RenderableType
@@ -21,6 +22,7 @@ from rich.text import Text
 
 from libs.client.values import enum_name, from_money, short_names
 from libs.client.views.dates import describe, next_time
+from libs.client.views.standing import standing
 from libs.client.views.timeline import contact_line, promise_line
 from libs.client.views.words import ago, moment, name_of, spark, word
 from libs.client.views.worth import Sheet, sheet
@@ -38,6 +40,8 @@ class Card:
     missing: Sequence[str]
     """Sentences about what could not be fetched."""
     worth: Sheet | None = None
+    view: Customer360 | None = None
+    """Owner, segments and entitlements."""
 
 
 def render(card: Card, now: datetime) -> RenderableType:
@@ -51,6 +55,7 @@ def render(card: Card, now: datetime) -> RenderableType:
         ("Dates", _dates(customer, now.date())),
         ("Purchases", _purchases(card, now)),
         ("Worth", sheet(card.worth) if card.worth else None),
+        ("Standing", standing(card.view, now) if card.view else None),
         ("Contacts", _contacts(card, now)),
         ("Promises", _promises(card, now)),
     ):

@@ -10,6 +10,7 @@ from kehu.profiles.v1.identity_pb2 import (
     DuplicateCandidate,
     Evidence,
     FieldDecision,
+    FieldOrigin,
     Match,
     MergeRecord,
     PreviewMergeResponse,
@@ -61,6 +62,21 @@ def merge_line(merge: MergeRecord, names: dict[str, str]) -> Text:
         line += f": {merge.unmerge_reason}" if merge.unmerge_reason else ""
         return Text(line, style="dim")
     return Text(line)
+
+
+def origin_table(origins: Iterable[FieldOrigin]) -> Table:
+    """A table of where the fields of a customer come from."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("field", "since", "revision", "by", "how"):
+        table.add_column(heading, overflow="fold")
+    for each in origins:
+        how = word(each.event_type.split(".")[-2])
+        if each.rule:
+            how += f": {word(name_of(each, 'rule'))}"
+        if each.customer_id:
+            how += f" from {each.customer_id}"
+        table.add_row(word(each.field), moment(each.change_time), str(each.revision), escape(each.actor), how)
+    return table
 
 
 def label(customer: Customer) -> str:

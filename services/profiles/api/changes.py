@@ -10,6 +10,7 @@ from google.protobuf.json_format import MessageToDict
 from kehu.common.v1.envelope_pb2 import Envelope
 from kehu.profiles.v1 import events_pb2
 from kehu.profiles.v1.customer_pb2 import Customer
+from kehu.profiles.v1.identity_pb2 import FieldOrigin
 from kehu.profiles.v1.profiles_pb2 import CustomerChange
 
 from libs.chassis.inbox import Received
@@ -26,9 +27,12 @@ _EVENTS = {
         events_pb2.ConsentChanged,
         events_pb2.CustomerErasureRequested,
         events_pb2.CustomerErased,
+        events_pb2.CustomersMerged,
+        events_pb2.CustomersUnmerged,
     )
 }
 """The events of the customer entity; each carries the customer after the change."""
+_PAGE, _MOST_PAGES = 500, 4
 _UNTOLD = frozenset({"id", "revision", "create_time", "update_time"})
 
 
@@ -42,6 +46,29 @@ def list_changes(
     history: History, customer_id: str, *, size: int, token: str, show: Callable[[str], str]
 ) -> Page[CustomerChange]:
     """A page of changes, the latest first; `show` gives what a caller may see of the value of a contact point."""
+    page = _told(history, customer_id, size=size, token=token, show=show)
+    return Page([change for _, change in page.items], page.next_page_token)
+
+
+def trace_fields(history: History, customer: Customer) -> list[FieldOrigin]:
+    """Where the present value of every field comes from, by name; without those that were not changed lately."""
+    untraced, token, origins = set(_fields(customer)), "", list[FieldOrigin]()
+    for _ in range(_MOST_PAGES):
+        page = _told(history, customer.id, size=_PAGE, token=token, show=str)
+        for event, change in page.items:
+            for name in sorted({each.field for each in change.fields} & untraced):
+                untraced.remove(name)
+                origins.append(_origin(name, event, change))
+        token = page.next_page_token
+        if not (untraced and token):
+            break
+    return sorted(origins, key=lambda origin: origin.field)
+
+
+def _told(
+    history: History, customer_id: str, *, size: int, token: str, show: Callable[[str], str]
+) -> Page[tuple[Received, CustomerChange]]:
+    """A page of events and the changes that they tell, the latest first."""
     page = history(customer_id, size=size, token=token)
     older = history(customer_id, size=1, token=page.next_page_token).items if page.next_page_token else []
     states = [customer_of(event) for event in (*page.items, *older)]
@@ -55,7 +82,23 @@ def list_changes(
     changes = [
         _change(event, after, before) for event, after, before in zip(page.items, states[:-1], states[1:], strict=True)
     ]
-    return Page(changes, page.next_page_token)
+    return Page(list(zip(page.items, changes, strict=True)), page.next_page_token)
+
+
+def _origin(field: str, event: Received, change: CustomerChange) -> FieldOrigin:
+    origin = FieldOrigin(
+        field=field,
+        change_time=change.change_time,
+        actor=change.actor,
+        event_type=change.event_type,
+        revision=change.revision,
+    )
+    if _EVENTS[event.type] is events_pb2.CustomersMerged:
+        merged = events_pb2.CustomersMerged.FromString(cast(Envelope, event.message).data)
+        for decision in merged.merge.field_decisions:
+            if decision.field == field:
+                origin.rule, origin.customer_id = decision.rule, decision.customer_id
+    return origin
 
 
 def customer_of(event: Received) -> Customer:

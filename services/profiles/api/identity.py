@@ -10,7 +10,9 @@ from kehu.profiles.v1 import customer_pb2
 from kehu.profiles.v1 import identity_pb2 as pb
 
 from libs.chassis.codec import from_proto
+from services.profiles.api.changes import History, trace_fields
 from services.profiles.api.messages import answer, answers, read
+from services.profiles.application.customers import Customers
 from services.profiles.application.duplicates import Duplicates
 from services.profiles.application.merges import Merges, Wish
 from services.profiles.domain.customers import Customer
@@ -27,7 +29,9 @@ class _Verdict:
 class IdentityApi:
     """Finding duplicates, merging and unmerging."""
 
+    _customers: Customers
     _duplicates: Duplicates
+    _history: History
     _merges: Merges
 
     def FindDuplicates(
@@ -85,6 +89,10 @@ class IdentityApi:
     def ListMerges(self, request: pb.ListMergesRequest, context: grpc.ServicerContext) -> pb.ListMergesResponse:
         page = self._merges.list(request.customer_id, request)
         return pb.ListMergesResponse(merges=answers(page.items, pb.MergeRecord), next_page_token=page.next_page_token)
+
+    def TraceFields(self, request: pb.TraceFieldsRequest, context: grpc.ServicerContext) -> pb.TraceFieldsResponse:
+        customer = answer(self._customers.get(request.customer_id), customer_pb2.Customer)
+        return pb.TraceFieldsResponse(origins=trace_fields(self._history, customer))
 
     def ResolveCanonicalIds(
         self, request: pb.ResolveCanonicalIdsRequest, context: grpc.ServicerContext

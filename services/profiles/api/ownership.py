@@ -14,6 +14,7 @@ from libs.chassis.codec import from_proto
 from libs.chassis.operations import Operations, to_message
 from services.profiles.api.messages import answer, answers, read
 from services.profiles.application.ownership import Ownerships
+from services.profiles.application.ownership_policies import OwnershipPolicies
 from services.profiles.domain.ownership import Hold
 from services.profiles.domain.ownership_policy import OwnershipPolicy
 
@@ -32,6 +33,7 @@ class OwnershipApi:
 
     _operations: Operations
     _ownerships: Ownerships
+    _ownership_policies: OwnershipPolicies
 
     def GetOwnership(self, request: pb.GetOwnershipRequest, context: grpc.ServicerContext) -> pb.Ownership:
         return answer(self._ownerships.get(request.customer_id), pb.Ownership)
@@ -80,17 +82,17 @@ class OwnershipApi:
         self, request: pb.CreateOwnershipPolicyRequest, context: grpc.ServicerContext
     ) -> pb.OwnershipPolicy:
         draft = read(OwnershipPolicy, request.ownership_policy, "ownership_policy")
-        return answer(self._ownerships.create_policy(draft), pb.OwnershipPolicy)
+        return answer(self._ownership_policies.create(draft), pb.OwnershipPolicy)
 
     def GetOwnershipPolicy(
         self, request: pb.GetOwnershipPolicyRequest, context: grpc.ServicerContext
     ) -> pb.OwnershipPolicy:
-        return answer(self._ownerships.policy(request.version), pb.OwnershipPolicy)
+        return answer(self._ownership_policies.get(request.version), pb.OwnershipPolicy)
 
     def ListOwnershipPolicies(
         self, request: pb.ListOwnershipPoliciesRequest, context: grpc.ServicerContext
     ) -> pb.ListOwnershipPoliciesResponse:
-        page = self._ownerships.policies(request)
+        page = self._ownership_policies.list(request)
         return pb.ListOwnershipPoliciesResponse(
             ownership_policies=answers(page.items, pb.OwnershipPolicy), next_page_token=page.next_page_token
         )
@@ -98,8 +100,8 @@ class OwnershipApi:
     def ExplainOwnership(
         self, request: pb.ExplainOwnershipRequest, context: grpc.ServicerContext
     ) -> pb.OwnershipDecision:
-        return answer(self._ownerships.explain(request.customer_id), pb.OwnershipDecision)
+        return answer(self._ownership_policies.explain(request.customer_id), pb.OwnershipDecision)
 
     def RunOwnershipPolicy(self, request: pb.RunOwnershipPolicyRequest, context: grpc.ServicerContext) -> Operation:
-        self._ownerships.policy(0)  # Without one there is nothing to run.
+        self._ownership_policies.get(0)  # Without one there is nothing to run.
         return to_message(self._operations.start("run_ownership_policy", request))

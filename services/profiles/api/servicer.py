@@ -20,6 +20,7 @@ from libs.chassis.domain import DomainError, E, InvalidArgument
 from libs.chassis.rpc import JournalApi, status_of
 from libs.chassis.store import Outcome
 from services.profiles.api.changes import History, list_changes
+from services.profiles.api.customer360 import Customer360Api
 from services.profiles.api.entitlements import EntitlementsApi
 from services.profiles.api.identity import IdentityApi
 from services.profiles.api.messages import answer, answers, read
@@ -38,13 +39,15 @@ from services.profiles.application.facts import Facts
 from services.profiles.application.habits import Habits
 from services.profiles.application.merges import Merges
 from services.profiles.application.ownership import Ownerships
+from services.profiles.application.ownership_policies import OwnershipPolicies
 from services.profiles.application.privacy import Privacy, shown_value, unmasked
 from services.profiles.application.relationships import Relationships
 from services.profiles.application.segments import Segments
 from services.profiles.application.transactions import Row, Transactions
 from services.profiles.domain.consents import ConsentReceipt
 from services.profiles.domain.contacts import ContactPoint, ContactPointStatus, Spelling, VerificationMethod
-from services.profiles.domain.customers import Customer, ExternalId
+from services.profiles.domain.customers import Customer
+from services.profiles.domain.external_ids import ExternalId
 from services.profiles.domain.facts import PersonalFact
 from services.profiles.domain.permission import SendQuestion
 from services.profiles.domain.relationships import Relationship, Side
@@ -91,6 +94,7 @@ class ProfilesServicer(
     OwnershipApi,
     EntitlementsApi,
     WorthApi,
+    Customer360Api,
     PrivacyApi,
     JournalApi,
     ProfilesServiceServicer,
@@ -114,6 +118,7 @@ class ProfilesServicer(
         self._history = history
         self._segments = Segments(store)
         self._ownerships = Ownerships(store)
+        self._ownership_policies = OwnershipPolicies(store)
         self._contracts = Contracts(store)
         self._entitlements = Entitlements(store)
 

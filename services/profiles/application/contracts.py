@@ -20,7 +20,7 @@ class Contracts:
 
     def add(self, draft: Contract) -> Contract:
         """The contract that a draft describes."""
-        self._store.customers.get(draft.customer_id)
+        self._store.writable_customer(draft.customer_id)
         return self._contracts.insert(replace(draft, id=self._contracts.next_id()).added())
 
     def end(self, id: str, last_day: date | None, revision: int) -> Contract:
@@ -30,5 +30,4 @@ class Contracts:
 
     def list(self, customer_id: str, request: ListRequest) -> Page[Contract]:
         """A page of contracts, the one that began last first."""
-        self._store.customers.get(customer_id)
-        return self._store.ownership.list_contracts(customer_id, request)
+        return self._store.ownership.list_contracts(self._store.customer(customer_id).group, request)

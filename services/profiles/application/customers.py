@@ -12,7 +12,8 @@ from libs.chassis.paging import Page
 from libs.chassis.store import Outcome
 from services.profiles.application.rows import insert_rows
 from services.profiles.domain.contacts import ContactPoint, ContactPointStatus, Spelling, VerificationMethod
-from services.profiles.domain.customers import Customer, ExternalId
+from services.profiles.domain.customers import Customer
+from services.profiles.domain.external_ids import ExternalId
 from services.profiles.domain.text import fold
 from services.profiles.store import ListRequest, ProfilesStore
 

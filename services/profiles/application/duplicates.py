@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from libs.chassis import context, identity
-from libs.chassis.domain import Change
+from libs.chassis.domain import Change, InvalidArgument
 from libs.chassis.paging import Page
 from services.profiles.domain.customers import Customer
 from services.profiles.domain.duplicates import BlockingKeys, Decision, DuplicateCandidate, DuplicateState, pair_of
@@ -69,9 +69,19 @@ class Duplicates:
         return self._find(self._store.customer(customer_id))
 
     def find_for_draft(self, draft: Customer) -> Found:
-        """Who may be the same as a customer who is not created yet."""
-        customer, _ = replace(draft, id="").created()
+        """Who may be the same as a customer who is not created yet; InvalidArgument names fields of `draft`."""
+        try:
+            customer, _ = replace(draft, id="").created()
+        except InvalidArgument as error:
+            wrong = [replace(each, field=each.field.replace("customer", "draft", 1)) for each in error.violations]
+            raise InvalidArgument(violations=wrong) from None
         return self._find(customer)
+
+    def matches(self, customer: Customer, others: Sequence[Customer]) -> tuple[Match, ...]:
+        """How alike a customer and each of some others are, whatever was decided about them."""
+        traits, blocks = traits_of(customer), _Blocks(self._identity.block)
+        blocks.near(customer.id, blocking_keys(traits))
+        return tuple(compare(traits, traits_of(each), blocks.crowded) for each in others)
 
     def list(self, customer_id: str, *, filter: str, request: ListRequest) -> Page[DuplicateCandidate]:
         """A page of pairs, the most alike first."""
@@ -88,7 +98,7 @@ class Duplicates:
 
     def look_again(self, customer_ids: Sequence[str]) -> None:
         """Compares customers who are new, changed or gone with those they may be the same as, and notes the pairs."""
-        changed = {each.id: each for each in self._store.customers.batch_get(sorted(set(customer_ids)))}
+        changed = {each.id: each for each in self._store.customers_by_id(set(customer_ids))}
         traits = {id: traits_of(each) for id, each in changed.items() if each.delete_time is None}
         keys = {id: blocking_keys(each) for id, each in traits.items()}
         self._identity.blocking_keys.fold([(id, _with_keys(each, keys.get(id, ()))) for id, each in changed.items()])

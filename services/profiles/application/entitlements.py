@@ -22,7 +22,7 @@ class Entitlements:
         """The entitlement that a draft describes."""
         change = replace(draft, id=self._entitlements.next_id()).created(context.current().actor)
         if draft.basis is Basis.CUSTOMER:
-            self._store.customers.get(draft.subject)
+            self._store.writable_customer(draft.subject)
         return self._entitlements.insert(change)
 
     def end(self, id: str, last_day: date | None, revision: int) -> Entitlement:
@@ -36,12 +36,12 @@ class Entitlements:
 
     def of_customer(self, customer_id: str, on: date | None) -> CustomerEntitlements:
         """What a customer is entitled to on a day, today (UTC) when none is given."""
-        self._store.customers.get(customer_id)
+        customer = self._store.customer(customer_id)
         day = on or identity.now().date()
-        contracts = self._store.ownership.contracts_of([customer_id]).get(customer_id, [])
+        contracts = [each for theirs in self._store.ownership.contracts_of(customer.group).values() for each in theirs]
         claimant = Claimant(
-            customer_id=customer_id,
-            segments=self._store.segments.keys_of([customer_id]).get(customer_id, frozenset()),
+            customer_ids=customer.group,
+            segments=self._store.segments.keys_of([customer.id]).get(customer.id, frozenset()),
             plans={each.plan: each.number for each in reversed(contracts) if each.runs_on(day)},
         )
         return resolve(claimant, self._store.entitlements.about(claimant.subjects), day)

@@ -15,6 +15,7 @@ from itertools import combinations
 from libs.chassis import context, identity
 from libs.chassis.domain import Change, Conflict, Event, FailedPrecondition
 from libs.chassis.paging import Page
+from services.profiles.application.duplicates import Duplicates
 from services.profiles.domain.consents import Scope
 from services.profiles.domain.customers import ConsentChanged, Customer
 from services.profiles.domain.duplicates import DuplicateCandidate, DuplicateState, pair_of
@@ -77,6 +78,7 @@ class Merges:
         self._store = store
         self._identity = store.identity
         self._customers = store.customers
+        self._duplicates = Duplicates(store)
 
     def preview(self, wish: Wish) -> Preview:
         """What a merge would come to, and what forbids it."""
@@ -91,7 +93,7 @@ class Merges:
             customer=merged,
             field_decisions=decisions,
             vetoes=tuple(dict.fromkeys(veto for _, _, veto in self._vetoes((survivor, *losers)))),
-            matches=tuple(compare(traits_of(survivor), traits_of(each)) for each in losers),
+            matches=self._duplicates.matches(survivor, losers),
             revisions={each.id: each.revision for each in (survivor, *losers)},
         )
 

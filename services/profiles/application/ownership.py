@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import Final, cast
 
 from libs.chassis import context, identity
-from libs.chassis.domain import Change, FailedPrecondition, NotFound
-from libs.chassis.operations import Job
+from libs.chassis.domain import Change, E, FailedPrecondition
 from libs.chassis.paging import Page
 from services.profiles.domain.contracts import last_day
-from services.profiles.domain.customers import CustomerKind, Lifecycle
+from services.profiles.domain.customers import Customer, CustomerKind, Lifecycle
 from services.profiles.domain.ownership import (
     Hold,
     OwnerInterval,
@@ -26,17 +24,14 @@ from services.profiles.domain.ownership import (
 from services.profiles.domain.ownership_policy import (
     Circumstances,
     ClaimBlock,
-    Outcome,
     OwnerLoad,
-    OwnershipDecision,
     OwnershipPolicy,
 )
 from services.profiles.domain.subjects import last_contact
 from services.profiles.store import ListRequest, ProfilesStore
 
-MOST_DECISIONS: Final = 200
-"""Decisions that a run tells one by one."""
-_BATCH: Final = 100
+TOLD_BY_CUSTOMER: Final = (OwnershipReason.EDITED, OwnershipReason.DELETED)
+"""Reasons of changes that the customer had first."""
 
 Step = Callable[[Ownership], Change[Ownership]]
 
@@ -53,13 +48,43 @@ class PoolEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """What a run of the policy came to."""
+class Move:
+    """A change of an ownership that is still to be stored."""
 
-    policy_version: int
-    customer_count: int
-    counts: dict[str, int]
-    decisions: Sequence[OwnershipDecision]
+    before: Ownership
+    change: Change[Ownership]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Moved:
+    """A change of an ownership that was stored."""
+
+    before: Ownership
+    after: Ownership
+    note: str
+
+    @property
+    def key(self) -> str:
+        """What no other change has."""
+        return f"{self.after.id}/{self.after.revision}"
+
+    @property
+    def reason(self) -> OwnershipReason:
+        """Why the owner is another one."""
+        return cast(OwnershipReason, self.after.reason)  # Whoever has, had or lost an owner has one.
+
+    def interval(self, actor: str, now: datetime) -> OwnerInterval:
+        """The time that begins for the new owner."""
+        return OwnerInterval(
+            id="",
+            customer_id=self.after.customer_id,
+            owner=self.after.owner,
+            start_time=now,
+            start_reason=self.reason,
+            start_note=self.note,
+            start_actor=actor,
+        )
 
 
 class Ownerships:
@@ -73,17 +98,15 @@ class Ownerships:
 
     def get(self, customer_id: str) -> Ownership:
         """Who answers for a customer."""
-        self._store.customers.get(customer_id)
-        return self._owners.of_customer(customer_id)
+        return self._owners.of_customer(self._store.customer(customer_id).id)
 
     def intervals(self, customer_id: str, request: ListRequest) -> Page[OwnerInterval]:
         """A page of those who answered for a customer, the latest first."""
-        self._store.customers.get(customer_id)
-        return self._owners.list_intervals(customer_id, request)
+        return self._owners.list_intervals(self._store.customer(customer_id).group, request)
 
     def load(self, owner: str) -> OwnerLoad:
         """How many customers somebody has and may have; the caller without a name."""
-        return self._policy().load(self._owners.tally_of(owner or context.current().actor), identity.now())
+        return self.policy_in_force().load(self._owners.tally_of(owner or context.current().actor), identity.now())
 
     def pool(self, request: ListRequest) -> Page[PoolEntry]:
         """A page of the pool, those who came last first."""
@@ -91,10 +114,10 @@ class Ownerships:
         ids = [ownership.customer_id for ownership in page.items]
         if not ids:
             return Page([], page.next_page_token)
-        caller, now, policy = context.current().actor, identity.now(), self._policy()
-        about, former = self._circumstances(ids), self._owners.former(ids, caller)
-        tally = self._owners.tally_of(caller)
+        caller, now, policy = context.current().actor, identity.now(), self.policy_in_force()
         customers = {customer.id: customer for customer in self._store.customers_by_id(ids)}
+        about, former = circumstances(self._store, customers.values()), self._owners.former(ids, caller)
+        tally = self._owners.tally_of(caller)
         entries = [
             PoolEntry(
                 ownership=each,
@@ -115,7 +138,7 @@ class Ownerships:
 
         def step(ownership: Ownership) -> Change[Ownership]:
             if not exceed_capacity and owner != ownership.owner:
-                _refuse(self._policy().capacity_blocks(self._owners.tally_of(owner)), customer_id)
+                _refuse(self.policy_in_force().capacity_blocks(self._owners.tally_of(owner)), customer_id)
             return ownership.owned(owner, OwnershipReason.ASSIGNED, now)
 
         return self._change(customer_id, step, note=checked_note(note), revision=revision)
@@ -134,10 +157,11 @@ class Ownerships:
         caller, now = context.current().actor, identity.now()
 
         def step(ownership: Ownership) -> Change[Ownership]:
-            about = self._circumstances([customer_id])[customer_id]
-            former = self._owners.former([customer_id], caller).get(customer_id)
+            customer = self._store.customers.get(customer_id)
+            about = circumstances(self._store, [customer])[customer_id]
+            former = self._owners.former(customer.group, caller).get(customer_id)
             tally = self._owners.tally_of(caller)
-            _refuse(self._policy().claim_blocks(ownership, about, tally, former, now), customer_id)
+            _refuse(self.policy_in_force().claim_blocks(ownership, about, tally, former, now), customer_id)
             return ownership.owned(caller, OwnershipReason.CLAIMED, now)
 
         return self._change(customer_id, step)
@@ -155,101 +179,23 @@ class Ownerships:
     def follow(self, customer_ids: Collection[str]) -> None:
         """Learn of owners that were written into customers, and of customers that were deleted."""
         now = identity.now()
+        known = self._owners.of_customers(customer_ids)
+        moves = []
         for customer in self._store.customers_by_id(customer_ids):
-            before = self._owners.of_customer(customer.id)
+            before = known[customer.id]
             if customer.delete_time is not None:
-                after = before.unowned(OwnershipReason.DELETED, now)
+                moves.append(Move(before, before.unowned(OwnershipReason.DELETED, now)))
             elif customer.owner:
-                after = before.owned(customer.owner, OwnershipReason.EDITED, now)
+                moves.append(Move(before, before.owned(customer.owner, OwnershipReason.EDITED, now)))
             elif before.owner:
-                after = before.unowned(OwnershipReason.EDITED, now)
-            else:
-                continue
-            self._put(before, after, "", now)
-
-    # --------------------------------------------------------------------------------------------------- policies
-
-    def create_policy(self, draft: OwnershipPolicy) -> OwnershipPolicy:
-        """The next version of the policy; in force from now on."""
-        policies = self._owners.policies
-        draft = replace(draft, id=policies.next_id())
-        return policies.insert(draft.created(self._policy().version + 1, context.current().actor))
-
-    def policy(self, version: int) -> OwnershipPolicy:
-        """One version of the policy, or the one in force."""
-        found = self._owners.policy(version)
-        if found is None:
-            raise NotFound("OwnershipPolicy", str(version or "in force"))
-        return found
-
-    def policies(self, request: ListRequest) -> Page[OwnershipPolicy]:
-        """A page of versions, the latest first."""
-        return self._owners.list_policies(request)
-
-    def explain(self, customer_id: str) -> OwnershipDecision:
-        """What the policy in force says about a customer."""
-        ownership = self.get(customer_id)
-        if not ownership.owner:
-            raise FailedPrecondition(f"nobody answers for customer {customer_id}", id=customer_id)
-        return self._policy().decide(ownership, self._circumstances([customer_id])[customer_id], identity.now())
-
-    def run(self, job: Job, *, validate_only: bool) -> Run:
-        """Do what the policy in force says about every owned customer, or just find out.
-
-        The state of the job is the last ownership looked at and what was decided so far.
-        """
-        policy = self.policy(int(job.state.get("policy_version", 0)))
-        state: dict[str, Any] = {"policy_version": policy.version, "last": "", "count": 0, "counts": {}, "told": []}
-        state |= job.state
-        counts, told = Counter(state["counts"]), [_told(each) for each in state["told"]]
-        while True:
-            step = partial(self._run, policy, state["last"], validate_only=validate_only)
-            decided, last = self._store.database.transact(step)
-            if not decided:
-                return Run(policy.version, state["count"], dict(counts), told)
-            counts.update(str(each.outcome) for each in decided)
-            told += [each for each in decided if each.outcome is not Outcome.KEPT][: MOST_DECISIONS - len(told)]
-            state |= {
-                "last": last,
-                "count": state["count"] + len(decided),
-                "counts": dict(counts),
-                "told": [_kept(each) for each in told],
-            }
-            job.progress(state["count"], 0, **state)
+                moves.append(Move(before, before.unowned(OwnershipReason.EDITED, now)))
+        self._store.database.transact(lambda: self.put(moves, now))
 
     # ---------------------------------------------------------------------------------------------------- helpers
 
-    def _policy(self) -> OwnershipPolicy:
+    def policy_in_force(self) -> OwnershipPolicy:
         """The policy in force; before there is one, one that allows everything."""
         return self._owners.policy() or OwnershipPolicy(id="")
-
-    def _run(self, policy: OwnershipPolicy, last: str, *, validate_only: bool) -> tuple[list[OwnershipDecision], str]:
-        """One batch in one transaction: what was decided, and the last ownership looked at."""
-        batch = self._owners.owned_after(last, _BATCH)
-        if not batch:
-            return [], last
-        now = identity.now()
-        about = self._circumstances([each.customer_id for each in batch])
-        decided = [policy.decide(each, about[each.customer_id], now) for each in batch]
-        if not validate_only:
-            for ownership, decision in zip(batch, decided, strict=True):
-                self._put(ownership, _carry_out(ownership, decision, now), decision.explanation, now)
-        return decided, batch[-1].id
-
-    def _circumstances(self, customer_ids: Sequence[str]) -> dict[str, Circumstances]:
-        """Customer → what a policy has to know, for each of some customers."""
-        contacts = {each.id: each for each in self._store.contact_records(customer_ids)}
-        contracts = self._owners.contracts_of(customer_ids)
-        segments = self._store.segments.keys_of(customer_ids)
-        return {
-            id: Circumstances(
-                segments=segments.get(id, frozenset()),
-                last_contact_time=last_contact(contacts[id]) if id in contacts else None,
-                has_contract=id in contracts,
-                contract_end_date=last_day(contracts[id]) if id in contracts else None,
-            )
-            for id in customer_ids
-        }
 
     def _change(self, customer_id: str, step: Step, *, note: str = "", revision: int = 0) -> Ownership:
         """Change the ownership of a live customer, with everything that goes with it, in one transaction.
@@ -259,58 +205,56 @@ class Ownerships:
         now = identity.now()
 
         def work() -> Ownership:
-            if self._store.customers.get(customer_id).delete_time is not None:
+            if self._store.writable_customer(customer_id).delete_time is not None:
                 raise FailedPrecondition(f"customer {customer_id} is deleted; undelete it first", id=customer_id)
             before = self._owners.of_customer(customer_id)
             if not before.revision:
-                return self._put(before, step(before), note, now)
+                self.put([Move(before, step(before), note)], now)
+                return self._owners.of_customer(customer_id)
             after = self._owners.ownerships.update(before.id, step, revision=revision)
             if after.revision != before.revision:  # Not a repeat.
-                self._keep_up(before, after, note, now)
+                self._keep_up([_Moved(before, after, note)], now)
             return after
 
         return self._store.database.transact(work)
 
-    def _put(self, before: Ownership, change: Change[Ownership], note: str, now: datetime) -> Ownership:
-        after, events = change
-        if not events:
-            return after
-        (stored,) = self._owners.ownerships.fold([(before.id, lambda _: (after, events))])
-        self._keep_up(before, stored, note, now)
-        return stored
+    def put(self, moves: Sequence[Move], now: datetime) -> None:
+        """Store changes of ownerships, with everything that goes with them."""
+        moves = [move for move in moves if move.change[1]]
+        stored = self._owners.ownerships.fold([(move.before.id, _becoming(move.change)) for move in moves])
+        self._keep_up(
+            [_Moved(move.before, after, move.note) for move, after in zip(moves, stored, strict=True)],
+            now,
+        )
 
-    def _keep_up(self, before: Ownership, after: Ownership, note: str, now: datetime) -> None:
-        """History, tallies and the customer follow a change of the owner."""
-        old, new, reason = before.owner, after.owner, after.reason
-        if old == new or reason is None:
+    def _keep_up(self, moved: Sequence[_Moved], now: datetime) -> None:
+        """History, tallies and customers follow changes of owners."""
+        moved = [each for each in moved if each.before.owner != each.after.owner]
+        if not moved:
             return
         actor = context.current().actor
-        tallies: list[tuple[str, Callable[[OwnerTally], Change[OwnerTally]]]] = []
-        if old:
-            self._end_interval(after.customer_id, reason, note, now)
-            tallies.append((old, lambda tally: tally.minus()))
-        if new:
-            interval = OwnerInterval(
-                id=self._owners.intervals.next_id(),
-                customer_id=after.customer_id,
-                owner=new,
-                start_time=now,
-                start_reason=reason,
-                start_note=note,
-                start_actor=actor,
-            )
-            self._owners.intervals.insert((interval, []))
-            picked_on = self._policy().day(now) if reason is OwnershipReason.CLAIMED else None
-            tallies.append((new, lambda tally: tally.plus(picked_on)))
-        self._owners.tallies.fold([self._tallying(owner, change) for owner, change in tallies])
-        if reason not in (OwnershipReason.EDITED, OwnershipReason.DELETED):  # The customer told these.
-            self._store.customers.update(after.customer_id, lambda customer: customer.owned_by(new))
-
-    def _end_interval(self, customer_id: str, reason: OwnershipReason, note: str, now: datetime) -> None:
-        interval = self._owners.open_interval(customer_id)
-        if interval is not None:
-            ended = interval.ended(reason, note, context.current().actor, now)
-            self._owners.intervals.fold([(interval.id, lambda _: ended)])
+        left = {each.after.customer_id: each for each in moved if each.before.owner}
+        intervals = self._owners.open_intervals(list(left))
+        self._owners.intervals.fold(
+            [
+                (each.id, _becoming(each.ended(to.reason, to.note, actor, now)))
+                for each in intervals
+                for to in [left[each.customer_id]]
+            ]
+        )
+        begun = [each for each in moved if each.after.owner]
+        self._owners.insert_intervals([(each.key, each.interval(actor, now)) for each in begun])
+        today = (
+            self.policy_in_force().day(now) if any(each.reason is OwnershipReason.CLAIMED for each in begun) else None
+        )
+        self._owners.tallies.fold(
+            [
+                *(self._tallying(each.before.owner, OwnerTally.minus) for each in left.values()),
+                *(self._tallying(each.after.owner, partial(OwnerTally.plus, picked_on=today)) for each in begun),
+            ]
+        )
+        untold = [each for each in moved if each.reason not in TOLD_BY_CUSTOMER]
+        self._store.customers.fold([(each.after.customer_id, _owning(each.after.owner)) for each in untold])
 
     def _tallying(
         self, owner: str, change: Callable[[OwnerTally], Change[OwnerTally]]
@@ -319,16 +263,32 @@ class Ownerships:
         return id, lambda tally: change(tally or OwnerTally(id=id, owner=owner))
 
 
-def _carry_out(ownership: Ownership, decision: OwnershipDecision, now: datetime) -> Change[Ownership]:
-    match decision.outcome:
-        case Outcome.WARNED if decision.recycle_time is not None:
-            return ownership.warned(decision.recycle_time, now)
-        case Outcome.WARNING_WITHDRAWN:
-            return ownership.warning_withdrawn()
-        case Outcome.RECYCLED if decision.reason is not None:
-            return ownership.pooled(decision.reason, now)
-        case _:
-            return ownership, []
+def circumstances(store: ProfilesStore, customers: Collection[Customer]) -> dict[str, Circumstances]:
+    """Customer → what a policy has to know, under any of their ids."""
+    ids = [id for customer in customers for id in customer.group]
+    records = {each.id: each for each in store.contact_records(ids)}
+    contracts = store.ownership.contracts_of(ids)
+    segments = store.segments.keys_of([customer.id for customer in customers])
+    about = {}
+    for customer in customers:
+        theirs = [contract for id in customer.group for contract in contracts.get(id, ())]
+        contacts = [last_contact(records[id]) for id in customer.group if id in records]
+        about[customer.id] = Circumstances(
+            segments=segments.get(customer.id, frozenset()),
+            last_contact_time=max((at for at in contacts if at is not None), default=None),
+            has_contract=bool(theirs),
+            contract_end_date=last_day(theirs) if theirs else None,
+        )
+    return about
+
+
+def _becoming(change: Change[E]) -> Callable[[E | None], Change[E]]:
+    """A change that was worked out before, from the same snapshot."""
+    return lambda _: change
+
+
+def _owning(owner: str) -> Callable[[Customer | None], Change[Customer]]:
+    return lambda customer: cast(Customer, customer).owned_by(owner)  # Customers are never removed.
 
 
 def _refuse(blocks: Sequence[ClaimBlock], customer_id: str) -> None:
@@ -338,28 +298,3 @@ def _refuse(blocks: Sequence[ClaimBlock], customer_id: str) -> None:
             id=customer_id,
             blocks=",".join(block.reason for block in blocks),
         )
-
-
-def _kept(decision: OwnershipDecision) -> dict[str, Any]:
-    """A decision as it stands in the checkpoint of a job."""
-    return {
-        "customer_id": decision.customer_id,
-        "owner": decision.owner,
-        "outcome": decision.outcome,
-        "segment": decision.segment,
-        "reason": decision.reason,
-        "due_time": decision.due_time.isoformat() if decision.due_time else None,
-        "explanation": decision.explanation,
-    }
-
-
-def _told(kept: dict[str, Any]) -> OwnershipDecision:
-    return OwnershipDecision(
-        customer_id=kept["customer_id"],
-        owner=kept["owner"],
-        outcome=Outcome(kept["outcome"]),
-        segment=kept["segment"],
-        reason=OwnershipReason(kept["reason"]) if kept["reason"] else None,
-        due_time=datetime.fromisoformat(kept["due_time"]) if kept["due_time"] else None,
-        explanation=kept["explanation"],
-    )

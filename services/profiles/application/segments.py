@@ -101,14 +101,13 @@ class Segments:
 
     def of_customer(self, customer_id: str, request: ListRequest) -> Page[SegmentMembership]:
         """A page of what a customer belongs to."""
-        self._store.customers.get(customer_id)
-        return self._segments.list_of_customer(customer_id, request)
+        return self._segments.list_of_customer(self._store.customer(customer_id).id, request)
 
     def preview(self, filter: str, customer_ids: Sequence[str], sample_size: int) -> Preview:
         """What a filter says about the customers named, or about the newest ones."""
         rule, now = compile_rule(filter), identity.now()
         if customer_ids:
-            asked = self._store.customers.batch_get(customer_ids)
+            asked = self._store.customers_of(customer_ids)
             verdicts = self._verdicts(rule, asked, now)
             return Preview(tuple(verdicts), len(asked), sum(each.matches for each in verdicts), partial=False)
         matched: list[SegmentVerdict] = []
@@ -165,9 +164,9 @@ class Segments:
                 state = {"round": {id: [each.version, each.state] for id, each in wanted.items()}, "members": {}}
             last = (datetime.fromisoformat(state["last"][0]), state["last"][1]) if "last" in state else None
             while batch := customers_after(self._store, last, _BATCH):
-                for segment_ids in self._evaluate([customer.id for customer in batch]).values():
-                    for id in segment_ids:
-                        state["members"][id] = state["members"].get(id, 0) + 1
+                belongs = self._evaluate([customer.id for customer in batch])
+                for id in (id for customer in batch for id in belongs[customer.id]):
+                    state["members"][id] = state["members"].get(id, 0) + 1
                 looked_at += len(batch)
                 last = batch[-1].create_time or identity.now(), batch[-1].id
                 state = {**state, "last": [last[0].isoformat(), last[1]], "looked_at": looked_at}
@@ -207,12 +206,12 @@ class Segments:
     def _move(self, customer_ids: Sequence[str]) -> dict[str, Sequence[str]]:
         """What has to happen in one transaction, whose snapshot everything read here belongs to."""
         now = identity.now()
-        customers = self._store.customers_by_id(customer_ids)
+        customers = self._store.parties(customer_ids)
         active = self._segments.active()
         rules = {segment.id: compile_rule(segment.filter) for segment in active}
         asked = {clause for rule in rules.values() for clause in clauses(rule)}
         sources = {field_of(clause.field).source for clause in asked}
-        before = self._segments.standings_of(customer_ids)
+        before = self._segments.standings_of([customer.id for customer in customers])
         standings = []
         moves = []
         belongs: dict[str, Sequence[str]] = {}

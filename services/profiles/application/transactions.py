@@ -10,7 +10,8 @@ from libs.chassis.domain import Change, DomainError, InvalidArgument, NotFound
 from libs.chassis.paging import Page
 from libs.chassis.store import Outcome
 from services.profiles.application.rows import insert_rows
-from services.profiles.domain.customers import Customer, ExternalId
+from services.profiles.domain.customers import Customer
+from services.profiles.domain.external_ids import ExternalId
 from services.profiles.domain.transactions import Transaction, TransactionSummary, TransactionType
 from services.profiles.store import ListRequest, ProfilesStore
 

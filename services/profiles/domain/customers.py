@@ -10,11 +10,12 @@ from enum import StrEnum
 from typing import Any, ClassVar, Final, cast
 
 from libs.chassis.domain import AlreadyExists, Change, Entity, Event, FailedPrecondition, InvalidArgument, NotFound
-from services.profiles.domain import contacts, names
+from services.profiles.domain import contacts, external_ids, names
 from services.profiles.domain.addresses import Address
 from services.profiles.domain.consents import ConsentHead, ConsentReceipt, ConsentState
 from services.profiles.domain.contacts import ContactPoint, ContactPointType, Spelling, UnreadableContactPoint
 from services.profiles.domain.dates import TypedDate
+from services.profiles.domain.external_ids import ExternalId
 from services.profiles.domain.holds import LegalHold
 from services.profiles.domain.names import PersonName
 from services.profiles.domain.preferences import Preferences
@@ -56,20 +57,6 @@ class Lifecycle(StrEnum):
     AT_RISK = "AT_RISK"
     DORMANT = "DORMANT"
     CHURNED = "CHURNED"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExternalId:
-    """The id of a customer in another system; no two customers of a tenant share one."""
-
-    system: str
-    id: str
-
-    def completed(self, path: str, violations: Violations) -> ExternalId:
-        """The id without space around it."""
-        if not _SLUG.fullmatch(self.system):
-            violations.add(f"{path}.system", f"{self.system!r} is no short lower-case name such as erp")
-        return replace(self, id=clean(self.id, f"{path}.id", 200, violations, required=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -401,14 +388,6 @@ def _lifecycle_of(customer: Customer) -> Lifecycle:
     return Lifecycle.LEAD if known and customer.lifecycle is Lifecycle.VISITOR else customer.lifecycle
 
 
-def _external_ids(ids: Sequence[ExternalId], violations: Violations) -> tuple[ExternalId, ...]:
-    completed = tuple(each.completed(f"external_ids[{i}]", violations) for i, each in enumerate(ids))
-    for i, each in enumerate(completed):
-        if each in completed[:i]:
-            violations.add(f"external_ids[{i}]", f"{each.system} {each.id} is there twice")
-    return completed
-
-
 def _labels(labels: Mapping[str, str], violations: Violations) -> dict[str, str]:
     for key in labels:
         if not _SLUG.fullmatch(key):
@@ -427,7 +406,7 @@ _PARTS: Final[Mapping[str, Callable[[Customer, Customer | None, Violations], obj
     "addresses": lambda draft, _, wrong: tuple(
         each.completed(f"addresses[{i}]", wrong) for i, each in enumerate(draft.addresses)
     ),
-    "external_ids": lambda draft, _, wrong: _external_ids(draft.external_ids, wrong),
+    "external_ids": lambda draft, _, wrong: external_ids.completed(draft.external_ids, wrong),
     "dates": lambda draft, _, wrong: tuple(each.completed(f"dates[{i}]", wrong) for i, each in enumerate(draft.dates)),
     "preferences": lambda draft, _, wrong: draft.preferences.completed("preferences", wrong),
     "labels": lambda draft, _, wrong: _labels(draft.labels, wrong),

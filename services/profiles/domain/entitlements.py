@@ -133,7 +133,8 @@ class Entitlement(Entity):
 class Claimant:
     """What decides which entitlements are a customer's."""
 
-    customer_id: str
+    customer_ids: tuple[str, ...]
+    """The customer's own, and those that were merged into it."""
     segments: Set[str]
     plans: Mapping[str, str]
     """Plan → number of the running contract."""
@@ -141,7 +142,7 @@ class Claimant:
     @property
     def subjects(self) -> list[str]:
         """The subjects of all entitlements that may be theirs."""
-        return ["", self.customer_id, *sorted({*self.segments, *self.plans})]
+        return ["", *self.customer_ids, *sorted({*self.segments, *self.plans})]
 
     def why(self, entitlement: Entitlement) -> str | None:
         """Why an entitlement is theirs; None when it is not."""
@@ -152,7 +153,7 @@ class Claimant:
                 return f"in the segment {entitlement.subject}"
             case Basis.PLAN if entitlement.subject in self.plans:
                 return f"contract {self.plans[entitlement.subject]} of the plan {entitlement.subject}"
-            case Basis.CUSTOMER if entitlement.subject == self.customer_id:
+            case Basis.CUSTOMER if entitlement.subject in self.customer_ids:
                 return f"given to this customer by {entitlement.author}: {entitlement.note}"
         return None
 
@@ -196,7 +197,7 @@ def resolve(claimant: Claimant, entitlements: Iterable[Entitlement], day: date) 
     ranked = sorted(theirs, key=lambda each: each.rank, reverse=True)
     by_benefit = groupby(sorted(ranked, key=lambda each: each.benefit), key=lambda each: each.benefit)
     return CustomerEntitlements(
-        customer_id=claimant.customer_id,
+        customer_id=claimant.customer_ids[0],
         on_date=day,
         benefits=tuple(_benefit(claimant, list(group), day) for _, group in by_benefit),
     )

@@ -20,7 +20,7 @@ from enum import StrEnum
 from services.profiles.domain.similarity import alike, edits
 from services.profiles.domain.traits import AddressTraits, Birth, NameTraits, Traits, contact_key
 
-LIKELY_FROM, POSSIBLE_FROM = 16.0, 10.0
+LIKELY_FROM, POSSIBLE_FROM = 17.0, 10.0
 """Scores from which a pair is likely the same customer, and from which it is worth a look."""
 PERSONAL_FROM, PERSONAL_AGAINST = 3.0, -7.0
 """What the features of one person alone (given name, birth, title of a firm) must add up to for a pair to be likely;
@@ -84,19 +84,21 @@ class Veto(StrEnum):
 
 _F, _A = Feature, Agreement
 WEIGHTS: Mapping[Feature, Mapping[Agreement, float]] = {
-    # Counted on FEBRL 1.
+    # Counted on FEBRL 1; but towns, other house numbers and other days of birth weigh as in a city where streets are
+    # long and names common, which costs nothing on FEBRL.
     _F.FAMILY_NAME: {_A.SAME: 7.0, _A.ALIKE: 6.0, _A.SWAPPED: 6.0, _A.SAME_READING: 2.0, _A.DIFFERENT: -3.5},
     _F.GIVEN_NAME: {_A.SAME: 6.0, _A.ALIKE: 5.0, _A.SWAPPED: 5.0, _A.SAME_READING: 2.5, _A.DIFFERENT: -3.0},
-    _F.BIRTH: {_A.SAME: 13.0, _A.PARTLY: 7.0, _A.ALIKE: 3.0, _A.DIFFERENT: -4.5},
+    _F.BIRTH: {_A.SAME: 13.0, _A.PARTLY: 7.0, _A.ALIKE: 3.0, _A.DIFFERENT: -6.0},
     _F.STREET: {_A.SAME: 8.0, _A.ALIKE: 5.0, _A.DIFFERENT: -3.0},
-    _F.HOUSE_NUMBER: {_A.SAME: 5.0, _A.DIFFERENT: -2.5},
+    _F.HOUSE_NUMBER: {_A.SAME: 5.0, _A.DIFFERENT: -6.0},
     _F.ADDRESS_LINES: {_A.SAME: 8.0, _A.ALIKE: 7.0, _A.DIFFERENT: -3.0},
-    _F.LOCALITY: {_A.SAME: 4.0, _A.ALIKE: 3.5, _A.DIFFERENT: -3.0},
+    _F.LOCALITY: {_A.SAME: 3.5, _A.ALIKE: 3.5, _A.DIFFERENT: -3.0},
     _F.POSTAL_CODE: {_A.SAME: 6.5, _A.ALIKE: 3.5, _A.DIFFERENT: -3.0},
     _F.AREA: {_A.SAME: 1.5, _A.DIFFERENT: -2.0},
-    # One in ten people is called 王, 李 or 张; one in several hundred has the same given name.
-    _F.CHINESE_FAMILY_NAME: {_A.SAME: 3.5, _A.SAME_READING: 1.0, _A.DIFFERENT: -4.0},
-    _F.CHINESE_GIVEN_NAME: {_A.SAME: 7.0, _A.SAME_READING: 2.5, _A.DIFFERENT: -5.0},
+    # One in ten people is called 王, 李 or 张; one in several hundred has the same given name, and nobody spells their
+    # own wrong: other characters that sound different are a brother or a sister.
+    _F.CHINESE_FAMILY_NAME: {_A.SAME: 3.5, _A.SAME_READING: 1.0, _A.DIFFERENT: -6.0},
+    _F.CHINESE_GIVEN_NAME: {_A.SAME: 7.0, _A.SAME_READING: 2.5, _A.DIFFERENT: -8.0},
     # Firms that agree here are one firm or branches of one.
     _F.TITLE: {_A.SAME: 12.0, _A.ALIKE: 7.0, _A.DIFFERENT: -6.0},
     # A family or an office shares them, so they say far less than that nobody else in the world has them.

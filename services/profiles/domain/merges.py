@@ -17,8 +17,9 @@ from typing import Any, ClassVar
 from libs.chassis.domain import Change, Entity, Event, FailedPrecondition
 from services.profiles.domain import contacts, names
 from services.profiles.domain.contacts import ContactPoint
-from services.profiles.domain.customers import MOST, Customer, CustomerKind, CustomerUpdated, ExternalId, Lifecycle
+from services.profiles.domain.customers import MOST, Customer, CustomerKind, CustomerUpdated, Lifecycle
 from services.profiles.domain.dates import TypedDate, TypedDateKind
+from services.profiles.domain.external_ids import ExternalId
 from services.profiles.domain.text import clean
 from services.profiles.domain.violations import Violations
 
@@ -325,7 +326,8 @@ def _union(name: str, survivor: Customer, losers: Sequence[Customer]) -> Any:
             second_birth = _is_birth(each) and any(map(_is_birth, kept.values()))
             if not second_birth:
                 kept.setdefault(key(each), _as_further(each, tuple(kept.values())))
-        if name == "aliases" and loser.display_name not in ("", survivor.display_name):
+        shown = {"", survivor.display_name, *(each.display() for each in loser.names)}
+        if name == "aliases" and loser.display_name not in shown:
             kept.setdefault(loser.display_name, loser.display_name)  # So that the old name still finds the customer.
     return tuple(kept.values())
 

@@ -14,6 +14,7 @@ from services.profiles.domain.customers import Customer, CustomerKind, Lifecycle
 from services.profiles.domain.habits import ContactRecord
 from services.profiles.domain.rules import Clause, Value
 from services.profiles.domain.transactions import TransactionSummary, TransactionType
+from services.profiles.domain.worth.concentration import Tier
 
 _DAY = timedelta(days=1)
 
@@ -24,6 +25,7 @@ class Source(StrEnum):
     CUSTOMER = "CUSTOMER"
     TRANSACTIONS = "TRANSACTIONS"
     CONTACTS = "CONTACTS"
+    WORTH = "WORTH"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Subject:
     customer: Customer
     summary: TransactionSummary | None = None
     contacts: ContactRecord | None = None
+    tier: Tier | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,7 @@ FIELDS: Mapping[str, Askable] = {
     "external_systems": _plain(str, lambda customer: frozenset(each.system for each in customer.external_ids)),
     "granted": _decided(_is_granted),
     "refused": _decided(lambda head, scope, _: bool(head.refusals(scope))),
+    "tier": Askable(Source.WORTH, Tier, lambda subject, _: subject.tier),
     **_dates(Source.CUSTOMER, "create", lambda subject: subject.customer.create_time),
     "transaction_count": _count(*TransactionType),
     "sale_count": _count(TransactionType.SALE),

@@ -16,7 +16,8 @@ from libs.chassis.paging import Page, parse_order
 from libs.chassis.store import Collection, Database, Index, Personal
 from services.profiles.domain.consents import ConsentReceipt
 from services.profiles.domain.contacts import ContactPointType
-from services.profiles.domain.customers import Customer, CustomerKind, ExternalId, Lifecycle
+from services.profiles.domain.customers import Customer, CustomerKind, Lifecycle
+from services.profiles.domain.external_ids import ExternalId
 from services.profiles.domain.facts import PersonalFact
 from services.profiles.domain.habits import ContactRecord
 from services.profiles.domain.relationships import Relationship, RelationshipType, ReportingLines, Side
@@ -27,7 +28,7 @@ from services.profiles.store.ownership import OwnershipStore
 from services.profiles.store.privacy import Holding, PrivacyStore
 from services.profiles.store.requests import ListRequest as ListRequest
 from services.profiles.store.segments import SegmentStore
-from services.profiles.store.worth import FIGURES, WorthStore
+from services.profiles.store.worth import FIGURES, MERGED, WorthStore
 
 CUSTOMERS = (
     Index(("-create_time",)),
@@ -37,6 +38,7 @@ CUSTOMERS = (
     Index(("owner", "-create_time")),
     Index(("_tokens.names",)),
     Index(("_tokens.contact_points", "-create_time")),
+    MERGED,
     Index(
         ("_tokens.external_ids",),
         unique=True,
@@ -121,7 +123,7 @@ class ProfilesStore:
         self.summaries = database.collection(TransactionSummary, "transaction_summaries", publishes=False)
         self.contacts = database.collection(ContactRecord, "contact_records", publishes=False)
         self.identity = IdentityStore(database)
-        self.worth = WorthStore(database, self.transactions)
+        self.worth = WorthStore(database, self.customers, self.transactions)
         self.segments = SegmentStore(database)
         self.ownership = OwnershipStore(database)
         self.entitlements = EntitlementStore(database)
@@ -137,9 +139,10 @@ class ProfilesStore:
             "transaction": Holding(self.transactions, "-occurred_time"),
             "duplicate_candidate": Holding(self.identity.candidates, "-score", paths=("customer_ids",)),
             "merge": Holding(self.identity.merges, "-epoch", paths=("party_ids",)),
+            "ownership": Holding(self.ownership.ownerships, "customer_id"),
             "owner_interval": Holding(self.ownership.intervals, "-start_time"),
             "contract": Holding(self.ownership.contracts, "-valid_from_date"),
-            "segment_membership": Holding(self.segments.memberships, "_id"),
+            "segment_membership": Holding(self.segments.memberships, "-enter_time"),
             "entitlement": Holding(self.entitlements.entitlements, "-create_time", paths=("subject",)),
             "tier_assignment": Holding(self.worth.assignments, "_id"),
         }
@@ -204,7 +207,12 @@ class ProfilesStore:
 
     def customers_by_id(self, ids: Group[str]) -> list[Customer]:
         """The customers of those ids that belong to one."""
-        return self.customers.find(field("_id").one_of(list(ids)), limit=len(ids))
+        return self.customers.find(field("_id").one_of(list(ids)), limit=len(ids)) if ids else []
+
+    def parties(self, ids: Group[str]) -> list[Customer]:
+        """The customers of ids and, of those who were merged, also whoever lives on."""
+        found = self.customers_by_id(ids)
+        return [*found, *self.customers_by_id({each.merged_into for each in found} - {"", *ids})]
 
     # ------------------------------------------------------------------------------------------------- consent
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection as Group
+from collections.abc import Sequence
 from typing import cast
 
 from google.protobuf.message import Message
@@ -15,24 +16,33 @@ from services.profiles.domain.ownership import OwnerInterval, Ownership, Ownersh
 from services.profiles.domain.ownership_policy import OwnershipPolicy
 from services.profiles.store.requests import ListRequest
 
-OWNERSHIPS = (Index(("state",)), Index(("state", "-pool_time")))
-INTERVALS = (Index(("customer_id", "-start_time")),)
-POLICIES = (Index(("version",), unique=True, taken="another version was created meanwhile: read it, then decide"),)
+_OWNED = field("owner") > ""
+_MOST_PER_CUSTOMER = 100
+"""Contracts, or former owners, of one customer that are looked at together."""
+
+OWNERSHIPS = (Index(("customer_id",), only=_OWNED), Index(("customer_id", "state")), Index(("state", "-pool_time")))
+INTERVALS = (
+    Index(("customer_id", "-start_time")),
+    Index(("customer_id", "owner")),
+    Index(("customer_id", "end_time")),
+)
+POLICIES = (
+    Index(("-version",)),
+    Index(("version",), unique=True, taken="another version was created meanwhile: read it, then decide"),
+)
 CONTRACTS = (
     Index(("customer_id", "-valid_from_date")),
     Index(("number",), unique=True, taken="another contract has this number"),
 )
-
-_OWNED = field("state").one_of([OwnershipState.OWNED, OwnershipState.RECYCLE_WARNED])
-_MOST_PER_CUSTOMER = 100
-"""Contracts, or former owners, of one customer that are looked at together."""
 
 
 class OwnershipStore:
     """The collections of ownership and the questions asked of them."""
 
     def __init__(self, database: Database) -> None:
-        self.ownerships = database.collection(Ownership, "ownerships", indexes=OWNERSHIPS)
+        self.ownerships = database.collection(
+            Ownership, "ownerships", indexes=OWNERSHIPS, personal=Personal(fields=("holds",))
+        )
         self.intervals = database.collection(
             OwnerInterval,
             "owner_intervals",
@@ -46,17 +56,26 @@ class OwnershipStore:
 
     def of_customer(self, customer_id: str) -> Ownership:
         """The ownership of a customer, a new one when there was none."""
-        id = self.ownerships.next_id(customer_id)
-        return self.ownerships.find_by_id(id) or Ownership(id=id, customer_id=customer_id)
+        return self.of_customers([customer_id])[customer_id]
+
+    def of_customers(self, customer_ids: Group[str]) -> dict[str, Ownership]:
+        """Customer → ownership, a new one for who had none."""
+        ids = {self.ownerships.next_id(customer_id): customer_id for customer_id in customer_ids}
+        found = {each.id: each for each in self.ownerships.find(field("_id").one_of(list(ids)), limit=len(ids))}
+        return {
+            customer_id: found.get(id, Ownership(id=id, customer_id=customer_id)) for id, customer_id in ids.items()
+        }
 
     def tally_of(self, owner: str) -> OwnerTally:
         """The tally of an owner, an empty one when there was none."""
         id = self.tallies.next_id(owner)
         return self.tallies.find_by_id(id) or OwnerTally(id=id, owner=owner)
 
-    def owned_after(self, last_id: str, limit: int) -> list[Ownership]:
-        """Customers that somebody answers for, after the one with this id."""
-        return self.ownerships.find(all_of(_OWNED, field("_id") > last_id), order="", limit=limit)
+    def owned_after(self, customer_id: str, limit: int) -> list[Ownership]:
+        """Customers that somebody answers for, in the order of their ids, after one of them."""
+        return self.ownerships.find(
+            all_of(_OWNED, field("customer_id") > customer_id), order="customer_id", limit=limit
+        )
 
     def list_pool(self, request: ListRequest) -> Page[Ownership]:
         """The customers in the pool, those who came last first."""
@@ -68,19 +87,27 @@ class OwnershipStore:
             request=cast(Message, request),
         )
 
-    def list_intervals(self, customer_id: str, request: ListRequest) -> Page[OwnerInterval]:
-        """Who answered for a customer, the latest first."""
+    def list_intervals(self, customer_ids: Sequence[str], request: ListRequest) -> Page[OwnerInterval]:
+        """Who answered for a customer, under any of its ids, the latest first."""
         return self.intervals.page(
-            field("customer_id") == customer_id,
+            field("customer_id").one_of(customer_ids),
             order="-start_time",
             size=request.page_size,
             token=request.page_token,
             request=cast(Message, request),
         )
 
-    def open_interval(self, customer_id: str) -> OwnerInterval | None:
-        """The time in which somebody answers for a customer now."""
-        return self.intervals.find_one(all_of(field("customer_id") == customer_id, field("end_time").missing()))
+    def open_intervals(self, customer_ids: Group[str]) -> list[OwnerInterval]:
+        """The times in which somebody answers for some customers now."""
+        where = all_of(field("customer_id").one_of(list(customer_ids)), field("end_time").missing())
+        return self.intervals.find(where, order="", limit=len(customer_ids)) if customer_ids else []
+
+    def insert_intervals(self, keyed: Sequence[tuple[str, OwnerInterval]]) -> None:
+        """Store times that begin, each with its natural key."""
+        made = [(interval, ()) for _, interval in keyed]
+        for outcome in self.intervals.insert_many(made, keys=[key for key, _ in keyed]) if keyed else []:
+            if outcome.error is not None:
+                raise outcome.error
 
     def former(self, customer_ids: Group[str], owner: str) -> dict[str, OwnerInterval]:
         """Customer → the last time that an owner answered for them, among the latest owners of each."""
@@ -111,10 +138,10 @@ class OwnershipStore:
             theirs.setdefault(contract.customer_id, []).append(contract)
         return theirs
 
-    def list_contracts(self, customer_id: str, request: ListRequest) -> Page[Contract]:
-        """The contracts with a customer, the one that began last first."""
+    def list_contracts(self, customer_ids: Sequence[str], request: ListRequest) -> Page[Contract]:
+        """The contracts with a customer, under any of its ids, the one that began last first."""
         return self.contracts.page(
-            field("customer_id") == customer_id,
+            field("customer_id").one_of(customer_ids),
             order="-valid_from_date",
             size=request.page_size,
             token=request.page_token,

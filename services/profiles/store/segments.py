@@ -17,12 +17,15 @@ from libs.chassis.filtering import Condition, FilterSpec, all_of, field, parse
 from libs.chassis.paging import Order, Page, Position
 from libs.chassis.store import Database, Index, Personal
 from services.profiles.domain.customers import Customer
+from services.profiles.domain.habits import ContactRecord
 from services.profiles.domain.rules import AllOf, AnyOf, Clause, Rule, required
 from services.profiles.domain.segments import MembershipState, Segment, SegmentMembership, SegmentState, Standing
 from services.profiles.domain.subjects import FAMILIES, FIELDS, Source, Subject, field_of
+from services.profiles.domain.transactions import TransactionSummary
+from services.profiles.store.requests import ListRequest
 
 if TYPE_CHECKING:
-    from services.profiles.store import ListRequest, ProfilesStore
+    from services.profiles.store import ProfilesStore
 
 _ACTIVE = field("state") == SegmentState.ACTIVE
 _MEMBER = field("state") == MembershipState.MEMBER
@@ -36,7 +39,7 @@ SEGMENTS = (
 )
 MEMBERSHIPS = (
     Index(("segment_id", "-enter_time"), only=_MEMBER),
-    Index(("customer_id", "-enter_time"), only=_MEMBER),
+    Index(("customer_id", "-enter_time")),
     Index(("customer_id",)),
 )
 STANDINGS = (Index(("next_evaluation_time",), only=_WAKES, every_tenant=True),)
@@ -119,12 +122,21 @@ class SegmentStore:
 
 
 def subjects(store: ProfilesStore, customers: Sequence[Customer], sources: Group[Source]) -> list[Subject]:
-    """Customers with what is kept about them in the sources."""
-    ids = field("_id").one_of([customer.id for customer in customers])
-    summaries = store.summaries.find(ids, limit=len(customers)) if Source.TRANSACTIONS in sources else []
-    contacts = store.contacts.find(ids, limit=len(customers)) if Source.CONTACTS in sources else []
+    """Customers with what is kept about them, under any of their ids, in the sources."""
+    ids = [id for customer in customers for id in customer.group]
+    summaries = store.transaction_summaries(ids) if Source.TRANSACTIONS in sources else []
+    contacts = store.contact_records(ids) if Source.CONTACTS in sources else []
+    tiers = store.worth.tiers_of([each.id for each in customers]) if Source.WORTH in sources else {}
     summary_of, contacts_of = {each.id: each for each in summaries}, {each.id: each for each in contacts}
-    return [Subject(each, summary_of.get(each.id), contacts_of.get(each.id)) for each in customers]
+    return [
+        Subject(
+            customer=each,
+            summary=TransactionSummary.of(each.id, [summary_of[id] for id in each.group if id in summary_of]),
+            contacts=ContactRecord.of(each.id, [contacts_of[id] for id in each.group if id in contacts_of]),
+            tier=tiers.get(each.id),
+        )
+        for each in customers
+    ]
 
 
 def candidates(store: ProfilesStore, rule: Rule, last: Customer | None, limit: int) -> list[Customer]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, datetime
 from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
 
 from google.protobuf.message import Message
@@ -13,14 +13,15 @@ from google.protobuf.message import Message
 from libs.chassis.domain import E
 from libs.chassis.filtering import Condition, FilterSpec, all_of, field, parse
 from libs.chassis.paging import Page
-from libs.chassis.store import Collection, Database, Index
+from libs.chassis.store import Collection, Database, Index, Personal
 from libs.chassis.store.mongo import MongoCollection
+from services.profiles.domain.customers import Customer
 from services.profiles.domain.transactions import Transaction, TransactionType
 from services.profiles.domain.worth.concentration import Tier
 from services.profiles.domain.worth.contribution import Figures, Window, sum_up
 from services.profiles.domain.worth.loyalty import LoyaltyMeasures
 from services.profiles.domain.worth.models import ClvModel, ClvScore, RfmTable
-from services.profiles.domain.worth.tiers import TierAssignment, TierEvaluation, TierPolicy, TierReason, TierWatch
+from services.profiles.domain.worth.tiers import Held, TierAssignment, TierEvaluation, TierPolicy, TierReason, TierWatch
 
 if TYPE_CHECKING:
     from services.profiles.store import ListRequest
@@ -36,15 +37,19 @@ FIGURES = Index(
     )
 )
 """Holds all that sums need, so that they never read a transaction itself."""
+MERGED = Index(("merged_into",), only=field("merged_into") > "")
+"""The customers who were merged into others: few, so that computations over everybody can know all of them."""
 TIER_POLICIES = (
     Index(("-create_time",)),
     Index(("name", "version"), unique=True, taken="somebody else made this version at the same time: try again"),
 )
+HELD = Index(("customer_id", "automatic_tier", "override.expire_time"))
+"""Holds all that an evaluation has to know of those whose tier stays."""
 TIER_ASSIGNMENTS = (
     Index(("-start_time",)),
-    Index(("customer_id",)),
+    HELD,
     Index(("tier", "-start_time")),
-    Index(("reason", "-start_time")),
+    Index(("reason", "-start_time"), only=field("reason") == TierReason.OVERRIDE),
     Index(("override.expire_time",), only=field("override.expire_time").exists(), every_tenant=True),
 )
 LATEST_FIRST = (Index(("-create_time",)),)
@@ -63,10 +68,14 @@ Totals = tuple[str, list[Figures]]
 class WorthStore:
     """The collections of worth and the questions asked of them."""
 
-    def __init__(self, database: Database, transactions: Collection[Transaction]) -> None:
-        self._transactions = transactions
+    def __init__(
+        self, database: Database, customers: Collection[Customer], transactions: Collection[Transaction]
+    ) -> None:
+        self._customers, self._transactions = customers, transactions
         self.policies = database.collection(TierPolicy, "tier_policies", indexes=TIER_POLICIES)
-        self.assignments = database.collection(TierAssignment, "tier_assignments", indexes=TIER_ASSIGNMENTS)
+        self.assignments = database.collection(
+            TierAssignment, "tier_assignments", indexes=TIER_ASSIGNMENTS, personal=Personal(fields=("override.note",))
+        )
         self.watches = database.collection(TierWatch, "tier_watches", publishes=False)
         self.evaluations = database.collection(
             TierEvaluation, "tier_evaluations", indexes=LATEST_FIRST, publishes=False
@@ -103,16 +112,26 @@ class WorthStore:
         """What was measured of one month."""
         return self.loyalty.find_one(all_of(field("currency_code") == currency_code, field("month") == month))
 
-    def assignments_between(self, after: str, until: str) -> dict[str, TierAssignment]:
-        """Customer → assignment, for the customers after one id until and with another; `until` may be open."""
-        found: dict[str, TierAssignment] = {}
-        while True:
-            reached = all_of(field("customer_id") > after, field("customer_id") <= until if until else None)
-            batch = self.assignments.find(reached, order="customer_id", limit=_BATCH)
-            found |= {each.customer_id: each for each in batch}
-            if len(batch) < _BATCH:
-                return found
-            after = batch[-1].customer_id
+    def tiers_of(self, customer_ids: Sequence[str]) -> dict[str, Tier]:
+        """Customer → tier, of those who have one."""
+        found = self.assignments.find(field("customer_id").one_of(customer_ids), limit=len(customer_ids))
+        return {each.customer_id: each.tier for each in found}
+
+    def held_between(self, after: str, until: str) -> dict[str, Held]:
+        """Customer → what he or she has, for the customers after one id until and with another; `until` may be open."""
+        reached = all_of(field("customer_id") > after, field("customer_id") <= until if until else None)
+        if isinstance(self.assignments, MongoCollection):
+            kept = {"_id": 0, "customer_id": 1, "automatic_tier": 1, "override.expire_time": 1}
+            rows = self.assignments.aggregate(reached, [{"$project": kept}], index=HELD)
+            return {
+                row["customer_id"]: Held(Tier(row["automatic_tier"]), (row.get("override") or {}).get("expire_time"))
+                for row in rows
+            }
+        found = self.assignments.find(reached, order="customer_id", limit=_MOST_OF_ONE)
+        return {
+            each.customer_id: Held(each.automatic_tier, each.override.expire_time if each.override else None)
+            for each in found
+        }
 
     def watches_of(self, ids: Sequence[str]) -> dict[str, TierWatch]:
         """Customer → watch, where there is one."""
@@ -145,6 +164,13 @@ class WorthStore:
     def latest_sales(self, ids: Sequence[str], limit: int) -> list[datetime]:
         """When a customer, under any of its ids, bought last, the latest first."""
         sales = all_of(field("customer_id").one_of(ids), field("type") == TransactionType.SALE)
+        if isinstance(self._transactions, MongoCollection):
+            steps: list[Mapping[str, Any]] = [
+                {"$sort": {"occurred_time": -1}},
+                {"$limit": limit},
+                {"$project": {"_id": 0, "occurred_time": 1}},
+            ]
+            return [row["occurred_time"] for row in self._transactions.aggregate(sales, steps, index=FIGURES)]
         return [each.occurred_time for each in self._transactions.find(sales, order="-occurred_time", limit=limit)]
 
     def figures_of_all(
@@ -152,15 +178,32 @@ class WorthStore:
     ) -> Iterator[list[Totals]]:
         """What the transactions of each customer come to, in order of the customers' ids, in bounded portions.
 
-        All transactions of a customer are in one portion. Portions may be empty where a window leaves nothing.
+        All transactions of a customer are in one portion, those recorded under ids that were merged into it too.
+        Portions may be empty where a window leaves nothing.
         """
+        groups = self._groups()
+        grouped = {id for group in groups.values() for id in group}  # survivors too: they are summed up as groups
         while True:
             last = self._end_of_chunk(after, chunk)
             part = all_of(field("customer_id") > after, field("customer_id") <= last if last else None, _within(window))
-            yield list(self._sums(part, time_zone))
+            portion = [each for each in self._sums(part, time_zone) if each[0] not in grouped]
+            here = sorted(id for id in groups if after < id and (not last or id <= last))
+            together = [(id, self.figures(groups[id], window, time_zone=time_zone)) for id in here]
+            found = [each for each in together if each[1]]
+            yield sorted([*portion, *found], key=itemgetter(0)) if found else portion
             if not last:
                 return
             after = last
+
+    def _groups(self) -> dict[str, tuple[str, ...]]:
+        """Customer into whom others were merged → all of the ids."""
+        found: dict[str, tuple[str, ...]] = {}
+        after = ""
+        while merged := self._customers.find(field("merged_into") > after, order="merged_into", limit=_BATCH):
+            survivors = sorted({each.merged_into for each in merged})
+            found |= {each.id: each.group for each in self._customers.batch_get(survivors)}
+            after = survivors[-1]
+        return found
 
     def _end_of_chunk(self, after: str, size: int) -> str:
         """The customer of the transaction that comes so many after a customer's; empty when there are fewer."""
@@ -229,31 +272,30 @@ def _within(window: Window | None) -> Condition | None:
     return all_of(field("occurred_time") >= window.start_time, field("occurred_time") < window.end_time)
 
 
+_NAMES = {
+    TransactionType.REFUND: "refunds",
+    TransactionType.FEE: "fees",
+    TransactionType.COST_TO_SERVE: "cost_to_serve",
+    TransactionType.GOODWILL: "goodwill",
+}
+"""Type → the field of `Figures` that holds its sum."""
+
+
 def _figures(rows: Sequence[Mapping[str, Any]]) -> Figures:
     """The figures of one currency, and perhaps day, from one row for each type of transaction."""
-    day = rows[0]["_id"].get("d")
-    figures = Figures(currency_code=rows[0]["_id"]["k"], day=date.fromisoformat(day) if day else None)
+    key = rows[0]["_id"]
+    parts: dict[str, Any] = {"currency_code": key["k"]}
+    if "d" in key:
+        parts["day"] = date.fromisoformat(key["d"])
     count = cost = 0
-    parts: dict[str, Any] = {}
     for row in rows:
         count += row["count"]
-        match row["_id"]["t"]:
-            case TransactionType.SALE:
-                cost += row["cost"]
-                parts |= {
-                    "sales": row["units"],
-                    "sale_count": row["count"],
-                    "uncosted_sale_count": row["uncosted"],
-                    "first_sale_time": row["first"],
-                    "last_sale_time": row["last"],
-                }
-            case TransactionType.REFUND:
-                cost -= row["cost"]
-                parts["refunds"] = row["units"]
-            case TransactionType.FEE:
-                cost += row["cost"]
-                parts["fees"] = row["units"]
-            case type:
-                cost += row["cost"]
-                parts[type.lower()] = row["units"]
-    return replace(figures, transaction_count=count, direct_cost=cost, **parts)
+        type = row["_id"]["t"]
+        cost += -row["cost"] if type == TransactionType.REFUND else row["cost"]
+        if type == TransactionType.SALE:
+            parts["sales"], parts["sale_count"] = row["units"], row["count"]
+            parts["uncosted_sale_count"] = row["uncosted"]
+            parts["first_sale_time"], parts["last_sale_time"] = row["first"], row["last"]
+        else:
+            parts[_NAMES[type]] = row["units"]
+    return Figures(transaction_count=count, direct_cost=cost, **parts)

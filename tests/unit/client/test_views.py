@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from kehu.interactions.v1.context_pb2 import CustomerContext
 from kehu.interactions.v1.timeline_pb2 import Interaction
+from kehu.profiles.v1.customer360_pb2 import Customer360
 from kehu.profiles.v1.customer_pb2 import Customer, TypedDate
 from kehu.profiles.v1.identity_pb2 import MergeRecord, PreviewMergeResponse
 from kehu.profiles.v1.transaction_pb2 import Transaction, TransactionSummary
@@ -251,3 +252,45 @@ def test_a_merge_that_was_undone_says_by_whom_and_why() -> None:
 def test_a_card_names_the_ids_that_lead_to_it() -> None:
     merged = fill(Customer(), {**HERO, "merged_ids": ["cus_2"]})
     assert "merged from cus_2" in printed(card.render(make_card(customer=merged), NOW))
+
+
+def test_a_card_tells_owner_segments_and_entitlements() -> None:
+    view = fill(
+        Customer360(),
+        {
+            "ownership": {
+                "state": "RECYCLE_WARNED",
+                "owner": "li.lei",
+                "since_time": NOW - timedelta(days=90),
+                "recycle_time": NOW + timedelta(days=7),
+                "holds": [{"key": "negotiation", "reason": "offer of 3 May"}],
+            },
+            "segments": [
+                {
+                    "segment_key": "quiet-buyers",
+                    "enter_time": NOW - timedelta(days=3),
+                    "reasons": [{"clause": "days_since_last_contact >= 90", "value": "93", "held": True}],
+                }
+            ],
+            "entitlements": {
+                "benefits": [
+                    {"benefit": "visit", "allowance": 2, "period": "MONTH", "explanation": "contract 7"},
+                    {"benefit": "card", "period": "YEAR"},
+                    {"benefit": "gift", "display_name": "Gift", "allowance": 0, "period": "ONCE"},
+                ]
+            },
+        },
+    )
+    shown = printed(card.render(make_card(view=view), NOW))
+    for part in (
+        "li.lei  to the pool at 2026-",
+        "held by negotiation: offer of 3 May",
+        "quiet-buyers  3 days ago: days_since_last_contact >= 90",
+        "visit: 2 a month  contract 7",
+        "card: without limit",
+        "Gift: not at all",
+    ):
+        assert part in shown
+    pooled = fill(Customer360(), {"ownership": {"state": "POOLED", "reason": "NO_CONTACT", "since_time": NOW}})
+    assert "in the pool  no contact just now, had by nobody" in printed(card.render(make_card(view=pooled), NOW))
+    assert "Standing" not in printed(card.render(make_card(view=Customer360()), NOW))

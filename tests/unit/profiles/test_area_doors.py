@@ -6,7 +6,17 @@ from datetime import timedelta
 from typing import Any, cast
 
 import pytest
-from kehu.profiles.v1 import customer_pb2, entitlement_pb2, ownership_pb2, segment_pb2
+from google.rpc import code_pb2
+from kehu.profiles.v1 import (
+    consent_pb2,
+    customer360_pb2,
+    customer_pb2,
+    entitlement_pb2,
+    fact_pb2,
+    ownership_pb2,
+    relationship_pb2,
+    segment_pb2,
+)
 from kehu.profiles.v1 import events_pb2 as events
 from kehu.profiles.v1 import profiles_pb2 as pb
 
@@ -21,6 +31,7 @@ from services.profiles.operations import operations
 from services.profiles.store import ProfilesStore
 from services.profiles.subscriptions import subscriptions
 from tests.unit.profiles.builders import NOW
+from tests.unit.profiles.conftest import As
 from tests.unit.profiles.jobs import MemoryJob
 
 CALL = cast(Any, None)
@@ -192,3 +203,66 @@ def test_an_entitlement_from_its_creation_to_the_customer(servicer: ProfilesServ
             entitlement_pb2.CreateEntitlementRequest(entitlement=entitlement_pb2.Entitlement(benefit="visit")), CALL
         )
     assert refused.value.violations[0].field == "entitlement.basis"
+
+
+# -------------------------------------------------------------------------------------------- the whole view
+
+
+def view(servicer: ProfilesServicer, customer_id: str, *sections: str) -> customer360_pb2.Customer360:
+    request = customer360_pb2.GetCustomer360Request(customer_id=customer_id, sections=sections)
+    request.section_timeout.FromSeconds(20)
+    return servicer.GetCustomer360(request, CALL)
+
+
+def partial_of(shown: customer360_pb2.Customer360) -> dict[str, int]:
+    section = customer360_pb2.Customer360.Section
+    return {section.Name(each.section): each.error.code for each in shown.partial_sections}
+
+
+def test_a_view_has_every_section(
+    store: ProfilesStore, database: MemoryDatabase, servicer: ProfilesServicer, ada_id: str, acting: As
+) -> None:
+    bob_id = servicer.CreateCustomer(pb.CreateCustomerRequest(customer=ADA), CALL).id
+    for left, right in ((ada_id, bob_id), (bob_id, ada_id)):
+        referral = relationship_pb2.Relationship(from_customer_id=left, to_customer_id=right, type="TYPE_REFERRED_BY")
+        servicer.AddRelationship(relationship_pb2.AddRelationshipRequest(relationship=referral), CALL)
+    fact = fact_pb2.PersonalFact(customer_id=ada_id, topic="TOPIC_INTEREST", text="choir")
+    servicer.RecordFact(fact_pb2.RecordFactRequest(fact=fact), CALL)
+    refusal = consent_pb2.WithdrawConsentRequest(
+        customer_id=ada_id, purpose="PURPOSE_CARE", capture="CAPTURE_STAFF_ENTRY"
+    )
+    servicer.WithdrawConsent(refusal, CALL)
+    segment = segment_pb2.Segment(key="bobs", filter="owner = bob")
+    servicer.DefineSegment(segment_pb2.DefineSegmentRequest(segment=segment), CALL)
+    deliver(store, database)
+    with acting(scopes={"*"}):
+        shown = view(servicer, ada_id)
+    assert partial_of(shown) == {}
+    assert (shown.customer.id, shown.ownership.owner, shown.segments[0].segment_key) == (ada_id, "bob", "bobs")
+    assert {each.from_customer_id for each in shown.relationships} == {ada_id, bob_id}
+    assert (shown.facts[0].text, shown.consent_receipts[0].sequence) == ("choir", 1)
+    assert shown.transaction_summary.customer_id == shown.contact_habits.customer_id == ada_id
+    assert shown.entitlements.customer_id == ada_id
+    assert not shown.HasField("tier_standing")
+
+
+def test_a_view_leaves_out_what_the_caller_may_not_see_and_what_is_broken(
+    store: ProfilesStore, servicer: ProfilesServicer, ada_id: str, acting: As
+) -> None:
+    fact = fact_pb2.PersonalFact(customer_id=ada_id, topic="TOPIC_INTEREST", text="choir")
+    servicer.RecordFact(fact_pb2.RecordFactRequest(fact=fact), CALL)
+    (document,) = cast(Any, store.facts).documents.values()
+    document["topic"] = "NO_SUCH_TOPIC"
+    with acting(scopes={"profiles.customers.read", "profiles.facts.read"}):
+        shown = view(servicer, ada_id, "SECTION_CUSTOMER", "SECTION_FACTS", "SECTION_OWNERSHIP")
+    assert shown.customer.id == ada_id
+    assert partial_of(shown) == {
+        "SECTION_FACTS": code_pb2.INTERNAL,
+        "SECTION_OWNERSHIP": code_pb2.PERMISSION_DENIED,
+    }
+    assert "NO_SUCH_TOPIC" not in str(shown.partial_sections)
+
+
+def test_a_view_of_nobody_is_not_found(servicer: ProfilesServicer, acting: As) -> None:
+    with acting(scopes={"*"}), pytest.raises(NotFound):
+        view(servicer, "cus_0", "SECTION_WORTH")

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from libs.chassis.domain import FailedPrecondition
+from libs.chassis.domain import FailedPrecondition, InvalidArgument
 from services.profiles.application.customers import Customers
 from services.profiles.application.duplicates import LARGEST_BLOCK, MOST_COMPARED, Duplicates
-from services.profiles.domain.customers import Customer
+from services.profiles.domain.customers import Customer, CustomerKind
 from services.profiles.domain.dates import TypedDate, TypedDateKind
 from services.profiles.domain.duplicates import Decision, DuplicateCandidate, DuplicateState
 from services.profiles.domain.matching import Band, Feature
@@ -66,6 +66,12 @@ def test_a_draft_is_looked_for_before_it_is_created(customers: Customers, duplic
     first = create(customers, duplicates, ada())
     found = duplicates.find_for_draft(ada(contact_points=(phone("１３１ ２３４５ ６７８９", region_code="CN"),)))
     assert [customer.id for customer, _ in found.duplicates] == [first.id]
+
+
+def test_a_wrong_draft_is_told_where_the_caller_wrote_it(duplicates: Duplicates) -> None:
+    with pytest.raises(InvalidArgument) as refusal:
+        duplicates.find_for_draft(Customer(id="", kind=CustomerKind.PERSON, contact_points=(phone("12"),)))
+    assert refusal.value.violations[0].field == "draft.contact_points[0].raw"
 
 
 def test_news_told_twice_or_late_change_nothing(
@@ -128,6 +134,8 @@ def test_a_switchboard_is_skipped_and_counted(
     duplicates.look_again([each.id for each in made])
     found = duplicates.find_for_draft(ada(contact_points=office))
     assert (found.duplicates, found.crowded_count) == ([], 1)
+    [match] = duplicates.matches(made[0], [made[1]])
+    assert {each.feature: each.weight for each in match.evidence}[Feature.PHONE] == 0
     assert pairs(store) == []
 
 

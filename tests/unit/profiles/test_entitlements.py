@@ -23,7 +23,7 @@ from services.profiles.store import ProfilesStore
 from tests.unit.profiles.builders import NOW, person
 
 TODAY = NOW.date()
-ADA = Claimant(customer_id="cus_1", segments=frozenset({"gold"}), plans={"care": "7"})
+ADA = Claimant(customer_ids=("cus_1",), segments=frozenset({"gold"}), plans={"care": "7"})
 
 
 def entitlement(basis: Basis = Basis.EVERYBODY, subject: str = "", **fields: Any) -> Entitlement:
@@ -64,7 +64,7 @@ def test_the_closest_to_the_customer_wins_and_the_others_are_told() -> None:
 
 
 def test_of_the_same_basis_the_most_generous_wins() -> None:
-    gold = Claimant(customer_id="cus_1", segments=frozenset({"gold", "old", "new"}), plans={})
+    gold = Claimant(customer_ids=("cus_1",), segments=frozenset({"gold", "old", "new"}), plans={})
     monthly = entitlement(Basis.SEGMENT, "gold", allowance=1, period=Period.MONTH)
     yearly = entitlement(Basis.SEGMENT, "old", allowance=11)
     (visit,) = resolve(gold, [yearly, monthly], TODAY).benefits

@@ -19,9 +19,10 @@ from services.profiles.application.merges import Merges, Wish
 from services.profiles.application.privacy import Privacy
 from services.profiles.application.relationships import Relationships
 from services.profiles.domain.addresses import Address
-from services.profiles.domain.customers import Customer, ExternalId
+from services.profiles.domain.customers import Customer
 from services.profiles.domain.duplicates import BlockingKeys
 from services.profiles.domain.erasure import Erasure, ErasureReceipt, ErasureState, Records
+from services.profiles.domain.external_ids import ExternalId
 from services.profiles.domain.facts import PersonalFact, Topic
 from services.profiles.domain.names import PersonName
 from services.profiles.domain.preferences import Preferences

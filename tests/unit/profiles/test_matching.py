@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.profiles.domain.contacts import ContactPointStatus
-from services.profiles.domain.customers import Address, Customer, CustomerKind, ExternalId
+from services.profiles.domain.customers import Address, Customer, CustomerKind
 from services.profiles.domain.dates import Calendar, TypedDate, TypedDateKind
+from services.profiles.domain.external_ids import ExternalId
 from services.profiles.domain.matching import WEIGHTS, Agreement, Band, Feature, Match, Veto, compare
 from services.profiles.domain.names import PersonName
 from services.profiles.domain.similarity import alike, edits

@@ -22,10 +22,12 @@ from libs.chassis import context
 from libs.chassis.context import Context
 from libs.chassis.domain import Conflict, FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.identity import FixedClock
-from libs.chassis.inbox.subscription import event_type
+from libs.chassis.inbox import Received
+from libs.chassis.inbox.subscription import event_type, received
 from libs.chassis.memory import MemoryDatabase
 from libs.chassis.paging import Page
 from services.profiles.api import ProfilesServicer
+from services.profiles.api.changes import History
 from services.profiles.application.consents import Consents
 from services.profiles.application.customers import Customers
 from services.profiles.application.duplicates import Duplicates
@@ -34,9 +36,10 @@ from services.profiles.application.transactions import Row, Transactions
 from services.profiles.application.worth.customers import CustomerWorth
 from services.profiles.domain.consents import Capture, ConsentState, Purpose, Scope
 from services.profiles.domain.contacts import Channel, ContactPointType, Spelling, VerificationMethod
-from services.profiles.domain.customers import Customer, ExternalId
+from services.profiles.domain.customers import Customer
 from services.profiles.domain.dates import TypedDate, TypedDateKind
 from services.profiles.domain.duplicates import Decision, DuplicateState
+from services.profiles.domain.external_ids import ExternalId
 from services.profiles.domain.matching import Veto
 from services.profiles.domain.merges import FieldChoice, MergeRecord, MergeState, Rule
 from services.profiles.domain.names import PersonName
@@ -123,7 +126,8 @@ def test_the_survivor_gets_what_it_lacks_and_keeps_what_it_has(people: People) -
     assert [point.primary for point in merged.contact_points] == [True, False, False, True], "one of each type"
     assert merged.external_ids == (shop, erp)
     assert merged.labels == {"club": "gold", "vip": "yes", "shoe": "38"}
-    assert (merged.owner, merged.display_name, merged.aliases) == ("eve", "Ada Lovelace", ("Augusta Lovelace",))
+    assert (merged.owner, merged.display_name, merged.aliases) == ("eve", "Ada Lovelace", ())
+    assert [name.given for name in merged.names] == ["Ada", "Augusta"]
     assert merged.dates == b.dates
     assert merged.merged_ids == (b.id,)
     rules = {each.field: (each.rule, each.customer_id) for each in record.field_decisions}
@@ -179,7 +183,7 @@ def test_one_event_tells_all_ids_and_decisions(people: People, database: MemoryD
     assert (merged.merge.survivor_id, list(merged.merge.loser_ids), merged.merge.epoch) == (a.id, [b.id], record.epoch)
     assert {each.customer_id: each.canonical_id for each in merged.aliases} == {b.id: a.id, c.id: a.id}
     assert [point.canonical for point in merged.aliases[0].contact_points] == ["+8613123456789"]
-    assert {each.field for each in merged.merge.field_decisions} >= {"contact_points", "aliases"}
+    assert {each.field for each in merged.merge.field_decisions} >= {"contact_points", "names"}
     assert merged.customer.revision == envelope.revision
     assert list(merged.customer.merged_ids) == [b.id, c.id]
     gone = {each.customer.id: each.customer.merged_into for _, each in published(database, "CustomerUpdated")}
@@ -507,6 +511,55 @@ def test_a_merge_never_allows_what_was_refused_or_what_the_owner_of_the_mailbox_
 
 
 # ------------------------------------------------------------------------------------------------------------- doors
+
+
+def history_of(database: MemoryDatabase) -> History:
+    """What the journal would tell of the events so far."""
+
+    def history(entity_id: str, *, size: int, token: str = "") -> Page[Received]:
+        told = [each for each in database.events() if each.entity_id == entity_id]
+        told.sort(key=lambda each: (each.revision, each.id), reverse=True)
+        start = int(token or 0)
+        page = [received(each, each) for each in told[start : start + size]]
+        return Page(page, str(start + size) if start + size < len(told) else "")
+
+    return history
+
+
+def test_the_history_of_a_survivor_and_of_an_old_id_tell_of_the_merge(people: People, database: MemoryDatabase) -> None:
+    a, b = people.create(contact_points=(email(),)), people.create("Bea", contact_points=(phone(),))
+    people.decide(b, ConsentState.DENIED)
+    record = people.merge(a, b)
+    people.merges.unmerge(record.id, "")
+    servicer = ProfilesServicer(people.store, history_of(database))
+    told = {
+        id: servicer.ListCustomerChanges(pb.ListCustomerChangesRequest(customer_id=id, page_size=50), cast(Any, None))
+        for id in (a.id, b.id)
+    }
+    of_a = [(each.event_type.split(".")[-2], [f.field for f in each.fields]) for each in told[a.id].changes]
+    assert ("unmerged", ["contact_points", "merged_ids", "names"]) in of_a
+    assert any(kind == "merged" and {"names", "consent", "merged_ids"} <= set(fields) for kind, fields in of_a)
+    of_b = [[f.field for f in each.fields] for each in told[b.id].changes]
+    assert ["delete_time", "merged_into"] in of_b
+
+
+def test_every_field_tells_who_made_it_what_it_is_and_which_merge_took_it_from_whom(
+    people: People, database: MemoryDatabase, acting: As
+) -> None:
+    a, b = people.create(labels={"club": "gold"}), people.create("Bea", owner="eve", contact_points=(phone(),))
+    with acting("bob"):
+        people.customers.update(a.id, lambda now: replace(now, labels={"club": "silver"}), 0)
+    with acting("cleo"):
+        people.merge(a, b)
+    servicer = ProfilesServicer(people.store, history_of(database))
+    answer = servicer.TraceFields(identity_pb2.TraceFieldsRequest(customer_id=b.id), cast(Any, None))
+    origins = {each.field: each for each in answer.origins}
+    assert [origins[name].actor for name in ("kind", "labels", "owner")] == ["ada", "bob", "cleo"]
+    assert [origins[name].revision for name in ("kind", "labels", "owner")] == [1, 2, 3]
+    assert (origins["owner"].rule, origins["owner"].customer_id) == (identity_pb2.FieldDecision.RULE_FILLED, b.id)
+    assert origins["contact_points"].rule == identity_pb2.FieldDecision.RULE_UNITED
+    assert origins["labels"].rule == identity_pb2.FieldDecision.RULE_UNSPECIFIED
+    assert list(origins) == sorted(origins)
 
 
 def test_the_doors(store: ProfilesStore, database: MemoryDatabase) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from kehu.profiles.v1 import ownership_pb2 as pb
@@ -15,7 +15,9 @@ from libs.chassis.memory import MemoryDatabase
 from services.profiles.application.contracts import Contracts
 from services.profiles.application.customers import Customers
 from services.profiles.application.habits import Habits
+from services.profiles.application.merges import Merges, Wish
 from services.profiles.application.ownership import Ownerships
+from services.profiles.application.ownership_policies import OwnershipPolicies
 from services.profiles.application.segments import Segments
 from services.profiles.domain.contacts import Channel
 from services.profiles.domain.contracts import Contract, last_day
@@ -39,6 +41,11 @@ def ownerships(store: ProfilesStore) -> Ownerships:
 
 
 @pytest.fixture
+def policies(store: ProfilesStore) -> OwnershipPolicies:
+    return OwnershipPolicies(store)
+
+
+@pytest.fixture
 def ada(store: ProfilesStore) -> Customer:
     return Customers(store).create(person(id=""))
 
@@ -58,8 +65,8 @@ def history(ownerships: Ownerships, customer: Customer) -> list[tuple[str, str, 
     return [(each.owner, each.start_reason, each.end_reason or "") for each in page.items]
 
 
-def rules(ownerships: Ownerships, *recycle: RecycleRule, **fields: Any) -> OwnershipPolicy:
-    return ownerships.create_policy(OwnershipPolicy(id="", recycle_rules=recycle, **fields))
+def rules(policies: OwnershipPolicies, *recycle: RecycleRule, **fields: Any) -> OwnershipPolicy:
+    return policies.create(OwnershipPolicy(id="", recycle_rules=recycle, **fields))
 
 
 # ---------------------------------------------------------------------------------------------------- changing
@@ -109,8 +116,10 @@ def test_what_is_stale_or_gone_is_refused(ownerships: Ownerships, store: Profile
         assign(ownerships, ada, "eve")
 
 
-def test_capacity_can_be_exceeded_on_purpose_only(ownerships: Ownerships, store: ProfilesStore, ada: Customer) -> None:
-    rules(ownerships, capacity=1)
+def test_capacity_can_be_exceeded_on_purpose_only(
+    ownerships: Ownerships, store: ProfilesStore, ada: Customer, policies: OwnershipPolicies
+) -> None:
+    rules(policies, capacity=1)
     bob = Customers(store).create(person(id=""))
     assign(ownerships, ada, "eve")
     with pytest.raises(FailedPrecondition, match="eve has 1 customers, 1 are allowed") as refused:
@@ -123,9 +132,13 @@ def test_capacity_can_be_exceeded_on_purpose_only(ownerships: Ownerships, store:
 
 
 def test_from_hand_to_pool_to_hand(
-    ownerships: Ownerships, store: ProfilesStore, clock: FixedClock, ada: Customer, acting: As
+    ownerships: Ownerships,
+    store: ProfilesStore,
+    clock: FixedClock,
+    ada: Customer,
+    acting: As,
 ) -> None:
-    rules(ownerships, pick_rules=(PickRule(cooldown_days=30),), daily_limit=1)
+    rules(OwnershipPolicies(store), pick_rules=(PickRule(cooldown_days=30),), daily_limit=1)
     assign(ownerships, ada, "bob")
     released = ownerships.release(ada.id, "too far away", 0)
     assert (released.state, released.owner, released.pool_time) == (OwnershipState.POOLED, "", NOW)
@@ -205,22 +218,24 @@ def test_the_deleted_leave_their_owner_and_the_pool_and_come_back_to_the_owner(
 # --------------------------------------------------------------------------------------------- policy and runs
 
 
-def test_versions_of_the_policy_follow_each_other(ownerships: Ownerships, acting: As) -> None:
+def test_versions_of_the_policy_follow_each_other(
+    ownerships: Ownerships, acting: As, policies: OwnershipPolicies
+) -> None:
     with pytest.raises(NotFound):
-        ownerships.policy(0)
-    rules(ownerships, capacity=1)
+        policies.get(0)
+    rules(policies, capacity=1)
     with acting("eve", request_id="1", of=b"x"):
-        second = rules(ownerships, capacities=(Capacity(owner="bob"),))
+        second = rules(policies, capacities=(Capacity(owner="bob"),))
     with acting("eve", request_id="1", of=b"x"):
-        assert rules(ownerships, capacities=(Capacity(owner="bob"),)) == second
-    assert (second.version, second.author, ownerships.policy(0), ownerships.policy(1).capacity) == (2, "eve", second, 1)
-    assert [each.version for each in ownerships.policies(pb.ListOwnershipPoliciesRequest()).items] == [2, 1]
+        assert rules(policies, capacities=(Capacity(owner="bob"),)) == second
+    assert (second.version, second.author, policies.get(0), policies.get(1).capacity) == (2, "eve", second, 1)
+    assert [each.version for each in policies.list(pb.ListOwnershipPoliciesRequest()).items] == [2, 1]
 
 
 def test_a_run_warns_recycles_and_tells_why_not(
-    ownerships: Ownerships, store: ProfilesStore, clock: FixedClock, acting: As
+    ownerships: Ownerships, store: ProfilesStore, clock: FixedClock, acting: As, policies: OwnershipPolicies
 ) -> None:
-    rules(ownerships, RecycleRule(segment="vip"), RecycleRule(contact_days=30, contract_days=0, warn_days=7))
+    rules(policies, RecycleRule(segment="vip"), RecycleRule(contact_days=30, contract_days=0, warn_days=7))
     Segments(store).define(Segment(id="", key="vip", filter="labels.vip = yes"), 0, validate_only=False)
     labels = {"silent": {}, "vip": {"vip": "yes"}, "bound": {}, "held": {}, "busy": {}}
     people = {name: Customers(store).create(person(id="", labels=each)) for name, each in labels.items()}
@@ -237,7 +252,7 @@ def test_a_run_warns_recycles_and_tells_why_not(
     Habits(store).learn([(people["busy"].id, call)])
 
     def outcomes(*, validate_only: bool) -> dict[str, str]:
-        run = ownerships.run(MemoryJob(), validate_only=validate_only)
+        run = policies.run(MemoryJob(), validate_only=validate_only)
         assert run.customer_count == 5
         names = {each.id: name for name, each in people.items()}
         return {names[each.customer_id]: str(each.outcome) for each in run.decisions}
@@ -256,23 +271,23 @@ def test_a_run_warns_recycles_and_tells_why_not(
     assert interval.end_reason is OwnershipReason.NO_CONTACT
     assert interval.end_note.startswith("owned since 2026-05-04 09:30 UTC without contact")
     assert ownerships.load("bob").customer_count == 4
-    assert ownerships.explain(people["vip"].id).segment == "vip"
-    assert ownerships.explain(people["bound"].id).explanation == "a contract without end runs"
+    assert policies.explain(people["vip"].id).segment == "vip"
+    assert policies.explain(people["bound"].id).explanation == "a contract without end runs"
     with pytest.raises(FailedPrecondition, match="nobody answers"):
-        ownerships.explain(people["silent"].id)
+        policies.explain(people["silent"].id)
 
 
 def test_a_warning_is_withdrawn_when_there_was_a_contact(
-    ownerships: Ownerships, store: ProfilesStore, clock: FixedClock, ada: Customer
+    ownerships: Ownerships, store: ProfilesStore, clock: FixedClock, ada: Customer, policies: OwnershipPolicies
 ) -> None:
-    rules(ownerships, RecycleRule(contact_days=30, warn_days=7))
+    rules(policies, RecycleRule(contact_days=30, warn_days=7))
     assign(ownerships, ada, "bob")
     clock.advance(25 * DAY)
-    ownerships.run(MemoryJob(), validate_only=False)
+    policies.run(MemoryJob(), validate_only=False)
     assert ownerships.get(ada.id).state is OwnershipState.RECYCLE_WARNED
     call = Contact(id="int_1", occurred_time=NOW + 25 * DAY, channel=Channel.VOICE, direction=Direction.OUTBOUND)
     Habits(store).learn([(ada.id, call)])
-    ownerships.run(MemoryJob(), validate_only=False)
+    policies.run(MemoryJob(), validate_only=False)
     kept = ownerships.get(ada.id)
     assert (kept.state, kept.recycle_time, kept.since_time) == (OwnershipState.OWNED, None, NOW)
 
@@ -295,15 +310,17 @@ def test_holds_are_placed_replaced_and_lifted(ownerships: Ownerships, clock: Fix
         ownerships.hold(ada.id, Hold(key="one-more", reason="y", actor=""))
 
 
-def test_a_killed_run_goes_on_and_tells_all(ownerships: Ownerships, store: ProfilesStore, clock: FixedClock) -> None:
-    rules(ownerships, RecycleRule(contact_days=30))
+def test_a_killed_run_goes_on_and_tells_all(
+    ownerships: Ownerships, store: ProfilesStore, clock: FixedClock, policies: OwnershipPolicies
+) -> None:
+    rules(policies, RecycleRule(contact_days=30))
     outcomes = Customers(store).import_rows([(str(n), lambda: person(id="", owner="bob")) for n in range(250)])
     ownerships.follow([each.entity.id for each in outcomes if each.entity])
     clock.advance(31 * DAY)
     job = MemoryJob(dies_after=1)
     with pytest.raises(Killed):
-        ownerships.run(job, validate_only=False)
-    run = ownerships.run(MemoryJob(state=job.state), validate_only=False)
+        policies.run(job, validate_only=False)
+    run = policies.run(MemoryJob(state=job.state), validate_only=False)
     assert (run.customer_count, run.counts, len(run.decisions)) == (250, {"RECYCLED": 250}, 200)
     assert ownerships.load("bob").customer_count == 0
     assert len(ownerships.pool(pb.ListPoolRequest(page_size=500)).items) == 250
@@ -333,3 +350,45 @@ def test_contracts_are_added_and_ended(store: ProfilesStore, ada: Customer) -> N
     assert last_day([ended, contracts.end(added.id, date(2026, 7, 1), 0)]) == date(2026, 7, 1)
     (listed,) = contracts.list(ada.id, ListContractsRequest()).items
     assert listed.valid_to_date == date(2026, 7, 1)
+
+
+# ------------------------------------------------------------------------------------------------------ merged
+
+
+def test_who_was_merged_has_the_owner_and_the_contracts_of_who_lives_on(
+    ownerships: Ownerships, store: ProfilesStore, clock: FixedClock, ada: Customer, policies: OwnershipPolicies
+) -> None:
+    rules(policies, RecycleRule(contact_days=30, contract_days=0))
+    twin = Customers(store).create(person(id="", owner="eve"))
+    ownerships.follow([twin.id])
+    Contracts(store).add(Contract(id="", customer_id=twin.id, number="7", plan="gold", valid_from_date=NOW.date()))
+    clock.advance(DAY)
+    assign(ownerships, ada, "bob")
+    Merges(store).merge(Wish(survivor_id=ada.id, loser_ids=(twin.id,)), "", {})
+    ownerships.follow([ada.id, twin.id])
+    assert ownerships.get(twin.id).owner == "bob"
+    assert [owner for owner, _, _ in history(ownerships, twin)] == ["bob", "eve"]
+    assert [ownerships.load(owner).customer_count for owner in ("bob", "eve")] == [1, 0]
+    assert len(Contracts(store).list(ada.id, ListContractsRequest()).items) == 1
+    clock.advance(31 * DAY)
+    assert policies.explain(twin.id).explanation == "a contract without end runs"
+    with pytest.raises(FailedPrecondition, match="was merged into"):
+        ownerships.release(twin.id, "", 0)
+
+
+# ------------------------------------------------------------------------------------------------------ erased
+
+
+def test_what_was_said_lies_sealed_and_can_be_erased(
+    ownerships: Ownerships, store: ProfilesStore, database: MemoryDatabase, ada: Customer
+) -> None:
+    assign(ownerships, ada, "bob", note="canary in the note")
+    ownerships.hold(ada.id, Hold(key="talks", reason="canary in the hold", actor=""))
+    stored = repr([cast(Any, each).documents for each in database.collections.values()])
+    assert ada.id in stored
+    assert "canary" not in stored
+    assert ownerships.get(ada.id).holds[0].reason == "canary in the hold"
+    store.privacy.erase(ada.id)
+    assert ownerships.get(ada.id).holds == ()
+    (interval,) = ownerships.intervals(ada.id, pb.ListOwnerIntervalsRequest()).items
+    assert (interval.owner, interval.start_note) == ("bob", "")

@@ -15,6 +15,7 @@ from libs.chassis.memory import MemoryDatabase
 from libs.chassis.operations import OperationState
 from services.profiles.application.customers import Customers
 from services.profiles.application.habits import Habits
+from services.profiles.application.merges import Merges, Wish
 from services.profiles.application.segments import MOST_EXAMINED, Segments
 from services.profiles.application.transactions import Transactions
 from services.profiles.domain.contacts import Channel
@@ -22,6 +23,9 @@ from services.profiles.domain.customers import Customer
 from services.profiles.domain.habits import Contact, Direction
 from services.profiles.domain.segments import Segment
 from services.profiles.domain.subjects import Source
+from services.profiles.domain.transactions import Money
+from services.profiles.domain.worth.concentration import Tier
+from services.profiles.domain.worth.tiers import TierEvidence, first_assignment
 from services.profiles.store import ProfilesStore
 from services.profiles.subscriptions import timers
 from tests.unit.profiles.builders import NOW, person, transaction
@@ -305,3 +309,41 @@ def test_the_same_key_is_another_segment_elsewhere(segments: Segments, acting: A
     with acting(tenant="bolt"):
         assert define(segments, "kind = HOUSEHOLD").version == 1
     assert segments.get("group").filter == "kind = PERSON"
+
+
+# --------------------------------------------------------------------------------------- merged, and of a tier
+
+
+def test_who_was_merged_leaves_and_who_lives_on_is_judged_by_all(
+    segments: Segments, store: ProfilesStore, ada: Customer
+) -> None:
+    define(segments, "sale_count >= 2")
+    twin = Customers(store).create(person(id=""))
+    Transactions(store).sum_up([transaction(str(n), customer_id=each.id) for n, each in enumerate((ada, twin))])
+    Merges(store).merge(Wish(survivor_id=ada.id, loser_ids=(twin.id,)), "", {})
+    look(segments, ada, twin)
+    assert members(segments) == [ada.id]
+    assert segments.preview("sale_count = 2", [twin.id], 0).verdicts[0].customer_id == ada.id
+    Transactions(store).sum_up([transaction("3", customer_id=twin.id)])
+    define(segments, "sale_count = 3", "three")
+    segments.follow([twin.id], Source.TRANSACTIONS)
+    assert members(segments, "three") == [ada.id]
+    theirs = segments.of_customer(twin.id, pb.ListCustomerSegmentsRequest()).items
+    assert {each.segment_key for each in theirs} == {"group", "three"}
+    assert segments.evaluate_all(MemoryJob())["customer_count"] == 2
+    assert segments.get("group").member_count == 1
+
+
+def test_a_tier_can_be_asked(segments: Segments, store: ProfilesStore, ada: Customer) -> None:
+    define(segments, "tier = A")
+    evidence = TierEvidence(
+        evaluation_id="tev_1",
+        policy_id="tpol_1",
+        contribution=Money(currency_code="EUR", minor_units=1),
+        measured_tier=Tier.A,
+        as_of_time=NOW,
+    )
+    assigned, events = first_assignment(ada.id, Tier.A, evidence, NOW)
+    store.worth.assignments.insert((assigned, events), key=ada.id)
+    segments.follow([ada.id], Source.WORTH)
+    assert members(segments) == [ada.id]

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from services.profiles.domain.consents import ConsentState, Purpose
 from services.profiles.domain.contacts import Channel
-from services.profiles.domain.customers import Address, ExternalId
+from services.profiles.domain.customers import Address
+from services.profiles.domain.external_ids import ExternalId
 from services.profiles.domain.habits import Contact, ContactRecord, Direction
 from services.profiles.domain.rules import clauses
 from services.profiles.domain.subjects import FIELDS, Subject, facts, next_change

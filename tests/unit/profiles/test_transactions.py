@@ -14,7 +14,8 @@ from kehu.profiles.v1.transaction_pb2 import ListTransactionsRequest
 from libs.chassis.domain import AlreadyExists, InvalidArgument, NotFound
 from libs.chassis.memory import MemoryDatabase
 from services.profiles.application.transactions import Row, Transactions
-from services.profiles.domain.customers import ExternalId, Lifecycle
+from services.profiles.domain.customers import Lifecycle
+from services.profiles.domain.external_ids import ExternalId
 from services.profiles.domain.transactions import (
     CURRENCIES,
     Money,

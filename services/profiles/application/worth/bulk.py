@@ -5,12 +5,26 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
 
-from libs.chassis.domain import Change, E
+from libs.chassis import identity
+from libs.chassis.domain import Change, E, InvalidArgument
 from libs.chassis.store import Collection, Contention
 
 BATCH = 500
 _ATTEMPTS = 8
+
+
+def moment_of(request: Any) -> datetime:
+    """The moment that a request for a computation names, by default the present one."""
+    now = identity.now()
+    if not request.HasField("as_of_time"):
+        return now
+    asked: datetime = request.as_of_time.ToDatetime(tzinfo=UTC)
+    if asked > now:
+        raise InvalidArgument.field("as_of_time", f"is {asked.isoformat()}, and it is {now.isoformat()} now")
+    return asked
 
 
 def fold(collection: Collection[E], changes: Sequence[tuple[str, Callable[[E | None], Change[E]]]]) -> None:

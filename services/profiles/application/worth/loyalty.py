@@ -12,7 +12,7 @@ from libs.chassis import identity
 from libs.chassis.domain import NotFound
 from libs.chassis.operations import Job
 from libs.chassis.paging import Page
-from services.profiles.application.worth.bulk import fold
+from services.profiles.application.worth.bulk import fold, moment_of
 from services.profiles.domain.worth import loyalty
 from services.profiles.domain.worth.contribution import check_currency, check_time_zone
 from services.profiles.domain.worth.loyalty import LoyaltyMeasures, Tally
@@ -40,7 +40,7 @@ class Loyalty:
         currency = check_currency(job.request.currency_code)
         time_zone = check_time_zone(job.request.time_zone)
         state: dict[str, Any] = {
-            "as_of": identity.now().isoformat(),
+            "as_of": moment_of(job.request).isoformat(),
             "after": "",
             "customers": 0,
             "tallies": {},
@@ -48,11 +48,12 @@ class Loyalty:
         }
         job.progress(state["customers"], 0, **state)
         as_of = datetime.fromisoformat(state["as_of"])
-        present = loyalty.number_of(as_of.astimezone(ZoneInfo(time_zone)).date())
+        today = as_of.astimezone(ZoneInfo(time_zone)).date()
+        present = loyalty.number_of(today)
         tallies = {int(month): Tally(**counts) for month, counts in state["tallies"].items()}
         for portion in self._worth.figures_of_all(None, after=state["after"], time_zone=time_zone):
             for _, figures in portion:
-                mine = [each for each in figures if each.currency_code == currency]
+                mine = [each for each in figures if each.currency_code == currency and (each.day or today) <= today]
                 state["customers"] += bool(mine)
                 loyalty.add(tallies, loyalty.by_month(mine), present)
             if portion:

@@ -17,12 +17,13 @@ from libs.chassis.context import Context
 from libs.chassis.domain import Change, FailedPrecondition, NotFound
 from libs.chassis.operations import Job
 from libs.chassis.paging import Page
-from services.profiles.application.worth.bulk import BATCH, fold, put
+from services.profiles.application.worth.bulk import BATCH, fold, moment_of, put
 from services.profiles.domain.transactions import Money
 from services.profiles.domain.worth.answers import ConcentrationReport, TierStanding
 from services.profiles.domain.worth.concentration import measure
 from services.profiles.domain.worth.contribution import Figures, Window
 from services.profiles.domain.worth.measures import Basis
+from services.profiles.domain.worth.models import RfmTable, RfmTally
 from services.profiles.domain.worth.tiers import (
     TierAssignment,
     TierEvaluation,
@@ -43,7 +44,7 @@ class Tiers:
     """Policies and the tiers of single customers."""
 
     def __init__(self, store: ProfilesStore) -> None:
-        self._customers, self._worth = store.customers, store.worth
+        self._store, self._worth = store, store.worth
 
     def create_policy(self, draft: TierPolicy) -> TierPolicy:
         """The next version of the policy's name."""
@@ -61,12 +62,13 @@ class Tiers:
 
     def standing(self, customer_id: str) -> TierStanding:
         """The tier of a customer, with what changed since it was given."""
-        assignment = self._assignment(customer_id)
-        found = self._worth.watches.find_by_id(customer_id)
+        customer = self._store.customer(customer_id)
+        assignment = self._assignment(customer.id)
+        found = self._worth.watches.find_by_id(customer.id)
         watch = found if found is not None and found.evaluation_count else None
         evaluation = self._worth.evaluations.get(assignment.evidence.evaluation_id)
         told = assignment.evidence.contribution
-        figures = self._worth.figures((customer_id,), evaluation.window)
+        figures = self._worth.figures(customer.group, evaluation.window)
         known = Money(currency_code=told.currency_code, minor_units=_contribution(figures, told.currency_code))
         graced = watch is not None and assignment.reason is TierReason.AUTO
         return TierStanding(
@@ -83,7 +85,7 @@ class Tiers:
 
     def override(self, customer_id: str, override: TierOverride, revision: int) -> TierAssignment:
         """Give a customer a tier until a time that the policy of the latest evidence allows."""
-        now = identity.now()
+        customer_id, now = self._store.writable_customer(customer_id).id, identity.now()
         given = replace(override, actor=context.current().actor)
         policy = self.get_policy(self._assignment(customer_id).evidence.policy_id)
         return self._worth.assignments.update(
@@ -114,7 +116,6 @@ class Tiers:
     def _assignment(self, customer_id: str) -> TierAssignment:
         found = self._worth.assignments.find_by_id(customer_id)
         if found is None:
-            self._customers.get(customer_id)
             raise NotFound("TierAssignment", customer_id)
         return found
 
@@ -132,8 +133,9 @@ class Evaluated:
 class TierEvaluations:
     """The evaluation of all customers, as an operation.
 
-    Two passes: one measures and finds the cuts, the other compares every customer with them. What the first finds is
-    kept, so that an evaluation that is interrupted goes on with the same cuts, from the customer where it was.
+    Two passes: one measures and finds the cuts, and the scales of RFM with them; the other compares everybody. What
+    the first finds is kept, so that an evaluation that is interrupted goes on with the same cuts, from the customer
+    where it was.
     """
 
     def __init__(self, store: ProfilesStore) -> None:
@@ -144,7 +146,8 @@ class TierEvaluations:
         policy = self._worth.policies.get(job.request.tier_policy_id)
         state: dict[str, Any] = {
             "id": identity.new_id(TierEvaluation.ID_PREFIX),
-            "as_of": identity.now().isoformat(),
+            "rfm_id": identity.new_id(RfmTable.ID_PREFIX),
+            "as_of": self._moment_of(job.request).isoformat(),
             "assigned": 0,
             "after": "",
             "changed": 0,
@@ -155,7 +158,8 @@ class TierEvaluations:
         as_of = datetime.fromisoformat(state["as_of"])
         evaluation = self._worth.evaluations.find_by_id(state["id"])
         if evaluation is None:
-            found, others, uncosted = self._measure(policy, as_of, job, state)
+            found, others, uncosted, tally = self._measure(policy, as_of, job, state)
+            table = put(self._worth.rfm_tables, tally.table(state["rfm_id"])) if tally else None
             evaluation = put(
                 self._worth.evaluations,
                 TierEvaluation(
@@ -173,6 +177,7 @@ class TierEvaluations:
                     ),
                     other_currency_counts=others,
                     uncosted_sale_count=uncosted,
+                    rfm_table_id=table.id if table is not None else "",
                 ),
             )
             portions = iter([found])
@@ -186,23 +191,36 @@ class TierEvaluations:
             review_overdue=policy.review_date <= identity.now().date(),
         )
 
+    def _moment_of(self, request: Any) -> datetime:
+        """The moment to evaluate as of; tiers follow each other, so it is never before that of the last evaluation."""
+        moment, last = moment_of(request), self._worth.latest(self._worth.evaluations)
+        if last is not None and moment < last.as_of_time:
+            raise FailedPrecondition(
+                f"the last evaluation is as of {last.as_of_time.isoformat()}, and tiers are not given in the past",
+                last_as_of_time=last.as_of_time.isoformat(),
+            )
+        return moment
+
     def _measure(
         self, policy: TierPolicy, as_of: datetime, job: Job, state: dict[str, Any]
-    ) -> tuple[Contributions, dict[str, int], int]:
-        """(contributions in the policy's currency, customers in other ones, sales without a cost)."""
+    ) -> tuple[Contributions, dict[str, int], int, RfmTally]:
+        """(contributions in the policy's currency, customers in other ones, sales without a cost, values of RFM)."""
+        window = policy.window(as_of)
+        tally = RfmTally(policy.currency_code, window, policy.time_zone)
         found: Contributions = []
         others: Counter[str] = Counter()
         uncosted = 0
-        for portion in self._worth.figures_of_all(policy.window(as_of)):
+        for portion in self._worth.figures_of_all(window):
             for id, figures in portion:
                 for each in figures:
                     if each.currency_code == policy.currency_code:
                         found.append((id, each.contribution))
                         uncosted += each.uncosted_sale_count
+                        tally.add(each)
                     else:
                         others[each.currency_code] += 1
             job.progress(len(found), 0, **state)
-        return found, dict(others), uncosted
+        return found, dict(others), uncosted, tally
 
     def _contributions(self, policy: TierPolicy, window: Window, after: str) -> Iterator[Contributions]:
         for portion in self._worth.figures_of_all(window, after=after):
@@ -246,16 +264,15 @@ class TierEvaluations:
     def _compare(self, stretch: _Stretch, evaluation: TierEvaluation, policy: TierPolicy) -> tuple[int, int]:
         """Compare the customers of one stretch of ids, those without transactions too, with the cuts; how many changed
         and how many are watched."""
-        current = self._worth.assignments_between(stretch.after, stretch.until)
+        current = self._worth.held_between(stretch.after, stretch.until)
         ids = sorted(stretch.contributions.keys() | current.keys())
         watches = self._worth.watches_of(ids)
         changes, watched, below = [], [], 0
         for id in ids:
             contribution, before = stretch.contributions.get(id, 0), watches.get(id, TierWatch(id=id))
             tier, watch = evaluation.decide(current.get(id), before, contribution, policy)
-            step = _Step(id, tier, contribution, evaluation)
-            if id not in current or step(current[id])[1]:
-                changes.append((id, step))
+            if id not in current or not current[id].stays(tier, evaluation.as_of_time):
+                changes.append((id, _Step(id, tier, contribution, evaluation)))
             if watch != before:
                 watched.append((id, _replacing(watch)))
             below += watch.evaluation_count > 0

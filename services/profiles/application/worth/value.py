@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from libs.chassis import identity
 from libs.chassis.domain import FailedPrecondition, NotFound
 from libs.chassis.operations import Job
-from services.profiles.application.worth.bulk import BATCH, fold, put
+from services.profiles.application.worth.bulk import BATCH, fold, moment_of, put
 from services.profiles.domain.worth.answers import AliveProbability, Clv, ClvReport
 from services.profiles.domain.worth.contribution import Figures, Window, check_currency, check_time_zone
 from services.profiles.domain.worth.histories import DAYS_PER_WEEK, History, history
@@ -25,7 +25,7 @@ class Value:
     """Fits, and the scores that they leave for each customer."""
 
     def __init__(self, store: ProfilesStore) -> None:
-        self._customers, self._worth = store.customers, store.worth
+        self._store, self._worth = store, store.worth
 
     def run(self, job: Job) -> ClvModel:
         """Fit and value everybody, as an operation. One that is interrupted before its scores are worked out starts
@@ -40,7 +40,7 @@ class Value:
         )
         state: dict[str, Any] = {
             "id": identity.new_id(ClvModel.ID_PREFIX),
-            "as_of": identity.now().isoformat(),
+            "as_of": moment_of(request).isoformat(),
             "written": 0,
             **job.state,
         }
@@ -94,7 +94,7 @@ class Value:
         """What a customer will still contribute."""
         score, model = self._scored(customer_id)
         return Clv(
-            customer_id=customer_id,
+            customer_id=score.id,
             value=score.value,
             horizon_months=model.horizon_months,
             margin=model.margin,
@@ -109,7 +109,7 @@ class Value:
         """The probability that a customer has not left."""
         score, model = self._scored(customer_id)
         return AliveProbability(
-            customer_id=customer_id,
+            customer_id=score.id,
             probability=score.alive_probability,
             considered_alive=score.considered_alive,
             repeat_count=score.repeat_count,
@@ -120,11 +120,11 @@ class Value:
         )
 
     def _scored(self, customer_id: str) -> tuple[ClvScore, ClvModel]:
-        score = self._worth.scores.find_by_id(customer_id)
+        customer = self._store.customer(customer_id)
+        score = self._worth.scores.find_by_id(customer.id)
         if score is None:
-            self._customers.get(customer_id)
             self._model("")
-            raise NotFound("ClvScore", customer_id)
+            raise NotFound("ClvScore", customer.id)
         return score, self._model(score.model_id)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar
+from zoneinfo import available_timezones
 
 from libs.chassis.domain import Change, Entity, Event, FailedPrecondition
 from services.profiles.domain.text import clean
@@ -30,6 +31,8 @@ class TierPolicy(Entity):
     currency_code: str
     """Tiers are measured in this currency alone."""
     window_days: int = 365
+    time_zone: str = ""
+    """Whose days recency is counted in; UTC when empty."""
     a_per_mille: int = 800
     b_per_mille: int = 950
     hysteresis_per_mille: int = 100
@@ -51,6 +54,8 @@ class TierPolicy(Entity):
             violations.add("currency_code", f"{self.currency_code!r} is no ISO 4217 code such as CNY")
         if not 0 < self.a_per_mille < self.b_per_mille <= PER_MILLE:
             violations.add("b_per_mille", f"0 < {self.a_per_mille} < {self.b_per_mille} <= 1000 must hold")
+        if self.time_zone and self.time_zone not in available_timezones():
+            violations.add("time_zone", f"{self.time_zone!r} is no time zone such as Asia/Shanghai")
         for field, most in (("window_days", _LONGEST_DAYS), ("demotion_evaluations", 24)):
             if not 1 <= getattr(self, field) <= most:
                 violations.add(field, f"{getattr(self, field)} is not from 1 to {most}")
@@ -96,7 +101,7 @@ class TierOverride:
     """A tier that somebody gave."""
 
     tier: Tier
-    note: str
+    note: str = ""
     actor: str
     expire_time: datetime
 
@@ -192,6 +197,19 @@ class TierAssignment(Entity):
         return changed, [TierChanged(tier_assignment=changed)]
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What an evaluation has to know of an assignment to tell whether it stays as it is."""
+
+    automatic_tier: Tier
+    override_expire_time: datetime | None = None
+
+    def stays(self, tier: Tier, at: datetime) -> bool:
+        """Whether the tier given now changes nothing; see `TierAssignment.automatic`."""
+        over = self.override_expire_time is not None and self.override_expire_time <= at
+        return tier is self.automatic_tier and not over
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TierChanged(Event):
     """The tier of a customer changed, or why it has it."""
@@ -214,9 +232,11 @@ class TierEvaluation(Entity):
     other_currency_counts: dict[str, int]
     """Customers with transactions in a currency that was left out."""
     uncosted_sale_count: int
+    rfm_table_id: str = ""
+    """The scales of recency, frequency and monetary value of the same customers; empty when nobody bought."""
 
     def decide(
-        self, current: TierAssignment | None, watch: TierWatch, contribution: int, policy: TierPolicy
+        self, current: Held | None, watch: TierWatch, contribution: int, policy: TierPolicy
     ) -> tuple[Tier, TierWatch]:
         """The tier that the policy gives a customer now, and the watch over a possible fall.
 

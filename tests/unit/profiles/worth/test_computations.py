@@ -125,7 +125,7 @@ def test_dormancy_and_warning_tell_what_they_saw(store: ProfilesStore, ids: list
 
 
 def test_scores_follow_from_the_scales(store: ProfilesStore, ids: list[str], buys: Buys) -> None:
-    with pytest.raises(FailedPrecondition, match="start ComputeRfm"):
+    with pytest.raises(FailedPrecondition, match="or ComputeRfm"):
         RfmScores(store).get(ids[0])
     for n, id in enumerate(ids[:5]):
         for sale in range(n + 1):

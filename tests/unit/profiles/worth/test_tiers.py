@@ -11,6 +11,8 @@ from kehu.profiles.v1 import worth_pb2 as pb
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.identity import FixedClock
 from libs.chassis.memory import MemoryDatabase
+from services.profiles.application.merges import Merges, Wish
+from services.profiles.application.worth.rfm import RfmScores
 from services.profiles.application.worth.tiers import Evaluated, TierEvaluations, Tiers
 from services.profiles.domain.worth.concentration import Tier
 from services.profiles.domain.worth.tiers import TierOverride, TierPolicy, TierReason
@@ -67,6 +69,7 @@ def test_a_revised_policy_is_another_version(store: ProfilesStore) -> None:
         ({"currency_code": "XXX"}, "currency_code"),
         ({"a_per_mille": 950, "b_per_mille": 900}, "b_per_mille"),
         ({"window_days": 0}, "window_days"),
+        ({"time_zone": "Mars/Olympus"}, "time_zone"),
         ({"hysteresis_per_mille": 1000}, "hysteresis_per_mille"),
         ({"review_date": NOW.date()}, "review_date"),
         ({"name": " "}, "name"),
@@ -93,6 +96,8 @@ def test_everybody_gets_a_tier_with_its_evidence(
     assert (found.changed_count, found.watched_count, found.review_overdue) == (10, 0, False)
     assert found.evaluation.other_currency_counts == {"JPY": 1}
     assert found.evaluation.uncosted_sale_count == 10
+    assert RfmScores(store).get(ids[0]).table.id == found.evaluation.rfm_table_id
+    assert RfmScores(store).get(ids[0]).monetary_score == 5
     report = Tiers(store).report("")
     assert (report.evaluation.concentration.top_fifth_share, report.basis.sample_size) == (0.65, 10)
     standing = Tiers(store).standing(ids[0])
@@ -279,3 +284,40 @@ def test_without_an_evaluation_there_is_nothing_to_tell(store: ProfilesStore, id
         Tiers(store).standing(ids[0])
     with pytest.raises(NotFound, match="Customer"):
         Tiers(store).standing("cus_0")
+
+
+def test_an_evaluation_as_of_the_past_sees_what_there_was_and_tiers_go_forward_only(
+    store: ProfilesStore, ids: list[str], buys: Buys, policy: TierPolicy, clock: FixedClock
+) -> None:
+    buys(ids[0], 400, days_ago=300)
+    buys(ids[1], 900, days_ago=10)
+
+    def evaluated(days_ago: int) -> Evaluated:
+        request = pb.EvaluateTiersRequest(tier_policy_id=policy.id)
+        request.as_of_time.FromDatetime(NOW - timedelta(days=days_ago))
+        clock.advance(timedelta(seconds=1))
+        return TierEvaluations(store).run(MemoryJob(request))
+
+    found = evaluated(100)
+    assert found.evaluation.concentration.customer_count == 1
+    assert found.evaluation.window.end_time == found.evaluation.as_of_time == NOW - timedelta(days=100)
+    assert evaluated(1).evaluation.concentration.customer_count == 2
+    with pytest.raises(FailedPrecondition, match="not given in the past"):
+        evaluated(50)
+    with pytest.raises(InvalidArgument, match="as_of_time"):
+        evaluated(-1)
+
+
+def test_merged_customers_count_as_one(store: ProfilesStore, ids: list[str], buys: Buys, policy: TierPolicy) -> None:
+    for id, units in zip(ids[:4], (400, 250, 120, 80), strict=True):
+        buys(id, units)
+    Merges(store).merge(Wish(survivor_id=ids[9], loser_ids=(ids[0], ids[2])), "the same", {})
+    found = evaluate(store, policy)
+    assert found.evaluation.concentration.customer_count == 3
+    assert store.worth.assignments.get(ids[9]).evidence.contribution.minor_units == 520
+    assert store.worth.assignments.find_by_id(ids[0]) is None
+    assert Tiers(store).standing(ids[0]).tier_assignment.customer_id == ids[9]
+    assert Tiers(store).standing(ids[0]).restated_contribution is None
+    assert RfmScores(store).get(ids[2]).monetary.minor_units == 520
+    page = [each for portion in store.worth.figures_of_all(None, chunk=1) for each in portion]
+    assert [(id, figures[0].sales) for id, figures in page] == [(ids[1], 250), (ids[3], 80), (ids[9], 520)]

@@ -1,0 +1,92 @@
+"""Several reads for one answer, side by side: each has its own time, and what fails or is late is left out and named.
+
+The threads are shared by all calls of the process, so that a call of many parts takes no more of the database than so
+many calls of one; a part that finds no thread in its time is late.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final, TypeVar
+
+import pymongo
+from google.protobuf.descriptor import MethodDescriptor
+
+from libs.chassis import context, logs
+from libs.chassis.access import covers, scope_of
+from libs.chassis.domain import DomainError, PermissionDenied
+from libs.chassis.rpc.call import current_call
+from libs.chassis.rpc.deadline import DATABASE_SHARE
+from libs.chassis.rpc.errors import DeadlineExceeded, is_outage
+
+THREADS: Final = 8
+
+K = TypeVar("K", bound=Hashable)
+
+log = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One read."""
+
+    read: Callable[[], Any]
+    like: MethodDescriptor
+    """The method that reads the same alone: who may not call it may not have the part."""
+
+
+def gather(parts: Mapping[K, Part], seconds: float) -> tuple[dict[K, Any], dict[K, Exception]]:
+    """What was read and what was not, by part; each has `seconds`, but never more than four fifths of the call."""
+    call = current_call.get(None)
+    left = call.expires - time.monotonic() if call is not None else seconds
+    ends = time.monotonic() + min(seconds, left * DATABASE_SHARE)
+    futures: dict[K, Future[Any]] = {}
+    errors: dict[K, Exception] = {}
+    for key, part in parts.items():
+        scope = scope_of(part.like)
+        if covers(context.current().scopes, scope):
+            futures[key] = _threads().submit(copy_context().run, _read, part, ends)
+        else:
+            errors[key] = PermissionDenied(f"the token lacks the scope {scope}", scope=scope)
+    wait(futures.values(), timeout=max(0.0, ends - time.monotonic()))
+    found: dict[K, Any] = {}
+    for key, future in futures.items():
+        if not future.done():
+            future.cancel()
+            errors[key] = DeadlineExceeded("it was not read in time")
+        elif (error := future.exception()) is None:
+            found[key] = future.result()
+        elif isinstance(error, Exception):
+            errors[key] = error
+        else:
+            raise error
+    return found, errors
+
+
+def _read(part: Part, ends: float) -> Any:
+    left = ends - time.monotonic()
+    if left <= 0:
+        raise DeadlineExceeded("no thread was free in time")
+    try:
+        with pymongo.timeout(left):
+            return part.read()
+    except DomainError:
+        raise
+    except Exception as error:
+        if is_outage(error):
+            if time.monotonic() >= ends:
+                raise DeadlineExceeded(str(error)) from error
+            log.warning("a part is missing", part=part.like.name, error=f"{type(error).__name__}: {error}")
+        else:
+            log.exception("a defect left out a part", part=part.like.name)
+        raise
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(THREADS, thread_name_prefix="part")
