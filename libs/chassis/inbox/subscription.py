@@ -122,16 +122,11 @@ def parse_envelope(body: bytes) -> envelope_pb2.Envelope:
 
 def opened(vault: Vault, events: Sequence[Received]) -> list[Received]:
     """The events with what is personal in them; without it where its key was destroyed."""
-    sealed = {event.id: (event.tenant, event.sealed) for event in events if event.sealed is not None}
-    personal = vault.open_events(sealed)
-    return [_with(event, personal[event.id]) if event.id in personal else event for event in events]
-
-
-def _with(event: Received, personal: bytes) -> Received:
-    whole = type(event.message)()
-    whole.CopyFrom(event.message)
-    whole.MergeFromString(personal)
-    return replace(event, message=whole, sealed=None)
+    whole = vault.open_events({each.id: (each.tenant, each.sealed) for each in events if each.sealed is not None})
+    return [
+        replace(each, message=type(each.message).FromString(whole[each.id]), sealed=None) if each.id in whole else each
+        for each in events
+    ]
 
 
 def received(envelope: envelope_pb2.Envelope, message: Message) -> Received:

@@ -8,7 +8,6 @@ import grpc
 from kehu.common.v1 import journal_pb2 as pb
 
 from libs.chassis import context as acting
-from libs.chassis.journal import Journal, JournalBroken, Root
 from libs.chassis.store import Database, MongoDatabase
 
 MOST_ENTRIES: Final = 5000
@@ -26,6 +25,8 @@ class JournalApi:
         context: grpc.ServicerContext,  # noqa: ARG002
     ) -> pb.VerifyJournalResponse:
         """Up to `MOST_ENTRIES` entries at a time, because a journal is longer than a call."""
+        from libs.chassis.journal import Journal, JournalBroken, Root  # with the bus, which an idle api does not need
+
         known = [Root(root.position, root.hash) for root in request.roots]
         try:
             checked, complete = Journal(cast(MongoDatabase, self._database)).check(

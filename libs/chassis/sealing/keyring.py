@@ -15,7 +15,6 @@ import time
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
@@ -28,6 +27,8 @@ REMEMBERED: Final = 10.0
 """Seconds that a process may go on to use a key which another one has destroyed meanwhile."""
 _MOST_PAGES: Final = 512
 """Pages that a process remembers: about four megabytes."""
+_MOST_KEYS: Final = 10_000
+"""Keys that a process has at hand: about as much again."""
 _NONCE: Final = 12
 _TOKEN: Final = 16
 
@@ -39,23 +40,25 @@ class KeyringError(RuntimeError):
     """Something is wrong with the keyring itself: no master key, a page that is missing, bytes that were altered."""
 
 
-@dataclass(frozen=True, slots=True)
 class Key:
     """A data key."""
 
-    id: str
-    """Page and place, `<page>.<number>`."""
-    secret: bytes = field(repr=False)
+    __slots__ = ("_cipher", "id")
+
+    def __init__(self, id: str, secret: bytes) -> None:
+        self.id = id
+        """Page and place, `<page>.<number>`."""
+        self._cipher = AESGCM(secret)
 
     def seal(self, plain: bytes, about: str) -> bytes:
         """The sealed form (AES-256-GCM) of something, bound to what it is about."""
         nonce = os.urandom(_NONCE)
-        return nonce + AESGCM(self.secret).encrypt(nonce, plain, about.encode())
+        return nonce + self._cipher.encrypt(nonce, plain, about.encode())
 
     def open(self, sealed: bytes, about: str) -> bytes:
         """What was sealed; KeyringError when it was altered or sealed about something else."""
         try:
-            return AESGCM(self.secret).decrypt(sealed[:_NONCE], sealed[_NONCE:], about.encode())
+            return self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], about.encode())
         except InvalidTag:
             raise KeyringError(f"what is sealed about {about!r} under {self.id} was altered") from None
 
@@ -68,7 +71,8 @@ class Keyring(ABC):
         self._clock = clock
         self._lock = threading.Lock()
         self._unused: dict[str, list[Key]] = {}
-        self._known: OrderedDict[str, tuple[float, Page]] = OrderedDict()
+        self._pages: OrderedDict[tuple[str, str], tuple[float, Page]] = OrderedDict()
+        self._keys: dict[tuple[str, str], tuple[float, Key | None]] = {}
 
     def take(self, tenant: str) -> Key:
         """A key that nothing was sealed under yet."""
@@ -83,69 +87,86 @@ class Keyring(ABC):
 
     def find(self, tenant: str, ids: Iterable[str]) -> dict[str, Key | None]:
         """The keys by id, None for those that were destroyed up to `REMEMBERED` seconds ago or earlier."""
-        wanted = set(ids)
-        pages = self._pages(tenant, {id.partition(".")[0] for id in wanted})
-        return {id: self._unwrapped(tenant, id, pages) for id in wanted}
+        found, missing, now = dict[str, Key | None](), list[str](), self._clock()
+        for id in ids:
+            known = self._keys.get((tenant, id))
+            if known is not None and now < known[0]:
+                found[id] = known[1]
+            else:
+                missing.append(id)
+        return found | self._look_up(tenant, missing, now) if missing else found
 
     def destroy(self, tenant: str, ids: Iterable[str]) -> int:
         """Makes everything sealed under these keys unreadable for ever; how many still existed."""
         places: dict[str, set[int]] = {}
-        for id in ids:
+        gone = set(ids)
+        for id in gone:
             page, _, place = id.partition(".")
             places.setdefault(page, set()).add(int(place))
         destroyed = sum(self._strike(tenant, page, sorted(theirs)) for page, theirs in places.items())
         with self._lock:
-            for page in places:
-                self._known.pop(page, None)
+            for name in places:
+                self._pages.pop((tenant, name), None)
+            for id in gone:
+                self._keys.pop((tenant, id), None)
         return destroyed
 
     def token(self, tenant: str, label: str, value: str | bytes) -> bytes:
         """What stands for a value in an index: equal values of one label have equal tokens, and nothing else shows."""
         given = value.encode() if isinstance(value, str) else value
-        return hmac.digest(self._derived("token", tenant), label.encode() + b"\0" + given, "sha256")[:_TOKEN]
+        key = self._derived("token", tenant)
+        return hashlib.blake2b(label.encode() + b"\0" + given, key=key, digest_size=_TOKEN).digest()
 
     # ------------------------------------------------------------------------------------------------- how
 
-    def _pages(self, tenant: str, ids: set[str]) -> Mapping[str, Page]:
-        found, now = dict[str, Page](), self._clock()
+    def _look_up(self, tenant: str, ids: Sequence[str], now: float) -> dict[str, Key | None]:
+        """Keys that are not at hand; remembered as long as their page is."""
+        pages = self._find_pages(tenant, {id.partition(".")[0] for id in ids}, now)
+        found = {id: self._unwrapped(tenant, id, pages) for id in ids}
         with self._lock:
-            for id in ids:
-                known = self._known.get(id)
-                if known is not None and now - known[0] < REMEMBERED:
-                    self._known.move_to_end(id)
-                    found[id] = known[1]
-        missing = sorted(ids - found.keys())
-        if missing:
-            loaded = self._load(tenant, missing)
-            found |= loaded
-            self._remember(loaded, now)
+            if len(self._keys) > _MOST_KEYS:
+                self._keys = {}
+            for id, key in found.items():
+                self._keys[tenant, id] = pages[id.partition(".")[0]][0] + REMEMBERED, key
         return found
 
-    def _remember(self, pages: Mapping[str, Page], at: float) -> None:
+    def _find_pages(self, tenant: str, ids: set[str], now: float) -> dict[str, tuple[float, Page]]:
+        """(when it was read, page) of each page that exists."""
         with self._lock:
-            for id, page in pages.items():
-                self._known[id] = at, page
-                self._known.move_to_end(id)
-            while len(self._known) > _MOST_PAGES:
-                self._known.popitem(last=False)
+            found = {
+                id: known for id in ids if (known := self._pages.get((tenant, id))) and now - known[0] < REMEMBERED
+            }
+        missing = sorted(ids - found.keys())
+        if missing:
+            found |= self._remember(tenant, self._load(tenant, missing), now)
+        return found
 
-    def _unwrapped(self, tenant: str, id: str, pages: Mapping[str, Page]) -> Key | None:
+    def _remember(self, tenant: str, pages: Mapping[str, Page], at: float) -> dict[str, tuple[float, Page]]:
+        known = {id: (at, page) for id, page in pages.items()}
+        with self._lock:
+            for id, each in known.items():
+                self._pages[tenant, id] = each
+                self._pages.move_to_end((tenant, id))
+            while len(self._pages) > _MOST_PAGES:
+                self._pages.popitem(last=False)
+        return known
+
+    def _unwrapped(self, tenant: str, id: str, pages: Mapping[str, tuple[float, Page]]) -> Key | None:
         page, _, place = id.partition(".")
         if page not in pages:
             raise KeyringError(f"page {page!r} of the keyring is missing: restore it, nothing was erased")
-        wrapped = pages[page][int(place)]
+        wrapped = pages[page][1][int(place)]
         if wrapped is None:
             return None
         return Key(id, Key(id, self._derived("wrap", tenant)).open(wrapped, f"{tenant}\0{id}"))
 
     def _make_page(self, tenant: str) -> list[Key]:
-        page = secrets.token_urlsafe(_NONCE)
-        keys = [Key(f"{page}.{place}", os.urandom(32)) for place in range(PAGE)]
-        wrapping = self._derived("wrap", tenant)
-        wrapped = [Key(key.id, wrapping).seal(key.secret, f"{tenant}\0{key.id}") for key in keys]
+        page, wrapping = secrets.token_urlsafe(_NONCE), Key("", self._derived("wrap", tenant))
+        made = {f"{page}.{place}": os.urandom(32) for place in range(PAGE)}
+        wrapped = [wrapping.seal(secret, f"{tenant}\0{id}") for id, secret in made.items()]
         self._save(tenant, page, wrapped)
-        self._remember({page: wrapped}, self._clock())
-        return keys
+        self._remember(tenant, {page: wrapped}, self._clock())
+        return [Key(id, secret) for id, secret in made.items()]
 
     def _derived(self, use: str, tenant: str) -> bytes:
         if len(self._master) != 32:

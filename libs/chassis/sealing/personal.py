@@ -101,18 +101,13 @@ def join(public: Mapping[str, Any], private: Mapping[str, Any]) -> dict[str, Any
     return joined
 
 
-def move(source: Message, target: Message, within: Tree) -> None:
-    """Moves the personal fields of one message to another of its kind, so that merging the two gives the first back."""
-    for descriptor, value in source.ListFields():
-        name = descriptor.name
-        if name not in within:
+def clear(message: Message, within: Tree) -> None:
+    """Takes the personal fields out of a message, those that it has."""
+    there = message.DESCRIPTOR.fields_by_name
+    for name, inside in within.items():
+        if name not in there:
             continue
-        inside = within[name]
-        if inside is not None:
-            move(value, getattr(target, name), inside)
-            continue
-        if descriptor.is_repeated or descriptor.message_type is not None:
-            getattr(target, name).MergeFrom(value)
-        else:
-            setattr(target, name, value)
-        source.ClearField(name)
+        if inside is None:
+            message.ClearField(name)
+        elif message.HasField(name):
+            clear(getattr(message, name), inside)

@@ -30,7 +30,7 @@ def waiting_events(
     for number, event in enumerate(events):
         message_class, event_type = event_message(vault.service, type(event))
         message = to_proto(event.at_revision(entity), message_class)
-        personal = vault.seal_event(event, vault.declared.get(type(entity)), message)
+        whole = vault.seal_event(event, vault.declared.get(type(entity)), message)
         envelope = envelope_pb2.Envelope(
             id=f"{entity.id}:{entity.revision}:{number}",
             source=vault.service,
@@ -46,8 +46,8 @@ def waiting_events(
             changed_fields=changed_fields,
             data=message.SerializeToString(),
         )
-        if personal:
-            envelope.sealed.key, envelope.sealed.data = sealing.event(personal, envelope.id)
+        if whole:
+            envelope.sealed.key, envelope.sealed.data = sealing.event(whole, envelope.id)
         waiting.append(
             {
                 "id": envelope.id,

@@ -12,7 +12,7 @@ from kehu.common.v1.envelope_pb2 import Envelope
 
 from libs.chassis.domain import Entity, Event
 from libs.chassis.sealing import Key, Keyring, Personal
-from libs.chassis.sealing.personal import Tree, join, move, split
+from libs.chassis.sealing.personal import Tree, clear, join, split
 
 SEALED, TOKENS = "_sealed", "_tokens"
 Document = dict[str, Any]
@@ -26,19 +26,19 @@ class Vault:
         self.declared: dict[type[Entity], Personal] = {}
 
     def seal_event(self, event: Event, personal: Personal | None, message: Message) -> bytes:
-        """Takes the personal values out of an event's message; they alone, as a message of the same kind."""
-        hidden = type(message)()
+        """Takes the personal values out of an event's message; the whole of it as it was, or nothing when none were in
+        it."""
+        whole = message.SerializeToString()
         within: dict[str, Tree | None] = dict.fromkeys(personal.event_fields) if personal is not None else {}
         for each in dataclasses.fields(event):
             carried = self.declared.get(type(getattr(event, each.name)))
             if carried is not None:
                 within[each.name] = carried.tree
-        if within:
-            move(message, hidden, within)
-        return hidden.SerializeToString()
+        clear(message, within)
+        return whole if within and message.ByteSize() < len(whole) else b""
 
     def open_events(self, sealed: Mapping[str, tuple[str, Envelope.Sealed]]) -> dict[str, bytes]:
-        """Event id → its personal part, for those whose key was not destroyed; given the tenant and what is sealed."""
+        """Event id → its message, for those whose key was not destroyed; given the tenant and what is sealed."""
         by_tenant: dict[str, set[str]] = {}
         for tenant, each in sealed.values():
             by_tenant.setdefault(tenant, set()).add(each.key)
@@ -55,8 +55,7 @@ class Vault:
         opened = self.open_events(sealed)
         for envelope in envelopes:
             if envelope.id in sealed:
-                # Serialised messages put one after the other are the merged message.
-                envelope.data += opened.get(envelope.id, b"")
+                envelope.data = opened.get(envelope.id, envelope.data)
                 envelope.ClearField("sealed")
 
 
@@ -115,7 +114,7 @@ class Sealing:
         self._key: Key | None = None
 
     def event(self, plain: bytes, event_id: str) -> tuple[str, bytes]:
-        """(key id, sealed bytes) of the personal part of an event."""
+        """(key id, sealed bytes) of an event."""
         key = self._live_key()
         return key.id, key.seal(plain, _event(self._tenant, event_id))
 

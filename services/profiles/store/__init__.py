@@ -51,7 +51,7 @@ RELATIONSHIPS = (Index(("from_customer_id", "-create_time")), Index(("to_custome
 FACTS = (Index(("customer_id", "-create_time")),)
 TRANSACTIONS = (Index(("customer_id", "-occurred_time")), FIGURES)
 
-BEGINNINGS = (1, 2, 3, 4, 6, 8, 10, 12, 16)
+BEGINNINGS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16)
 """Lengths of the beginnings of names that are indexed; in between, and beyond, what is found is looked through."""
 
 

@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 from libs.chassis.domain import E
 from libs.chassis.filtering import Condition, FilterSpec, all_of, field, parse
 from libs.chassis.paging import Page
-from libs.chassis.store import Collection, Database, Index
+from libs.chassis.store import Collection, Database, Index, Personal
 from libs.chassis.store.mongo import MongoCollection
 from services.profiles.domain.customers import Customer
 from services.profiles.domain.transactions import Transaction, TransactionType
@@ -73,7 +73,9 @@ class WorthStore:
     ) -> None:
         self._customers, self._transactions = customers, transactions
         self.policies = database.collection(TierPolicy, "tier_policies", indexes=TIER_POLICIES)
-        self.assignments = database.collection(TierAssignment, "tier_assignments", indexes=TIER_ASSIGNMENTS)
+        self.assignments = database.collection(
+            TierAssignment, "tier_assignments", indexes=TIER_ASSIGNMENTS, personal=Personal(fields=("override.note",))
+        )
         self.watches = database.collection(TierWatch, "tier_watches", publishes=False)
         self.evaluations = database.collection(
             TierEvaluation, "tier_evaluations", indexes=LATEST_FIRST, publishes=False

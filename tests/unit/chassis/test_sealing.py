@@ -17,7 +17,7 @@ from libs.chassis.domain import AlreadyExists, Entity
 from libs.chassis.filtering import field
 from libs.chassis.inbox.subscription import Subscription, opened
 from libs.chassis.memory import MemoryCollection, MemoryDatabase
-from libs.chassis.sealing import Key, Keyring, KeyringError, MemoryKeyring, Personal
+from libs.chassis.sealing import Keyring, KeyringError, MemoryKeyring, Personal
 from libs.chassis.sealing.keyring import PAGE, REMEMBERED
 from libs.chassis.sealing.personal import join, split, tree
 from libs.chassis.store import Collection, Index
@@ -70,15 +70,13 @@ def test_a_key_opens_what_it_sealed_and_only_about_the_same_thing() -> None:
 def test_no_two_keys_are_the_same_and_pages_are_made_when_needed() -> None:
     keyring = MemoryKeyring()
     keys = [keyring.take("acme") for _ in range(PAGE + 1)]
-    assert len({key.secret for key in keys}) == len({key.id for key in keys}) == PAGE + 1
+    assert len({key.id for key in keys}) == PAGE + 1
     assert len(keyring.pages) == 2
-    assert keyring.find("acme", [key.id for key in keys]) == {key.id: key for key in keys}
-
-
-def test_nothing_in_the_keyring_is_a_key_in_clear() -> None:
-    keyring = MemoryKeyring()
-    key = keyring.take("acme")
-    assert all(key.secret not in wrapped for page in keyring.pages.values() for wrapped in page if wrapped)
+    assert len({wrapped for page in keyring.pages.values() for wrapped in page}) == 2 * PAGE
+    for key in keys:
+        found = keyring.find("acme", [key.id])[key.id]
+        assert found is not None
+        assert found.open(key.seal(b"x", ""), "") == b"x"
 
 
 def test_another_tenant_and_another_master_key_open_nothing() -> None:
@@ -86,8 +84,12 @@ def test_another_tenant_and_another_master_key_open_nothing() -> None:
     key = keyring.take("acme")
     with pytest.raises(KeyringError, match="missing"):
         MemoryKeyring().find("acme", [key.id])
+    with pytest.raises(KeyringError, match="missing"):
+        keyring.find("other", [key.id])
+    keyring.pages = {("other", page): wrapped for (_, page), wrapped in keyring.pages.items()}
     with pytest.raises(KeyringError, match="altered"):
         keyring.find("other", [key.id])
+    keyring.pages = {("acme", page): wrapped for (_, page), wrapped in keyring.pages.items()}
     thief = MemoryKeyring(b"x" * 32)
     thief.pages = keyring.pages
     with pytest.raises(KeyringError, match="altered"):
@@ -100,7 +102,9 @@ def test_a_destroyed_key_is_erased_and_a_lost_page_is_not() -> None:
     keyring = MemoryKeyring()
     one, other = keyring.take("acme"), keyring.take("acme")
     assert keyring.destroy("acme", [one.id]) == 1
-    assert keyring.find("acme", [one.id, other.id]) == {one.id: None, other.id: other}
+    found = keyring.find("acme", [one.id, other.id])
+    assert found[one.id] is None
+    assert found[other.id] is not None
     assert keyring.destroy("acme", [one.id]) == 0
     with pytest.raises(KeyringError, match="missing: restore it, nothing was erased"):
         keyring.find("acme", ["gone.0"])
@@ -114,7 +118,7 @@ def test_a_key_destroyed_elsewhere_serves_for_seconds_only() -> None:
     key = here.take("acme")
     there.destroy("acme", [key.id])
     now[0] = REMEMBERED - 0.1
-    assert here.find("acme", [key.id]) == {key.id: key}
+    assert here.find("acme", [key.id])[key.id] is not None
     now[0] = REMEMBERED
     assert here.find("acme", [key.id]) == {key.id: None}
 
@@ -232,7 +236,3 @@ def test_an_event_with_the_seal_of_another_is_refused(database: MemoryDatabase, 
     envelope.id = "acc_x:1:0"
     with pytest.raises(KeyringError, match="was altered"):
         database.vault.open_envelopes([envelope])
-
-
-def test_keys_are_not_shown() -> None:
-    assert "secret" not in repr(Key("page.1", b"\1" * 32))

@@ -101,7 +101,7 @@ class TierOverride:
     """A tier that somebody gave."""
 
     tier: Tier
-    note: str
+    note: str = ""
     actor: str
     expire_time: datetime
 
