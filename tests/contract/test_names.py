@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from kehu.common.v1 import error_reason_pb2
 from prometheus_client.metrics import MetricWrapperBase
 
 from libs.chassis import metrics
+from libs.chassis.memory import MemoryDatabase
 from libs.chassis.settings import OTHER_PREFIXES, OTHERS, PREFIX, Settings
-from tests.support.contracts import ROOT
+from libs.client.commands.backstage import composition
+from tests.support.contracts import ROOT, SERVICES
 
 CODE = sorted([*(ROOT / "libs").rglob("*.py"), *(ROOT / "services").rglob("*.py")])
 DECLARED = {name: value for name, value in vars(metrics).items() if isinstance(value, MetricWrapperBase)}
@@ -122,3 +126,12 @@ def test_every_setting_that_code_or_documents_name_exists() -> None:
         if name not in known and not f"{name}_".startswith(OTHER_PREFIXES) and name != "KEHU_X"
     )
     assert unknown == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_entities_that_publish_have_prefixes_of_their_own(service: str) -> None:
+    """An event's id is made of its entity's, so two kinds of entities with one id would hide each other's events."""
+    database = MemoryDatabase(service)
+    composition(service).store(database)
+    prefixes = Counter(each.entity.ID_PREFIX for each in database.collections.values() if each.publishes)
+    assert [prefix for prefix, count in prefixes.items() if count > 1] == []

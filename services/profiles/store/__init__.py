@@ -144,7 +144,7 @@ class ProfilesStore:
             "contract": Holding(self.ownership.contracts, "-valid_from_date"),
             "segment_membership": Holding(self.segments.memberships, "-enter_time"),
             "entitlement": Holding(self.entitlements.entitlements, "-create_time", paths=("subject",)),
-            "tier_assignment": Holding(self.worth.assignments, "_id"),
+            "tier_assignment": Holding(self.worth.assignments, "customer_id"),
         }
 
     # ------------------------------------------------------------------------------------------------ customers

@@ -31,6 +31,7 @@ from services.profiles.domain.worth.tiers import (
     TierPolicy,
     TierReason,
     TierWatch,
+    assignment_id,
     first_assignment,
 )
 from services.profiles.store import ListRequest, ProfilesStore
@@ -89,7 +90,7 @@ class Tiers:
         given = replace(override, actor=context.current().actor)
         policy = self.get_policy(self._assignment(customer_id).evidence.policy_id)
         return self._worth.assignments.update(
-            customer_id, lambda current: current.overridden(given, policy, now), revision=revision
+            assignment_id(customer_id), lambda current: current.overridden(given, policy, now), revision=revision
         )
 
     def expire_overrides(self) -> int:
@@ -114,7 +115,7 @@ class Tiers:
         return ConcentrationReport(evaluation=found, basis=_basis("concentration", found))
 
     def _assignment(self, customer_id: str) -> TierAssignment:
-        found = self._worth.assignments.find_by_id(customer_id)
+        found = self._worth.assignments.find_by_id(assignment_id(customer_id))
         if found is None:
             raise NotFound("TierAssignment", customer_id)
         return found
@@ -272,7 +273,7 @@ class TierEvaluations:
             contribution, before = stretch.contributions.get(id, 0), watches.get(id, TierWatch(id=id))
             tier, watch = evaluation.decide(current.get(id), before, contribution, policy)
             if id not in current or not current[id].stays(tier, evaluation.as_of_time):
-                changes.append((id, _Step(id, tier, contribution, evaluation)))
+                changes.append((assignment_id(id), _Step(id, tier, contribution, evaluation)))
             if watch != before:
                 watched.append((id, _replacing(watch)))
             below += watch.evaluation_count > 0

@@ -143,9 +143,9 @@ class TierWatch(Entity):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TierAssignment(Entity):
-    """The tier of a customer; the id is the customer's."""
+    """The tier of a customer. The id is made of the customer's and is another one, since both publish events."""
 
-    ID_PREFIX: ClassVar[str] = "cus"
+    ID_PREFIX: ClassVar[str] = "tier"
 
     customer_id: str
     tier: Tier
@@ -277,10 +277,15 @@ class TierEvaluation(Entity):
         return contribution * PER_MILLE < cut * (PER_MILLE - policy.hysteresis_per_mille)
 
 
+def assignment_id(customer_id: str) -> str:
+    """The id of the assignment of a customer."""
+    return f"{TierAssignment.ID_PREFIX}_{customer_id.partition('_')[2]}"
+
+
 def first_assignment(customer_id: str, tier: Tier, evidence: TierEvidence, at: datetime) -> Change[TierAssignment]:
     """The assignment of a customer who had none."""
     assignment = TierAssignment(
-        id=customer_id,
+        id=assignment_id(customer_id),
         customer_id=customer_id,
         tier=tier,
         automatic_tier=tier,

@@ -15,7 +15,7 @@ from services.profiles.application.merges import Merges, Wish
 from services.profiles.application.worth.rfm import RfmScores
 from services.profiles.application.worth.tiers import Evaluated, TierEvaluations, Tiers
 from services.profiles.domain.worth.concentration import Tier
-from services.profiles.domain.worth.tiers import TierOverride, TierPolicy, TierReason
+from services.profiles.domain.worth.tiers import TierOverride, TierPolicy, TierReason, assignment_id
 from services.profiles.store import ProfilesStore
 from services.profiles.subscriptions import timers
 from tests.support.jobs import MemoryJob, run_killed_everywhere
@@ -42,7 +42,7 @@ def evaluate(store: ProfilesStore, policy: TierPolicy) -> Evaluated:
 
 
 def tiers(store: ProfilesStore, ids: list[str]) -> str:
-    return "".join(store.worth.assignments.get(id).tier[0] for id in ids)
+    return "".join(store.worth.assignments.get(assignment_id(id)).tier[0] for id in ids)
 
 
 def told(store: ProfilesStore) -> int:
@@ -118,7 +118,12 @@ def test_costs_and_refunds_count_and_a_loss_stands_apart(
     buys(ids[3], 50, type="GOODWILL")
     evaluate(store, policy)
     assert tiers(store, ids[:4]) == "ALLC"
-    assert [store.worth.assignments.get(id).evidence.contribution.minor_units for id in ids[:4]] == [600, -10, -50, 0]
+    assert [store.worth.assignments.get(assignment_id(id)).evidence.contribution.minor_units for id in ids[:4]] == [
+        600,
+        -10,
+        -50,
+        0,
+    ]
 
 
 def test_a_second_evaluation_of_the_same_tells_nothing(
@@ -159,13 +164,13 @@ def test_a_rise_holds_at_once_and_a_fall_waits_for_evaluations_and_grace(
     buys(ids[9], 500)
     buys(ids[0], 395, type="REFUND")
     evaluate(store, policy)
-    assert store.worth.assignments.get(ids[9]).tier is Tier.A
+    assert store.worth.assignments.get(assignment_id(ids[9])).tier is Tier.A
     for _ in range(2):
         standing = Tiers(store).standing(ids[0])
         assert (standing.tier_assignment.tier, standing.reason) == (Tier.A, TierReason.GRACE)
         clock.advance(timedelta(days=20))
         evaluate(store, policy)
-    fallen = store.worth.assignments.get(ids[0])
+    fallen = store.worth.assignments.get(assignment_id(ids[0]))
     assert (fallen.tier, fallen.reason) == (Tier.C, TierReason.AUTO)
     assert [(each.tier, each.start_time) for each in fallen.past] == [(Tier.A, NOW)]
     assert Tiers(store).standing(ids[0]).watch is None
@@ -235,12 +240,12 @@ def test_an_override_wins_until_it_expires(
     assert overridden.override
     assert overridden.override.actor == "eve"
     evaluate(store, policy)
-    assert store.worth.assignments.get(ids[9]).tier is Tier.A
+    assert store.worth.assignments.get(assignment_id(ids[9])).tier is Tier.A
     [timer] = (timer for timer in timers(store) if timer.name == "tier_overrides")
     assert timer.run() == 0
     clock.advance(timedelta(days=31))
     assert (timer.run(), timer.run()) == (1, 0)
-    after = store.worth.assignments.get(ids[9])
+    after = store.worth.assignments.get(assignment_id(ids[9]))
     assert (after.tier, after.reason, after.override) == (Tier.C, TierReason.AUTO, None)
     assert [each.reason for each in after.past] == [TierReason.OVERRIDE, TierReason.AUTO]
     assert told(store) == 12
@@ -314,8 +319,8 @@ def test_merged_customers_count_as_one(store: ProfilesStore, ids: list[str], buy
     Merges(store).merge(Wish(survivor_id=ids[9], loser_ids=(ids[0], ids[2])), "the same", {})
     found = evaluate(store, policy)
     assert found.evaluation.concentration.customer_count == 3
-    assert store.worth.assignments.get(ids[9]).evidence.contribution.minor_units == 520
-    assert store.worth.assignments.find_by_id(ids[0]) is None
+    assert store.worth.assignments.get(assignment_id(ids[9])).evidence.contribution.minor_units == 520
+    assert store.worth.assignments.find_by_id(assignment_id(ids[0])) is None
     assert Tiers(store).standing(ids[0]).tier_assignment.customer_id == ids[9]
     assert Tiers(store).standing(ids[0]).restated_contribution is None
     assert RfmScores(store).get(ids[2]).monetary.minor_units == 520
