@@ -11,6 +11,7 @@ from typing import Any
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
@@ -23,6 +24,10 @@ Token = str | Callable[[], str]
 
 BULK_TIMEOUT = 30.0
 """Seconds for a call that answers row by row, with its retries: the longest deadline that a server takes."""
+
+_SHARE, _ALL_BELOW = 2 / 3, 2.0
+"""Of the time that is left, what one try may take; should its answer never come, there is time for another one. Below
+so many seconds it takes all."""
 
 _MAX_UNANSWERED = 8
 """Chunks of a stream that are on their way at once: enough to hide the network, few enough to send again."""
@@ -47,21 +52,27 @@ class Caller:
         self._budget.earn()
         earlier: KehuError | None = None
         for attempt in count(1):
+            begun = time.monotonic()
+            left = max(0.0, deadline - begun)
+            granted = left * _SHARE if left > _ALL_BELOW else left
             try:
                 return stub(  # type: ignore[no-any-return]
                     request,
-                    timeout=max(0.0, deadline - time.monotonic()),
+                    timeout=granted,
                     metadata=self._metadata(call_id, attempt),
                     wait_for_ready=attempt > 1,
                 )
             except grpc.RpcError as raised:
                 error = from_rpc(raised, method=path(method), request_id=call_id)
-                if earlier is not None and isinstance(error, DeadlineExceeded):
-                    raise earlier from raised  # tells more than "too late": nobody answered, or the service was full
-                earlier = error
+                # A server that says so itself lives, and would be as slow again.
+                late = isinstance(error, DeadlineExceeded) and time.monotonic() - begun >= granted
                 pause = self._retry.pause(attempt, error)
-                if time.monotonic() + pause >= deadline or not self._may_repeat(error, attempt):
+                over = time.monotonic() + pause >= deadline
+                if late and over and earlier is not None:
+                    raise earlier from raised  # tells more than "too late": nobody answered, or the service was full
+                if over or not self._may_repeat(error, attempt, late=late and _is_repeatable(method)):
                     raise error from raised
+                earlier = earlier if late else error
                 time.sleep(pause)
         raise AssertionError("unreachable: an endless count has ended")
 
@@ -144,8 +155,8 @@ class Caller:
         )
         return max(self._timeout, BULK_TIMEOUT) if by_row else self._timeout
 
-    def _may_repeat(self, error: KehuError, attempts: int) -> bool:
-        return is_transient(error) and attempts < self._retry.attempts and self._budget.spend()
+    def _may_repeat(self, error: KehuError, attempts: int, *, late: bool = False) -> bool:
+        return (late or is_transient(error)) and attempts < self._retry.attempts and self._budget.spend()
 
     def _metadata(self, call_id: str, attempt: int = 1) -> tuple[tuple[str, str], ...]:
         token = self._token if isinstance(self._token, str) else self._token()
@@ -155,6 +166,12 @@ class Caller:
         if attempt > 1:
             metadata.append(("x-previous-attempts", str(attempt - 1)))
         return tuple(metadata)
+
+
+def _is_repeatable(method: MethodDescriptor) -> bool:
+    """Whether a call does no harm a second time: it reads, or its key tells the repeat."""
+    level = MethodOptions.IdempotencyLevel.Value("NO_SIDE_EFFECTS")
+    return "request_id" in method.input_type.fields_by_name or method.GetOptions().idempotency_level == level
 
 
 def _call_id(request: Message | None = None) -> str:

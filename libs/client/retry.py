@@ -1,8 +1,8 @@
 """When a call is sent again: a policy that is data, and a budget that keeps a crowd of clients from piling on.
 
-A call is sent again only for UNAVAILABLE and RESOURCE_EXHAUSTED, after a random part of a growing pause, or the pause
-that the server asked for, never past the deadline, and only while the budget lasts: retries stay below a tenth of
-the calls.
+A call is sent again only for UNAVAILABLE and RESOURCE_EXHAUSTED, or when no answer comes in its share of the time. It
+waits for a random part of a growing pause, or for the pause that the server asked for, never past the deadline, and is
+sent only while the budget lasts: retries stay below a tenth of the calls.
 """
 
 from __future__ import annotations

@@ -286,6 +286,21 @@ def test_a_chunk_without_an_answer_in_time_ends_the_stream(client: Client, scrip
         list(impatient.profiles.record_transactions([chunk(1)]))
 
 
+def test_a_try_that_is_never_answered_leaves_time_for_another(client: Client, script: Script) -> None:
+    asked: list[float] = []
+
+    def answer_the_second(_request: object) -> Customer:
+        asked.append(time.monotonic())
+        if len(asked) == 1:
+            time.sleep(2.5)
+        return Customer(id="cus_1")
+
+    script.answer_unary = answer_the_second
+    with Client(client.targets, token="t", timeout=3) as patient:
+        assert patient.profiles.get_customer(customer_id="cus_1").id == "cus_1"
+    assert len(asked) == 2
+
+
 def test_times_are_sent_as_timestamps(client: Client, script: Script) -> None:
     script.answers["IngestInteraction"] = [WatchTimelineResponse().interaction]
     at = datetime(2024, 5, 6, 7, 8, tzinfo=UTC)
