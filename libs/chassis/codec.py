@@ -8,9 +8,11 @@ A field has one name in the proto, the dataclass and the document, so no service
 from __future__ import annotations
 
 import dataclasses
+import threading
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import MISSING, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
@@ -44,9 +46,27 @@ def to_doc(value: Any) -> dict[str, Any]:
 
 def from_doc(cls: type[T], document: Mapping[str, Any]) -> T:
     """The dataclass of a document; fields that the class does not know are ignored, so an old reader meets new data."""
+    if cls not in _known:
+        _make_known(cls)
     if "_id" in document:
         document = {**document, "id": document["_id"]}
     return msgspec.convert(document, cls, builtin_types=_STORED_BY_THE_DRIVER)
+
+
+_known: set[type] = set()
+_making_known = threading.Lock()
+
+
+def _make_known(cls: type) -> None:
+    """Has msgspec work out a class, and those inside it, before threads use it at once.
+
+    It keeps what it works out half-finished on the class, for classes that contain themselves, and a second thread that
+    meets such a half crashes the process (0.22; seen as a segmentation fault right after a start under load).
+    """
+    with _making_known:
+        with suppress(msgspec.ValidationError):
+            msgspec.convert({}, cls, builtin_types=_STORED_BY_THE_DRIVER)
+        _known.add(cls)
 
 
 def plain(value: Any) -> Any:
