@@ -1,5 +1,7 @@
 """Dataclass ↔ document ↔ message, by name."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -93,3 +95,37 @@ class TestMerge:
     def test_a_path_that_leads_nowhere_is_refused(self, path: str) -> None:
         with pytest.raises(InvalidArgument, match="update_mask"):
             merge(Account, self.current, events_pb2.Account(), FieldMask(paths=[path]))
+
+
+_RACE = """
+import sys, threading, types
+from libs.chassis.codec import from_doc
+
+source = "from __future__ import annotations\\nfrom dataclasses import dataclass\\n"
+for i in range(12):
+    inside = f"    many: tuple[C{i + 1}, ...] = ()\\n    one: C{i + 1} | None = None\\n" if i < 11 else ""
+    numbers = "".join(f"    f{j}: int = 0\\n" for j in range(20))
+    source += f"@dataclass(frozen=True)\\nclass C{i}:\\n{numbers}{inside}"
+module = sys.modules["unknown"] = types.ModuleType("unknown")
+exec(source, module.__dict__)
+sys.setswitchinterval(1e-6)
+together = threading.Barrier(8)
+
+def convert():
+    together.wait()
+    assert from_doc(module.C0, {"one": {"one": {"f3": 7}}}).one.one.f3 == 7
+
+threads = [threading.Thread(target=convert) for _ in range(8)]
+for each in threads:
+    each.start()
+for each in threads:
+    each.join()
+"""
+"""Eight threads that meet classes which nobody has converted before."""
+
+
+def test_threads_may_meet_a_class_for_the_first_time_together() -> None:
+    """Without the care of `from_doc`, four of five such processes end with a segmentation fault."""
+    for _ in range(5):
+        ended = subprocess.run([sys.executable, "-c", _RACE], capture_output=True, text=True, check=False, timeout=60)
+        assert (ended.returncode, ended.stderr) == (0, "")
