@@ -34,7 +34,7 @@ PARTS = {
 """Part of a service → the parts of the same service that it may import."""
 
 LIBRARIES = {
-    "domain": {"dateutil", "email_validator", "holidays", "lunar_python", "numpy", "phonenumbers", "pypinyin", "scipy"},
+    "domain": {"email_validator", "lunar_python", "numpy", "phonenumbers", "pypinyin", "scipy"},
     "application": set[str](),
     "store": {"google.protobuf", "pymongo"},
     "api": {"google", "grpc", "kehu"},
