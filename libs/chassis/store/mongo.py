@@ -26,9 +26,12 @@ from libs.chassis.sealing.mongo import MongoKeyring
 from libs.chassis.store.collection import Collection
 from libs.chassis.store.database import Database
 from libs.chassis.store.declaration import COMMANDS_KEPT, Contention, DuplicateKey, Index, Write
+from libs.chassis.store.vault import TOKENS
 
 Document = dict[str, Any]
 _DUPLICATE_KEY = 11000
+_UNREAD: Mapping[str, int] = {"_pending": 0, "_commands": 0, TOKENS: 0}
+"""What no reader asks for: often more than half of a document."""
 
 
 def connect(uri: str, service: str, *, patient: bool = False) -> MongoClient[Document]:
@@ -178,7 +181,7 @@ class MongoCollection(Collection[E]):
 
     def _read(self, ids: Sequence[str], *, with_bookkeeping: bool = False) -> dict[str, Document]:
         # A change needs to know how many events wait, never what they say.
-        projection = {"_pending.body": 0} if with_bookkeeping else {"_pending": 0, "_commands": 0}
+        projection = {"_pending.body": 0, TOKENS: 0} if with_bookkeeping else _UNREAD
         tenant = context.current().tenant
         with self._timed("read"):
             if len(ids) == 1:
@@ -196,7 +199,7 @@ class MongoCollection(Collection[E]):
         if not every_tenant:
             query = {"tenant": context.current().tenant, **query}
         with self._timed("select"):
-            cursor = self.raw.find(query, {"_pending": 0, "_commands": 0}, session=self._database.session)
+            cursor = self.raw.find(query, _UNREAD, session=self._database.session)
             if order is not None:
                 cursor = cursor.sort(list(order.keys))
             # One batch: the page, never a second round trip.
