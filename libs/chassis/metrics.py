@@ -33,6 +33,12 @@ def _histogram(name: str, help: str, *labels: str, buckets: tuple[float, ...] = 
     return Histogram(name, help, labels, registry=REGISTRY, buckets=buckets)
 
 
+# The process
+BUILD_INFO = _gauge("kehu_build_info", "1, for the release that this process is of.", "version", "revision")
+SCHEMA_VERSION = _gauge(
+    "kehu_schema_version", "The schema that this code needs (code) and that its database is at (stored).", "kind"
+)
+
 # Calls
 RPC_STARTED = _counter("grpc_server_started_total", "Calls that arrived.", *_RPC)
 RPC_HANDLED = _counter("grpc_server_handled_total", "Calls that ended, by status code.", *_RPC, "grpc_code")
@@ -72,6 +78,7 @@ INBOX_RETRIED = _counter(
 )
 
 # Leadership
+LEASE_HELD = _gauge("kehu_lease_held", "Whether this process holds a lease, as 1 or 0.", "lease")
 LEASE_CHANGES = _counter("kehu_lease_changes_total", "Times that this process won or lost a lease.", "lease")
 
 

@@ -8,6 +8,7 @@ when it changes.
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -22,6 +23,9 @@ PREFIX = "KEHU_"
 
 OTHERS = ("KEHU_TOKEN", "KEHU_TENANT", "KEHU_REFERENCE_DATA", "KEHU_CRASH_AT")
 """Names that the client, the tests or the local stack read; a service accepts them and takes no notice."""
+
+CLEAN_UP = 4.0
+"""Seconds at the end of a process for what comes after its work: closing connections, sending the last spans."""
 
 OTHER_PREFIXES = ("KEHU_TARGET_", "KEHU_TEST_")
 
@@ -114,6 +118,12 @@ def _one_of(*allowed: str) -> Callable[[str], str]:
     return parse
 
 
+def _dns_prefix(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,98}[a-z0-9])?", text):
+        raise ValueError
+    return text
+
+
 def _yes_or_no(text: str) -> bool:
     return {"yes": True, "no": False}[text]
 
@@ -165,10 +175,27 @@ class Settings:
     """Calls per second that one api process takes from one tenant, bursts of twice as many; 0 means no limit."""
     drain_seconds: int = field(default=5, metadata=_from(_whole(0, 60), "a whole number from 0 to 60"))
     """Seconds between "not ready" and the end of service, in which load balancers learn of it."""
+    grace_seconds: int = field(default=20, metadata=_from(_whole(0, 600), "a whole number from 0 to 600"))
+    """Seconds that calls, handlers and operations in flight have to end when the process is asked to."""
+    connection_age_seconds: int = field(
+        default=300, metadata=_from(_whole(1, 86_400), "a whole number from 1 to 86400")
+    )
+    """Seconds after which a client has to connect again, so that a new api process gets its share of calls."""
+    lease: str = field(default="mongodb", metadata=_from(_one_of("mongodb", "kubernetes"), "mongodb or kubernetes"))
+    """Where workers keep who of them leads: a document of their database, or a Lease of their cluster."""
+    lease_prefix: str = field(
+        default="kehu",
+        metadata=_from(_dns_prefix, "lower case letters, digits and dashes, as in the name of a Kubernetes object"),
+    )
+    """How the names of Leases in a cluster begin: `<prefix>-<service>-<lease>`."""
     reflection: bool = field(default=True, metadata=_from(_yes_or_no, "yes or no"))
     """Whether the gRPC server describes its services to whoever asks."""
     trace_endpoint: str = field(default="", metadata=_from(str, "the URL of an OTLP/gRPC collector"))
     """Where an api process sends spans; without it, and in a worker, trace ids are passed on and not recorded."""
+    version: str = field(default="dev", metadata=_from(str, "text"))
+    """The release that this process is of, as the image says."""
+    revision: str = field(default="unknown", metadata=_from(str, "text"))
+    """The commit that the release was built from, as the image says."""
 
     @classmethod
     def read(cls, role: Role, environ: Mapping[str, str] | None = None) -> Settings:
@@ -197,6 +224,12 @@ class Settings:
             elif role in declared.metadata["needed_by"]:
                 raise SettingsError(f"{name} is missing; the {role} role needs {declared.metadata['allowed']}")
         return cls(**values)
+
+    @property
+    def stop_budget(self) -> float:
+        """Seconds after which a process that was asked to end does so, whatever it has left to do. Whoever runs it may
+        kill it one second later."""
+        return self.drain_seconds + self.grace_seconds + CLEAN_UP
 
     def describe(self) -> dict[str, str]:
         """Name → value as text, credentials masked: what a process logs when it starts."""

@@ -32,11 +32,15 @@ class TestMongo(StoreLaws):
         assert database.missing_indexes() == []
         assert database.migrate() == []
 
-    def test_migration_drops_what_is_no_longer_declared(self, database: MongoDatabase) -> None:
+    def test_migration_adds_and_takes_away_only_when_asked(self, database: MongoDatabase) -> None:
         database.raw["accounts"].create_index("balance", name="old")
         database.raw["accounts"].drop_index("name")
         assert database.missing_indexes() == ["accounts.name"]
-        assert database.migrate() == ["dropped index accounts.old", "created index accounts.name"]
+        kept = "kept index accounts.old, which is no longer declared (migrate --remove drops it)"
+        assert database.migrate() == [kept, "created index accounts.name"]
+        assert "old" in database.raw["accounts"].index_information()
+        assert database.migrate(remove=True) == ["dropped index accounts.old"]
+        assert database.migrate() == []
 
     @pytest.mark.parametrize(
         ("where", "order"),

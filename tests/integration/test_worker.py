@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -42,11 +43,52 @@ def test_migrate_is_repeatable_and_check_finds_what_is_missing(ledger: Ledger) -
     assert ledger.run("nonsense").returncode == 2
 
 
-def test_a_worker_refuses_to_start_before_migrate(ledger: Ledger) -> None:
-    ledger.database.raw["meta"].drop()
-    ended = ledger.run("worker")
-    assert ended.returncode == 2
-    assert "kehu ledger migrate" in ended.stderr
+def test_a_worker_waits_alive_and_not_ready_until_its_database_is_migrated(ledger: Ledger) -> None:
+    ledger.database.raw["meta"].delete_many({})
+    worker = ledger.worker()
+    eventually(lambda: answers(f"{worker.admin}/livez"))
+    assert worker.says("/readyz") == (
+        503,
+        "the database is at schema 0, this code needs 1: run `kehu ledger migrate`\n",
+    )
+    assert 'kehu_schema_version{kind="stored"} 0.0' in worker.metrics()
+    assert ledger.run("migrate").returncode == 0
+    worker.ready()
+    assert 'kehu_schema_version{kind="stored"} 1.0' in worker.metrics()
+    assert 'kehu_build_info{revision="unknown",version="dev"} 1.0' in worker.metrics()
+    assert worker.terminate() == 0
+
+
+def test_a_worker_that_waits_stops_when_it_is_told_to(ledger: Ledger) -> None:
+    ledger.database.raw["meta"].delete_many({})
+    worker = ledger.worker()
+    eventually(lambda: answers(f"{worker.admin}/livez"))
+    assert worker.terminate() == 0
+
+
+def test_a_newer_schema_is_worked_with_until_it_says_that_this_code_is_too_old(ledger: Ledger) -> None:
+    stored = ledger.database.raw["meta"]
+    stored.update_one({"_id": "schema"}, {"$set": {"version": 2, "readable_from": 1}})
+    worker = ledger.worker().ready()
+    assert ledger.run("migrate").returncode == 0, "an older release may be installed again"
+    assert stored.find_one({"_id": "schema"}, {"_id": 0, "at": 0}) == {"version": 2, "readable_from": 1}
+
+    stored.update_one({"_id": "schema"}, {"$set": {"readable_from": 2}})
+    assert worker.died() == 0, "it ends in good order, to wait in its next life"
+    refused = ledger.run("migrate")
+    assert (refused.returncode, "needs code of schema 2; this code has 1" in refused.stderr) == (2, True)
+    waiting = ledger.worker()
+    eventually(lambda: "needs code of schema 2" in waiting.says("/readyz")[1])
+    assert answers(f"{waiting.admin}/livez")
+
+
+def test_migrate_may_run_several_times_at_once(ledger: Ledger) -> None:
+    for _ in range(3):
+        ledger.client.drop_database("ledger")
+        with ThreadPoolExecutor(4) as several:
+            ended = list(several.map(ledger.run, ["migrate"] * 4))
+        assert [(each.returncode, each.stderr) for each in ended] == [(0, "")] * 4
+        assert ledger.run("check").returncode == 0
 
 
 def test_a_worker_publishes_reacts_keeps_the_journal_and_stops_in_good_order(ledger: Ledger) -> None:

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import FunctionType
-from typing import Any, Final
+from typing import Any
 
 from nameko.extensions import ENTRYPOINT_EXTENSIONS_ATTR, Entrypoint
 
 from libs.chassis import logs
 from libs.chassis.inbox.consumer import Spawn
 from libs.chassis.loop import Loop
-
-STOP_TIMEOUT: Final = 25.0
-"""Seconds that a loop has to finish what it has begun."""
 
 log = logs.get(__name__)
 
@@ -27,9 +24,10 @@ MakeLoop = Callable[[Spawn], Loop]
 class LoopEntrypoint(Entrypoint):  # type: ignore[misc]
     """Runs one loop on a managed green thread, and the work it hands out on workers of the container."""
 
-    def __init__(self, make: MakeLoop, **options: Any) -> None:
+    def __init__(self, make: MakeLoop, grace: float, **options: Any) -> None:
         super().__init__(**options)
         self._make = make
+        self._grace = grace
         self.loop: Loop
 
     def setup(self) -> None:
@@ -43,8 +41,8 @@ class LoopEntrypoint(Entrypoint):  # type: ignore[misc]
     def stop(self) -> None:
         """Ends when the loop has finished and acknowledged what it had begun."""
         self.loop.stop()
-        if not self.loop.wait(STOP_TIMEOUT):
-            log.error("does not stop", loop=self.loop.name, seconds=STOP_TIMEOUT)
+        if not self.loop.wait(self._grace):
+            log.error("does not stop", loop=self.loop.name, seconds=self._grace)
 
     def kill(self) -> None:
         """Asks the loop to end, without waiting: the container is dying."""
@@ -54,12 +52,15 @@ class LoopEntrypoint(Entrypoint):  # type: ignore[misc]
         self.container.spawn_worker(self, (work,), {})
 
 
-def service_class(name: str, loops: Mapping[str, MakeLoop]) -> type:
-    """The class that a nameko container is made of: one method for each loop, which does the work it hands out."""
+def service_class(name: str, loops: Mapping[str, MakeLoop], grace: float) -> type:
+    """The class that a nameko container is made of: one method for each loop, which does the work it hands out.
+
+    A loop that is stopped has `grace` seconds to finish what it has begun.
+    """
     methods: dict[str, Any] = {"name": name}
     for loop, make in loops.items():
         method = FunctionType(_perform.__code__, _perform.__globals__, loop)
-        setattr(method, ENTRYPOINT_EXTENSIONS_ATTR, {LoopEntrypoint(make)})
+        setattr(method, ENTRYPOINT_EXTENSIONS_ATTR, {LoopEntrypoint(make, grace)})
         methods[loop] = method
     return type(name, (), methods)
 

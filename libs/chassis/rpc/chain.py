@@ -39,6 +39,8 @@ class Chain(grpc.GenericRpcHandler):
         self._verifier = verifier
         self._limiter = limiter
         self._open = OpenStreams()
+        self.closed: str | None = None
+        """Why no call is served at present."""
         self._entries: dict[str, tuple[Method, Pool, grpc.RpcMethodHandler[Any, Any]]] = {}
         for method in methods:
             pool = streams if method.streams else unary
@@ -53,12 +55,17 @@ class Chain(grpc.GenericRpcHandler):
         call = observe.arrive(method, details.invocation_metadata)
         try:
             authenticate.check(call, self._verifier)
+            self._check_open()
             self._limiter.admit(call)
         except Exception as error:  # noqa: BLE001  (every error becomes a status)
             return grpc.stream_unary_rpc_method_handler(_Refusal(call, error))
         current_call.set(call)
         pool.expect(call)
         return handler
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise Unavailable(self.closed)
 
     def end_streams(self) -> None:
         """Ends every open stream with UNAVAILABLE, so that its caller resumes elsewhere."""

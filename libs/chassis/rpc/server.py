@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -33,9 +34,6 @@ LIVENESS = "liveness"
 READINESS = "readiness"
 """Names that the health service answers to, beside the services' own and the empty one."""
 
-GRACE = 20.0
-"""Seconds that calls have to end when the server stops."""
-
 RECEIVE_LIMIT = 1024 * 1024
 SEND_LIMIT = 4 * 1024 * 1024
 METADATA_LIMIT = 8 * 1024
@@ -49,8 +47,7 @@ OPTIONS = (
     ("grpc.max_metadata_size", METADATA_LIMIT),
     ("grpc.absolute_max_metadata_size", 2 * METADATA_LIMIT),
     ("grpc.max_concurrent_streams", 1000),
-    # Clients must come back now and then, or a new process would get no calls.
-    ("grpc.max_connection_age_ms", 300_000),
+    # Longer than any call may take: an old connection ends when its last call has.
     ("grpc.max_connection_age_grace_ms", 60_000),
     # A dead peer is noticed; one that pings more often than every 10 s is sent away.
     ("grpc.keepalive_time_ms", 60_000),
@@ -81,10 +78,13 @@ class Server:
         self._chain = Chain(
             self.methods, verifier=verifier, unary=self._unary, streams=self._streams, limiter=self._limiter
         )
-        self._grpc = grpc.server(self._unary, handlers=[self._chain], options=OPTIONS)
+        age = ("grpc.max_connection_age_ms", settings.connection_age_seconds * 1000)
+        self._grpc = grpc.server(self._unary, handlers=[self._chain], options=(*OPTIONS, age))
         self._services = sorted({method.service for method in self.methods})
         self._health = health.HealthServicer()
         self._ready: bool | None = None
+        self._draining = False
+        self._readiness = threading.Lock()
         self._add_health()
         if settings.reflection:
             self._add_reflection()
@@ -100,22 +100,31 @@ class Server:
         self._grpc.start()
 
     def set_ready(self, ready: bool) -> None:
-        """Tells load balancers whether to send calls; the calls that come are served anyway."""
-        if ready == self._ready:
-            return
-        self._ready = ready
-        status = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
-        for name in ("", READINESS, *self._services):
-            self._health.set(name, status)
+        """Tells load balancers whether to send calls; the calls that come are served anyway, see `refuse`.
+
+        A server that drains stays not ready.
+        """
+        with self._readiness:
+            if ready == self._ready or (ready and self._draining):
+                return
+            self._ready = ready
+            status = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
+            for name in ("", READINESS, *self._services):
+                self._health.set(name, status)
+
+    def refuse(self, reason: str | None) -> None:
+        """From now on answers every call with UNAVAILABLE and this reason, or none."""
+        self._chain.closed = reason
 
     def drain(self, wait: float | None = None) -> None:
         """Ends the service without failing a call: not ready, wait (as set, or given in seconds), finish what runs.
 
         Streams end with UNAVAILABLE at once after the wait, because a watch would never end by itself.
         """
+        self._draining = True
         self.set_ready(False)
         time.sleep(self._settings.drain_seconds if wait is None else wait)
-        stopped = self._grpc.stop(GRACE)
+        stopped = self._grpc.stop(self._settings.grace_seconds)
         self._chain.end_streams()
         stopped.wait()
         self._close()

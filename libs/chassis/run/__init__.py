@@ -2,7 +2,8 @@
 
     api       serves calls, on grpc
     worker    reacts to events and publishes them, on nameko
-    migrate   makes indexes, exchanges and queues; repeatable, run before the others
+    migrate   makes indexes, exchanges and queues; repeatable, at any time; api and worker wait for it, alive and not
+              ready. `--remove` also drops the indexes that are no longer declared
     check     says what is missing or wrong, and changes nothing
 
 Exit codes: 0 done or stopped in good order, 1 `check` found something, 2 the environment or the command is wrong, 3 the

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from queue import SimpleQueue
 from typing import Any, Final
 
 import pymongo
@@ -13,70 +14,76 @@ from pymongo.errors import PyMongoError
 
 from libs.chassis import logs, tracing
 from libs.chassis.admin import AdminServer
+from libs.chassis.rpc.server import Server
+from libs.chassis.run.schema import Gate
 from libs.chassis.run.service import Process
+from libs.chassis.settings import CLEAN_UP
 
 LOOK_EVERY: Final = 2.0
 """Seconds between two looks at the database."""
 PATIENCE: Final = 10.0
 """Seconds without the database until calls are no longer sent here; an election of a primary is shorter."""
-STOP_BUDGET: Final = 40.0
 TOO_LATE: Final = 70
 
 log = logs.get(__name__)
 
 
 class DatabaseWatch:
-    """Whether the database has answered lately."""
+    """Looks at the database, on a thread of its own, and tells the server what it means for calls."""
 
-    def __init__(self, process: Process[Any]) -> None:
-        self._admin = process.database.client.admin
+    def __init__(self, process: Process[Any], server: Server) -> None:
+        self._gate = Gate(process.database)
+        self._server = server
         self._answered = time.monotonic()
+        self.ended = threading.Event()
+        server.refuse(self._gate.problem)
 
-    def look(self) -> None:
-        """Asks once."""
-        try:
-            with pymongo.timeout(LOOK_EVERY):
-                self._admin.command("ping")
-        except PyMongoError as error:
-            log.warning("the database does not answer", error=f"{type(error).__name__}: {error}")
-        else:
-            self._answered = time.monotonic()
+    def run(self) -> None:
+        """Looks again and again until it is `ended`."""
+        while not self.ended.is_set():
+            try:
+                with pymongo.timeout(LOOK_EVERY):
+                    self._gate.look()
+            except PyMongoError as error:
+                log.warning("the database does not answer", error=f"{type(error).__name__}: {error}")
+            else:
+                self._answered = time.monotonic()
+            self._server.refuse(self._gate.problem)
+            self._server.set_ready(self.why_not_ready() is None)
+            self.ended.wait(LOOK_EVERY)
 
     def why_not_ready(self) -> str | None:
         """The reason to send no work, or None."""
+        if self.ended.is_set():
+            return "is stopping"
         silent = time.monotonic() - self._answered
-        return f"the database has not answered for {silent:.0f} s" if silent > PATIENCE else None
+        return f"the database has not answered for {silent:.0f} s" if silent > PATIENCE else self._gate.problem
 
 
 def serve(process: Process[Any]) -> int:
     """Serves calls until SIGTERM or SIGINT, then drains."""
-    from libs.chassis.rpc import Server
-
-    stop = threading.Event()
+    asked_to_end = SimpleQueue[int]()  # the one thing that a signal handler may safely wake a thread with
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda number, _: asked_to_end.put(number))
     server = Server(process.settings, process.service.servicers(process.store))
-    watch = DatabaseWatch(process)
-
-    def why_not_ready() -> str | None:
-        return "is stopping" if stop.is_set() else watch.why_not_ready()
-
-    admin = AdminServer(process.settings.admin_listen, live=lambda: None, ready=why_not_ready)
+    watch = DatabaseWatch(process, server)
+    admin = AdminServer(process.settings.admin_listen, live=lambda: None, ready=watch.why_not_ready)
     server.start()
     admin.start()
-    server.set_ready(True)
     log.info("serves", port=server.port, admin_port=admin.port)
-    while not stop.wait(LOOK_EVERY):
-        watch.look()
-        server.set_ready(watch.why_not_ready() is None)
+    watching = threading.Thread(target=watch.run, name="database watch", daemon=True)
+    watching.start()
+    asked_to_end.get()
 
     log.info("drains")
-    last_resort = threading.Timer(STOP_BUDGET, lambda: os._exit(TOO_LATE))
+    last_resort = threading.Timer(process.settings.stop_budget, lambda: os._exit(TOO_LATE))
     last_resort.daemon = True
     last_resort.start()
+    watch.ended.set()
     server.drain()
     admin.stop()
     tracing.shutdown()
+    watching.join(CLEAN_UP)
     process.database.client.close()
     last_resort.cancel()
     log.info("stopped")

@@ -42,8 +42,6 @@ from libs.chassis.store import Contention, RelayBehind
 
 LOOK_EVERY: Final = 1.0
 """Seconds between two looks for an operation that waits."""
-STOP_WITHIN: Final = 15.0
-"""Seconds that a job has to come to its next checkpoint when the worker stops."""
 UNAVAILABLE: Final = 75
 _DATABASE_TIMEOUT: Final = 10.0
 _RENEW_EVERY: Final = CLAIM.total_seconds() / 3
@@ -56,10 +54,12 @@ class OperationLoop(Loop):
 
     interruptions: ClassVar = (PyMongoError, Contention, RelayBehind)
 
-    def __init__(self, service: str, operations: Operations, package: str) -> None:
+    def __init__(self, service: str, operations: Operations, package: str, grace: float) -> None:
         super().__init__(f"{service}.operations")
         self._operations = operations
         self._package = package
+        self._stop_within = max(0.0, grace - 1)
+        """Seconds that a job has to come to its next checkpoint; the loop itself needs the rest."""
 
     def _serve(self) -> None:
         while not self.stopping.is_set():
@@ -79,7 +79,7 @@ class OperationLoop(Loop):
             if self.stopping.is_set() and not told:
                 child.terminate()
                 told = True
-                threading.Timer(STOP_WITHIN, child.kill).start()
+                threading.Timer(self._stop_within, child.kill).start()
             # Not `stopping.wait`: it returns at once while the child is given time to stop.
             threading.Event().wait(0.1 if told else LOOK_EVERY / 4)
         if child.returncode and not told:

@@ -84,7 +84,7 @@ def main(service: Service[Any]) -> NoReturn:
 def _run(service: Service[Any], arguments: Sequence[str]) -> int:
     role: Role
     match arguments:
-        case ["api" | "worker" | "migrate" | "check" as role]:
+        case ["api" | "worker" | "migrate" | "check" as role] | ["migrate" as role, "--remove"]:
             pass
         case ["operation" as role, _, _]:
             pass
@@ -92,13 +92,20 @@ def _run(service: Service[Any], arguments: Sequence[str]) -> int:
             roles = "|".join(role for role in get_args(Role) if role != "operation")
             print(f"usage: kehu {service.name} {roles}", file=sys.stderr)  # noqa: T201
             return MISUSED
+    # Without a handler, the first process of a container ignores the signal. What serves has a better one later.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0 if role in ("api", "worker") else UNAVAILABLE))
     try:
         settings = Settings.read(role)
         logs.configure(service.name, role, settings.log_level)
         process = _connect(service, settings, patient=role == "operation")
-        if role == "operation":
-            return _operate(process, *arguments[1:])
-        return _act(process, role)
+        match role:
+            case "operation":
+                return _operate(process, *arguments[1:])
+            case "api" | "worker":
+                return _serve(process, role)
+        from libs.chassis.run import upkeep
+
+        return upkeep.check(process) if role == "check" else upkeep.migrate(process, remove=len(arguments) > 1)
     except (SettingsError, FileNotFoundError) as error:
         print(f"kehu {service.name} {role}: {error}", file=sys.stderr)  # noqa: T201
         return MISUSED
@@ -133,20 +140,14 @@ def _key(settings: Settings, name: str) -> bytes:
     return bytes.fromhex(path.read_text(encoding="ascii").strip()) if path.exists() else b""
 
 
-def _act(process: Process[Any], role: Role) -> int:
-    if role in ("migrate", "check"):
-        from libs.chassis.run import upkeep
-
-        return upkeep.migrate(process) if role == "migrate" else upkeep.check(process)
-    from libs.chassis.run.upkeep import require_migrated
-
-    require_migrated(process)
+def _serve(process: Process[Any], role: Role) -> int:
     if process.database.vault.declared and not _key(process.settings, SEAL_KEY):
         raise SettingsError(f"KEHU_TOKEN_KEYS is {process.settings.token_keys}; a folder with {SEAL_KEY} is needed")
     metrics.watch_process()
+    metrics.BUILD_INFO.labels(process.settings.version, process.settings.revision).set(1)
     tracing.configure(process.service.name, process.settings.trace_endpoint)
     logs.get(__name__).info("starts", settings=process.settings.describe())
-    # Without a handler, the first process of a container ignores SIGTERM.
+    # What a shell starts in the background ignores it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if role == "api":
         from libs.chassis.run.api import serve

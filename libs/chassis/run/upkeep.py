@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from libs.chassis import identity
 from libs.chassis.abandoned import end_abandoned_transactions
 from libs.chassis.bus import BUS_ERRORS, Topology, close, connect, service_topology
 from libs.chassis.inbox import effects
+from libs.chassis.run import schema
 from libs.chassis.run.service import WRONG, Process
 from libs.chassis.settings import SettingsError
 
-SCHEMA: Final = 1
-"""Raised when documents change so that older code cannot read them."""
-META: Final = "meta"
 
+def migrate(process: Process[Any], *, remove: bool) -> int:
+    """Makes indexes, exchanges and queues, tells each step, and records the schema.
 
-def migrate(process: Process[Any]) -> int:
-    """Makes indexes, exchanges and queues, tells each step, and records the schema."""
+    Nothing is taken away that the release before may still use, unless `remove` asks for it. May be repeated, and run
+    several times at once.
+    """
+    if problem := schema.too_old(process.database):
+        raise SettingsError(problem)
     end_abandoned_transactions(process.database)  # indexes wait for them
-    steps = process.database.migrate()
+    steps = process.database.migrate(remove=remove)
     process.journal.migrate()
     effects.migrate(process.database)
     connection = connect(process.amqp_uri(), name=f"{process.service.name}.migrate")
@@ -31,10 +33,8 @@ def migrate(process: Process[Any]) -> int:
         topology(process).declare(connection)
     finally:
         close(connection)
-    process.database.raw[META].update_one(
-        {"_id": "schema"}, {"$set": {"version": SCHEMA, "at": identity.now()}}, upsert=True
-    )
-    for step in [*steps, f"{process.service.name} is at schema {SCHEMA}"]:
+    schema.record(process.database)
+    for step in [*steps, f"{process.service.name} is at schema {schema.SCHEMA}"]:
         print(step)  # noqa: T201  (a command answers on standard output)
     return 0
 
@@ -50,12 +50,6 @@ def check(process: Process[Any]) -> int:
     return WRONG if wrong else 0
 
 
-def require_migrated(process: Process[Any]) -> None:
-    """SettingsError when `migrate` has not been run for this code."""
-    if problem := _schema(process):
-        raise SettingsError(problem)
-
-
 def topology(process: Process[Any]) -> Topology:
     """What the service declares on the broker."""
     return service_topology(process.service.name, [each.route() for each in process.subscriptions()])
@@ -65,21 +59,8 @@ def _findings(process: Process[Any]) -> Iterator[tuple[str, str]]:
     """(what, what is wrong with it or nothing)."""
     for name, value in process.settings.describe().items():
         yield f"{name} = {value}", ""
-    yield "schema", _schema(process)
-    missing = process.database.missing_indexes()
-    yield "indexes", f"missing: {', '.join(missing)}" if missing else ""
+    yield "schema and indexes", ": ".join(filter(None, schema.trouble(process.database)))
     yield "broker", _broker(process)
-
-
-def _schema(process: Process[Any]) -> str:
-    found = process.database.raw[META].find_one({"_id": "schema"})
-    if found is None:
-        return f"run `kehu {process.service.name} migrate` first"
-    version = found["version"]
-    if version == SCHEMA:
-        return ""
-    advice = f"run `kehu {process.service.name} migrate`" if version < SCHEMA else "this code is too old for it"
-    return f"the database is at schema {version}, this code needs {SCHEMA}: {advice}"
 
 
 def _broker(process: Process[Any]) -> str:

@@ -21,12 +21,14 @@ from libs.chassis.lease import MongoLease
 from libs.chassis.loop import Loop
 from libs.chassis.outbox import Relay
 from libs.chassis.run.operate import OperationLoop
+from libs.chassis.run.schema import Gate
 from libs.chassis.run.service import Process
 from libs.chassis.timers import Timer, TimerLoop
 
 LOOK_EVERY: Final = 0.5
 """Seconds between two looks of the watchdog."""
-STOP_BUDGET: Final = 40.0
+LOOK_AT_SCHEMA_EVERY: Final = 2.0
+"""Seconds between two looks at the schema of the database."""
 DIED: Final = 3
 TOO_LATE: Final = 70
 _WORKERS: Final = 100
@@ -39,18 +41,23 @@ def work(process: Process[Any]) -> int:
     if not patcher.is_monkey_patched("socket"):
         raise RuntimeError("start workers as `kehu <service> worker` or `python -m services.<service> worker`")
     runner = ServiceRunner({"max_workers": _WORKERS})
-    runner.add_service(service_class(process.service.name, _loops(process)))
-    worker = _Worker(runner)
+    worker = _Worker(runner, process)
     for number in (signal.SIGTERM, signal.SIGINT):
         # A handler interrupts green threads anywhere, so it only schedules.
         signal.signal(number, lambda *_: eventlet.spawn_n(worker.stop))
-    eventlet.spawn_n(worker.watch)
     admin = AdminServer(process.settings.admin_listen, live=worker.why_stalled, ready=worker.why_not_ready)
+    admin.start()
     try:
-        runner.start()
-        admin.start()
-        log.info("works", loops=[loop.name for loop in worker.loops()], admin_port=admin.port)
-        runner.wait()
+        if worker.may_begin():
+            runner.add_service(
+                service_class(process.service.name, _loops(process), float(process.settings.grace_seconds))
+            )
+            runner.start()
+            worker.begun = True
+            eventlet.spawn_n(worker.watch)
+            eventlet.spawn_n(worker.watch_schema)
+            log.info("works", loops=[loop.name for loop in worker.loops()], admin_port=admin.port)
+            runner.wait()
     except Exception:
         log.exception("the container died")
         _die()
@@ -62,11 +69,23 @@ def work(process: Process[Any]) -> int:
 
 
 class _Worker:
-    """Ends the process when it should end: in good order when asked, at once when nameko lives on without working."""
+    """Lets the work begin when the database is ready for it, and ends the process when it should end.
 
-    def __init__(self, runner: ServiceRunner) -> None:
+    In good order when asked, at once when nameko lives on without working.
+    """
+
+    def __init__(self, runner: ServiceRunner, process: Process[Any]) -> None:
         self._runner = runner
+        self._gate = Gate(process.database)
+        self._stop_budget = process.settings.stop_budget
         self._stopping = False
+        self.begun = False
+
+    def may_begin(self) -> bool:
+        """Waits for the schema; whether it came before the order to stop."""
+        while not (self._stopping or self._gate.try_to_look()):
+            eventlet.sleep(LOOK_AT_SCHEMA_EVERY)
+        return not self._stopping
 
     def loops(self) -> list[Loop]:
         """The loops of the container, sorted by name."""
@@ -79,7 +98,7 @@ class _Worker:
             return
         self._stopping = True
         log.info("stops")
-        eventlet.spawn_after(STOP_BUDGET, os._exit, TOO_LATE)
+        eventlet.spawn_after(self._stop_budget, os._exit, TOO_LATE)
         self._runner.stop()
 
     def watch(self) -> None:
@@ -91,15 +110,26 @@ class _Worker:
                     _die()
             eventlet.sleep(LOOK_EVERY)  # last, so that nothing happens between asking `_stopping` and looking
 
+    def watch_schema(self) -> None:
+        """Ends the process, to wait in its next life, when a newer release stored what this code cannot read."""
+        while not self._stopping:
+            eventlet.sleep(LOOK_AT_SCHEMA_EVERY)
+            if not self._gate.try_to_look() and self._gate.problem:
+                self.stop()
+
     def why_stalled(self) -> str | None:
-        """The reason to kill this process, or None."""
-        return self._first(Loop.why_stalled)
+        """The reason to kill this process, or None; one that ends has a time limit of its own."""
+        return None if self._stopping else self._first(Loop.why_stalled)
 
     def why_not_ready(self) -> str | None:
         """The reason not to count on this process, or None."""
-        return "is stopping" if self._stopping else self._first(Loop.why_not_ready)
+        if self._stopping:
+            return "is stopping"
+        return self._first(Loop.why_not_ready) if self.begun else self._gate.problem or "is starting"
 
     def _first(self, ask: Callable[[Loop], str | None]) -> str | None:
+        if not self.begun:
+            return None
         return next(filter(None, map(ask, self.loops())), None)
 
 
@@ -133,5 +163,6 @@ def _loops(process: Process[Any]) -> dict[str, Callable[[Spawn], Loop]]:
         loops[f"timer {timer.name}"] = timed
     if process.service.operations is not None:
         package = str(sys.modules["__main__"].__package__)
-        loops["operations"] = lambda _: OperationLoop(database.service, process.operations, package)
+        grace = float(process.settings.grace_seconds)
+        loops["operations"] = lambda _: OperationLoop(database.service, process.operations, package, grace)
     return loops

@@ -13,7 +13,7 @@ from bson.codec_options import CodecOptions
 from pymongo import InsertOne, MongoClient, UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.database import Database as RawDatabase
-from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
+from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
@@ -30,6 +30,7 @@ from libs.chassis.store.vault import TOKENS
 
 Document = dict[str, Any]
 _DUPLICATE_KEY = 11000
+_NAMESPACE_EXISTS, _INDEX_NOT_FOUND = 48, 27
 _UNREAD: Mapping[str, int] = {"_pending": 0, "_commands": 0, TOKENS: 0}
 """What no reader asks for: often more than half of a document."""
 
@@ -107,19 +108,28 @@ class MongoDatabase(Database):
             finally:
                 self._session.reset(token)
 
-    def migrate(self) -> list[str]:
-        """Create the indexes that are missing and drop those no longer declared; what was done, one line each."""
+    def migrate(self, *, remove: bool = False) -> list[str]:
+        """Create the indexes that are missing; what was done, one line each.
+
+        Those no longer declared stay, because the release before uses them while it still runs, or when it comes back;
+        with `remove` they are dropped.
+        """
         done = []
         existing = set(self.raw.list_collection_names())
         for name, collection in self.collections.items():
             if name not in existing:
-                self.raw.create_collection(name)
-                done.append(f"created collection {name}")
+                with _unless(_NAMESPACE_EXISTS):
+                    self.raw.create_collection(name, check_exists=False)
+                    done.append(f"created collection {name}")
             there = self.raw[name].index_information()
             wanted = self._wanted_indexes(collection)
             for index in sorted(there.keys() - wanted.keys() - {"_id_"}):
-                self.raw[name].drop_index(index)
-                done.append(f"dropped index {name}.{index}")
+                if remove:
+                    with _unless(_INDEX_NOT_FOUND):
+                        self.raw[name].drop_index(index)
+                        done.append(f"dropped index {name}.{index}")
+                else:
+                    done.append(f"kept index {name}.{index}, which is no longer declared (migrate --remove drops it)")
             for index, (keys, options) in wanted.items():
                 if index not in there:
                     self.raw[name].create_index(keys, name=index, **options)
@@ -258,6 +268,16 @@ class MongoCollection(Collection[E]):
             yield
         finally:
             metrics.STORE_SECONDS.labels(self.name, operation).observe(time.perf_counter() - start)
+
+
+@contextmanager
+def _unless(code: int) -> Iterator[None]:
+    """Passes over the one failure that says that somebody else did the same at the same time."""
+    try:
+        yield
+    except OperationFailure as failure:
+        if failure.code != code:
+            raise
 
 
 def _statement(write: Write, tenant: str) -> tuple[Document, Document]:

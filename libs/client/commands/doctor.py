@@ -160,19 +160,15 @@ def _store(stack: Stack) -> tuple[str, str]:
 
 def _service_store(stack: Stack, service: str) -> tuple[str, str]:
     """Schema and indexes, and how long the oldest event has been waiting for the relay."""
-    from libs.chassis.run.upkeep import META, SCHEMA
+    from libs.chassis.run.schema import SCHEMA, trouble
     from libs.chassis.store import MongoDatabase, connect
 
     with connect(stack.mongodb_uri, service) as mongo:
         database = MongoDatabase(mongo, service, page_key=bytes(32))
         composition(service).store(database)
-        schema = database.raw[META].find_one({"_id": "schema"})
-        if schema is None or schema["version"] != SCHEMA:
-            found = "no schema" if schema is None else f"schema {schema['version']}"
-            return f"{found}, this code wants {SCHEMA}", f"run `kehu {service} migrate`"
-        missing = database.missing_indexes()
-        if missing:
-            return f"indexes are missing: {', '.join(missing)}", f"run `kehu {service} migrate`"
+        wrong, advice = trouble(database)
+        if wrong:
+            return wrong, advice
         waiting = [
             oldest["_pending_since"]
             for name in database.publishing_collections()

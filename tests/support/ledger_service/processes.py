@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -49,6 +50,16 @@ class Worker:
         """What /metrics says."""
         with urllib.request.urlopen(f"{self.admin}/metrics", timeout=5) as answer:
             return answer.read().decode()
+
+    def says(self, path: str) -> tuple[int, str]:
+        """Status and text of a probe; (0, "") when nobody answers."""
+        try:
+            with urllib.request.urlopen(f"{self.admin}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as answer:
+            return answer.code, answer.read().decode()
+        except OSError:
+            return 0, ""
 
     def terminate(self) -> int:
         """Asks it to end; its exit code."""

@@ -23,6 +23,14 @@ def test_absent_settings_take_their_defaults(tmp_path: Path) -> None:
     assert settings.mongodb_uri.read() == MONGODB
     assert settings.token_keys == tmp_path
     assert (settings.token_issuer, settings.threads, settings.reflection) == ("kehu", 8, True)
+    assert (settings.lease, settings.lease_prefix, settings.connection_age_seconds) == ("mongodb", "kehu", 300)
+
+
+def test_a_process_that_is_asked_to_end_does_so_a_second_before_it_is_killed(tmp_path: Path) -> None:
+    """A pod's grace period is drain + grace + 5 seconds."""
+    given = environment(tmp_path, KEHU_DRAIN_SECONDS="3", KEHU_GRACE_SECONDS="600")
+    assert Settings.read("api", given).stop_budget == 3 + 600 + 4
+    assert Settings.read("api", environment(tmp_path)).stop_budget == 5 + 20 + 4
 
 
 def test_a_role_needs_only_what_it_uses(tmp_path: Path) -> None:
@@ -41,6 +49,14 @@ def test_a_role_needs_only_what_it_uses(tmp_path: Path) -> None:
         ("KEHU_LISTEN", "localhost:99999", "KEHU_LISTEN is 'localhost:99999'; allowed is host:port"),
         ("KEHU_LOG_LEVEL", "loud", "KEHU_LOG_LEVEL is 'loud'; allowed is debug, info, warning or error"),
         ("KEHU_REFLECTION", "true", "KEHU_REFLECTION is 'true'; allowed is yes or no"),
+        ("KEHU_GRACE_SECONDS", "601", "KEHU_GRACE_SECONDS is '601'; allowed is a whole number from 0 to 600"),
+        ("KEHU_LEASE", "etcd", "KEHU_LEASE is 'etcd'; allowed is mongodb or kubernetes"),
+        ("KEHU_LEASE_PREFIX", "Kehu", "KEHU_LEASE_PREFIX is 'Kehu'; allowed is lower case letters, digits and dashes"),
+        (
+            "KEHU_LEASE_PREFIX",
+            "kehu-",
+            "KEHU_LEASE_PREFIX is 'kehu-'; allowed is lower case letters, digits and dashes",
+        ),
         ("KEHU_MONGODB_URI", "http://u:canary@db", "KEHU_MONGODB_URI is http://***@db; allowed is mongodb://"),
     ],
 )

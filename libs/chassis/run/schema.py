@@ -1,0 +1,98 @@
+"""The version of what is stored: `migrate` raises it, and every process asks whether its code can work with it.
+
+Migrations only add, so releases may be rolled out and back in any order: a process waits, alive and not ready, until
+its database is at its schema, and goes on with a newer one. A release that stores what earlier code cannot read raises
+`READABLE_FROM`, which makes the processes of that code stop working at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pymongo.errors import PyMongoError
+
+from libs.chassis import identity, logs, metrics
+from libs.chassis.store import MongoDatabase
+
+SCHEMA: Final = 1
+"""What this code stores. Raised by a release whose code relies on what only its `migrate` makes; missing indexes are
+noticed by themselves."""
+READABLE_FROM: Final = 1
+"""The oldest code, by its `SCHEMA`, that can work with what this code stores."""
+META: Final = "meta"
+_ID: Final = "schema"
+
+log = logs.get(__name__)
+
+
+class Gate:
+    """Whether this code may work on its database."""
+
+    def __init__(self, database: MongoDatabase) -> None:
+        self._database = database
+        self._complete = False
+        self.problem: str | None = "has not seen its database yet"
+        """Why not, in one sentence, or None: what the last look found."""
+        metrics.SCHEMA_VERSION.labels("code").set(SCHEMA)
+
+    def look(self) -> bool:
+        """Asks the database; whether the work may go on. PyMongoError when it does not answer."""
+        found = _stored(self._database)
+        metrics.SCHEMA_VERSION.labels("stored").set(found.get("version", 0))
+        # Indexes are looked for until they were there once: nobody drops them from under a release that runs.
+        wrong, advice = _judge(self._database, found) if self._complete else trouble(self._database)
+        problem = f"{wrong}: {advice}" if wrong else None
+        if problem != self.problem:
+            log.info("may not work" if problem else "may work", reason=problem or "", schema=SCHEMA)
+        self.problem = problem
+        self._complete = self._complete or problem is None
+        return problem is None
+
+    def try_to_look(self) -> bool:
+        """The same, for one who would only ask again: no when the database does not answer."""
+        try:
+            return self.look()
+        except PyMongoError as error:
+            log.warning("the database does not answer", error=f"{type(error).__name__}: {error}")
+            return False
+
+
+def trouble(database: MongoDatabase) -> tuple[str, str]:
+    """(what keeps this code from working on the database, what to do about it); two empty texts when nothing does."""
+    wrong, advice = _judge(database, _stored(database))
+    if not wrong and (missing := database.missing_indexes()):
+        return f"indexes are missing: {', '.join(missing)}", _migrate(database)
+    return wrong, advice
+
+
+def too_old(database: MongoDatabase) -> str:
+    """Why this code must not even migrate the database, or nothing."""
+    found = _stored(database)
+    return _judge(database, found)[0] if found.get("readable_from", 0) > SCHEMA else ""
+
+
+def record(database: MongoDatabase) -> None:
+    """Tells everybody that the database is at the schema of this code; a newer one stays as it is."""
+    database.raw[META].update_one(
+        {"_id": _ID},
+        {"$max": {"version": SCHEMA, "readable_from": READABLE_FROM}, "$set": {"at": identity.now()}},
+        upsert=True,
+    )
+
+
+def _stored(database: MongoDatabase) -> dict[str, Any]:
+    return database.raw[META].find_one({"_id": _ID}) or {}
+
+
+def _judge(database: MongoDatabase, found: dict[str, Any]) -> tuple[str, str]:
+    version, needed = found.get("version", 0), found.get("readable_from", 0)
+    if version < SCHEMA:
+        return f"the database is at schema {version}, this code needs {SCHEMA}", _migrate(database)
+    if needed > SCHEMA:
+        wrong = f"the database is at schema {version}, which needs code of schema {needed}; this code has {SCHEMA}"
+        return wrong, "install a newer release"
+    return "", ""
+
+
+def _migrate(database: MongoDatabase) -> str:
+    return f"run `kehu {database.service} migrate`"
