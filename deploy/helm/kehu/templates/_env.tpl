@@ -1,0 +1,67 @@
+{{/* (root, process): the settings of a process. */}}
+{{- define "kehu.env" -}}
+{{- $root := index . 0 -}}
+{{- $process := index . 1 -}}
+- {name: KEHU_LOG_LEVEL, value: {{ $process.logLevel }}}
+- {name: KEHU_MONGODB_URI, value: "file:/etc/kehu/mongodb/uri"}
+{{- if ne $process.role "api" }}
+- {name: KEHU_AMQP_URI, value: "file:/etc/kehu/rabbitmq/uri"}
+{{- end }}
+{{- if ne $process.role "migrate" }}
+- {name: KEHU_TOKEN_KEYS, value: /etc/kehu/keys}
+- {name: KEHU_ADMIN_LISTEN, value: "0.0.0.0:9090"}
+- {name: KEHU_DRAIN_SECONDS, value: {{ $process.drainSeconds | int64 | quote }}}
+- {name: KEHU_GRACE_SECONDS, value: {{ $process.graceSeconds | int64 | quote }}}
+{{- range $peer := $process.calls }}
+- {name: {{ printf "KEHU_TARGET_%s" (upper $peer) }}, value: {{ include "kehu.target" (list $root $peer) | quote }}}
+{{- end }}
+{{- end }}
+{{- if eq $process.role "api" }}
+- {name: KEHU_LISTEN, value: "0.0.0.0:50051"}
+- {name: KEHU_CONNECTION_AGE_SECONDS, value: {{ $process.connectionAgeSeconds | int64 | quote }}}
+- {name: KEHU_THREADS, value: {{ $process.threads | int64 | quote }}}
+- {name: KEHU_STREAMS, value: {{ $process.streams | int64 | quote }}}
+- {name: KEHU_TENANT_RATE, value: {{ $process.tenantRate | int64 | quote }}}
+- {name: KEHU_REFLECTION, value: {{ ternary "yes" "no" $process.reflection | quote }}}
+- {name: KEHU_TOKEN_ISSUER, value: {{ $process.tokenIssuer | quote }}}
+{{- with $process.traceEndpoint }}
+- {name: KEHU_TRACE_ENDPOINT, value: {{ . | quote }}}
+{{- end }}
+{{- end }}
+{{- if eq $process.role "worker" }}
+- {name: KEHU_LEASE, value: {{ $process.lease }}}
+{{- if eq $process.lease "kubernetes" }}
+- {name: KEHU_LEASE_PREFIX, value: {{ include "kehu.fullname" $root }}}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* (root, process): name → the secret's part that a process sees below /etc/kehu, as the volumes of its pod. */}}
+{{- define "kehu.secrets" -}}
+{{- $values := (index . 0).Values -}}
+{{- $process := index . 1 -}}
+- name: mongodb
+  secret:
+    secretName: {{ $values.mongodb.existingSecret | replace "<service>" $process.service }}
+    defaultMode: 0440
+    items:
+      - {key: {{ $values.mongodb.uriKey | replace "<service>" $process.service | quote }}, path: uri}
+{{- if ne $process.role "api" }}
+- name: rabbitmq
+  secret:
+    secretName: {{ $values.rabbitmq.existingSecret | replace "<service>" $process.service }}
+    defaultMode: 0440
+    items:
+      - {key: {{ $values.rabbitmq.uriKey | replace "<service>" $process.service | quote }}, path: uri}
+{{- end }}
+{{- if ne $process.role "migrate" }}
+- name: keys
+  secret:
+    secretName: {{ $values.keys.existingSecret }}
+    defaultMode: 0440
+    {{- if eq $process.role "worker" }}
+    items:
+      - {key: seal.key, path: seal.key}
+    {{- end }}
+{{- end }}
+{{- end -}}
