@@ -44,6 +44,10 @@ $(STAMP): | packages
 gen: env ## Generate Python code from the protos into build/gen.
 	@$(PY) protos/generate.py
 
+.PHONY: chart
+chart: gen ## Generate what the Helm chart derives: schema and table of its values, names of leases.
+	@$(PY) deploy/helm/generate.py
+
 .PHONY: requirements
 requirements: env ## Recompile requirements*.txt, with hashes.
 	@for name in requirements requirements-dev requirements-stack; do
@@ -102,8 +106,8 @@ baseline: gen ## Make the present protos the last release.
 test: gen ## Unit, contract, integration and e2e tests, on real MongoDB and RabbitMQ.
 	@$(PYTEST) -q $(ARGS)
 
-.PHONY: test-unit test-contract test-integration test-e2e
-test-unit test-contract test-integration test-e2e: test-%: gen ## One tier of them.
+.PHONY: test-unit test-contract test-chart test-integration test-e2e
+test-unit test-contract test-chart test-integration test-e2e: test-%: gen ## One tier of them.
 	@$(PYTEST) -q tests/$* $(ARGS)
 
 .PHONY: chaos

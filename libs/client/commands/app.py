@@ -51,6 +51,7 @@ for _module in (
     "parked",
     "journal",
     "doctor",
+    "smoke",
 ):
     import_module(f"libs.client.commands.{_module}").register(app)
 
