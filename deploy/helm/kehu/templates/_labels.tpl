@@ -12,7 +12,7 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{- $process := index . 1 -}}
 {{- $version := $process.image.tag | default $root.Chart.AppVersion -}}
 {{ include "kehu.selector" (list $root $process.component) }}
-app.kubernetes.io/version: {{ regexReplaceAll "[^A-Za-z0-9_.-]" $version "_" | trunc 63 | trimAll "_.-" | quote }}
+app.kubernetes.io/version: {{ $version | trunc 63 | trimAll "_.-" | quote }}
 app.kubernetes.io/part-of: kehu
 kehu/service: {{ $process.service }}
 kehu/role: {{ $process.role }}

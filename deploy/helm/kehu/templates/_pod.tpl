@@ -15,12 +15,7 @@
 serviceAccountName: {{ $longLived | ternary $process.name "default" }}
 automountServiceAccountToken: {{ $usesApi }}
 enableServiceLinks: false
-{{- with $process.image.pullSecrets }}
-imagePullSecrets:
-  {{- range . }}
-  - name: {{ . }}
-  {{- end }}
-{{- end }}
+{{- include "kehu.pullSecrets" $process.image }}
 securityContext: {{ include "kehu.podSecurity" . | fromYaml | toJson }}
 {{- if $longLived }}
 terminationGracePeriodSeconds: {{ add (int64 $process.drainSeconds) (int64 $process.graceSeconds) 5 }}
@@ -106,4 +101,13 @@ seccompProfile: {type: RuntimeDefault}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
+{{- end -}}
+
+{{- define "kehu.pullSecrets" }}
+{{- with .pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
 {{- end -}}

@@ -78,7 +78,6 @@
 {{- if lt (int64 $process.drainSeconds) (int64 $process.probes.readinessPeriodSeconds) -}}
   {{- fail (printf "%s.drainSeconds: %d is less than probes.readinessPeriodSeconds (%d), so nobody would see that it is not ready; raise it" $where (int64 $process.drainSeconds) (int64 $process.probes.readinessPeriodSeconds)) -}}
 {{- end -}}
-{{- $containers := dig "containers" list $process.podOverrides -}}
 {{- range $key := list "terminationGracePeriodSeconds" "serviceAccountName" -}}
   {{- if hasKey $process.podOverrides $key -}}
     {{- fail (printf "%s.podOverrides.%s: the chart works it out; %s" $where $key (eq $key "serviceAccountName" | ternary "grant rights to the account of that name" "set drainSeconds and graceSeconds instead")) -}}
