@@ -21,13 +21,18 @@ Role = Literal["api", "worker", "operation", "migrate", "check"]
 
 PREFIX = "KEHU_"
 
-OTHERS = ("KEHU_TOKEN", "KEHU_TENANT", "KEHU_REFERENCE_DATA", "KEHU_CRASH_AT")
+OTHERS = ("KEHU_TOKEN", "KEHU_TENANT", "KEHU_MANAGEMENT_URI", "KEHU_REFERENCE_DATA", "KEHU_CRASH_AT")
 """Names that the client, the tests or the local stack read; a service accepts them and takes no notice."""
 
 CLEAN_UP = 4.0
 """Seconds at the end of a process for what comes after its work: closing connections, sending the last spans."""
 
 OTHER_PREFIXES = ("KEHU_TARGET_", "KEHU_TEST_")
+
+
+def concerns_services(name: str) -> bool:
+    """Whether a service reads the environment variable of this name, or refuses to start because of it."""
+    return name.startswith(PREFIX) and name not in OTHERS and not name.startswith(OTHER_PREFIXES)
 
 
 class SettingsError(ValueError):
@@ -202,14 +207,7 @@ class Settings:
         """Reads the environment for a process of this role; SettingsError when it cannot be used."""
         environ = os.environ if environ is None else environ
         known = {PREFIX + f.name.upper(): f for f in fields(cls)}
-        unknown = sorted(
-            name
-            for name in environ
-            if name.startswith(PREFIX)
-            and name not in known
-            and name not in OTHERS
-            and not name.startswith(OTHER_PREFIXES)
-        )
+        unknown = sorted(name for name in environ if concerns_services(name) and name not in known)
         if unknown:
             raise SettingsError(f"unknown {', '.join(unknown)}; allowed are {', '.join(known)}")
         values: dict[str, Any] = {}

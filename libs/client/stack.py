@@ -1,7 +1,8 @@
 """Where the services, their store and their bus are, and what lets this user in.
 
 Every answer comes from the environment first (KEHU_TARGET_<SERVICE>, KEHU_TOKEN, KEHU_TENANT, KEHU_MONGODB_URI,
-KEHU_AMQP_URI, KEHU_TOKEN_KEYS), then from `build/run/stack.json`, which `make up` writes for the local stack.
+KEHU_AMQP_URI, KEHU_MANAGEMENT_URI, KEHU_TOKEN_KEYS), then from `build/run/stack.json`, which `make up` writes for the
+local stack.
 """
 
 from __future__ import annotations
@@ -31,13 +32,15 @@ class Stack:
     admin: Mapping[str, str] = field(default_factory=dict)
     """Process (`profiles.api`) → address of its `/readyz`; only known for the local stack."""
     known: Mapping[str, str] = field(default_factory=dict)
-    """`token`, `tenant`, `mongodb_uri`, `amqp_uri`, `token_keys`, as far as they are known."""
+    """`token`, `tenant`, `mongodb_uri`, `amqp_uri`, `management_uri`, `token_keys`, as far as they are known."""
 
     @classmethod
     def find(cls, environ: Mapping[str, str] | None = None, file: Path = FILE) -> Stack:
         """What the environment and the local stack say."""
         environ = os.environ if environ is None else environ
         local = json.loads(file.read_text()) if file.exists() else {}
+        if environ.get("KEHU_AMQP_URI"):
+            local.pop("management_uri", None)  # it belongs to another broker
         elsewhere = {
             variable.removeprefix(_TARGET).lower(): target
             for variable, target in environ.items()
@@ -99,6 +102,11 @@ class Stack:
         """Where the bus is, with credentials."""
         return self._get("amqp_uri")
 
+    @property
+    def management_uri(self) -> str:
+        """Where RabbitMQ's management API is, with credentials."""
+        return self._get("management_uri")
+
     def issue(self, tenant: str, scopes: list[str], lifetime: timedelta, *, subject: str = "developer") -> str:
         """A token signed with the development key; StackUnknown when there is none here."""
         from libs.chassis import access
@@ -125,5 +133,6 @@ _VARIABLES = {
     "tenant": "KEHU_TENANT",
     "mongodb_uri": "KEHU_MONGODB_URI",
     "amqp_uri": "KEHU_AMQP_URI",
+    "management_uri": "KEHU_MANAGEMENT_URI",
     "token_keys": "KEHU_TOKEN_KEYS",
 }

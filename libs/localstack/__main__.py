@@ -1,6 +1,6 @@
 """The local stack from the command line.
 
-python -m libs.localstack up        start what does not run, load the demonstration, show where everything is
+python -m libs.localstack up        start what does not run or has changed, load the demonstration, show where all is
 python -m libs.localstack down      end what was started; data stay
 python -m libs.localstack status    show what runs where; exit code 1 unless everything is ready
 python -m libs.localstack mongo     start MongoDB only and print its URI
@@ -43,7 +43,9 @@ def main() -> int:
 
 def _up(stack: Stack, arguments: argparse.Namespace) -> int:
     with err.status("") as status:
-        stack.up(lambda words: status.update(f"{words} …"))
+        renewed = stack.up(lambda words: status.update(f"{words} …"))
+    if renewed:
+        out.print(f"Started anew, because code or settings have changed since: [bold]{', '.join(renewed)}[/].\n")
     if arguments.demo:
         stack.demo()
     _show(stack)

@@ -1,7 +1,8 @@
 """Processes that outlive the command that started them, and that are ended by identity, never by name.
 
 Each has a name, and in its folder `<name>.log` (what it said) and `<name>.pid` (which process it is). Since the number
-of a process that has ended is given to another one day, the second file also holds the moment of the start.
+of a process that has ended is given to another one day, the second file also holds the moment of the start; and what
+the starter said that the process was made of, so that a later command can tell whether it still is.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class Process:
     def pid(self) -> int | None:
         """The process id, or None when the process does not run."""
         try:
-            pid, started = self._record.read_text().split()
+            pid, started = self._record.read_text().split()[:2]
         except (FileNotFoundError, ValueError):
             return None
         child = _children.get(int(pid))
@@ -74,8 +75,16 @@ class Process:
     def alive(self) -> bool:
         return self.pid is not None
 
-    def start(self, command: Iterable[str | Path], env: Mapping[str, str] | None = None) -> None:
-        """Starts `command` with `env` added to this process's environment, unless it already runs."""
+    @property
+    def made_of(self) -> str:
+        """The word that its starter gave; empty when it gave none, or when the process does not run."""
+        return "".join(self._record.read_text().split()[2:]) if self.alive else ""
+
+    def start(self, command: Iterable[str | Path], env: Mapping[str, str] | None = None, made_of: str = "") -> None:
+        """Starts `command` with `env` added to this process's environment, unless it already runs.
+
+        `made_of` is a word that the record keeps, for example a digest of the code.
+        """
         if self.alive:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -89,7 +98,7 @@ class Process:
                 start_new_session=True,
             )
         _children[child.pid] = child
-        self._record.write_text(f"{child.pid} {_started(child.pid)}")
+        self._record.write_text(f"{child.pid} {_started(child.pid)} {made_of}")
 
     def kill(self, sig: signal.Signals = signal.SIGKILL) -> None:
         """Sends a signal to the whole group, if it runs; after SIGKILL returns when it is gone."""

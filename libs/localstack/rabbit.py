@@ -15,7 +15,7 @@ from pathlib import Path
 from libs.localstack.processes import HOST, Process, StackError, free_port, listening
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
-PLUGINS = ("rabbitmq_consistent_hash_exchange",)
+PLUGINS = ("rabbitmq_consistent_hash_exchange", "rabbitmq_management")
 
 _PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
 # An idle node must not burn a core that the services share.
@@ -25,11 +25,13 @@ _NO_BUSY_WAITING = "+sbwt none +sbwtdcpu none +sbwtdio none"
 class Broker:
     """One broker: a process, its port mapper, ports and a folder of data.
 
-    `port` is the AMQP port; 0 chooses a free one, which `restart` keeps.
+    `port` is the AMQP port and `management_port` that of the management API; 0 chooses a free one, which `restart`
+    keeps.
     """
 
-    def __init__(self, folder: Path, port: int = 0) -> None:
+    def __init__(self, folder: Path, port: int = 0, management_port: int = 0) -> None:
         self.port = port or free_port()
+        self.management_port = management_port or free_port()
         self.process = Process(folder, "rabbitmq")
         self.data = folder / "rabbitmq.data"
         self._epmd = Process(folder, "epmd")
@@ -37,6 +39,11 @@ class Broker:
     @property
     def uri(self) -> str:
         return f"amqp://guest:guest@{HOST}:{self.port}/"
+
+    @property
+    def management_uri(self) -> str:
+        """Where the management API answers, a moment after the broker takes connections."""
+        return f"http://guest:guest@{HOST}:{self.management_port}"
 
     @property
     def alive(self) -> bool:
@@ -86,6 +93,8 @@ class Broker:
         plugins.write_text(f"[{','.join(PLUGINS)}].\n")
         config.write_text(
             f"listeners.tcp.1 = {HOST}:{self.port}\n"
+            f"management.tcp.ip = {HOST}\n"
+            f"management.tcp.port = {self.management_port}\n"
             "log.console = true\n"
             "log.console.level = warning\n"
             "log.file = false\n"

@@ -3,12 +3,13 @@
 Everything it leaves on disk is in `build/run`: data, logs, keys, and `stack.json`, which tells others (the command line
 above all) where things are:
 
-    {"mongodb_uri": "…", "amqp_uri": "…", "token_keys": "<folder>",
+    {"mongodb_uri": "…", "amqp_uri": "…", "management_uri": "…", "token_keys": "<folder>",
      "targets": {"profiles": "127.0.0.1:7401", …}, "ports": {"mongod": 7427, "profiles.grpc": 7401, …}}
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from libs.chassis.settings import concerns_services
 from libs.localstack.mongo import ReplicaSet
 from libs.localstack.processes import HOST, Process, StackError, answers, free_port, listening, running
 from libs.localstack.rabbit import Broker
@@ -30,7 +32,7 @@ SERVICES = ("profiles", "interactions", "care", "surveys", "opportunities")
 ROLES = ("api", "worker")
 
 # The ports that are taken when they are free. `<service>.grpc` serves calls, `<service>.<role>` serves /readyz.
-PREFERRED_PORTS = {"mongod": 7427, "amqp": 7472} | {
+PREFERRED_PORTS = {"mongod": 7427, "amqp": 7472, "management": 7473} | {
     f"{service}.{use}": 7400 + offset + number
     for number, service in enumerate(SERVICES, start=1)
     for offset, use in ((0, "grpc"), (10, "api"), (20, "worker"))
@@ -71,14 +73,18 @@ class Stack:
         self._rabbitmq = Process(folder, "rabbitmq")
         self.mongodb_uri = os.environ.get("KEHU_MONGODB_URI", "")
         self.amqp_uri = os.environ.get("KEHU_AMQP_URI", "")
+        self.management_uri = os.environ.get("KEHU_MANAGEMENT_URI", "")
 
     @property
     def services(self) -> list[str]:
         """The services that this checkout has, in the order of their start."""
         return [service for service in SERVICES if (ROOT / "services" / service / "__main__.py").exists()]
 
-    def up(self, announce: Announce) -> None:
-        """Starts everything that does not run, and returns when all of it is ready."""
+    def up(self, announce: Announce) -> list[str]:
+        """Starts what does not run, and anew what runs on code or settings that have changed since.
+
+        Returns, when all of it is ready, the names of the processes that were started anew.
+        """
         self.start_mongodb(announce)
         self.start_rabbitmq(announce)
         announce("making development keys")
@@ -87,15 +93,16 @@ class Stack:
         for service in self.services:
             announce(f"migrating {service}")
             self._finish(f"{service}-migrate", [service, "migrate"])
-        for service in self.services:
-            for role in ROLES:
-                self._start(service, role)
+        renewed = [
+            f"{service}-{role}" for service in self.services for role in ROLES if self._start(service, role, announce)
+        ]
         self._save()
         for service in self.services:
             for role in ROLES:
                 announce(f"waiting for {service} {role}")
                 ready = partial(answers, _readiness(self._chosen[f"{service}.{role}"]))
                 self._process(service, role).wait_until(ready, 60)
+        return renewed
 
     def start_mongodb(self, announce: Announce) -> None:
         """Starts a replica set of one member, unless `KEHU_MONGODB_URI` names another."""
@@ -112,9 +119,10 @@ class Stack:
         if self.amqp_uri:
             return
         announce("starting RabbitMQ")
-        broker = Broker(self.folder, self._port("amqp", self._rabbitmq))
+        ports = [self._port(name, self._rabbitmq) for name in ("amqp", "management")]
+        broker = Broker(self.folder, *ports)
         broker.start()
-        self.amqp_uri = broker.uri
+        self.amqp_uri, self.management_uri = broker.uri, broker.management_uri
         self._save()
 
     def demo(self) -> None:
@@ -155,12 +163,19 @@ class Stack:
         address = f"{HOST}:{self._chosen[port]}" if port in self._chosen else ""
         return Row(name, "ready" if ready else "not ready", address, pid)
 
-    def _start(self, service: str, role: str) -> None:
+    def _start(self, service: str, role: str, announce: Announce) -> bool:
+        """Starts a process; tells whether an earlier one had to end for it."""
         process = self._process(service, role)
         settings = self._settings() | {"KEHU_ADMIN_LISTEN": f"{HOST}:{self._port(f'{service}.{role}', process)}"}
         if role == "api":
             settings["KEHU_LISTEN"] = f"{HOST}:{self._port(f'{service}.grpc', process)}"
-        process.start([KEHU, service, role], settings)
+        made_of = fingerprint(service, settings)
+        outdated = process.alive and process.made_of != made_of
+        if outdated:
+            announce(f"ending {process.name}, which has changed since")
+            process.stop(grace=30)
+        process.start([KEHU, service, role], settings, made_of)
+        return outdated
 
     def _finish(self, name: str, arguments: list[str]) -> None:
         """Runs a `kehu` command to its end; fails with its output when it does."""
@@ -199,6 +214,7 @@ class Stack:
             {
                 "mongodb_uri": self.mongodb_uri,
                 "amqp_uri": self.amqp_uri,
+                "management_uri": self.management_uri,
                 "token_keys": str(self.keys),
                 "targets": {
                     service: f"{HOST}:{self._chosen[f'{service}.grpc']}"
@@ -216,6 +232,17 @@ class Stack:
 
     def _process(self, service: str, role: str) -> Process:
         return Process(self.folder, f"{service}-{role}")
+
+
+def fingerprint(service: str, settings: Mapping[str, str], root: Path = ROOT) -> str:
+    """A digest of what a service's process is made of: its code, what it is built on, and what it is told."""
+    told = {name: value for name, value in os.environ.items() if concerns_services(name)} | dict(settings)
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
+    folders = ("libs/chassis", f"services/{service}", "build/gen")
+    files = (path for folder in folders for path in (root / folder).rglob("*") if path.suffix != ".pyc")
+    for path in (root / "requirements.txt", *sorted(path for path in files if path.is_file())):
+        digest.update(f"{path.relative_to(root)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
 
 
 def _readiness(port: int) -> str:

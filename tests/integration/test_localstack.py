@@ -17,7 +17,7 @@ from pymongo import MongoClient
 from libs.localstack.mongo import ReplicaSet
 from libs.localstack.processes import Process, StackError, free_port, running, wait_until
 from libs.localstack.rabbit import Broker
-from libs.localstack.stack import Stack
+from libs.localstack.stack import Stack, fingerprint
 
 SLEEP = [sys.executable, "-c", "import time; print('awake', flush=True); time.sleep(60)"]
 
@@ -204,3 +204,62 @@ def test_guard_ends_processes_of_a_killed_run(tmp_path: Path) -> None:
         run.send_signal(signal.SIGKILL)
 
     wait_until(lambda: not folder.exists(), 20, "the guard did not end the process")
+
+
+def test_process_remembers_what_it_was_made_of_as_long_as_it_runs(tmp_path: Path) -> None:
+    process = Process(tmp_path, "sleeper")
+    assert process.made_of == ""
+    process.start(SLEEP, made_of="one")
+    process.start(SLEEP, made_of="two")
+
+    assert Process(tmp_path, "sleeper").made_of == "one"
+    process.stop()
+    assert process.made_of == ""
+
+
+def test_fingerprint_follows_the_code_of_the_service_and_its_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("libs/chassis/run.py", "services/ours/rules.py", "services/theirs/rules.py", "build/gen/ours_pb2.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("1\n")
+    (tmp_path / "requirements.txt").write_text("grpcio==1\n")
+
+    def now(listen: str = "127.0.0.1:1") -> str:
+        return fingerprint("ours", {"KEHU_LISTEN": listen}, tmp_path)
+
+    first = now()
+    (tmp_path / "services/theirs/rules.py").write_text("2\n")
+    (tmp_path / "services/ours/rules.pyc").write_text("compiled\n")
+    monkeypatch.setenv("KEHU_TOKEN", "of a client")
+    assert now() == first
+    assert now("127.0.0.1:2") != first
+    for name in ("libs/chassis/run.py", "services/ours/rules.py", "build/gen/ours_pb2.py", "requirements.txt"):
+        before = now()
+        (tmp_path / name).write_text("3\n")
+        assert now() != before, name
+
+
+def test_stack_starts_anew_what_has_changed_and_nothing_else(
+    tmp_path: Path, mongodb_uri: str, amqp_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEHU_MONGODB_URI", mongodb_uri)
+    monkeypatch.setenv("KEHU_AMQP_URI", amqp_uri)
+    monkeypatch.setattr(Stack, "services", ["profiles"])
+
+    def pids() -> dict[str, int | None]:
+        return {row.name: row.pid for row in Stack(folder=tmp_path).rows() if row.pid}
+
+    try:
+        assert Stack(folder=tmp_path).up(print) == []
+        first = pids()
+        assert Stack(folder=tmp_path).up(print) == []
+        assert pids() == first
+
+        monkeypatch.setenv("KEHU_LOG_LEVEL", "warning")
+        assert Stack(folder=tmp_path).up(print) == ["profiles-api", "profiles-worker"]
+        second = pids()
+        assert first.keys() == second.keys() == {"profiles-api", "profiles-worker"}
+        assert not set(first.values()) & set(second.values())
+    finally:
+        Stack(folder=tmp_path).down(print)

@@ -59,12 +59,16 @@ def test_the_environment_wins_over_the_local_stack(tmp_path: object) -> None:
     file = tmp_path / "stack.json"  # type: ignore[operator]
     file.write_text(
         '{"mongodb_uri": "mongodb://a", "amqp_uri": "amqp://a", "token_keys": "keys",'
+        ' "management_uri": "http://a",'
         ' "targets": {"profiles": "a:1", "interactions": "a:2"}, "ports": {"profiles.api": 3, "interactions.api": 4}}'
     )
     stack = Stack.find({"KEHU_TARGET_PROFILES": "b:1", "KEHU_AMQP_URI": "amqp://b", "KEHU_TENANT": "acme"}, file)
     assert (stack.target("profiles"), stack.target("interactions")) == ("b:1", "a:2")
     assert (stack.mongodb_uri, stack.amqp_uri, stack.tenant) == ("mongodb://a", "amqp://b", "acme")
     assert stack.admin == {"interactions.api": "127.0.0.1:4"}
+    assert Stack.find({}, file).management_uri == "http://a"
+    with pytest.raises(StackUnknown, match="KEHU_MANAGEMENT_URI is not set"):
+        stack.management_uri  # noqa: B018  (that of the local stack belongs to another broker)
 
 
 @pytest.mark.parametrize(
