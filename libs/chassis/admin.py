@@ -24,6 +24,7 @@ class AdminServer:
         host, _, port = listen.rpartition(":")
         self._server = _Http((host, int(port)), _Handler)
         self._server.routes = {"/livez": live, "/readyz": ready}
+        metrics.READY.set_function(lambda: ready() is None)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.2,), name="admin", daemon=True)
 
     @property

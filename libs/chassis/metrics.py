@@ -3,11 +3,17 @@
 Labels are closed sets (methods, status codes, subscriptions, collections), never ids, tenants or texts, so the number
 of series is known before a process starts. Names of the gRPC metrics are those of the common Prometheus gRPC packages,
 so stock dashboards fit. `render()` is what /metrics serves.
+
+What counts rare things (refusals, retries, parked events) makes its series when the process starts, at 0: a series that
+began with its first event would hide that event from `increase()`, and with it from the alert.
 """
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+import os
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
@@ -15,6 +21,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 REGISTRY = CollectorRegistry()
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+disable_created_metrics()  # a third of all series, which nothing reads
 
 _RPC = ("grpc_type", "grpc_service", "grpc_method")
 _CALL_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -51,6 +58,10 @@ RPC_WITHOUT_DEADLINE = _counter(
     "kehu_rpc_without_deadline_total", "Unary calls without a deadline; they got the default.", *_RPC
 )
 
+# Process
+READY = _gauge("kehu_ready", "1 while the process says on /readyz that it should get work, otherwise 0.")
+MEMORY_LIMIT = _gauge("kehu_memory_limit_bytes", "Memory that the process may use at most.")
+
 # Store
 STORE_SECONDS = _histogram("kehu_store_operation_seconds", "Time of a database operation.", "collection", "operation")
 
@@ -84,9 +95,20 @@ LEASE_CHANGES = _counter("kehu_lease_changes_total", "Times that this process wo
 
 def watch_process() -> None:
     """Adds memory, CPU, open files and garbage collection of this process; called once by `run`."""
+    MEMORY_LIMIT.set(memory_limit())
     ProcessCollector(registry=REGISTRY)
     PlatformCollector(registry=REGISTRY)
     GCCollector(registry=REGISTRY)
+
+
+def memory_limit(control_groups: Path = Path("/sys/fs/cgroup")) -> int:
+    """Bytes that this process may use: the limit of its container (cgroup v2 or v1), at most what the machine has."""
+    limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    for file in ("memory.max", "memory/memory.limit_in_bytes"):
+        path = control_groups / file
+        if path.exists() and (text := path.read_text().strip()) != "max":
+            limits.append(int(text))
+    return min(limits)
 
 
 def render() -> bytes:

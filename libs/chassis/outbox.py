@@ -116,6 +116,7 @@ class Relay(Loop):
 
     def _lead(self) -> None:
         """Works while the lease is held: keeps up to two batches in flight, sleeps when there is nothing."""
+        self._observe()  # before the broker is asked for: without one, what waits grows old all the same
         with Publisher(self._amqp_uri(), name=self.name) as publisher:
             self.ready()
             flights: deque[_Flight] = deque()

@@ -6,16 +6,14 @@ one carries MongoDB 6.0, the other the OpenSSL 1.1 libraries that it needs and t
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.errors import AutoReconnect, OperationFailure, PyMongoError
 
+from libs.localstack.cache import fetched
 from libs.localstack.processes import HOST, Process, StackError, free_port, wait_until
 
 REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements-stack.txt"
@@ -46,10 +45,7 @@ def find_mongod() -> Mongod:
     installed = shutil.which("mongod")
     if installed:
         return Mongod(Path(installed), {})
-    folder = _cache() / "mongod"
-    with _locked(folder.with_suffix(".lock")):
-        if not folder.is_dir():
-            _fetch(folder)
+    folder = fetched("mongod", _fetch)
     return Mongod(folder / "mongod", {"LD_LIBRARY_PATH": str(folder)})
 
 
@@ -190,20 +186,6 @@ class ReplicaSet:
                 "heartbeatIntervalMillis": min(2000, self._election_timeout_ms // 2),
             },
         }
-
-
-def _cache() -> Path:
-    """Where fetched programs are kept, shared by all checkouts of a user."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "kehu"
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _fetch(folder: Path) -> None:

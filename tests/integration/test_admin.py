@@ -54,6 +54,12 @@ def test_probes_tell_the_reason(server: AdminServer, health: Health) -> None:
     assert get(server, "/livez") == (503, "the relay has not moved for 40 s\n")
 
 
+def test_readiness_is_a_metric_too(server: AdminServer, health: Health) -> None:
+    assert "\nkehu_ready 1.0\n" in get(server, "/metrics")[1]
+    health.ready = "the store is away"
+    assert "\nkehu_ready 0.0\n" in get(server, "/metrics")[1]
+
+
 def test_metrics_are_served(server: AdminServer) -> None:
     status, text = get(server, "/metrics")
     assert status == 200

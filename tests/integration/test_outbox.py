@@ -12,12 +12,14 @@ from uuid import uuid4
 import pytest
 from kehu.common.v1 import envelope_pb2
 
+from libs.chassis import metrics
 from libs.chassis.bus import Publisher, PublishFailed
 from libs.chassis.bus.publisher import Batch
 from libs.chassis.inbox import Received
 from libs.chassis.lease import MongoLease
 from libs.chassis.outbox import Relay
 from libs.chassis.store import connect
+from libs.localstack.processes import free_port
 from tests.support.ledger_service.station import Station
 from tests.support.loops import running
 from tests.support.patience import eventually
@@ -186,3 +188,17 @@ class TestLease:
             assert len(station.waiting()) == 1
             leader.release()
             eventually(lambda: not station.waiting())
+
+
+def test_without_a_broker_what_waits_is_seen_to_grow_old(station: Station) -> None:
+    station.open("a")
+    relay = Relay(
+        station.database,
+        lambda: f"amqp://guest:guest@127.0.0.1:{free_port()}/",
+        MongoLease(station.database.raw["leases"], "relay", "alone"),
+    )
+    metrics.OUTBOX_OLDEST.set(0)
+    with running(relay):
+        eventually(lambda: "kehu_outbox_pending 1.0" in metrics.render().decode())
+        before = metrics.OUTBOX_OLDEST.collect()[0].samples[0].value
+        eventually(lambda: metrics.OUTBOX_OLDEST.collect()[0].samples[0].value > before)

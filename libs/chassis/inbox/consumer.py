@@ -32,6 +32,8 @@ SUSPECT_AFTER: Final = 3
 """Deliveries after which an event is handled alone, because it may be what kills the process."""
 HELD_TOO_LONG: Final = 30.0
 """Seconds that a batch may be held before the process says that it is not ready."""
+OUTCOMES: Final = ("applied", "retried", "parked")
+"""What becomes of an event that was taken from a queue."""
 _LINGER: Final = 0.002
 """Seconds without a further message after which the batch is what it is. Under load the next batch gathers by itself
 while this one commits, so waiting would only add delay."""
@@ -77,6 +79,7 @@ class Consumer(Loop):
         self._schedule = schedule
         self._size = batch
         self._buffer: deque[amqp.Message] = deque()
+        begin_counting(subscription.name)
 
     def _serve(self) -> None:
         self._buffer.clear()
@@ -241,6 +244,14 @@ class Consumer(Loop):
         now = identity.now()
         for event in events:
             lag.observe(max(0.0, (now - event.time).total_seconds()))
+
+
+def begin_counting(subscription: str) -> None:
+    """Makes the series of a subscription, at 0."""
+    for outcome in OUTCOMES:
+        metrics.INBOX_EVENTS.labels(subscription, outcome)
+    for metric in (metrics.INBOX_DUPLICATES, metrics.INBOX_PARKED, metrics.INBOX_RETRIED):
+        metric.labels(subscription)
 
 
 def _headers(message: amqp.Message) -> dict[str, Any]:

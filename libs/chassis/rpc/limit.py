@@ -25,6 +25,9 @@ START = 64
 MOST = 1024
 """Calls in flight: before anything is known, and in any case."""
 
+CAUSES = ("in_flight", "tenant_rate", "streams", "deadline")
+"""Why a call is refused."""
+
 _LEARN = 0.05
 _TENANTS = 10_000
 
@@ -84,6 +87,8 @@ class Limiter:
         self._streams = streams
         self.in_flight = InFlight(unary)
         self._buckets = Buckets(tenant_rate)
+        for cause in CAUSES:
+            metrics.RPC_REFUSED.labels(cause)
 
     def admit(self, call: Call) -> None:
         """Overloaded, with the time to wait before another attempt, when the call may not come in."""
