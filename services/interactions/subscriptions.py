@@ -32,6 +32,7 @@ CUSTOMER_NEWS = (
     profiles.CustomerUpdated,
     profiles.CustomerDeleted,
     profiles.CustomerUndeleted,
+    profiles.CustomerLifecycleChanged,
     profiles.ConsentChanged,
     profiles.CustomersMerged,
     profiles.CustomersUnmerged,

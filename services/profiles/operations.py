@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from google.protobuf.message import Message
-from kehu.profiles.v1 import ownership_pb2, segment_pb2
+from kehu.profiles.v1 import lifecycle_pb2, ownership_pb2, segment_pb2
 from kehu.profiles.v1 import worth_pb2 as worth
 
 from libs.chassis.codec import to_proto
 from libs.chassis.operations import Job, OperationKind
+from services.profiles.application.lifecycles import Lifecycles
 from services.profiles.application.ownership_policies import OwnershipPolicies
 from services.profiles.application.segments import Segments
 from services.profiles.application.worth.contracts import ContractModels
@@ -45,6 +46,11 @@ def operations(store: ProfilesStore) -> list[OperationKind]:
         OperationKind(name="evaluate_segments", request=segment_pb2.EvaluateSegmentsRequest, run=evaluate_segments),
         OperationKind(
             name="run_ownership_policy", request=ownership_pb2.RunOwnershipPolicyRequest, run=run_ownership_policy
+        ),
+        OperationKind(
+            name="evaluate_lifecycles",
+            request=lifecycle_pb2.EvaluateLifecyclesRequest,
+            run=_telling(lifecycle_pb2.EvaluateLifecyclesResult, Lifecycles(store).run),
         ),
         OperationKind(
             name="evaluate_tiers",

@@ -18,10 +18,12 @@ from libs.chassis.timers import Timer
 from services.profiles.application.duplicates import Duplicates
 from services.profiles.application.erasures import Erasures
 from services.profiles.application.habits import Habits
+from services.profiles.application.lifecycles import Lifecycles
 from services.profiles.application.ownership import Ownerships
 from services.profiles.application.segments import Segments
 from services.profiles.application.transactions import Transactions
 from services.profiles.application.worth.tiers import Tiers
+from services.profiles.domain.contracts import Contract
 from services.profiles.domain.erasure import ErasureReceipt
 from services.profiles.domain.habits import Contact
 from services.profiles.domain.subjects import Source
@@ -33,6 +35,7 @@ CUSTOMER_NEWS = (
     profiles.CustomerUpdated,
     profiles.CustomerDeleted,
     profiles.CustomerUndeleted,
+    profiles.CustomerLifecycleChanged,
     profiles.CustomersMerged,
     profiles.CustomersUnmerged,
     profiles.CustomerErasureRequested,
@@ -46,7 +49,7 @@ COMPARED = frozenset(
 def subscriptions(store: ProfilesStore) -> list[Subscription]:
     """Every subscription of the service."""
     transactions, habits, duplicates, segments = Transactions(store), Habits(store), Duplicates(store), Segments(store)
-    ownerships, erasures = Ownerships(store), Erasures(store)
+    ownerships, erasures, lifecycles = Ownerships(store), Erasures(store), Lifecycles(store)
 
     def follow(events: Sequence[Received]) -> None:
         customer_ids = {event.entity_id for event in events}
@@ -61,6 +64,10 @@ def subscriptions(store: ProfilesStore) -> list[Subscription]:
         told = [cast(profiles.TransactionRecorded, event.message).transaction for event in events]
         transactions.sum_up([from_proto(Transaction, each) for each in told])
         segments.follow({each.customer_id for each in told}, Source.TRANSACTIONS)
+
+    def agree(events: Sequence[Received]) -> None:
+        told = [cast(profiles.ContractChanged, event.message).contract for event in events]
+        lifecycles.follow([from_proto(Contract, each) for each in told])
 
     def learn(events: Sequence[Received]) -> None:
         told = [cast(interactions.InteractionRecorded, event.message).interaction for event in events]
@@ -95,6 +102,9 @@ def subscriptions(store: ProfilesStore) -> list[Subscription]:
             handle=follow,
             remembers=False,
             partitions=1,  # The customers of one owner share a tally.
+        ),
+        Subscription(
+            name="contracts_and_lifecycles", listens=[profiles.ContractChanged], handle=agree, remembers=False
         ),
         Subscription(name="tiers_and_segments", listens=[profiles.TierChanged], handle=follow_tiers, remembers=False),
         Subscription(

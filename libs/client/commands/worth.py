@@ -145,6 +145,37 @@ def evaluate(
         console.print("[red]the review of this policy is overdue[/red]")
 
 
+@worth.command("lifecycles")
+def lifecycles(
+    floor: Annotated[int, typer.Option(help="Days of silence that are never unusual.", min=1, max=3660)] = 30,
+    score: Annotated[int, typer.Option(help="Points of early warning that are a risk.", min=1, max=100)] = 50,
+    preview: Annotated[bool, typer.Option("--preview", help="Count who would move, and move nobody.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Move who has gone quiet to dormant, who may leave to at risk, and who came back to active; waits for the end.
+
+    [bold]Example:[/bold] kehu worth lifecycles --preview
+    """
+    from kehu.profiles.v1.lifecycle_pb2 import EvaluateLifecyclesResult
+
+    from libs.client.views.words import name_of, word
+
+    with client(patient=True) as connected:
+        asked = connected.profiles.evaluate_lifecycles(floor_days=floor, at_risk_score=score, validate_only=preview)
+        ended = _wait(connected, asked, quiet=as_json)
+    told = EvaluateLifecyclesResult()
+    ended.result.Unpack(told)
+    if as_json:
+        print_json(as_dict(told))
+        return
+    console.print(f"{told.customer_count:,} customers looked at; {'would move' if preview else 'moved'}:")
+    for each in told.counts:
+        before, after = (word(name_of(each, name)) for name in ("from_lifecycle", "to_lifecycle"))
+        console.print(f"  {each.customer_count:8,}  {before} → {after}")
+    if not told.counts:
+        console.print("  nobody")
+
+
 @worth.command("rfm")
 def rfm(
     currency: Currency,

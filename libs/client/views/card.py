@@ -91,6 +91,10 @@ def _headline(customer: Customer, now: datetime) -> RenderableType:
     others = [escape(" ".join(filter(None, [n.given, n.middle, n.family]))) for n in customer.names[1:]]
     others += [escape(alias) for alias in customer.aliases]
     lines = [" · ".join(words)]
+    if customer.HasField("lifecycle_move"):
+        move = customer.lifecycle_move
+        since = f"{word(lifecycle)} since {moment(move.move_time)[:10]}, was {word(name_of(move, 'from_lifecycle'))}"
+        lines.append(f"[dim]{since}: {escape(move.explanation)}[/dim]")
     if others:
         lines.append(f"[dim]also[/dim] {', '.join(others)}")
     if customer.external_ids:

@@ -24,6 +24,7 @@ _EVENTS = {
         events_pb2.CustomerUpdated,
         events_pb2.CustomerDeleted,
         events_pb2.CustomerUndeleted,
+        events_pb2.CustomerLifecycleChanged,
         events_pb2.ConsentChanged,
         events_pb2.CustomerErasureRequested,
         events_pb2.CustomerErased,

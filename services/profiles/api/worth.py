@@ -10,6 +10,7 @@ from typing import TypeVar, cast
 import grpc
 from google.protobuf.message import Message
 from kehu.common.v1.operation_pb2 import Operation
+from kehu.profiles.v1 import lifecycle_pb2
 from kehu.profiles.v1 import worth_pb2 as pb
 
 from libs.chassis.codec import at_path, from_proto, to_proto
@@ -81,6 +82,11 @@ class WorthApi:
 
     def GetEarlyWarning(self, request: pb.GetEarlyWarningRequest, context: grpc.ServicerContext) -> pb.EarlyWarning:
         return _answer(self._customer_worth.early_warning(request.customer_id), pb.EarlyWarning)
+
+    def EvaluateLifecycles(
+        self, request: lifecycle_pb2.EvaluateLifecyclesRequest, context: grpc.ServicerContext
+    ) -> Operation:
+        return to_message(self._operations.start("evaluate_lifecycles", request))
 
     # ---------------------------------------------------------------------------------------------------- tiers
 

@@ -12,7 +12,8 @@ from libs.chassis import context, identity
 from libs.chassis.domain import Change, E, FailedPrecondition
 from libs.chassis.paging import Page
 from services.profiles.domain.contracts import last_day
-from services.profiles.domain.customers import Customer, CustomerKind, Lifecycle
+from services.profiles.domain.customers import Customer, CustomerKind
+from services.profiles.domain.lifecycle import Lifecycle
 from services.profiles.domain.ownership import (
     Hold,
     OwnerInterval,

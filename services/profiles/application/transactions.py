@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from libs.chassis import identity
 from libs.chassis.domain import Change, DomainError, InvalidArgument, NotFound
@@ -60,7 +61,7 @@ class Transactions:
         return TransactionSummary.of(customer.id, self._store.transaction_summaries(customer.group))
 
     def sum_up(self, transactions: Sequence[Transaction]) -> None:
-        """Add recorded transactions to the summaries of their customers; who bought becomes active.
+        """Add recorded transactions to the summaries of their customers; who bought becomes active, perhaps again.
 
         Each transaction must come exactly once, which the inbox sees to.
         """
@@ -68,9 +69,12 @@ class Transactions:
         for transaction in transactions:
             theirs.setdefault(transaction.customer_id, []).append(transaction)
         self._store.summaries.fold([(id, _adding(id, each)) for id, each in theirs.items()])
-        sold_to = {each.customer_id for each in transactions if each.type is TransactionType.SALE}
-        buyers = {each.id for each in self._store.customers_of(sorted(sold_to))}
-        self._store.customers.fold([(id, _activating(id)) for id in sorted(buyers)])
+        sold: dict[str, datetime] = {}
+        for each in transactions:
+            if each.type is TransactionType.SALE:
+                sold[each.customer_id] = max(each.occurred_time, sold.get(each.customer_id, each.occurred_time))
+        buyers = zip(sorted(sold), self._store.customers_of(sorted(sold)), strict=True)
+        self._store.customers.fold([(buyer.id, _buying(buyer.id, sold[id])) for id, buyer in buyers])
 
 
 def _customer_of(row: Row, owners: dict[ExternalId, Customer], known: dict[str, Customer]) -> str:
@@ -97,10 +101,12 @@ def _adding(
     return add
 
 
-def _activating(customer_id: str) -> Callable[[Customer | None], Change[Customer]]:
-    def activate(customer: Customer | None) -> Change[Customer]:
+def _buying(customer_id: str, at: datetime) -> Callable[[Customer | None], Change[Customer]]:
+    now = identity.now()
+
+    def buy(customer: Customer | None) -> Change[Customer]:
         if customer is None:
             raise NotFound("Customer", customer_id)
-        return customer.activated()
+        return customer.bought(at, now)
 
-    return activate
+    return buy

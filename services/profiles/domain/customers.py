@@ -10,13 +10,14 @@ from enum import StrEnum
 from typing import Any, ClassVar, Final, cast
 
 from libs.chassis.domain import AlreadyExists, Change, Entity, Event, FailedPrecondition, InvalidArgument, NotFound
-from services.profiles.domain import contacts, external_ids, names
+from services.profiles.domain import contacts, external_ids, lifecycle, names
 from services.profiles.domain.addresses import Address
 from services.profiles.domain.consents import ConsentHead, ConsentReceipt, ConsentState
 from services.profiles.domain.contacts import ContactPoint, ContactPointType, Spelling, UnreadableContactPoint
 from services.profiles.domain.dates import TypedDate
 from services.profiles.domain.external_ids import ExternalId
 from services.profiles.domain.holds import LegalHold
+from services.profiles.domain.lifecycle import Lifecycle, LifecycleMove
 from services.profiles.domain.names import PersonName
 from services.profiles.domain.preferences import Preferences
 from services.profiles.domain.text import clean, clean_name
@@ -47,18 +48,6 @@ class CustomerKind(StrEnum):
     HOUSEHOLD = "HOUSEHOLD"
 
 
-class Lifecycle(StrEnum):
-    """The stage of the relationship, moved by what happens and never typed in."""
-
-    VISITOR = "VISITOR"
-    LEAD = "LEAD"
-    PROSPECT = "PROSPECT"
-    ACTIVE = "ACTIVE"
-    AT_RISK = "AT_RISK"
-    DORMANT = "DORMANT"
-    CHURNED = "CHURNED"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Customer(Entity):
     """A person, an organization or a household that the company serves."""
@@ -72,6 +61,8 @@ class Customer(Entity):
     names: tuple[PersonName, ...] = ()
     aliases: tuple[str, ...] = ()
     lifecycle: Lifecycle = Lifecycle.VISITOR
+    lifecycle_move: LifecycleMove | None = None
+    """What brought the customer to this stage; None for who has not bought yet."""
     owner: str = ""
     """The subject of the member of staff who answers for the customer."""
     contact_points: tuple[ContactPoint, ...] = ()
@@ -113,6 +104,7 @@ class Customer(Entity):
             delete_time=None,
             purge_time=None,
             lifecycle=Lifecycle.VISITOR,
+            lifecycle_move=None,
             consent=ConsentHead(),
             search_keys=(),
             merged_into="",
@@ -158,11 +150,16 @@ class Customer(Entity):
         back = _completed(replace(self, delete_time=None, purge_time=None), self)
         return back, [CustomerUndeleted(customer=back)]
 
-    def activated(self) -> Change[Customer]:
-        """A buyer from the first sale on; who bought before stays as they are."""
-        if self.lifecycle not in (Lifecycle.VISITOR, Lifecycle.LEAD, Lifecycle.PROSPECT):
+    def bought(self, at: datetime, now: datetime) -> Change[Customer]:
+        """Active from the first purchase on, and again by one after silence, risk or loss."""
+        return self.moved(lifecycle.bought(self.lifecycle, at, now))
+
+    def moved(self, move: LifecycleMove | None) -> Change[Customer]:
+        """On another stage; as they were without a move, or when they are on another stage by now."""
+        if move is None or move.from_lifecycle is not self.lifecycle:
             return self, []
-        return self._changed(replace(self, lifecycle=Lifecycle.ACTIVE))
+        customer = replace(self, lifecycle=move.to_lifecycle, lifecycle_move=move)
+        return customer, [CustomerLifecycleChanged(customer=customer)]
 
     def owned_by(self, owner: str) -> Change[Customer]:
         """Somebody else, or nobody, answers for the customer."""
@@ -328,6 +325,13 @@ class CustomerDeleted(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomerUndeleted(Event):
     """A deleted customer was restored."""
+
+    customer: Customer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerLifecycleChanged(Event):
+    """A customer moved to another stage."""
 
     customer: Customer
 

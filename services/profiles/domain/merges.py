@@ -17,9 +17,10 @@ from typing import Any, ClassVar
 from libs.chassis.domain import Change, Entity, Event, FailedPrecondition
 from services.profiles.domain import contacts, names
 from services.profiles.domain.contacts import ContactPoint
-from services.profiles.domain.customers import MOST, Customer, CustomerKind, CustomerUpdated, Lifecycle
+from services.profiles.domain.customers import MOST, Customer, CustomerKind, CustomerUpdated
 from services.profiles.domain.dates import TypedDate, TypedDateKind
 from services.profiles.domain.external_ids import ExternalId
+from services.profiles.domain.lifecycle import Lifecycle
 from services.profiles.domain.text import clean
 from services.profiles.domain.violations import Violations
 
@@ -142,7 +143,7 @@ class MergeRecord(Entity):
         those who remain merged into it has as well."""
         gone = {id for loser in self.losers for id in loser.group}
         taken: dict[str, Any] = {}
-        for name in (*_SINGLE, "lifecycle"):
+        for name in (*_SINGLE, "lifecycle", "lifecycle_move"):
             same = getattr(current, name) == getattr(self.after, name)
             taken[name] = getattr(self.before if same else current, name)
         for name, key in _LISTS.items():
@@ -235,6 +236,8 @@ def united(
             )
     if any(each.consent.decisions for each in losers):
         decisions.append(FieldDecision(field="consent", rule=Rule.MOST_RESTRICTIVE))
+    stage = values["lifecycle"]
+    values["lifecycle_move"] = next(each.lifecycle_move for each in (survivor, *losers) if each.lifecycle is stage)
     merged_ids = (*survivor.merged_ids, *(id for each in losers for id in each.group))
     merged = _settled(replace(survivor, **values, merged_ids=merged_ids, merge_epoch=epoch))
     _refuse_too_much(merged)

@@ -10,8 +10,9 @@ from enum import StrEnum
 
 from services.profiles.domain.consents import ConsentDecision, ConsentHead, ConsentState, Scope
 from services.profiles.domain.contacts import Channel, ContactPointStatus, ContactPointType
-from services.profiles.domain.customers import Customer, CustomerKind, Lifecycle
+from services.profiles.domain.customers import Customer, CustomerKind
 from services.profiles.domain.habits import ContactRecord
+from services.profiles.domain.lifecycle import Lifecycle
 from services.profiles.domain.rules import Clause, Value
 from services.profiles.domain.transactions import TransactionSummary, TransactionType
 from services.profiles.domain.worth.concentration import Tier

@@ -12,14 +12,15 @@ from google.protobuf.message import Message
 from libs.chassis.domain import E, InvalidArgument
 from libs.chassis.filtering import Condition, FilterSpec, all_of, any_of, field, parse
 from libs.chassis.operations import Operations
-from libs.chassis.paging import Page, parse_order
+from libs.chassis.paging import Order, Page, Position, parse_order
 from libs.chassis.store import Collection, Database, Index, Personal
 from services.profiles.domain.consents import ConsentReceipt
 from services.profiles.domain.contacts import ContactPointType
-from services.profiles.domain.customers import Customer, CustomerKind, Lifecycle
+from services.profiles.domain.customers import Customer, CustomerKind
 from services.profiles.domain.external_ids import ExternalId
 from services.profiles.domain.facts import PersonalFact
 from services.profiles.domain.habits import ContactRecord
+from services.profiles.domain.lifecycle import Lifecycle
 from services.profiles.domain.relationships import Relationship, RelationshipType, ReportingLines, Side
 from services.profiles.domain.transactions import Transaction, TransactionSummary, TransactionType
 from services.profiles.store.entitlements import EntitlementStore
@@ -170,6 +171,11 @@ class ProfilesStore:
     def live_customers(self, ids: Group[str]) -> list[Customer]:
         """Those of the ids whose customer lives, in any order."""
         return self.customers.find(all_of(field("_id").one_of(sorted(ids)), LIVE), limit=len(ids)) if ids else []
+
+    def customers_at(self, stage: Lifecycle, last: tuple[datetime, str] | None, limit: int) -> list[Customer]:
+        """Live customers at a stage, the newest first, after the one with this time of creation and id."""
+        older = Order("-create_time").after(Position(last)) if last is not None else None
+        return self.customers.find(all_of(field("lifecycle") == stage, older, LIVE), order="-create_time", limit=limit)
 
     def list_customers(self, *, filter: str, order_by: str, show_deleted: bool, request: ListRequest) -> Page[Customer]:
         """Customers that meet an AIP-160 filter."""

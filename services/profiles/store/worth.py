@@ -161,6 +161,15 @@ class WorthStore:
         where = all_of(field("customer_id").one_of(ids), _within(window))
         return next((figures for _, figures in self._sums(where, time_zone, owner=ids[0])), [])
 
+    def figures_by_customer(
+        self, groups: Mapping[str, Sequence[str]], window: Window | None, *, time_zone: str = ""
+    ) -> dict[str, list[Figures]]:
+        """The same of several customers, each given with all of his or her ids; without those who have none."""
+        alone = [id for id, group in groups.items() if len(group) == 1]
+        found = self._sums(all_of(field("customer_id").one_of(alone), _within(window)), time_zone) if alone else ()
+        merged = ((id, self.figures(g, window, time_zone=time_zone)) for id, g in groups.items() if len(g) > 1)
+        return {**dict(found), **dict(merged)}
+
     def latest_sales(self, ids: Sequence[str], limit: int) -> list[datetime]:
         """When a customer, under any of its ids, bought last, the latest first."""
         sales = all_of(field("customer_id").one_of(ids), field("type") == TransactionType.SALE)

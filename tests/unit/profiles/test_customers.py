@@ -19,10 +19,10 @@ from services.profiles.domain.contacts import ContactPointStatus, ContactPointTy
 from services.profiles.domain.customers import (
     Customer,
     CustomerKind,
-    CustomerUpdated,
+    CustomerLifecycleChanged,
     ExternalId,
-    Lifecycle,
 )
+from services.profiles.domain.lifecycle import Lifecycle
 from services.profiles.domain.names import PersonName
 from services.profiles.store import ProfilesStore
 from tests.unit.profiles.builders import NOW, customer, email, organisation, person, phone
@@ -61,12 +61,11 @@ def test_a_visitor_becomes_a_lead_when_named() -> None:
     assert known.lifecycle is Lifecycle.LEAD
 
 
-def test_the_first_sale_makes_a_buyer_and_buyers_stay_as_they_are() -> None:
-    buyer, events = person().activated()
+def test_the_first_sale_makes_a_buyer_and_the_next_ones_nothing_more() -> None:
+    buyer, events = person().bought(NOW, NOW)
     assert buyer.lifecycle is Lifecycle.ACTIVE
-    assert events == [CustomerUpdated(customer=buyer)]
-    dormant = replace(buyer, lifecycle=Lifecycle.DORMANT)
-    assert dormant.activated() == (dormant, [])
+    assert events == [CustomerLifecycleChanged(customer=buyer)]
+    assert buyer.bought(NOW, NOW) == (buyer, [])
 
 
 def test_the_display_name_follows_the_name_while_nobody_chose_it() -> None:

@@ -14,8 +14,8 @@ from kehu.profiles.v1.transaction_pb2 import ListTransactionsRequest
 from libs.chassis.domain import AlreadyExists, InvalidArgument, NotFound
 from libs.chassis.memory import MemoryDatabase
 from services.profiles.application.transactions import Row, Transactions
-from services.profiles.domain.customers import Lifecycle
 from services.profiles.domain.external_ids import ExternalId
+from services.profiles.domain.lifecycle import Lifecycle
 from services.profiles.domain.transactions import (
     CURRENCIES,
     Money,
@@ -138,7 +138,7 @@ def test_the_summary_adds_up_and_a_buyer_becomes_active(
         Total(type=TransactionType.SALE, amount=money(1400, "JPY"), count=2),
     )
     assert store.customers.get(ada_id).lifecycle is Lifecycle.ACTIVE
-    assert [event.type for event in database.events()].count("kehu.profiles.customer.updated.v1") == 1
+    assert [event.type for event in database.events()].count("kehu.profiles.customer.lifecycle_changed.v1") == 1
 
 
 def test_a_transaction_of_nobody_is_not_swallowed(store: ProfilesStore) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from libs.chassis import identity
 from libs.chassis.domain import InvalidArgument
 from services.profiles.domain.customers import Customer
 from services.profiles.domain.habits import ContactRecord
+from services.profiles.domain.lifecycle import FLOOR_DAYS
 from services.profiles.domain.transactions import Money
 from services.profiles.domain.worth.answers import Contribution, Dormancy, WalletShare, share_of_customer
 from services.profiles.domain.worth.contribution import CurrencyContribution, Window, check_currency
@@ -17,8 +21,16 @@ from services.profiles.domain.worth.measures import Basis
 from services.profiles.domain.worth.warning import PERIOD, EarlyWarning, early_warning
 from services.profiles.store import ProfilesStore
 
-FLOOR_DAYS = 30
 MOST_SALES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """Whether a customer has gone quiet, and what speaks for leaving."""
+
+    customer: Customer
+    silence: Silence | None
+    warning: EarlyWarning
 
 
 class CustomerWorth:
@@ -81,27 +93,55 @@ class CustomerWorth:
 
     def early_warning(self, customer_id: str) -> EarlyWarning:
         """The signals that a customer may leave, with what each adds."""
-        now = identity.now()
-        customer = self._store.customer(customer_id)
-        silence = self._silence(customer, now, FLOOR_DAYS)
-        figures = self._store.worth.figures
-        lately = figures(customer.group, Window(start_time=now - PERIOD, end_time=now))
-        before = figures(customer.group, Window(start_time=now - 2 * PERIOD, end_time=now - PERIOD))
-        contacts = ContactRecord.of(customer.id, self._store.contact_records(customer.group))
-        count = sum(each.transaction_count for each in (*lately, *before)) + len(contacts.recent)
-        window = Window(start_time=now - 2 * PERIOD, end_time=now)
-        return early_warning(
-            customer.id,
-            silence=silence,
-            lately=lately,
-            before=before,
-            contacts=contacts,
-            basis=Basis.of("early_warning", window, now, count),
-        )
+        [outlook] = self.outlooks([self._store.customer(customer_id)], identity.now(), floor_days=FLOOR_DAYS)
+        return outlook.warning
+
+    def outlooks(self, customers: Sequence[Customer], now: datetime, *, floor_days: int) -> list[Outlook]:
+        """Silence, by a floor of its own, and warning of several customers, read together."""
+        worth, groups = self._store.worth, {each.id: each.group for each in customers}
+        lately = worth.figures_by_customer(groups, Window(start_time=now - PERIOD, end_time=now))
+        before = worth.figures_by_customer(groups, Window(start_time=now - 2 * PERIOD, end_time=now - PERIOD))
+        contacts = {each.id: each for each in self._store.contact_records([id for g in groups.values() for id in g])}
+        days, window = self._days_of_purchase(customers), Window(start_time=now - 2 * PERIOD, end_time=now)
+        found = []
+        for each in customers:
+            known = ContactRecord.of(each.id, [contacts[id] for id in each.group if id in contacts])
+            figures = lately.get(each.id, []), before.get(each.id, [])
+            count = sum(f.transaction_count for part in figures for f in part) + len(known.recent)
+            today = now.astimezone(_zone(each)).date()
+            warning = early_warning(
+                each.id,
+                silence=dormancy(days[each.id], today, floor_days=FLOOR_DAYS),
+                lately=figures[0],
+                before=figures[1],
+                contacts=known,
+                basis=Basis.of("early_warning", window, now, count),
+            )
+            found.append(Outlook(each, dormancy(days[each.id], today, floor_days=floor_days), warning))
+        return found
 
     def _silence(self, customer: Customer, now: datetime, floor_days: int) -> Silence | None:
-        zone = ZoneInfo(customer.preferences.time_zone or "UTC")
+        today = now.astimezone(_zone(customer)).date()
+        return dormancy(self._latest_days(customer), today, floor_days=floor_days)
+
+    def _days_of_purchase(self, customers: Sequence[Customer]) -> dict[str, list[date]]:
+        """Customer → days on which he or she bought, each in the customer's own time zone."""
+        found: dict[str, list[date]] = {}
+        by_zone = defaultdict(list)
+        for each in customers:
+            by_zone[_zone(each).key].append(each)
+        for zone, theirs in by_zone.items():
+            sums = self._store.worth.figures_by_customer({each.id: each.group for each in theirs}, None, time_zone=zone)
+            for each in theirs:
+                sold = [day for day in sums.get(each.id, []) if day.sale_count]
+                many = sum(day.sale_count for day in sold) > MOST_SALES
+                found[each.id] = self._latest_days(each) if many else [day.day for day in sold if day.day]
+        return found
+
+    def _latest_days(self, customer: Customer) -> list[date]:
         sales = self._store.worth.latest_sales(customer.group, MOST_SALES)
-        return dormancy(
-            [at.astimezone(zone).date() for at in sales], now.astimezone(zone).date(), floor_days=floor_days
-        )
+        return [at.astimezone(_zone(customer)).date() for at in sales]
+
+
+def _zone(customer: Customer) -> ZoneInfo:
+    return ZoneInfo(customer.preferences.time_zone or "UTC")

@@ -1,0 +1,199 @@
+"""Stages of relationships: silence, warnings, purchases and contracts move a customer, each with its evidence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from kehu.profiles.v1.events_pb2 import CustomerLifecycleChanged
+from kehu.profiles.v1.lifecycle_pb2 import EvaluateLifecyclesRequest
+
+from libs.chassis import identity
+from libs.chassis.identity import FixedClock
+from libs.chassis.memory import MemoryDatabase
+from services.profiles.application.contracts import Contracts
+from services.profiles.application.lifecycles import Count, LifecycleRun, Lifecycles
+from services.profiles.application.merges import Merges, Wish
+from services.profiles.application.transactions import Transactions
+from services.profiles.application.worth.customers import CustomerWorth
+from services.profiles.domain import lifecycle
+from services.profiles.domain.contracts import Contract
+from services.profiles.domain.lifecycle import EVALUATED, Lifecycle, LifecycleReason
+from services.profiles.domain.preferences import Preferences
+from services.profiles.store import ProfilesStore
+from tests.unit.profiles.builders import NOW, person, transaction
+from tests.unit.profiles.jobs import Killed, MemoryJob
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def buyer(store: ProfilesStore) -> Any:
+    """A customer who bought so many days ago: `buyer(100, 90, 80)`."""
+
+    def made(*days_ago: float, **fields: Any) -> str:
+        customer = store.customers.insert(person(id=identity.new_id("cus"), **fields).created())
+        sell(store, customer.id, *days_ago)
+        return customer.id
+
+    return made
+
+
+def sell(store: ProfilesStore, customer_id: str, *days_ago: float) -> None:
+    """Record sales and let the service react to them."""
+    for days in days_ago:
+        sold = transaction(identity.new_id("k"), customer_id=customer_id, occurred_time=identity.now() - days * DAY)
+        stored = store.transactions.insert(sold.recorded(identity.now()), key=sold.source_key)
+        Transactions(store).sum_up([stored])
+
+
+def evaluate(store: ProfilesStore, **fields: Any) -> LifecycleRun:
+    return Lifecycles(store).run(MemoryJob(request=EvaluateLifecyclesRequest(**fields)))
+
+
+def stage(store: ProfilesStore, id: str) -> Lifecycle:
+    return store.customer(id).lifecycle
+
+
+def test_who_is_silent_for_longer_than_usual_becomes_dormant_and_a_purchase_wakes_them(
+    store: ProfilesStore, database: MemoryDatabase, clock: FixedClock, buyer: Any
+) -> None:
+    weekly, yearly = buyer(71, 64, 57, 50), buyer(800, 430, 60)
+    assert stage(store, weekly) is Lifecycle.ACTIVE
+    ran = evaluate(store)
+    assert ran.counts == (Count(from_lifecycle=Lifecycle.ACTIVE, to_lifecycle=Lifecycle.DORMANT, customer_count=1),)
+    quiet = store.customer(weekly)
+    move = quiet.lifecycle_move
+    assert move
+    assert (quiet.lifecycle, move.reason, move.move_time) == (Lifecycle.DORMANT, LifecycleReason.SILENCE, NOW)
+    assert move.explanation == "50 days since the last purchase; over 30 are unusual here"
+    assert stage(store, yearly) is Lifecycle.ACTIVE
+    told = [e for e in database.events() if e.type.endswith("lifecycle_changed.v1") and e.entity_id == weekly][-1]
+    assert CustomerLifecycleChanged.FromString(told.data).customer.lifecycle_move.explanation == move.explanation
+    assert evaluate(store).counts == ()  # and tells nothing again
+
+    sell(store, weekly, 45)  # told late: the silence since is as unusual as before
+    assert stage(store, weekly) is Lifecycle.DORMANT
+    clock.advance(DAY)
+    sell(store, weekly, 0.1)
+    back = store.customer(weekly)
+    assert back.lifecycle_move
+    assert (back.lifecycle, back.lifecycle_move.reason) == (Lifecycle.ACTIVE, LifecycleReason.PURCHASE)
+    assert back.lifecycle_move.explanation == "bought on 2026-05-05"
+
+
+def test_too_many_points_of_warning_are_a_risk_and_the_evidence_is_what_the_measure_says(
+    store: ProfilesStore, buyer: Any
+) -> None:
+    cooling = buyer(*range(178, 86, -12), 40)
+    warning = CustomerWorth(store).early_warning(cooling)
+    threshold = int(warning.score)
+    assert 0 < threshold < 100
+    evaluate(store, at_risk_score=threshold, floor_days=90)
+    seen = store.customer(cooling)
+    assert seen.lifecycle_move
+    assert (seen.lifecycle, seen.lifecycle_move.reason) == (Lifecycle.AT_RISK, LifecycleReason.WARNING)
+    assert f"early warning {warning.score:g} of 100, {threshold} or more" in seen.lifecycle_move.explanation
+    assert warning.signals[0].explanation in seen.lifecycle_move.explanation
+    evaluate(store, at_risk_score=100, floor_days=90)
+    calm = store.customer(cooling)
+    assert calm.lifecycle_move
+    assert (calm.lifecycle, calm.lifecycle_move.reason) == (Lifecycle.ACTIVE, LifecycleReason.RECOVERY)
+
+
+def test_an_evaluation_reads_what_the_measures_of_one_customer_say(store: ProfilesStore, buyer: Any) -> None:
+    """Also in a time zone of one's own, and of somebody who was merged."""
+    far = buyer(40.5, 33.4, 20.45, preferences=Preferences(time_zone="Pacific/Kiritimati"))
+    survivor, loser = buyer(90, 60), buyer(75, 45)
+    record, _ = Merges(store).merge(Wish(survivor_id=survivor, loser_ids=(loser,)), "", {})
+    assert record.survivor_id == survivor
+    worth, ids = CustomerWorth(store), [far, survivor]
+    outlooks = worth.outlooks(store.customers_of(ids), NOW, floor_days=14)
+    for id, seen in zip(ids, outlooks, strict=True):
+        alone = worth.dormancy(id, 14)
+        assert seen.silence
+        assert seen.silence.gap_count == alone.basis.sample_size
+        assert (seen.silence.gap_days, seen.silence.limit_days) == (alone.gap_days, alone.limit_days)
+        assert seen.warning == worth.early_warning(id)
+    assert outlooks[1].silence
+    assert outlooks[1].silence.gap_count == 3
+
+
+def test_a_preview_counts_and_moves_nobody(store: ProfilesStore, buyer: Any) -> None:
+    id = buyer(400)
+    ran = evaluate(store, validate_only=True)
+    assert (ran.customer_count, ran.validate_only, len(ran.counts)) == (1, True, 1)
+    assert stage(store, id) is Lifecycle.ACTIVE
+
+
+def test_an_evaluation_that_is_killed_goes_on(store: ProfilesStore, buyer: Any) -> None:
+    ids = [buyer(400) for _ in range(3)]
+    job = MemoryJob(request=EvaluateLifecyclesRequest(), dies_after=3)
+    with pytest.raises(Killed):
+        Lifecycles(store).run(job)
+    ran = Lifecycles(store).run(MemoryJob(request=job.request, state=job.state))
+    assert (ran.customer_count, sum(each.customer_count for each in ran.counts)) == (3, 3)
+    assert {stage(store, id) for id in ids} == {Lifecycle.DORMANT}
+
+
+def test_a_purchase_while_an_evaluation_runs_is_not_undone(store: ProfilesStore, buyer: Any) -> None:
+    """The move is for who was active; a customer who is elsewhere by now stays there."""
+    id = buyer(400)
+    move = lifecycle.evaluated(Lifecycle.ACTIVE, silence="long", warning="", calm="", now=NOW)
+    assert move
+    risky = replace(store.customer(id), lifecycle=Lifecycle.AT_RISK)
+    assert risky.moved(move) == (risky, [])
+
+
+def test_a_running_contract_makes_a_customer(store: ProfilesStore, clock: FixedClock, buyer: Any) -> None:
+    now, later, over = buyer(), buyer(), buyer()
+    today = NOW.date()
+    terms = ((now, today, None), (later, today + DAY, None), (over, today - 9 * DAY, today - DAY))
+    contracts = [
+        Contracts(store).add(
+            Contract(id="", customer_id=id, number=id, plan="gold-service", valid_from_date=first, valid_to_date=last)
+        )
+        for id, first, last in terms
+    ]
+    Lifecycles(store).follow(contracts)
+    assert [stage(store, id) for id in (now, later, over)] == [Lifecycle.ACTIVE, Lifecycle.LEAD, Lifecycle.LEAD]
+    move = store.customer(now).lifecycle_move
+    assert move
+    assert (move.reason, move.explanation) == (LifecycleReason.CONTRACT, "has a running contract, gold-service")
+    clock.advance(DAY)
+    evaluate(store)
+    assert [stage(store, id) for id in (now, later, over)] == [Lifecycle.ACTIVE, Lifecycle.ACTIVE, Lifecycle.LEAD]
+
+
+def test_nobody_is_active_by_hand_or_a_lead_again() -> None:
+    """The moves there are: leads only wake, buyers only move among themselves, and who left comes back as won."""
+    for before in Lifecycle:
+        found = lifecycle.evaluated(before, silence="x", warning="", calm="", now=NOW)
+        assert (found is not None) == (before in EVALUATED and before is not Lifecycle.DORMANT)
+        back = lifecycle.bought(before, NOW, NOW)
+        if before is Lifecycle.ACTIVE:
+            assert back is None
+        else:
+            assert back
+            assert back.to_lifecycle is Lifecycle.ACTIVE
+            assert (back.reason is LifecycleReason.WON_BACK) == (before is Lifecycle.CHURNED)
+
+
+def test_the_deleted_are_left_alone(store: ProfilesStore, buyer: Any) -> None:
+    id = buyer(400)
+    store.customers.update(id, lambda each: each.deleted(NOW))
+    assert evaluate(store).customer_count == 0
+    assert store.customers.get(id).lifecycle is Lifecycle.ACTIVE
+
+
+def test_the_survivor_of_a_merge_keeps_the_evidence_of_its_stage(store: ProfilesStore, buyer: Any) -> None:
+    quiet, awake = buyer(400), buyer(3)
+    evaluate(store)
+    record, survivor = Merges(store).merge(Wish(survivor_id=quiet, loser_ids=(awake,)), "", {})
+    assert survivor.lifecycle_move
+    assert (survivor.lifecycle, survivor.lifecycle_move.reason) == (Lifecycle.ACTIVE, LifecycleReason.PURCHASE)
+    _, (back, _) = Merges(store).unmerge(record.id, "")
+    assert back.lifecycle_move
+    assert (back.lifecycle, back.lifecycle_move.reason) == (Lifecycle.DORMANT, LifecycleReason.SILENCE)
