@@ -260,24 +260,31 @@ def contracts(
 @worth.command("loyalty")
 def loyalty(
     currency: Currency,
+    *,
     compute: Annotated[bool, typer.Option("--compute", help="Measure all months first.")] = False,
+    segment: Annotated[str, typer.Option(help="Only of the members of this segment, by its key or id.")] = "",
     zone: Annotated[str, typer.Option(help="The zone of the months, with --compute.")] = "UTC",
     as_of: AsOf = "",
     as_json: AsJson = False,
 ) -> None:
-    """Show who came, who stayed and who left, month by month.
+    """Show who came, who stayed and who left, month by month, of all customers or of a segment.
 
-    [bold]Example:[/bold] kehu worth loyalty --currency EUR --compute
+    [bold]Examples:[/bold]
+
+      kehu worth loyalty --currency EUR --compute\n
+      kehu worth loyalty --currency EUR --segment gold --compute
     """
     from libs.client.views import worth as views
 
     with client(patient=compute) as connected:
         if compute:
             asked = connected.profiles.compute_loyalty_measures(
-                currency_code=currency, time_zone=zone, **_moment(as_of)
+                currency_code=currency, time_zone=zone, segments=[segment] if segment else [], **_moment(as_of)
             )
             _wait(connected, asked, quiet=as_json)
-        listed = connected.profiles.list_loyalty_measures(currency_code=currency, page_size=views.MOST_MONTHS)
+        listed = connected.profiles.list_loyalty_measures(
+            currency_code=currency, segment=segment, page_size=views.MOST_MONTHS
+        )
         found = list(islice(listed, views.MOST_MONTHS))
     if as_json:
         print_json([as_dict(each) for each in found])

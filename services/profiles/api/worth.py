@@ -160,17 +160,18 @@ class WorthApi:
     def ComputeLoyaltyMeasures(
         self, request: pb.ComputeLoyaltyMeasuresRequest, context: grpc.ServicerContext
     ) -> Operation:
+        self._loyalty.measurable(request.segments)
         return self._start("compute_loyalty_measures", request)
 
     def GetLoyaltyMeasures(
         self, request: pb.GetLoyaltyMeasuresRequest, context: grpc.ServicerContext
     ) -> pb.LoyaltyMeasures:
-        return _answer(self._loyalty.get(request.currency_code, request.month), pb.LoyaltyMeasures)
+        return _answer(self._loyalty.get(request.currency_code, request.month, request.segment), pb.LoyaltyMeasures)
 
     def ListLoyaltyMeasures(
         self, request: pb.ListLoyaltyMeasuresRequest, context: grpc.ServicerContext
     ) -> pb.ListLoyaltyMeasuresResponse:
-        page = self._loyalty.list(request.currency_code, request)
+        page = self._loyalty.list(request.currency_code, request, request.segment)
         return pb.ListLoyaltyMeasuresResponse(
             loyalty_measures=[_answer(each, pb.LoyaltyMeasures) for each in page.items],
             next_page_token=page.next_page_token,

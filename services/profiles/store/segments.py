@@ -46,6 +46,7 @@ STANDINGS = (Index(("next_evaluation_time",), only=_WAKES, every_tenant=True),)
 
 _NEWEST, _OLDEST = Order("-create_time"), Order("create_time")
 _MOST_SEGMENTS = 1000
+_PORTION = 500
 _NARROWING = ("owner", "lifecycle", "kind")
 """Fields of customers with an index that a filter may be sampled by, the most selective first."""
 
@@ -95,6 +96,12 @@ class SegmentStore:
         """Customer → standing, of those that were evaluated before."""
         found = self.standings.find(field("_id").one_of(list(customer_ids)), limit=len(customer_ids))
         return {standing.id: standing for standing in found}
+
+    def belonging(self, customer_ids: Sequence[str]) -> dict[str, frozenset[str]]:
+        """Customer → segments that they belong to, of any number of customers that were evaluated before."""
+        portions = (customer_ids[i : i + _PORTION] for i in range(0, len(customer_ids), _PORTION))
+        found = (standing for portion in portions for standing in self.standings_of(portion).values())
+        return {each.id: frozenset(each.segment_ids) for each in found}
 
     def keys_of(self, customer_ids: Group[str]) -> dict[str, frozenset[str]]:
         """Customer → keys of the segments in use that they belong to, of those that were evaluated before."""

@@ -54,6 +54,10 @@ TIER_ASSIGNMENTS = (
 )
 LATEST_FIRST = (Index(("-create_time",)),)
 LOYALTY = (Index(("currency_code", "month"), unique=True), Index(("currency_code", "-month")))
+SEGMENT_LOYALTY = (
+    Index(("segment_id", "currency_code", "month"), unique=True),
+    Index(("segment_id", "currency_code", "-month")),
+)
 
 ASSIGNMENT_FILTER = FilterSpec({"tier": Tier, "reason": TierReason, "start_time": datetime})
 CHUNK = 50_000
@@ -84,6 +88,9 @@ class WorthStore:
         self.models = database.collection(ClvModel, "clv_models", indexes=LATEST_FIRST, publishes=False)
         self.scores = database.collection(ClvScore, "clv_scores", publishes=False)
         self.loyalty = database.collection(LoyaltyMeasures, "loyalty_measures", indexes=LOYALTY, publishes=False)
+        self.segment_loyalty = database.collection(
+            LoyaltyMeasures, "segment_loyalty_measures", indexes=SEGMENT_LOYALTY, publishes=False
+        )
 
     @staticmethod
     def latest(collection: Collection[E]) -> E | None:
@@ -104,13 +111,18 @@ class WorthStore:
         """Assignments that meet an AIP-160 filter, those with the latest change first."""
         return _page(self.assignments, parse(filter, ASSIGNMENT_FILTER), "-start_time", request)
 
-    def list_months(self, currency_code: str, request: ListRequest) -> Page[LoyaltyMeasures]:
-        """What was measured of the months of a currency, the latest first."""
-        return _page(self.loyalty, field("currency_code") == currency_code, "-month", request)
+    def list_months(self, segment_id: str, currency_code: str, request: ListRequest) -> Page[LoyaltyMeasures]:
+        """What was measured of the months of a currency, of a segment or of all customers, the latest first."""
+        return _page(self.loyalty_of(segment_id), _months(segment_id, currency_code), "-month", request)
 
-    def month(self, currency_code: str, month: str) -> LoyaltyMeasures | None:
+    def month(self, segment_id: str, currency_code: str, month: str) -> LoyaltyMeasures | None:
         """What was measured of one month."""
-        return self.loyalty.find_one(all_of(field("currency_code") == currency_code, field("month") == month))
+        where = all_of(_months(segment_id, currency_code), field("month") == month)
+        return self.loyalty_of(segment_id).find_one(where)
+
+    def loyalty_of(self, segment_id: str) -> Collection[LoyaltyMeasures]:
+        """Where the measures of segments are, or, without one, those of all customers."""
+        return self.segment_loyalty if segment_id else self.loyalty
 
     def tiers_of(self, customer_ids: Sequence[str]) -> dict[str, Tier]:
         """Customer → tier, of those who have one."""
@@ -142,12 +154,12 @@ class WorthStore:
         over = all_of(field("override.expire_time").exists(), field("override.expire_time") <= at)
         return self.assignments.across_tenants(over, order="override.expire_time", limit=_BATCH)
 
-    def months(self, currency_code: str) -> dict[str, LoyaltyMeasures]:
+    def months(self, segment_id: str, currency_code: str) -> dict[str, LoyaltyMeasures]:
         """Month → what was told of it."""
         found: dict[str, LoyaltyMeasures] = {}
         after = ""
-        while batch := self.loyalty.find(
-            all_of(field("currency_code") == currency_code, field("month") > after), order="month", limit=_BATCH
+        while batch := self.loyalty_of(segment_id).find(
+            all_of(_months(segment_id, currency_code), field("month") > after), order="month", limit=_BATCH
         ):
             found |= {each.month: each for each in batch}
             after = batch[-1].month
@@ -273,6 +285,11 @@ def _page(collection: Collection[E], where: Condition | None, order: str, reques
     return collection.page(
         where, order=order, size=request.page_size, token=request.page_token, request=cast(Message, request)
     )
+
+
+def _months(segment_id: str, currency_code: str) -> Condition:
+    segment = field("segment_id") == segment_id if segment_id else None
+    return all_of(segment, field("currency_code") == currency_code)
 
 
 def _within(window: Window | None) -> Condition | None:

@@ -12,6 +12,7 @@ from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 from libs.chassis.domain import Entity, InvalidArgument
+from services.profiles.domain.segments import Segment
 from services.profiles.domain.worth.contribution import Figures
 from services.profiles.domain.worth.intervals import Estimate, ratio, share
 
@@ -66,10 +67,18 @@ class Restatement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoyaltyMeasures(Entity):
-    """The measures of one calendar month in one currency, as far as the next month is not needed or is over."""
+    """The measures of one calendar month in one currency, as far as the next month is not needed or is over.
+
+    Of a segment, its members at the time of the computation are one cohort for every month: whoever left it since is in
+    no numerator and no denominator.
+    """
 
     ID_PREFIX: ClassVar[str] = "loy"
 
+    segment_id: str = ""
+    """The segment whose members were measured; empty for all customers."""
+    segment_key: str = ""
+    segment_version: int = 0
     month: str
     """For example 2026-05."""
     currency_code: str
@@ -172,13 +181,18 @@ def add(tallies: dict[int, Tally], activity: Mapping[int, Activity], last: int) 
             following.lost += not again
 
 
-def measures(tally: Tally, month: int, *, currency_code: str, time_zone: str, as_of: datetime) -> LoyaltyMeasures:
+def measures(
+    tally: Tally, month: int, *, currency_code: str, time_zone: str, as_of: datetime, segment: Segment | None = None
+) -> LoyaltyMeasures:
     """The measures of a tally. Who stayed and who left is told only of months that are over."""
     present = month_at(as_of, time_zone)
     over, next_over = name_of(month) < present, name_of(month + 1) < present
     squares = float(tally.revenue_squares), float(tally.revenue_orders), float(tally.order_squares)
     return LoyaltyMeasures(
         id="",
+        segment_id=segment.id if segment else "",
+        segment_key=segment.key if segment else "",
+        segment_version=segment.version if segment else 0,
         month=name_of(month),
         currency_code=currency_code,
         time_zone=time_zone,

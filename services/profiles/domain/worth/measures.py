@@ -62,7 +62,7 @@ _ABSENT = "None: it is counted, not estimated."
 _WILSON = "95 %, Wilson (1927)."
 _A_CUSTOMER = "A customer."
 _FADER_2005 = "Fader, Hardie and Lee, Marketing Science 24(2), 2005."
-_MONTH = "A calendar month in the time zone of the computation."
+_MONTH = "A calendar month in the time zone of the computation; of all customers, or of the members of a segment."
 _MODEL_CAUTION = (
     "A fit is refused under 100 repeaters, with impossible data, without a clear maximum, and when it foretells the "
     "time held out worse than the plain average does. "

@@ -13,6 +13,7 @@ from kehu.profiles.v1 import worth_pb2 as pb
 from libs.chassis import identity
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.identity import FixedClock
+from services.profiles.application.segments import Segments
 from services.profiles.application.transactions import Row
 from services.profiles.application.worth.contracts import ContractModels
 from services.profiles.application.worth.customers import CustomerWorth
@@ -22,6 +23,8 @@ from services.profiles.application.worth.value import Value
 from services.profiles.domain.contacts import Channel
 from services.profiles.domain.contracts import Contract
 from services.profiles.domain.habits import Contact, ContactRecord, Direction
+from services.profiles.domain.segments import Segment
+from services.profiles.domain.subjects import Source
 from services.profiles.domain.transactions import Money
 from services.profiles.domain.worth.answers import ShareMethod
 from services.profiles.domain.worth.contracts import Spell
@@ -188,6 +191,53 @@ def test_months_are_measured_and_a_late_transaction_restates_them(
     assert [each.month for each in listed] == ["2026-05", "2026-04", "2026-03", "2026-02"]
     with pytest.raises(NotFound, match="2026-03 in JPY"):
         Loyalty(store).get("JPY", "2026-03")
+
+
+def test_the_members_of_a_segment_are_a_cohort_of_their_own(
+    store: ProfilesStore, ids: list[str], buys: Buys, clock: FixedClock
+) -> None:
+    segments = Segments(store)
+    gold = segments.define(Segment(id="", key="gold", filter="labels.card = gold"), 0, validate_only=False)
+    request = pb.ComputeLoyaltyMeasuresRequest(currency_code="EUR", segments=["gold"])
+    with pytest.raises(FailedPrecondition, match="segment gold is evaluated just now"):
+        Loyalty(store).measurable(["gold"])
+    for id in ids[:2]:
+        store.customers.update(id, lambda each: each.revised(replace(each, labels={"card": "gold"})))
+    segments.evaluate_all(MemoryJob(pb.ComputeLoyaltyMeasuresRequest()))
+    for id, days in ((ids[0], (70, 40)), (ids[1], (70,)), (ids[2], (70, 40, 8)), (ids[3], (40,))):
+        for day in days:
+            buys(id, 1000, days_ago=day)
+    _, kills = run_killed_everywhere(Loyalty(store).run, request)
+    assert kills
+    march, theirs = Loyalty(store).get("EUR", "2026-03"), Loyalty(store).get("EUR", "2026-03", "gold")
+    assert march.churn
+    assert theirs.churn
+    assert theirs.retention
+    assert (march.base, march.new_customers, march.churn.sample_size) == (3, 1, 3)
+    assert (theirs.base, theirs.new_customers, theirs.churn.sample_size, theirs.churn.value) == (1, 0, 2, 0.5)
+    assert theirs.churn.value + theirs.retention.value == 1
+    assert (march.segment_id, theirs.segment_id, theirs.segment_key, theirs.segment_version) == ("", gold.id, "gold", 1)
+    listed = Loyalty(store).list("EUR", pb.ListLoyaltyMeasuresRequest(currency_code="EUR"), gold.id).items
+    assert [each.month for each in listed] == ["2026-04", "2026-03", "2026-02"]
+
+    store.customers.update(ids[1], lambda each: each.revised(replace(each, labels={})))  # leaves, also backwards
+    segments.follow([ids[1]], Source.CUSTOMER)
+    clock.advance(timedelta(hours=1))
+    again = Loyalty(store).run(MemoryJob(request=request))
+    assert again.restated_count
+    theirs = Loyalty(store).get("EUR", "2026-03", "gold")
+    assert theirs.churn
+    assert (theirs.churn.sample_size, theirs.churn.value) == (1, 0)
+    lines = {line.measure: line for line in theirs.restatements}
+    assert (lines["churn"].before, lines["churn"].after, lines["churn"].late_transaction_count) == (0.5, 0, 0)
+
+    segments.retire("gold", 0)
+    with pytest.raises(FailedPrecondition, match="segment gold is"):
+        Loyalty(store).measurable(["gold"])
+    with pytest.raises(NotFound, match="silver"):
+        Loyalty(store).get("EUR", "2026-03", "silver")
+    with pytest.raises(NotFound, match="2026-01 in EUR of gold"):
+        Loyalty(store).get("EUR", "2026-01", "gold")
 
 
 # ---------------------------------------------------------------------------------------------------- value
