@@ -17,13 +17,13 @@ import pymongo
 from pymongo.collection import Collection as RawCollection
 from pymongo.errors import PyMongoError
 
-from libs.chassis import identity, logs, metrics, tracing
+from libs.chassis import identity, metrics, tracing
 from libs.chassis.abandoned import end_abandoned_transactions
 from libs.chassis.bus import BUS_ERRORS, Outgoing, Publisher, PublishFailed
 from libs.chassis.bus.publisher import Batch
 from libs.chassis.bus.topology import HASH_HEADER, events_exchange
 from libs.chassis.crash import crash_point
-from libs.chassis.lease import Lease
+from libs.chassis.lease import SWIFT, Lease
 from libs.chassis.loop import Loop
 from libs.chassis.store import MongoDatabase
 
@@ -36,12 +36,12 @@ IN_FLIGHT: Final = 2
 IDLE: Final = 0.025
 """Seconds between two looks when nothing waits."""
 _LOOK_EVERY: Final = 1.0
+_FOLLOW_EVERY: Final = SWIFT.try_after
 _COUNTED: Final = 10_000
 _WAITING: Final = {"_pending_since": {"$exists": True}}
 _DATABASE_TIMEOUT: Final = 10.0
 
 Document = dict[str, Any]
-log = logs.get(__name__)
 
 
 def event_headers(*, entity_id: str, revision: int, tenant: str, traceparent: str) -> dict[str, Any]:
@@ -82,7 +82,6 @@ class Relay(Loop):
         self._lease = lease
         self._size = events
         self._idle = idle
-        self._led = False
         self._next_look = 0.0
 
     def _serve(self) -> None:
@@ -101,18 +100,13 @@ class Relay(Loop):
                 metrics.OUTBOX_OLDEST.set(0)
                 metrics.OUTBOX_PENDING.set(0)
                 self.ready()
-                self.stopping.wait(_LOOK_EVERY)
+                self.stopping.wait(_FOLLOW_EVERY)
         with pymongo.timeout(_DATABASE_TIMEOUT):
             self._lease.release()
 
     def _leads(self) -> bool:
         with pymongo.timeout(_DATABASE_TIMEOUT):
-            leads = self._lease.hold()
-        if leads != self._led:
-            self._led = leads
-            metrics.LEASE_CHANGES.labels("relay").inc()
-            log.info("leads" if leads else "follows", loop=self.name, epoch=self._lease.epoch)
-        return leads
+            return self._lease.hold()
 
     def _lead(self) -> None:
         """Works while the lease is held: keeps up to two batches in flight, sleeps when there is nothing."""
@@ -203,7 +197,8 @@ class Relay(Loop):
 
     def _land(self, publisher: Publisher, flight: _Flight) -> None:
         """Waits for the confirms of a batch, then clears what it held with one statement."""
-        publisher.wait(flight.batch)
+        # Renewed meanwhile: a leader that a slow broker makes wait must not be joined by a second one.
+        publisher.wait(flight.batch, meanwhile=self._leads)
         crash_point("relay.after_publish")
         metrics.OUTBOX_PUBLISHED.inc(len(flight.events))
         metrics.OUTBOX_CONFIRM_SECONDS.observe(flight.batch.latency)

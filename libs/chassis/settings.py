@@ -232,3 +232,13 @@ class Settings:
     def describe(self) -> dict[str, str]:
         """Name → value as text, credentials masked: what a process logs when it starts."""
         return {PREFIX + f.name.upper(): str(getattr(self, f.name)) for f in fields(self)}
+
+
+def api_server(environ: Mapping[str, str] | None = None) -> tuple[str, int]:
+    """(host, port) of the API server of the cluster that this process runs in, as Kubernetes tells every container;
+    SettingsError outside of a cluster."""
+    environ = os.environ if environ is None else environ
+    host, port = environ.get("KUBERNETES_SERVICE_HOST"), environ.get("KUBERNETES_SERVICE_PORT", "443")
+    if not host:
+        raise SettingsError("KEHU_LEASE is kubernetes, but this process runs in no cluster; set it to mongodb")
+    return host, int(port)

@@ -30,7 +30,7 @@ from libs.chassis.bus import connect as bus_connect
 from libs.chassis.domain import Change
 from libs.chassis.inbox import Received, Subscription
 from libs.chassis.inbox.consumer import BATCH, Consumer
-from libs.chassis.lease import MongoLease
+from libs.chassis.lease import SWIFT, MongoLease
 from libs.chassis.loop import Loop
 from libs.chassis.outbox import EVENTS, Relay, event_headers
 from libs.chassis.store import Collection, MongoDatabase, connect
@@ -71,7 +71,7 @@ class Ledger:
 def relay(mongodb_uri: str, amqp_uri: str, events: int) -> float:
     """Publishes what waits in the database and clears it."""
     ledger = Ledger(mongodb_uri)
-    lease = MongoLease(ledger.database.raw["leases"], "relay", f"bench/{os.getpid()}")
+    lease = MongoLease(ledger.database.raw["leases"], "relay", f"bench/{os.getpid()}", SWIFT)
     loop = Relay(ledger.database, lambda: amqp_uri, lease)
     waiting = ledger.database.raw["accounts"]
 

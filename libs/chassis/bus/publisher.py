@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
@@ -110,15 +110,16 @@ class Publisher:
         transport.flush()
         return batch
 
-    def wait(self, batch: Batch) -> None:
-        """Returns when the whole batch is confirmed."""
+    def wait(self, batch: Batch, meanwhile: Callable[[], object] = lambda: None) -> None:
+        """Returns when the whole batch is confirmed; does something else several times a second until then."""
         deadline = batch.sent_at + self._timeout
         while batch.waiting:
+            meanwhile()
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 raise PublishFailed("timeout", f"{batch.waiting} of {batch.size} not confirmed in {self._timeout} s")
             try:
-                self._connection.drain_events(timeout=min(remaining, 1.0))
+                self._connection.drain_events(timeout=min(remaining, 0.25))
             except TimeoutError:
                 self._connection.heartbeat_tick()
         batch.confirmed_at = time.monotonic()

@@ -17,7 +17,7 @@ from libs.chassis import logs, tracing
 from libs.chassis.admin import AdminServer
 from libs.chassis.inbox.consumer import Consumer, Spawn
 from libs.chassis.inbox.entrypoint import LoopEntrypoint, service_class
-from libs.chassis.lease import MongoLease
+from libs.chassis.lease import PATIENT, SWIFT, Cadence, Lease, MongoLease
 from libs.chassis.loop import Loop
 from libs.chassis.outbox import Relay
 from libs.chassis.run.operate import OperationLoop
@@ -40,6 +40,7 @@ def work(process: Process[Any]) -> int:
     """Works until SIGTERM or SIGINT, then finishes what it has begun."""
     if not patcher.is_monkey_patched("socket"):
         raise RuntimeError("start workers as `kehu <service> worker` or `python -m services.<service> worker`")
+    _lease(process, "relay", SWIFT)  # whether there can be one, before anything has begun
     runner = ServiceRunner({"max_workers": _WORKERS})
     worker = _Worker(runner, process)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -142,10 +143,9 @@ def _die() -> NoReturn:
 def _loops(process: Process[Any]) -> dict[str, Callable[[Spawn], Loop]]:
     """Name → what makes the loop."""
     database = process.database
-    owner = f"{socket.gethostname()}/{os.getpid()}"
 
     def relay(_: Spawn) -> Loop:
-        return Relay(database, process.amqp_uri, MongoLease(database.raw["leases"], "relay", owner))
+        return Relay(database, process.amqp_uri, _lease(process, "relay", SWIFT))
 
     loops: dict[str, Callable[[Spawn], Loop]] = {"relay": relay}
     for subscription in process.subscriptions():
@@ -157,8 +157,7 @@ def _loops(process: Process[Any]) -> dict[str, Callable[[Spawn], Loop]]:
     for timer in process.service.timers(process.store):
 
         def timed(_: Spawn, timer: Timer = timer) -> Loop:
-            lease = MongoLease(database.raw["leases"], f"timer.{timer.name}", owner)
-            return TimerLoop(database.service, timer, lease)
+            return TimerLoop(database.service, timer, _lease(process, f"timer.{timer.name}", PATIENT))
 
         loops[f"timer {timer.name}"] = timed
     if process.service.operations is not None:
@@ -166,3 +165,14 @@ def _loops(process: Process[Any]) -> dict[str, Callable[[Spawn], Loop]]:
         grace = float(process.settings.grace_seconds)
         loops["operations"] = lambda _: OperationLoop(database.service, process.operations, package, grace)
     return loops
+
+
+def _lease(process: Process[Any], name: str, cadence: Cadence) -> Lease:
+    """The lease of this name, where the settings want it."""
+    owner = f"{socket.gethostname()}/{os.getpid()}"
+    if process.settings.lease == "mongodb":
+        return MongoLease(process.database.raw["leases"], name, owner, cadence)
+    from libs.chassis.lease.kubernetes import Cluster, KubernetesLease, object_name
+
+    stored_as = object_name(process.settings.lease_prefix, process.service.name, name)
+    return KubernetesLease(Cluster.around(), stored_as, name, owner, cadence)

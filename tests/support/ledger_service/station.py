@@ -21,7 +21,7 @@ from libs.chassis.inbox.consumer import Consumer
 from libs.chassis.inbox.fates import Schedule
 from libs.chassis.inbox.parked import DeadQueue
 from libs.chassis.journal import Journal
-from libs.chassis.lease import MongoLease
+from libs.chassis.lease import SWIFT, MongoLease
 from libs.chassis.outbox import Relay, event_headers
 from libs.chassis.store import MongoDatabase
 from tests.support.ledger import Account
@@ -77,7 +77,7 @@ class Station:
 
     def relay(self, **options: Any) -> Relay:
         """The relay of this world; each has a lease of its own unless `lease` is given."""
-        lease = options.pop("lease", None) or MongoLease(self.database.raw["leases"], uuid4().hex, "test")
+        lease = options.pop("lease", None) or MongoLease(self.database.raw["leases"], uuid4().hex, "test", SWIFT)
         return Relay(self.database, lambda: self.amqp_uri, lease, **options)
 
     def consumer(self, handle: Callable[[Sequence[Received]], None] | None = None, **options: Any) -> Consumer:
