@@ -52,11 +52,12 @@ def find_mongod() -> Mongod:
 class MongoNode:
     """One member of a replica set: a process, a port and a folder of data."""
 
-    def __init__(self, folder: Path, name: str, port: int, cache_gb: float = 0.5) -> None:
+    def __init__(self, folder: Path, name: str, port: int, cache_gb: float = 0.5, options: Sequence[str] = ()) -> None:
         self.port = port
         self.data = folder / f"{name}.data"
         self.process = Process(folder, name)
         self._cache_gb = cache_gb
+        self._options = options
 
     @property
     def address(self) -> str:
@@ -79,6 +80,7 @@ class MongoNode:
                     "--setParameter=diagnosticDataCollectionEnabled=false",
                     # How long a member that is told to end waits for a successor.
                     "--setParameter=shutdownTimeoutMillisForSignaledShutdown=500",
+                    *self._options,
                 ],
                 mongod.env,
             )
@@ -108,7 +110,8 @@ class MongoNode:
 class ReplicaSet:
     """A replica set of our own. Data stay in `folder` until someone removes it.
 
-    `election_timeout_ms` is how long the others wait for a silent primary before they elect another.
+    `election_timeout_ms` is how long the others wait for a silent primary before they elect another. Servers are
+    started with `options` added.
     """
 
     def __init__(
@@ -118,9 +121,13 @@ class ReplicaSet:
         ports: Sequence[int] = (),
         election_timeout_ms: int = 10_000,
         cache_gb: float = 0.5,
+        *,
+        options: Sequence[str] = (),
     ) -> None:
         chosen = list(ports) or [free_port() for _ in range(members)]
-        self.nodes = [MongoNode(folder, f"mongod-{index}", port, cache_gb) for index, port in enumerate(chosen)]
+        self.nodes = [
+            MongoNode(folder, f"mongod-{index}", port, cache_gb, options) for index, port in enumerate(chosen)
+        ]
         self._election_timeout_ms = election_timeout_ms
 
     @property

@@ -42,6 +42,9 @@ def connect(target: str, *, retry: bool = False) -> grpc.Channel:
             ("grpc.max_receive_message_length", 4 * 1024 * 1024),
             ("grpc.initial_reconnect_backoff_ms", 200),
             ("grpc.max_reconnect_backoff_ms", 3_000),
+            # A name is looked up again when a process behind it goes. The usual pause of 30 s between two look-ups is
+            # longer than a rolling restart takes: the last known process would go before the new ones are known.
+            ("grpc.dns_min_time_between_resolutions_ms", 500),
         ),
     )
 

@@ -23,6 +23,8 @@ LOOK_EVERY: Final = 2.0
 """Seconds between two looks at the database."""
 PATIENCE: Final = 10.0
 """Seconds without the database until calls are no longer sent here; an election of a primary is shorter."""
+LOOK_WITHIN: Final = 5.0
+"""Seconds that the database may take to answer a look."""
 TOO_LATE: Final = 70
 
 log = logs.get(__name__)
@@ -42,7 +44,7 @@ class DatabaseWatch:
         """Looks again and again until it is `ended`."""
         while not self.ended.is_set():
             try:
-                with pymongo.timeout(LOOK_EVERY):
+                with pymongo.timeout(LOOK_WITHIN):
                     self._gate.look()
             except PyMongoError as error:
                 log.warning("the database does not answer", error=f"{type(error).__name__}: {error}")
