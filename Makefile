@@ -118,9 +118,25 @@ chaos: gen ## Kill, freeze and restart things while a ledger watches that nothin
 bench: gen ## Figures as ratios to bare baselines in the same run. ARGS="--quick get list".
 	@$(PY) -m tests.bench $(ARGS)
 
+## Platform
+
+.PHONY: cluster
+cluster: gen ## A real Kubernetes node on this machine, with the suite on it. The first time it is built: half an hour.
+	@bash tests/cluster/packages.sh
+	bash tests/cluster/build.sh
+	$(PY) -m tests.cluster up
+
+.PHONY: cluster-test
+cluster-test: gen ## Install, upgrade, roll back, drain, rotate and break the suite on that node, under load.
+	@$(PY) -m tests.cluster test $(ARGS)
+
+.PHONY: cluster-down
+cluster-down: ## End the node and everything on it.
+	@[ ! -x $(PY) ] || $(PY) -m tests.cluster down
+
 ## Tidy
 
 .PHONY: clean
-clean: down ## End the stack; remove its data, generated code and caches (not the environment).
+clean: down cluster-down ## End the stack; remove its data, generated code and caches (not the environment).
 	@rm -rf build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find libs services tests protos -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

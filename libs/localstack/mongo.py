@@ -6,14 +6,16 @@ one carries MongoDB 6.0, the other the OpenSSL 1.1 libraries that it needs and t
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,6 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.errors import AutoReconnect, OperationFailure, PyMongoError
 
-from libs.localstack.cache import fetched
 from libs.localstack.processes import HOST, Process, StackError, free_port, wait_until
 
 REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements-stack.txt"
@@ -45,15 +46,31 @@ def find_mongod() -> Mongod:
     installed = shutil.which("mongod")
     if installed:
         return Mongod(Path(installed), {})
-    folder = fetched("mongod", _fetch)
+    folder = _cache() / "mongod"
+    with _locked(folder.with_suffix(".lock")):
+        if not folder.is_dir():
+            _fetch(folder)
     return Mongod(folder / "mongod", {"LD_LIBRARY_PATH": str(folder)})
 
 
 class MongoNode:
-    """One member of a replica set: a process, a port and a folder of data."""
+    """One member of a replica set: a process, a port and a folder of data.
 
-    def __init__(self, folder: Path, name: str, port: int, cache_gb: float = 0.5, options: Sequence[str] = ()) -> None:
+    `host` is the address that others know it by; it listens on the loopback address as well.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        port: int,
+        cache_gb: float = 0.5,
+        *,
+        host: str = HOST,
+        options: Sequence[str] = (),
+    ) -> None:
         self.port = port
+        self.host = host
         self.data = folder / f"{name}.data"
         self.process = Process(folder, name)
         self._cache_gb = cache_gb
@@ -61,7 +78,7 @@ class MongoNode:
 
     @property
     def address(self) -> str:
-        return f"{HOST}:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def start(self) -> None:
         """Starts the member and waits until it answers; nothing happens when it runs."""
@@ -72,7 +89,7 @@ class MongoNode:
                 [
                     mongod.program,
                     f"--replSet={SET_NAME}",
-                    f"--bind_ip={HOST}",
+                    f"--bind_ip={','.join(sorted({HOST, self.host}))}",
                     f"--port={self.port}",
                     f"--dbpath={self.data}",
                     "--nounixsocket",
@@ -110,8 +127,8 @@ class MongoNode:
 class ReplicaSet:
     """A replica set of our own. Data stay in `folder` until someone removes it.
 
-    `election_timeout_ms` is how long the others wait for a silent primary before they elect another. Servers are
-    started with `options` added.
+    `election_timeout_ms` is how long the others wait for a silent primary before they elect another; `host` is the
+    address that clients find the members at; `options` are further arguments of the server program.
     """
 
     def __init__(
@@ -122,11 +139,13 @@ class ReplicaSet:
         election_timeout_ms: int = 10_000,
         cache_gb: float = 0.5,
         *,
+        host: str = HOST,
         options: Sequence[str] = (),
     ) -> None:
         chosen = list(ports) or [free_port() for _ in range(members)]
         self.nodes = [
-            MongoNode(folder, f"mongod-{index}", port, cache_gb, options) for index, port in enumerate(chosen)
+            MongoNode(folder, f"mongod-{index}", port, cache_gb, host=host, options=options)
+            for index, port in enumerate(chosen)
         ]
         self._election_timeout_ms = election_timeout_ms
 
@@ -193,6 +212,20 @@ class ReplicaSet:
                 "heartbeatIntervalMillis": min(2000, self._election_timeout_ms // 2),
             },
         }
+
+
+def _cache() -> Path:
+    """Where fetched programs are kept, shared by all checkouts of a user."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "kehu"
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _fetch(folder: Path) -> None:

@@ -26,12 +26,14 @@ class Broker:
     """One broker: a process, its port mapper, ports and a folder of data.
 
     `port` is the AMQP port and `management_port` that of the management API; 0 chooses a free one, which `restart`
-    keeps.
+    keeps. `host` is the address that others find them at; AMQP is served on the loopback address as well, and only
+    there does the user `guest` get in.
     """
 
-    def __init__(self, folder: Path, port: int = 0, management_port: int = 0) -> None:
+    def __init__(self, folder: Path, port: int = 0, management_port: int = 0, *, host: str = HOST) -> None:
         self.port = port or free_port()
         self.management_port = management_port or free_port()
+        self.host = host
         self.process = Process(folder, "rabbitmq")
         self.data = folder / "rabbitmq.data"
         self._epmd = Process(folder, "epmd")
@@ -91,10 +93,11 @@ class Broker:
         config = self.data / "rabbitmq.conf"
         advanced = self.data / "advanced.config"
         plugins.write_text(f"[{','.join(PLUGINS)}].\n")
+        listeners = sorted({HOST, self.host})
         config.write_text(
-            f"listeners.tcp.1 = {HOST}:{self.port}\n"
-            f"management.tcp.ip = {HOST}\n"
-            f"management.tcp.port = {self.management_port}\n"
+            "".join(f"listeners.tcp.{n} = {host}:{self.port}\n" for n, host in enumerate(listeners, 1))
+            + (f"management.tcp.ip = {HOST}\n" if self.host == HOST else "")
+            + f"management.tcp.port = {self.management_port}\n"
             "log.console = true\n"
             "log.console.level = warning\n"
             "log.file = false\n"
