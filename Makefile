@@ -50,7 +50,7 @@ chart: gen ## Generate what the Helm chart derives: schema and table of its valu
 
 .PHONY: requirements
 requirements: env ## Recompile requirements*.txt, with hashes.
-	@for name in requirements requirements-dev requirements-stack; do
+	@for name in requirements requirements-protos requirements-dev requirements-stack; do
 	  $(VENV)/bin/uv pip compile --quiet --system-certs --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command 'make requirements' $$name.in -o $$name.txt
 	done
