@@ -93,12 +93,12 @@ LEASE_HELD = _gauge("kehu_lease_held", "Whether this process holds a lease, as 1
 LEASE_CHANGES = _counter("kehu_lease_changes_total", "Times that this process won or lost a lease.", "lease")
 
 
-def watch_process() -> None:
+def watch_process(registry: CollectorRegistry = REGISTRY) -> None:
     """Adds memory, CPU, open files and garbage collection of this process; called once by `run`."""
     MEMORY_LIMIT.set(memory_limit())
-    ProcessCollector(registry=REGISTRY)
-    PlatformCollector(registry=REGISTRY)
-    GCCollector(registry=REGISTRY)
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
 
 
 def memory_limit(control_groups: Path = Path("/sys/fs/cgroup")) -> int:
