@@ -45,8 +45,9 @@ gen: env ## Generate Python code from the protos into build/gen.
 	@$(PY) protos/generate.py
 
 .PHONY: chart
-chart: gen ## Generate what the Helm chart derives: schema and table of its values, names of leases.
+chart: gen ## Generate what the Helm chart derives: schema, table of values, leases, alerts, dashboards, runbooks.
 	@$(PY) deploy/helm/generate.py
+	$(PY) -m libs.monitoring
 
 .PHONY: requirements
 requirements: env ## Recompile requirements*.txt, with hashes.

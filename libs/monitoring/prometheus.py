@@ -1,7 +1,7 @@
 """A real Prometheus on this machine, for tests and pictures.
 
-The programs are those on PATH, if there are any. Otherwise they are taken from Debian's package (19 MB, fetched once and
-unpacked into the user's cache): installing it would start a daemon and bring a dozen packages for its web pages.
+The programs are those on PATH, if there are any. Otherwise they are taken from Debian's package (19 MB, fetched once
+and unpacked into the user's cache): installing it would start a daemon and bring a dozen packages for its web pages.
 """
 
 from __future__ import annotations
