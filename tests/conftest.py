@@ -19,7 +19,7 @@ settings.register_profile("kehu", deadline=None, suppress_health_check=[HealthCh
 settings.load_profile("kehu")
 
 ROOT = Path(__file__).resolve().parents[1]
-OFFLINE = ("tests/unit/", "tests/contract/")
+OFFLINE = ("tests/unit/", "tests/contract/", "tests/chart/")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
