@@ -1,22 +1,24 @@
 {{/*
-(base, patch): merges a patch into a map, in place. Maps are merged key by key, lists of named things by name, null
-removes, and everything else is replaced, also by false, 0 and nothing.
+(base, patch, keep): merges a patch into a map, in place. Maps are merged key by key, lists of named things by name, and
+everything else is replaced, also by false, 0 and nothing. Null removes; with `keep`, and in `podOverrides`, which is
+itself a patch, it stays to do so later.
 */}}
 {{- define "kehu.overlay" -}}
 {{- $base := index . 0 -}}
+{{- $keep := and (gt (len .) 2) (last .) -}}
 {{- range $key, $value := index . 1 -}}
   {{- $old := get $base $key -}}
-  {{- if kindIs "invalid" $value -}}
+  {{- if and (kindIs "invalid" $value) (not $keep) -}}
     {{- $_ := unset $base $key -}}
   {{- else if and (kindIs "map" $value) (kindIs "map" $old) -}}
-    {{- include "kehu.overlay" (list $old $value) -}}
+    {{- include "kehu.overlay" (list $old $value (or $keep (eq $key "podOverrides"))) -}}
   {{- else if and (eq (include "kehu.named" $value) "yes") (eq (include "kehu.named" $old) "yes") -}}
     {{- $merged := list -}}
     {{- $taken := list -}}
     {{- range $each := $old -}}
       {{- range $other := $value -}}
         {{- if eq $other.name $each.name -}}
-          {{- include "kehu.overlay" (list $each $other) -}}
+          {{- include "kehu.overlay" (list $each $other $keep) -}}
           {{- $taken = append $taken $other.name -}}
         {{- end -}}
       {{- end -}}
@@ -77,7 +79,10 @@ removes, and everything else is replaced, also by false, 0 and nothing.
 {{- end -}}
 {{- $component := printf "%s-%s" $service $role -}}
 {{- $name := printf "%s-%s" (include "kehu.fullname" $root) $component -}}
-{{- merge (dict "service" $service "role" $role "component" $component "name" $name) $process | toJson -}}
+{{- range $key, $value := dict "service" $service "role" $role "component" $component "name" $name -}}
+  {{- $_ := set $process $key $value -}}
+{{- end -}}
+{{- $process | toJson -}}
 {{- end -}}
 
 {{/* Every long-lived process of the release, as JSON. */}}

@@ -1,0 +1,78 @@
+"""What the chart declares of the services is what their code says."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from libs.chassis.bus.topology import TIERS, UNROUTED, dead_queue, retry_exchange
+from libs.chassis.memory import MemoryDatabase
+from libs.chassis.rpc.server import LIVENESS, READINESS
+from libs.client.client import SERVICES as CLIENT_SERVICES
+from libs.client.commands.backstage import composition, routes
+from tests.conftest import ROOT
+from tests.support.chart import CHART, kehu, merged, render
+
+VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
+SERVICES = sorted(path.parent.name for path in ROOT.glob("services/*/__main__.py"))
+MINIMAL: dict[str, Any] = {name: {"existingSecret": f"kehu-{name}"} for name in ("mongodb", "rabbitmq", "keys")}
+
+
+def test_every_service_is_declared() -> None:
+    assert sorted(VALUES["services"]) == SERVICES == sorted(CLIENT_SERVICES)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_listens_to_whom_its_subscriptions_name(service: str) -> None:
+    described = composition(service)
+    subscriptions = described.subscriptions(described.store(MemoryDatabase(service)))
+    sources = {source for subscription in subscriptions for source in subscription.route().keys}
+    assert set(VALUES["services"][service].get("listens", [])) == sources
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_calls_whom_its_code_opens_a_channel_to(service: str) -> None:
+    """A peer is called through its generated stub or the client; today nobody calls anybody."""
+    stub = re.compile(r"kehu\.(\w+)\.v1[\w. ]*_pb2_grpc|kehu\.(\w+)\.v1 import (?:\w+, )*\w+_pb2_grpc")
+    used = set()
+    for path in (ROOT / "services" / service).rglob("*.py"):
+        text = path.read_text()
+        assert "libs.client" not in text, f"{path} calls somebody; read whom, and declare it in `calls`"
+        used |= {name for found in stub.findall(text) for name in found if name}
+    assert set(VALUES["services"][service].get("calls", [])) == used - {service}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_waits_for_a_worker_is_counted_and_nothing_else(service: str) -> None:
+    rendered = render(merged(MINIMAL, {"defaults": {"autoscaling": {"enabled": True}}}))
+    [trigger] = rendered.named("ScaledObject", f"kehu-{service}-worker")["spec"]["triggers"]
+    pattern = re.compile(trigger["metadata"]["queueName"])
+    own = {queue for route in routes(service) for queue in route.queues(service)}
+    assert own
+    assert all(pattern.search(queue) for queue in own)
+    others = {
+        queue for other in SERVICES if other != service for route in routes(other) for queue in route.queues(other)
+    }
+    parked = {dead_queue(other, route.name) for other in SERVICES for route in routes(other)}
+    delayed = {retry_exchange(tier) for tier in TIERS}
+    assert not [queue for queue in (*others, *parked, *delayed, UNROUTED) if pattern.search(queue)]
+
+
+def test_probes_ask_for_the_names_that_the_server_answers_to() -> None:
+    container = kehu(render(MINIMAL).named("Deployment", "kehu-profiles-api"))
+    assert container["livenessProbe"]["grpc"]["service"] == LIVENESS
+    assert container["readinessProbe"]["grpc"]["service"] == READINESS
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_worker_may_hold_every_lease_that_it_competes_for(service: str) -> None:
+    rendered = render(merged(MINIMAL, {"defaults": {"worker": {"lease": "kubernetes"}}}))
+    rules = rendered.named("Role", f"kehu-{service}-worker")["rules"]
+    granted = {name for rule in rules for name in rule.get("resourceNames", [])}
+    described = composition(service)
+    timers = described.timers(described.store(MemoryDatabase(service)))
+    names = ["relay", *(f"timer.{timer.name}" for timer in timers)]
+    assert granted == {f"kehu-{service}-{re.sub('[^a-z0-9]', '-', name)}" for name in names}
