@@ -71,6 +71,14 @@ class Relationship(Entity):
     """None when unknown."""
     valid_to_date: date | None = None
     """The last day; None while it lasts."""
+    from_survivor_id: str = ""
+    """Who lives on in place of `from_customer_id`, where that one was merged; worked out on reading, never stored."""
+    to_survivor_id: str = ""
+
+    def seen_now(self, survivors: Mapping[str, str]) -> Relationship:
+        """With who lives on in place of those who were merged, each by the id of who was."""
+        left, right = survivors.get(self.from_customer_id, ""), survivors.get(self.to_customer_id, "")
+        return replace(self, from_survivor_id=left, to_survivor_id=right)
 
     def added(self, left: Customer, right: Customer) -> Change[Relationship]:
         """The relationship that a caller's draft describes, between the two customers that it names."""
@@ -88,7 +96,8 @@ class Relationship(Entity):
         if (self.type is RelationshipType.DECISION_ROLE) != (self.buying_role is not None):
             violations.add("buying_role", f"is for {RelationshipType.DECISION_ROLE}, and required there")
         check_interval(self.valid_from_date, self.valid_to_date, "valid_to_date", violations)
-        checked = replace(self, title=clean(self.title, "title", 100, violations))
+        title = clean(self.title, "title", 100, violations)
+        checked = replace(self, title=title, from_survivor_id="", to_survivor_id="")
         violations.refuse()
         return checked, [RelationshipChanged(relationship=checked)]
 
@@ -112,9 +121,11 @@ class Relationship(Entity):
 def refuse_circle(line: Relationship, lines_from: Callable[[Collection[str]], Iterable[Relationship]]) -> None:
     """Refuse a reporting line that would make somebody their own superior on any day.
 
-    `lines_from` gives the existing reporting lines of a set of people; it is asked once per level of the hierarchy.
+    `lines_from` gives the existing reporting lines of a set of people, with who lives on in place of the merged; it is
+    asked once per level of the hierarchy.
     """
     paths = {(line.to_customer_id, *line.days)}
+    seen = set(paths)
     for _ in range(MOST_LEVELS):
         above: set[tuple[str, date, date]] = set()
         for next_line in lines_from({person for person, _, _ in paths}):
@@ -129,9 +140,10 @@ def refuse_circle(line: Relationship, lines_from: Callable[[Collection[str]], It
                 from_customer_id=line.from_customer_id,
                 to_customer_id=line.to_customer_id,
             )
-        if not above:
+        paths = above - seen  # A merge may have closed a circle that nobody drew.
+        if not paths:
             return
-        paths = above
+        seen |= paths
     raise FailedPrecondition(f"the hierarchy above {line.to_customer_id} has more than {MOST_LEVELS} levels")
 
 

@@ -446,6 +446,22 @@ def test_a_loser_agreed_for_nobody_but_itself(people: People) -> None:
     assert not people.may_mail(a.id)
 
 
+def test_a_merge_never_grants_not_even_at_the_mailbox_for_which_the_loser_agreed(people: People) -> None:
+    """The survivor never answered, and silence is the stricter answer; staff merges, and staff never grants."""
+    a = people.create(contact_points=(email(),))
+    b = people.create("Bea", contact_points=(email("bea@example.com"),))
+    people.decide(b, channel=Channel.EMAIL, contact_point="bea@example.com")
+    assert people.may_mail(b.id, "bea@example.com")
+    record = people.merge(a, b)
+    assert not people.may_mail(a.id, "bea@example.com")
+    assert not people.stored(a.id).consent.decisions, "and no receipt is made up for it"
+    people.decide(a, channel=Channel.EMAIL, contact_point="bea@example.com")
+    assert people.may_mail(a.id, "bea@example.com"), "the customer only has to say so again"
+    people.merges.unmerge(record.id, "")
+    assert people.may_mail(b.id, "bea@example.com"), "what Bea agreed to herself is hers again"
+    assert not people.may_mail(a.id, "bea@example.com")
+
+
 def test_a_refusal_that_comes_for_an_old_id_counts_for_the_survivor(people: People) -> None:
     a, b = people.create(contact_points=(email(),)), people.create(contact_points=(email(),))
     people.decide(a)

@@ -13,6 +13,7 @@ from kehu.profiles.v1.relationship_pb2 import ListRelationshipsRequest
 
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.memory import MemoryDatabase
+from services.profiles.application.merges import Merges, Wish
 from services.profiles.application.relationships import Relationships
 from services.profiles.domain.customers import Customer
 from services.profiles.domain.relationships import BuyingRole, Relationship, RelationshipType, Side, refuse_circle
@@ -156,3 +157,40 @@ def test_titles_are_clean() -> None:
     assert relation(title=" CTO ").added(person(id="a"), person(id="b"))[0].title == "CTO"
     with pytest.raises(InvalidArgument, match="control characters"):
         replace(relation(), title="C\x00").added(person(id="a"), person(id="b"))
+
+
+def test_a_merged_customer_is_shown_with_who_lives_on(store: ProfilesStore) -> None:
+    relationships, merges = Relationships(store), Merges(store)
+    ada, bob, twin = (store.customers.insert(person(id=store.customers.next_id()).created()) for _ in range(3))
+    relationships.add(relation(REPORTS_TO, ada.id, twin.id))
+    record, _ = merges.merge(Wish(survivor_id=bob.id, loser_ids=(twin.id,)), "", {})
+
+    def shown(id: str, side: Side) -> list[tuple[str, str, str, str]]:
+        page = relationships.list(id, side=side, filter="", on=None, request=ListRelationshipsRequest())
+        return [(e.from_customer_id, e.from_survivor_id, e.to_customer_id, e.to_survivor_id) for e in page.items]
+
+    assert shown(ada.id, Side.FROM) == [(ada.id, "", twin.id, bob.id)]
+    assert shown(bob.id, Side.TO) == shown(twin.id, Side.TO) == shown(ada.id, Side.FROM)
+    with pytest.raises(FailedPrecondition, match="is a superior of"):
+        relationships.add(relation(REPORTS_TO, bob.id, ada.id))  # through the id that twin had
+    merges.unmerge(record.id, "")
+    assert shown(ada.id, Side.FROM) == [(ada.id, "", twin.id, "")]
+    assert shown(bob.id, Side.TO) == []
+    assert relationships.add(relation(REPORTS_TO, bob.id, ada.id)).from_customer_id == bob.id
+
+
+def test_a_circle_that_a_merge_closed_stops_nobody_else(store: ProfilesStore) -> None:
+    relationships = Relationships(store)
+    ada, bob, twin, carl = (store.customers.insert(person(id=store.customers.next_id()).created()) for _ in range(4))
+    line = relationships.add(relation(REPORTS_TO, ada.id, twin.id))
+    relationships.add(relation(REPORTS_TO, bob.id, ada.id))
+    Merges(store).merge(Wish(survivor_id=bob.id, loser_ids=(twin.id,)), "", {})
+    assert relationships.add(relation(REPORTS_TO, carl.id, ada.id)).id
+    over = relationships.end(line.id, date(2026, 5, 4), 0)
+    assert (over.to_customer_id, over.to_survivor_id) == (twin.id, bob.id)
+    assert store.relationships.get(line.id).to_survivor_id == "", "and what is kept is as it was recorded"
+
+
+def test_who_lives_on_cannot_be_typed_in() -> None:
+    made, _ = relation(from_survivor_id="x", to_survivor_id="y").added(person(id="a"), person(id="b"))
+    assert (made.from_survivor_id, made.to_survivor_id) == ("", "")
