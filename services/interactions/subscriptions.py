@@ -75,7 +75,7 @@ def attribute(attribution: Attribution, erasures: Erasures, events: Sequence[Rec
     A request to erase is noted and carried out later, so whatever else is in the batch does not matter.
     """
     news: list[News] = []
-    doomed: list[tuple[str, str]] = []
+    doomed: list[tuple[str, str, Sequence[str]]] = []
     recorded: list[Interaction] = []
     attributed: list[Conversation] = []
     for event in events:
@@ -86,7 +86,8 @@ def attribute(attribution: Attribution, erasures: Erasures, events: Sequence[Rec
                 attributed.append(from_proto(Conversation, conversation))
             case message:
                 if isinstance(message, profiles.CustomerErasureRequested):
-                    doomed.append((message.erasure_id, message.customer_id))
+                    led = [*_identifier_keys(message.customer)]
+                    doomed.append((message.erasure_id, message.customer_id, led))
                 customer = cast(profiles.CustomerUpdated, message).customer  # all of CUSTOMER_NEWS carry one
                 copy = copy_of(customer, event.revision, event.time)
                 news.append((copy.id, copy.heard_after))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
 from libs.chassis import context, identity
 from libs.chassis.context import Context
-from libs.chassis.domain import Change
+from libs.chassis.domain import Change, NotFound
 from libs.chassis.store import Collection
 from services.interactions.domain.conversations import Conversation
 from services.interactions.domain.customers import CustomerCopy
@@ -27,13 +27,13 @@ class Erasures:
     def __init__(self, store: InteractionsStore) -> None:
         self._store = store
 
-    def begin(self, requests: Sequence[tuple[str, str]]) -> None:
-        """Takes (erasure id, customer id) in, once each."""
+    def begin(self, requests: Sequence[tuple[str, str, Sequence[str]]]) -> None:
+        """Takes (erasure id, customer id, keys of what led to the customer) in, once each."""
 
-        def begun(id: str, customer_id: str) -> Callable[[Erasure | None], Change[Erasure]]:
-            return lambda known: Erasure.begun(id, customer_id) if known is None else (known, [])
+        def begun(id: str, *told: Any) -> Callable[[Erasure | None], Change[Erasure]]:
+            return lambda known: Erasure.begun(id, *told) if known is None else (known, [])
 
-        self._store.erasures.fold([(id, begun(id, customer_id)) for id, customer_id in requests])
+        self._store.erasures.fold([(request[0], begun(*request)) for request in requests])
 
     def advance(self) -> int:
         """Erases one batch of each erasure that is not done, of every tenant; how many erasures went on."""
@@ -44,34 +44,69 @@ class Erasures:
         return len(pending)
 
     def everything(self, customer_id: str) -> Iterator[tuple[str, Any]]:
-        """(kind, record) of all that is held on a customer; NotFound when nothing was ever heard of it."""
-        yield "customer", self._store.customers.get(customer_id)
+        """(kind, record) of all that is held on a customer, under any of its ids; NotFound for one never heard of."""
+        known = self._store.customer(customer_id)
+        if known is None:
+            raise NotFound("Customer", customer_id)
         for kind, stage in (
+            ("customer", Stage.CUSTOMERS),
             ("interaction", Stage.INTERACTIONS),
             ("conversation", Stage.CONVERSATIONS),
             ("promise", Stage.PROMISES),
         ):
-            token = ""
-            while True:
-                page = self._store.held_on(customer_id, stage, BATCH, token)
-                yield from ((kind, each) for each in page.items)
-                token = page.next_page_token
-                if not token:
-                    break
+            for id in self._store.group(customer_id, known):
+                yield from ((kind, each) for each in self._held_on(id, stage))
+
+    def _held_on(self, customer_id: str, stage: Stage) -> Iterator[Any]:
+        token = ""
+        while True:
+            page = self._store.held_on(customer_id, stage, BATCH, token)
+            yield from page.items
+            token = page.next_page_token
+            if not token:
+                return
 
     def _advance(self, erasure: Erasure) -> None:
-        if erasure.stage is Stage.DONE:
-            now = identity.now()
-            self._store.erasures.update(erasure.id, lambda each: each.completed(now))
-            return
-        page = self._store.held_on(erasure.customer_id, erasure.stage, BATCH, erasure.cursor)
-        gone, further = page.items, page.next_page_token
-        held: Collection[Any] = self._store.holding(erasure.stage)
-        destroyed = held.erase([each.id for each in gone])  # first: what follows may be done by the next process
-        held.fold([(each.id, _erased) for each in gone])
-        self._store.erasures.update(
-            erasure.id, lambda each: each.advanced(gone, destroyed, further), revision=erasure.revision
-        )
+        match erasure.stage:
+            case Stage.DONE:
+                now = identity.now()
+                self._store.erasures.erase([erasure.id])
+                self._store.erasures.update(erasure.id, lambda each: each.completed(now))
+            case Stage.UNATTRIBUTED:
+                contacts = self._store.unattributed_by_identifier(self._alone(erasure), BATCH)
+                talks = self._store.unattributed_conversations({each.conversation_id for each in contacts} - {""})
+                self._erase(erasure, {"interactions": contacts, "conversations": talks}, ended=len(contacts) < BATCH)
+            case stage:
+                page = self._store.held_on(erasure.customer_id, stage, BATCH, erasure.cursor)
+                further = page.next_page_token
+                self._erase(erasure, {str(stage): page.items}, cursor=further, ended=not further)
+
+    def _erase(self, erasure: Erasure, batch: Mapping[str, Sequence[Any]], *, cursor: str = "", ended: bool) -> None:
+        """Erases a batch, given by collection. Keys first: whatever happens then, nothing can be read any more, and
+        what is left is done and counted in one transaction, by this process or the next."""
+        held: dict[str, Collection[Any]] = {kind: self._store.database.collections[kind] for kind in batch}
+        destroyed = sum(held[kind].erase([each.id for each in gone]) for kind, gone in batch.items())
+
+        def settle() -> None:
+            for kind, gone in batch.items():
+                held[kind].fold([(each.id, _erased) for each in gone])
+            self._store.erasures.update(
+                erasure.id,
+                lambda each: each.advanced(batch, destroyed, cursor=cursor, ended=ended),
+                revision=erasure.revision,
+            )
+
+        self._store.database.transact(settle)
+
+    def _alone(self, erasure: Erasure) -> list[str]:
+        """What led to the customer and leads to nobody else: a contact from a telephone that is shared may have been
+        the other one's."""
+        ids = set(self._store.group(erasure.customer_id))
+        return [
+            key
+            for key in erasure.identifiers
+            if all(each.id in ids for each in self._store.customers_with([key], len(ids) + 1))
+        ]
 
 
 def _erased(found: Interaction | Conversation | Promise | CustomerCopy | None) -> Change[Any]:

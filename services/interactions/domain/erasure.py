@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -16,12 +16,14 @@ SERVICE = "interactions"
 
 class Stage(StrEnum):
     """What is erased next. The copy of the customer goes first and contacts last: without the copy no new contact leads
-    to the customer, and without an open conversation none is taken for theirs."""
+    to the customer, and without an open conversation none is taken for theirs. At the end come the contacts of which
+    nobody knew whom they were with, by what the customer used to be reached at."""
 
     CUSTOMERS = "customers"
     CONVERSATIONS = "conversations"
     PROMISES = "promises"
     INTERACTIONS = "interactions"
+    UNATTRIBUTED = "unattributed"
     DONE = "done"
 
 
@@ -57,6 +59,8 @@ class Erasure(Entity):
     ID_PREFIX: ClassVar[str] = "era"
 
     customer_id: str
+    identifiers: tuple[str, ...] = ()
+    """Keys of what led to the customer; sealed, and gone when the erasure has ended."""
     stage: Stage = Stage.CUSTOMERS
     cursor: str = ""
     """Where in the stage it is: a page token."""
@@ -66,18 +70,22 @@ class Erasure(Entity):
     pending: bool = True
 
     @classmethod
-    def begun(cls, id: str, customer_id: str) -> Change[Erasure]:
+    def begun(cls, id: str, customer_id: str, identifiers: Sequence[str]) -> Change[Erasure]:
         """An erasure that has just been asked for."""
-        return _told(cls(id=id, customer_id=customer_id))
+        return _told(cls(id=id, customer_id=customer_id, identifiers=tuple(identifiers)))
 
-    def advanced(self, gone: Sequence[Entity], destroyed_keys: int, cursor: str) -> Change[Erasure]:
-        """After one more batch of the stage; without a cursor the next stage begins."""
+    def advanced(
+        self, batch: Mapping[str, Sequence[Entity]], destroyed_keys: int, *, cursor: str = "", ended: bool
+    ) -> Change[Erasure]:
+        """After one more batch of the stage, by collection; the next stage begins when it has ended."""
         counts = {each.kind: each.count for each in self.erased}
-        counts[self.stage] = counts.get(self.stage, 0) + len(gone)
+        for kind, entities in batch.items():
+            counts[kind] = counts.get(kind, 0) + len(entities)
+        gone = [each for entities in batch.values() for each in entities]
         listed = "".join(f"{each.id}:{each.revision}\n" for each in gone)
         advanced = replace(
             self,
-            stage=self.stage if cursor else _STAGES[_STAGES.index(self.stage) + 1],
+            stage=_STAGES[_STAGES.index(self.stage) + 1] if ended else self.stage,
             cursor=cursor,
             erased=tuple(Records(kind=kind, count=count) for kind, count in counts.items() if count),
             destroyed_keys=self.destroyed_keys + destroyed_keys,
@@ -97,7 +105,7 @@ class Erasure(Entity):
             destroyed_keys=self.destroyed_keys,
             digest=self.digest,
         )
-        done = replace(self, pending=False)
+        done = replace(self, pending=False, identifiers=())
         return done, [ErasureCompleted(erasure_id=self.id, customer_id=self.customer_id, receipt=receipt)]
 
 

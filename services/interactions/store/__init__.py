@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import UTC, date, datetime
 from typing import Any, Protocol, cast
 
@@ -132,7 +132,9 @@ class InteractionsStore:
         self.customers = database.collection(
             CustomerCopy, "customers", indexes=CUSTOMERS, publishes=False, personal=PERSONAL_OF_A_CUSTOMER
         )
-        self.erasures = database.collection(Erasure, "erasures", indexes=ERASURES)
+        self.erasures = database.collection(
+            Erasure, "erasures", indexes=ERASURES, personal=Personal(fields=("identifiers",))
+        )
         self.counts = database.collection(ChannelDay, "counts", indexes=COUNTS, publishes=False)
 
     # --------------------------------------------------------------------------------------------- interactions
@@ -163,9 +165,16 @@ class InteractionsStore:
 
     def unattributed_by_identifier(self, keys: Sequence[str], limit: int) -> list[Interaction]:
         """Interactions with an unknown customer who used one of these identifiers."""
+        if not keys:
+            return []
         tokens = [self.interactions.token("identifier", key) for key in keys]
         theirs = all_of(UNATTRIBUTED, field("_tokens.identifier").one_of(tokens))
         return self.interactions.find(theirs, order=None, limit=limit)
+
+    def unattributed_conversations(self, ids: Set[str]) -> list[Conversation]:
+        """Those of the conversations whose customer is unknown."""
+        found = self.conversations.find(field("_id").one_of(sorted(ids)), limit=len(ids)) if ids else []
+        return [each for each in found if not each.customer_id]
 
     def unattributed_in(self, conversation_id: str, limit: int) -> list[Interaction]:
         """Interactions of a conversation with an unknown customer."""

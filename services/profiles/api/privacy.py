@@ -66,9 +66,13 @@ class PrivacyApi:
         for kind, record in self._privacy.everything(request.customer_id):
             # In full, whatever the caller is shown elsewhere: the scope to export is the scope to see.
             yield privacy_pb2.ExportedRecord(**{kind: to_proto(record, record_class(kind))})
+        for id in self._privacy.group(request.customer_id):
+            yield from self._changes(id)
+
+    def _changes(self, customer_id: str) -> Iterator[privacy_pb2.ExportedRecord]:
         token = ""
         while True:
-            page = self._history(request.customer_id, size=_CHANGES, token=token)
+            page = self._history(customer_id, size=_CHANGES, token=token)
             for event in page.items:
                 change = privacy_pb2.ExportedChange(
                     revision=event.revision, actor=event.actor, event_type=event.type, customer=customer_of(event)

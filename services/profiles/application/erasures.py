@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final, cast
@@ -23,6 +23,9 @@ from services.profiles.store import ProfilesStore
 
 BATCH: Final = 20
 """Erasures that are finished in one go."""
+
+_NAMES: Final = {"receipts": "consent receipts"}
+"""Kinds in a receipt that are not called like their collection."""
 
 
 class Erasures:
@@ -93,23 +96,34 @@ class Erasures:
         keys += store.identity.blocking_keys.erase([customer.id]) + store.customers.erase([customer.id])
         for fact in held["facts"]:
             store.facts.update(fact.id, lambda each: each.erased(at))
-        own = ErasureReceipt.of(at, {"customers": [customer], **held}, self._kept(customer, held["accesses"]), keys)
-        store.database.transact(lambda: self._end(erasure.finished(own, at), at))
+        derived = store.privacy.derived(customer.id)
+        own = ErasureReceipt.of(at, {"customers": [customer], **held, **derived}, self._kept(customer, held), keys)
+        store.database.transact(lambda: self._end(erasure.finished(own, at), at, derived))
 
-    def _kept(self, customer: Customer, accesses: Sequence[Entity]) -> list[Records]:
+    def _kept(self, customer: Customer, held: Mapping[str, Sequence[Entity]]) -> list[Records]:
+        """What stays, by kind; `held` was read already."""
         summary = self._store.summaries.find_by_id(customer.id)
+        known = {name: len(entities) for name, entities in held.items()}
+        known |= {"receipts": customer.consent.count, "transactions": summary.count if summary is not None else 0}
+        kept = [each for each in self._store.privacy.holdings.values() if each.kept]
         return [
-            Records(kind="consent receipts", count=customer.consent.count, reason="proof of what was agreed to"),
-            Records(kind="transactions", count=summary.count if summary is not None else 0, reason="fiscal records"),
-            Records(kind="accesses", count=len(accesses), reason="proof of who looked"),
+            Records(
+                kind=_NAMES.get(each.collection.name, each.collection.name.replace("_", " ")),
+                count=known[each.collection.name]
+                if each.collection.name in known
+                else sum(1 for _ in each.on(customer.id)),
+                reason=each.kept,
+            )
+            for each in kept
         ]
 
-    def _end(self, finished: Erasure, at: datetime) -> None:
+    def _end(self, finished: Erasure, at: datetime, derived: Mapping[str, Sequence[Entity]]) -> None:
         def end(customer: Customer) -> Change[Customer]:
             skeleton = customer.erased(at)
             return skeleton, [CustomerErased(customer=skeleton, erasure=finished)]
 
         self._store.customers.update(finished.customer_id, end)
+        self._store.privacy.forget(derived)
         self._erasures.update(finished.id, lambda _: (finished, []))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from libs.chassis import context, identity
@@ -15,6 +15,7 @@ from services.profiles.domain.contacts import ContactPoint
 from services.profiles.domain.customers import Customer
 from services.profiles.domain.holds import LegalHold
 from services.profiles.store import ListRequest, ProfilesStore
+from services.profiles.store.privacy import NOT_EXPORTED
 
 
 def shown(customer: Customer) -> Customer:
@@ -71,10 +72,17 @@ class Privacy:
         """The customer without a legal hold."""
         return self._store.customers.update(customer_id, lambda each: each.released(), revision=revision)
 
+    def group(self, customer_id: str) -> Sequence[str]:
+        """All ids of whom an id leads to, who lives on first."""
+        return self._store.customer(customer_id).group
+
     def everything(self, customer_id: str) -> Iterator[tuple[str, object]]:
-        """(kind, record) of all that is held on a customer, without the past of the customer itself."""
-        yield "customer", self._store.customers.get(customer_id)
+        """(kind, record) of all that is held on a customer under any of its ids, without the past of the customer."""
+        group = self.group(customer_id)
+        for each in self._store.customers.batch_get(group):
+            yield "customer", each
         for kind, holding in self._store.privacy.holdings.items():
-            yield from ((kind, each) for each in holding.on(customer_id))
+            if holding.collection.name not in NOT_EXPORTED:
+                yield from ((kind, each) for id in group for each in holding.on(id))
         yield "transaction_summary", self._transactions.summary(customer_id)
         yield "contact_habits", self._habits.get(customer_id)

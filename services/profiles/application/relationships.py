@@ -37,9 +37,9 @@ class Relationships:
         """A page of relationships with the customer on one side."""
         customer = self._store.customer(customer_id)
         page = self._store.list_relationships(customer.group, side=side, filter=filter, on=on, request=request)
-        return replace(page, items=self._seen_now(page.items))
+        return replace(page, items=[*self._seen_now(page.items)])
 
-    def _seen_now(self, found: Sequence[Relationship]) -> list[Relationship]:
+    def _seen_now(self, found: Sequence[Relationship]) -> Sequence[Relationship]:
         """Relationships with who lives on in place of those who were merged."""
         ids = {id for each in found for id in (each.from_customer_id, each.to_customer_id)}
         merged = {each.id: each.merged_into for each in self._store.customers_by_id(ids) if each.merged_into}

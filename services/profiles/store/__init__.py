@@ -133,19 +133,26 @@ class ProfilesStore:
 
     def _holdings(self) -> dict[str, Holding]:
         """Name of a record in an export → where such records are, for all that is held on customers besides."""
+        worth, identity, ownership = self.worth, self.identity, self.ownership
+        pair, sides, names = ("customer_ids",), ("from_customer_id", "to_customer_id"), "what it says of nobody by name"
         return {
-            "consent_receipt": Holding(self.receipts, "-sequence"),
-            "fact": Holding(self.facts, "-create_time"),
-            "relationship": Holding(self.relationships, "-create_time", paths=("from_customer_id", "to_customer_id")),
-            "transaction": Holding(self.transactions, "-occurred_time"),
-            "duplicate_candidate": Holding(self.identity.candidates, "-score", paths=("customer_ids",)),
-            "merge": Holding(self.identity.merges, "-epoch", paths=("party_ids",)),
-            "ownership": Holding(self.ownership.ownerships, "customer_id"),
-            "owner_interval": Holding(self.ownership.intervals, "-start_time"),
-            "contract": Holding(self.ownership.contracts, "-valid_from_date"),
-            "segment_membership": Holding(self.segments.memberships, "-enter_time"),
-            "entitlement": Holding(self.entitlements.entitlements, "-create_time", paths=("subject",)),
-            "tier_assignment": Holding(self.worth.assignments, "customer_id"),
+            "consent_receipt": Holding(self.receipts, "-sequence", kept="proof of what was agreed to"),
+            "fact": Holding(self.facts, "-create_time", kept="that there was one"),
+            "relationship": Holding(self.relationships, "-create_time", sides, kept="that there was one"),
+            "transaction": Holding(self.transactions, "-occurred_time", kept="fiscal records"),
+            "duplicate_candidate": Holding(identity.candidates, "-score", pair, kept="who was held to be whom"),
+            "merge": Holding(identity.merges, "-epoch", ("party_ids",), kept="where old ids lead"),
+            "ownership": Holding(ownership.ownerships, "customer_id", kept=names),
+            "owner_interval": Holding(ownership.intervals, "-start_time", kept="who was responsible"),
+            "contract": Holding(ownership.contracts, "-valid_from_date", kept="fiscal records"),
+            "segment_membership": Holding(self.segments.memberships, "-enter_time", kept="counts of segments"),
+            "entitlement": Holding(
+                self.entitlements.entitlements, "-create_time", ("subject",), kept="what was granted"
+            ),
+            "tier_assignment": Holding(worth.assignments, "customer_id", kept="counts of tiers"),
+            "clv_score": Holding(worth.scores, "", ("_id",)),
+            "tier_watch": Holding(worth.watches, "", ("_id",)),
+            "contact_record": Holding(self.contacts, "", ("_id",)),
         }
 
     # ------------------------------------------------------------------------------------------------ customers

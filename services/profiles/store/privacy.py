@@ -29,6 +29,8 @@ class Holding:
     order: str
     paths: Sequence[str] = ("customer_id",)
     """Where the customer is named, each with an index."""
+    kept: str = ""
+    """Why an erasure leaves the records, without what was personal in them; empty when it removes them."""
 
     def on(self, customer_id: str) -> Iterator[Any]:
         """Everything on one customer."""
@@ -42,6 +44,17 @@ class Holding:
                 return
 
 
+NOT_EXPORTED: Mapping[str, str] = {
+    "customers": "the first record of every export",
+    "transaction_summaries": "exported as transaction_summary, over all ids of the customer",
+    "contact_records": "exported as contact_habits, over all ids of the customer",
+    "blocking_keys": "tokens of what the customer itself says; gone with its keys",
+    "segment_standings": "the segments of segment_membership once more",
+    "erasures": "what the export could say of it is its certificate, which outlives it",
+}
+"""Collections that name customers and are no holdings of their own, each with the reason."""
+
+
 class PrivacyStore:
     """Erasures, looks, and everything about one customer."""
 
@@ -50,7 +63,8 @@ class PrivacyStore:
         self.accesses = database.collection(
             Access, "accesses", indexes=ACCESSES, personal=Personal(fields=("purpose_of_use",))
         )
-        self.holdings = {**holdings, "access": Holding(self.accesses, "-create_time")}
+        looks = Holding(self.accesses, "-create_time", kept="proof of who looked")
+        self.holdings = {**holdings, "access": looks}
         """Name of a record in an export → where such records are."""
         self.personal = [each for each in self.holdings.values() if each.collection.entity in database.vault.declared]
         """Those of the holdings in which something has to be erased."""
@@ -68,6 +82,17 @@ class PrivacyStore:
             token=request.page_token,
             request=cast(Message, request),
         )
+
+    def derived(self, customer_id: str) -> dict[str, list[Entity]]:
+        """What was worked out about a customer and nobody needs any more, by collection."""
+        return {h.collection.name: list(h.on(customer_id)) for h in self.holdings.values() if not h.kept}
+
+    def forget(self, derived: Mapping[str, Sequence[Entity]]) -> None:
+        """Removes it."""
+        for holding in self.holdings.values():
+            ids = [each.id for each in derived.get(holding.collection.name, ())]
+            if ids:
+                holding.collection.purge(field("_id").one_of(ids), limit=len(ids))
 
     def erase(self, customer_id: str) -> tuple[dict[str, list[Entity]], int]:
         """Destroys the keys of all that is held on a customer; what it was, by collection, and how many keys."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from kehu.common.v1 import erasure_pb2
 from kehu.interactions.v1 import events_pb2 as own
 from kehu.profiles.v1 import customer_pb2
 from kehu.profiles.v1 import events_pb2 as profiles
@@ -159,3 +160,89 @@ def test_erasing_somebody_of_whom_little_is_known(world: World) -> None:
     request(world)
     assert [each.kind for each in finish(world).receipt.erased] == ["customers"]
     assert Customers(world.store).require(ADA).erased
+
+
+def doomed(world: World, customer_id: str, erasure_id: str, *phones: str, **fields: object) -> None:
+    """A request to erase a customer who was reached at some telephones."""
+    gone = customer_pb2.Customer(id=customer_id, **fields)  # type: ignore[arg-type]
+    gone.delete_time.FromDatetime(NOW)
+    for number in phones:
+        gone.contact_points.add(type="TYPE_PHONE", canonical=number, status="STATUS_ACTIVE")
+    world.hear(
+        profiles.CustomerErasureRequested(customer_id=customer_id, erasure_id=erasure_id, customer=gone), revision=7
+    )
+    while Erasures(world.store).advance():
+        world.deliver()
+
+
+OWN, FAMILY = "+8613100000001", "+8621600000002"
+FIRST, SECOND = "era_" + "0" * 25 + "2", "era_" + "0" * 25 + "3"
+
+
+def test_contacts_of_nobody_known_are_erased_by_what_led_to_the_customer_alone(
+    world: World,
+    contact: Callable[..., Interaction],
+    customer: Callable[..., str],
+    phone: Callable[[str], Identifier],
+) -> None:
+    """A family telephone is the other one's too, until that one is erased as well."""
+    ann, ben = customer(OWN, FAMILY), customer(FAMILY)
+    calls = {}
+    world.hear(profiles.CustomerDeleted(customer=_deleted(ann)), revision=2)
+    calls["own"] = Timeline(world.store).ingest(contact(identifier=phone(OWN), summary=CANARY))
+    world.hear(profiles.CustomerUndeleted(customer=_deleted(ann, OWN + "9", FAMILY, live=True)), revision=3)
+    calls["family"] = Timeline(world.store).ingest(contact(identifier=phone(FAMILY), summary=CANARY))
+    calls["stranger"] = Timeline(world.store).ingest(contact(identifier=phone("+8613100000009"), summary=CANARY))
+    world.deliver()
+    assert [world.store.interactions.get(each.id).customer_id for each in calls.values()] == ["", "", ""]
+    talk = world.store.interactions.get(calls["own"].id).conversation_id
+
+    doomed(world, ann, FIRST, OWN, FAMILY)
+    told = _receipt(world, FIRST)
+    assert {each.kind: each.count for each in told.erased} == {"customers": 1, "interactions": 1, "conversations": 1}
+    left = {name: world.store.interactions.get(each.id) for name, each in calls.items()}
+    assert (left["own"].summary, left["own"].identifier, left["own"].identifier_key) == ("", None, "")
+    assert [left[name].summary for name in ("family", "stranger")] == [CANARY, CANARY]
+    assert world.store.conversations.get(talk).close_reason is CloseReason.ERASED
+    assert world.store.erasures.get(FIRST).identifiers == ()
+
+    doomed(world, ben, SECOND, FAMILY)
+    assert world.store.interactions.get(calls["family"].id).summary == ""
+    assert world.store.interactions.get(calls["stranger"].id).summary == CANARY
+    assert OWN not in everything_stored(world)
+
+
+def test_those_who_were_merged_do_not_shield_each_other(
+    world: World, contact: Callable[..., Interaction], phone: Callable[[str], Identifier]
+) -> None:
+    """Both have the number, and both are the customer that is erased; whichever comes first."""
+    survivor, loser = customer_pb2.Customer(id=ADA), customer_pb2.Customer(id="cus_" + "0" * 25 + "2")
+    call = Timeline(world.store).ingest(contact(identifier=phone(OWN), summary=CANARY))
+    for each in (survivor, loser):
+        world.hear(profiles.CustomerCreated(customer=each))
+    merged = profiles.CustomersMerged(customer=survivor)
+    merged.customer.merged_ids.append(loser.id)
+    merged.aliases.add(customer_id=loser.id, canonical_id=survivor.id, epoch=1).contact_points.add(
+        type="TYPE_PHONE", canonical="+8613100000007"
+    )
+    world.hear(merged, revision=2)
+    doomed(world, loser.id, FIRST, OWN, merged_into=survivor.id)
+    doomed(world, survivor.id, SECOND, OWN, merged_ids=[loser.id])
+    assert world.store.interactions.get(call.id).summary == ""
+
+
+def _deleted(id: str, *phones: str, live: bool = False) -> customer_pb2.Customer:
+    customer = customer_pb2.Customer(id=id, display_name=CANARY)
+    for number in phones:
+        customer.contact_points.add(type="TYPE_PHONE", canonical=number)
+    if not live:
+        customer.delete_time.FromDatetime(NOW)
+    return customer
+
+
+def _receipt(world: World, erasure_id: str) -> erasure_pb2.ErasureReceipt:
+    completed = [event for event in world.database.events() if event.type.endswith("erasure.completed.v1")]
+    [told] = [
+        each for event in completed if (each := own.ErasureCompleted.FromString(event.data)).erasure_id == erasure_id
+    ]
+    return told.receipt

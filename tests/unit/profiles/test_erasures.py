@@ -15,18 +15,25 @@ from services.profiles.application.consents import Consents
 from services.profiles.application.customers import Customers
 from services.profiles.application.erasures import Erasures
 from services.profiles.application.facts import Facts
+from services.profiles.application.habits import Habits
 from services.profiles.application.merges import Merges, Wish
 from services.profiles.application.privacy import Privacy
 from services.profiles.application.relationships import Relationships
+from services.profiles.application.worth.bulk import put
 from services.profiles.domain.addresses import Address
+from services.profiles.domain.contacts import Channel
 from services.profiles.domain.customers import Customer
 from services.profiles.domain.duplicates import BlockingKeys
 from services.profiles.domain.erasure import Erasure, ErasureReceipt, ErasureState, Records
 from services.profiles.domain.external_ids import ExternalId
 from services.profiles.domain.facts import PersonalFact, Topic
+from services.profiles.domain.habits import Contact, Direction
 from services.profiles.domain.names import PersonName
 from services.profiles.domain.preferences import Preferences
 from services.profiles.domain.relationships import Relationship, RelationshipType
+from services.profiles.domain.transactions import Money
+from services.profiles.domain.worth.models import ClvScore
+from services.profiles.domain.worth.tiers import TierWatch
 from services.profiles.store import ProfilesStore
 from tests.unit.profiles.builders import NOW, decision, email, organisation, person, phone
 
@@ -132,6 +139,47 @@ def test_the_receipts_tell_what_was_erased_and_what_was_kept(
     assert done.certificate == done.computed_certificate() != ""
     told = events.CustomerErased.FromString(database.events()[-1].data)
     assert (told.erasure.certificate, told.customer.display_name) == (done.certificate, "")
+
+
+def test_what_was_worked_out_about_a_customer_is_removed(store: ProfilesStore, ada: Customer) -> None:
+    some = Money(currency_code="EUR", minor_units=1)
+    score = ClvScore(
+        id=ada.id,
+        model_id="clv_1",
+        repeat_count=1,
+        last_weeks=1,
+        age_weeks=2,
+        alive_probability=0.5,
+        considered_alive=True,
+        expected_purchases=1,
+        expected_spend=some,
+        value=some,
+        as_of_time=NOW,
+    )
+    put(store.worth.scores, score)
+    put(store.worth.watches, TierWatch(id=ada.id, evaluation_count=1, since_time=NOW))
+    Habits(store).learn(
+        [(ada.id, Contact(id="int_1", channel=Channel.VOICE, direction=Direction.INBOUND, occurred_time=NOW))]
+    )
+    exported = dict(Privacy(store).everything(ada.id))
+    assert exported["clv_score"] == store.worth.scores.get(ada.id)
+    assert exported["tier_watch"] == store.worth.watches.get(ada.id)
+    done = erase(store, ada.id)
+    counts = {each.kind: each.count for each in done.receipts[1].erased}
+    assert (counts["clv scores"], counts["tier watches"], counts["contact records"]) == (1, 1, 1)
+    assert {each.kind for each in done.receipts[1].kept} >= {"consent receipts", "facts", "relationships", "accesses"}
+    for collection in (store.worth.scores, store.worth.watches, store.contacts):
+        assert collection.find_by_id(ada.id) is None
+
+
+def test_an_export_holds_what_was_recorded_under_every_id(store: ProfilesStore, ada: Customer) -> None:
+    twin = Customers(store).create(person(names=(PersonName(given=CANARY, family="Byron"),)))
+    Facts(store).record(PersonalFact(id="", customer_id=twin.id, topic=Topic.OTHER, text="of the twin"))
+    Merges(store).merge(Wish(survivor_id=ada.id, loser_ids=(twin.id,)), "", {})
+    for asked in (ada.id, twin.id):
+        records = list(Privacy(store).everything(asked))
+        assert [each.id for kind, each in records if kind == "customer"] == [ada.id, twin.id]  # type: ignore[attr-defined]
+        assert len([kind for kind, _ in records if kind == "fact"]) == 2
 
 
 def test_events_of_the_past_tell_nothing_personal_any_more(
