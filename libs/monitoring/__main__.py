@@ -45,9 +45,8 @@ def _check(base: str) -> int:
 
 
 def _picture(arguments: argparse.Namespace) -> int:
-    from libs.monitoring.prometheus import Api
-
     from libs.monitoring import picture
+    from libs.monitoring.prometheus import Api
 
     source = Path(files.FOLDER / "dashboards" / f"{arguments.dashboard}.json").read_text(encoding="utf-8")
     drawn = picture.draw(source, Api(arguments.prometheus), minutes=arguments.minutes)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
-import time
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -40,9 +39,7 @@ class Suite:
     def __init__(self, node: Node, stores: Stores) -> None:
         self.node, self.stores = node, stores
         self.keys = stores.keys
-        self.targets = {
-            service: f"dns:///{RELEASE}-{service}.{NAMESPACE}.svc.{DOMAIN}:50051" for service in SERVICES
-        }
+        self.targets = {service: f"dns:///{RELEASE}-{service}.{NAMESPACE}.svc.{DOMAIN}:50051" for service in SERVICES}
 
     def load_image(self, announce: Announce) -> None:
         """Builds the image as it is now and puts it on the node."""
