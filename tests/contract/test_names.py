@@ -51,7 +51,9 @@ def test_metrics_are_declared_in_one_place() -> None:
         str(path.relative_to(ROOT))
         for path in CODE
         if path.name != "metrics.py"
-        and re.search(r"^\s*(from|import) prometheus_client(?!\.metrics| import CollectorRegistry$)", path.read_text(), re.MULTILINE)
+        and re.search(
+            r"^\s*(from|import) prometheus_client(?!\.metrics| import CollectorRegistry$)", path.read_text(), re.M
+        )
     ]
     assert elsewhere == []
 
