@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
 from pathlib import Path
 
 from libs.localstack.processes import HOST, Process, StackError, free_port, listening
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+CONTROL = SERVER.with_name("rabbitmqctl")
 PLUGINS = ("rabbitmq_consistent_hash_exchange", "rabbitmq_management")
 
 _PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
@@ -37,6 +39,7 @@ class Broker:
         self.process = Process(folder, "rabbitmq")
         self.data = folder / "rabbitmq.data"
         self._epmd = Process(folder, "epmd")
+        self._settings: dict[str, str] = {}
 
     @property
     def uri(self) -> str:
@@ -60,12 +63,21 @@ class Broker:
             epmd_port = free_port()
             self._epmd.start(["epmd", "-port", str(epmd_port), "-address", HOST])
             self._epmd.wait_until(lambda: listening(epmd_port), 10)
-            self.process.start([SERVER], self._environment(epmd_port))
+            self._settings = self._environment(epmd_port)
+            self.process.start([SERVER], self._settings)
         self.process.wait_until(self._answers, 90)
 
     def kill(self, sig: signal.Signals = signal.SIGKILL) -> None:
         """Sends a signal to the broker: SIGKILL ends it, SIGSTOP and SIGCONT freeze and thaw it."""
         self.process.kill(sig)
+
+    def control(self, *command: str) -> None:
+        """Runs `rabbitmqctl` on this very node, which this object has started."""
+        done = subprocess.run(
+            [CONTROL, *command], env={**os.environ, **self._settings}, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise StackError(f"`rabbitmqctl {command[0]}` failed: {done.stderr.strip()[-300:]}.", self.process.log)
 
     def restart(self) -> None:
         """Ends the broker in good order, if it runs, and starts it again with its data."""

@@ -26,6 +26,7 @@ from pymongo.errors import (
 from libs.chassis.bus import TIERS
 from libs.chassis.domain import Conflict, DomainError
 from libs.chassis.store import Contention, RelayBehind
+from libs.chassis.store.rotation import refuses_us
 
 ATTEMPTS_PER_TIER: Final = 2
 GIVE_UP_AFTER: Final = timedelta(hours=24)
@@ -71,6 +72,7 @@ def _passes(error: PyMongoError) -> bool:
         or error.has_error_label("TransientTransactionError")
         or error.has_error_label("UnknownTransactionCommitResult")
         or error.has_error_label("RetryableWriteError")
+        or refuses_us(error)
     )
 
 

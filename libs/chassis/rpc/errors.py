@@ -28,6 +28,7 @@ from libs.chassis.domain import (
     PermissionDenied,
 )
 from libs.chassis.store import Contention, RelayBehind
+from libs.chassis.store.rotation import refuses_us
 
 DOMAIN = "kehu"
 DETAILS_KEY = "grpc-status-details-bin"
@@ -110,6 +111,7 @@ def is_outage(error: BaseException) -> bool:
             or error.timeout
             or error.has_error_label("TransientTransactionError")
             or error.has_error_label("RetryableWriteError")
+            or refuses_us(error)
         )
     return isinstance(error, AMQPError | OSError)
 

@@ -35,6 +35,7 @@ class DatabaseWatch:
 
     def __init__(self, process: Process[Any], server: Server) -> None:
         self._gate = Gate(process.database)
+        self._rotation = process.rotation()
         self._server = server
         self._answered = time.monotonic()
         self.ended = threading.Event()
@@ -43,6 +44,7 @@ class DatabaseWatch:
     def run(self) -> None:
         """Looks again and again until it is `ended`."""
         while not self.ended.is_set():
+            self._rotation.look()
             try:
                 with pymongo.timeout(LOOK_WITHIN):
                     self._gate.look()

@@ -18,6 +18,7 @@ from libs.chassis.journal import Journal
 from libs.chassis.operations import OperationKind, Operations
 from libs.chassis.settings import Role, Settings, SettingsError
 from libs.chassis.store import Database, MongoDatabase, connect
+from libs.chassis.store.rotation import Rotation
 from libs.chassis.timers import Timer
 
 if TYPE_CHECKING:
@@ -70,6 +71,10 @@ class Process(Generic[S]):
     def operations(self) -> Operations:
         """The operations of the service."""
         return Operations(self.database)
+
+    def rotation(self) -> Rotation:
+        """What notices that the credentials of the database change."""
+        return Rotation(self.database.client, self.settings.mongodb_uri)
 
     def amqp_uri(self) -> str:
         """The address of the broker, read again each time because credentials change."""

@@ -27,8 +27,8 @@ from libs.chassis.timers import Timer, TimerLoop
 
 LOOK_EVERY: Final = 0.5
 """Seconds between two looks of the watchdog."""
-LOOK_AT_SCHEMA_EVERY: Final = 2.0
-"""Seconds between two looks at the schema of the database."""
+LOOK_AT_DATABASE_EVERY: Final = 2.0
+"""Seconds between two looks at the schema of the database, and at its credentials."""
 DIED: Final = 3
 TOO_LATE: Final = 70
 _WORKERS: Final = 100
@@ -56,7 +56,7 @@ def work(process: Process[Any]) -> int:
             runner.start()
             worker.begun = True
             eventlet.spawn_n(worker.watch)
-            eventlet.spawn_n(worker.watch_schema)
+            eventlet.spawn_n(worker.watch_database)
             log.info("works", loops=[loop.name for loop in worker.loops()], admin_port=admin.port)
             runner.wait()
     except Exception:
@@ -78,6 +78,7 @@ class _Worker:
     def __init__(self, runner: ServiceRunner, process: Process[Any]) -> None:
         self._runner = runner
         self._gate = Gate(process.database)
+        self._rotation = process.rotation()
         self._stop_budget = process.settings.stop_budget
         self._stopping = False
         self.begun = False
@@ -85,7 +86,8 @@ class _Worker:
     def may_begin(self) -> bool:
         """Waits for the schema; whether it came before the order to stop."""
         while not (self._stopping or self._gate.try_to_look()):
-            eventlet.sleep(LOOK_AT_SCHEMA_EVERY)
+            self._rotation.look()
+            eventlet.sleep(LOOK_AT_DATABASE_EVERY)
         return not self._stopping
 
     def loops(self) -> list[Loop]:
@@ -111,10 +113,12 @@ class _Worker:
                     _die()
             eventlet.sleep(LOOK_EVERY)  # last, so that nothing happens between asking `_stopping` and looking
 
-    def watch_schema(self) -> None:
-        """Ends the process, to wait in its next life, when a newer release stored what this code cannot read."""
+    def watch_database(self) -> None:
+        """Follows its credentials; ends the process, to wait in its next life, when a newer release stored what this
+        code cannot read."""
         while not self._stopping:
-            eventlet.sleep(LOOK_AT_SCHEMA_EVERY)
+            eventlet.sleep(LOOK_AT_DATABASE_EVERY)
+            self._rotation.look()
             if not self._gate.try_to_look() and self._gate.problem:
                 self.stop()
 

@@ -1,0 +1,57 @@
+"""A password of the database that changes while the process runs.
+
+Whoever rotates it makes a second user, changes the secret, waits until every process has taken it up, and only then
+takes the first user away. What is in flight ends on the connection that it began with; connections are made anew as
+they come back.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure, PyMongoError
+
+from libs.chassis import logs
+from libs.chassis.settings import Secret
+
+_REFUSED: Final = (13, 18)
+"""Codes of MongoDB: the user may not do this, or is not who he says."""
+
+log = logs.get(__name__)
+
+
+def refuses_us(error: BaseException) -> bool:
+    """Whether the database refuses the user of this process, which the next secret may cure."""
+    return isinstance(error, OperationFailure) and error.code in _REFUSED
+
+
+class Rotation:
+    """Gives a client the credentials of a secret whenever that changes."""
+
+    def __init__(self, client: MongoClient[dict[str, Any]], secret: Secret) -> None:
+        self._client = client
+        self._secret = secret
+        self._uri = secret.read()
+
+    def look(self) -> None:
+        """Takes up new credentials, if there are some that the database accepts; otherwise the old ones stay."""
+        try:
+            uri = self._secret.read()
+            if uri == self._uri:
+                return
+            with MongoClient[dict[str, Any]](uri, serverSelectionTimeoutMS=3000) as trial:
+                trial.admin.command("hello")
+                self._take_up(trial)
+        except (OSError, ValueError, PyMongoError) as error:
+            log.warning("the new credentials of the database do not work", error=f"{type(error).__name__}")
+        else:
+            self._uri = uri
+            log.info("took up new credentials of the database")
+
+    def _take_up(self, other: MongoClient[dict[str, Any]]) -> None:
+        # PyMongo has no public way: its pools read the credentials from these options for every new connection.
+        theirs, ours = other.options.pool_options, self._client.options.pool_options
+        ours._PoolOptions__credentials = theirs._credentials  # type: ignore[attr-defined]  # noqa: SLF001
+        for server in self._client._topology._servers.values():  # noqa: SLF001
+            server.pool.reset_without_pause()
