@@ -12,6 +12,7 @@ from libs.chassis import logs
 
 STALLED_AFTER: Final = 30.0
 """Seconds without a heartbeat of the loop after which it counts as stuck."""
+_BEAT_EVERY: Final = 5.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
 
 log = logs.get(__name__)
@@ -87,6 +88,12 @@ class Loop(ABC):
         longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(failures, 10))
         self.stopping.wait(random.uniform(longest / 2, longest))  # noqa: S311  (jitter)
         self.beat()
+
+    def rest(self, seconds: float) -> None:
+        """Waits so long, or until `stop`; however long that is, who waits is alive."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0 and not self.stopping.wait(min(left, _BEAT_EVERY)):
+            self.beat()
 
     @abstractmethod
     def _serve(self) -> None:

@@ -48,6 +48,6 @@ class TimerLoop(Loop):
                 done = self._timer.run() if self._lease.hold() else 0
             self.ready()
             if not done:
-                self.stopping.wait(self._timer.every.total_seconds())
+                self.rest(self._timer.every.total_seconds())
         with pymongo.timeout(_DATABASE_TIMEOUT):
             self._lease.release()

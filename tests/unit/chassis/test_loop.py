@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import ClassVar
 
 import pytest
@@ -63,3 +64,18 @@ def test_silence_is_a_reason_to_restart_the_process(monkeypatch: pytest.MonkeyPa
     assert loop.why_stalled() == "flaky: no sign of life for 31 s"
     loop.beat()
     assert loop.why_stalled() is None
+
+
+def test_a_long_wait_is_no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "STALLED_AFTER", 0.2)
+    monkeypatch.setattr(module, "_BEAT_EVERY", 0.05)
+    loop = Flaky()
+    waiting = threading.Thread(target=loop.rest, args=(60,))
+    waiting.start()
+    begun = time.monotonic()
+    while time.monotonic() - begun < 0.6:
+        assert loop.why_stalled() is None
+        time.sleep(0.02)
+    loop.stop()
+    waiting.join(5)
+    assert not waiting.is_alive()
