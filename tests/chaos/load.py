@@ -25,8 +25,10 @@ FINISH_WITHIN = 40.0
 class Load:
     """Callers on threads of their own, for the life of the block."""
 
-    def __init__(self, system: System, tenant: str, ledger: Ledger, *, seed: int, callers: int = 4) -> None:
-        self._system, self._tenant, self._ledger, self._seed = system, tenant, ledger, seed
+    def __init__(
+        self, system: System, tenant: str, ledger: Ledger, *, seed: int, callers: int = 4, retry: Retry = PATIENT
+    ) -> None:
+        self._system, self._tenant, self._ledger, self._seed, self._retry = system, tenant, ledger, seed, retry
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._customers: list[str] = []
@@ -38,8 +40,8 @@ class Load:
         """Calls that failed although the client sent them again: each was then tried anew with the same id."""
         self.refused: list[str] = []
         """Answers that no fault excuses."""
-        self.longest_wait = 0.0
-        """Seconds that the slowest call took."""
+        self.waits: list[float] = []
+        """Seconds that each answered call took."""
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -52,6 +54,11 @@ class Load:
         for thread in self._threads:
             thread.join()
 
+    @property
+    def longest_wait(self) -> float:
+        """Seconds that the slowest call took."""
+        return max(self.waits, default=0.0)
+
     def wait_for(self, answers: int, seconds: float = 60) -> None:
         """Returns when so many calls were answered."""
         deadline = time.monotonic() + seconds
@@ -62,7 +69,7 @@ class Load:
 
     def _call_on_and_on(self, number: int) -> None:
         choose = random.Random(self._seed * 1000 + number)
-        with self._system.client(self._tenant, timeout=CALL_TIMEOUT, retry=PATIENT) as client:
+        with self._system.client(self._tenant, timeout=CALL_TIMEOUT, retry=self._retry) as client:
             while not self._stop.is_set():
                 with self._lock:
                     known = list(self._customers)
@@ -86,7 +93,7 @@ class Load:
                 return
             else:
                 self._ledger.acknowledge(Ack(value, kind, entity.id, entity.revision))
-                self.longest_wait = max(self.longest_wait, time.monotonic() - begun)
+                self.waits.append(time.monotonic() - begun)
                 if kind == "create":
                     with self._lock:
                         self._customers.append(entity.id)

@@ -2,6 +2,8 @@
 
 python -m tests.cluster up             start what does not run; the first time, build its programs before (`build.sh`)
 python -m tests.cluster down           end everything that was started, and remove its data
+python -m tests.cluster install        build the image, put it on the node, install or upgrade the suite
+python -m tests.cluster test ARGUMENTS run the tests; they are skipped when there is no node
 python -m tests.cluster enter COMMAND  run a command inside, where kubectl works and pods can be reached
 """
 
@@ -9,16 +11,18 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import NoReturn
 
 from rich.console import Console
 
 from libs.localstack.processes import StackError
-from tests.cluster.namespaces import again_inside
 from tests.cluster.node import Node
 from tests.cluster.stores import Stores
+from tests.cluster.suite import Suite, build_image
 
 err = Console(stderr=True, highlight=False)
 
@@ -29,9 +33,10 @@ def main() -> int:
         prog="python -m tests.cluster", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("up", "down"):
+    for name in ("up", "down", "install"):
         commands.add_parser(name)
-    commands.add_parser("enter").add_argument("words", nargs=argparse.REMAINDER)
+    for name in ("test", "enter"):
+        commands.add_parser(name).add_argument("words", nargs=argparse.REMAINDER)
     arguments = parser.parse_args()
     node = Node()
     try:
@@ -42,8 +47,12 @@ def main() -> int:
                 ended = node.place.end()
                 print(f"Ended {ended} processes." if ended else "Nothing was running.")
                 return 0
+            case "install":
+                return _install(node)
+            case "test":
+                return _test(node, arguments.words)
             case _:
-                return _enter(node, arguments.words)
+                _enter(node, arguments.words)
     except StackError as error:
         for line in error.tail():
             err.print(f"  {line}", style="dim", soft_wrap=True, markup=False)
@@ -54,7 +63,7 @@ def main() -> int:
 def _up(node: Node) -> int:
     node.place.make()
     if not node.place.inside:
-        again_inside(node.place)
+        _inside(node)
     begun = time.monotonic()
     stores = Stores(node)
     with err.status("making a network …") as status, ThreadPoolExecutor() as pool:
@@ -69,13 +78,42 @@ def _up(node: Node) -> int:
     return 0
 
 
-def _enter(node: Node, words: list[str]) -> int:
-    if not node.place.exists:
-        raise StackError("The cluster is not up; run `make cluster`.")
+def _install(node: Node) -> int:
+    archive = node.folder / "kehu.tar"
+    if not node.place.inside:
+        with err.status("building the image …"):
+            build_image(archive)
+        _inside(node)
+    with err.status("") as status:
+        status.update("putting the image on the node …")
+        node.load(archive)
+        status.update("installing the suite …")
+        suite = Suite(node, Stores(node))
+        begun = time.monotonic()
+        suite.upgrade() if suite.installed else suite.install()
+    print(f"The suite is ready ({time.monotonic() - begun:.0f} s).")
+    return 0
+
+
+def _test(node: Node, words: list[str]) -> int:
+    command = [sys.executable, "-m", "pytest", "-q", "--timeout=0", "tests/cluster", *words]
+    if node.place.exists:
+        _enter(node, command)
+    return subprocess.run(command, check=False).returncode
+
+
+def _enter(node: Node, words: list[str]) -> NoReturn:
     if not words:
         raise StackError("Say what to run inside, for example: enter kubectl get nodes.")
+    if not node.place.exists:
+        raise StackError("The cluster is not up; run `make cluster`.")
     os.environ.update(node.environment)
     node.place.enter(words)
+
+
+def _inside(node: Node) -> NoReturn:
+    """Runs this very command once more, inside."""
+    _enter(node, [sys.executable, *sys.orig_argv[1:]])
 
 
 if __name__ == "__main__":

@@ -110,7 +110,7 @@ if missing bin/metrics-server; then
   program metrics-server sigs.k8s.io/metrics-server/cmd/metrics-server -ldflags "-s -w"
 fi
 if missing crds/prometheus-operator.yaml || missing crds/keda.yaml; then
-  module controller-gen "sigs.k8s.io/controller-tools@$CONTROLLER_TOOLS"
+  module controller-tools "sigs.k8s.io/controller-tools@$CONTROLLER_TOOLS"
   nice -n 15 go build -o "$work/controller-gen" sigs.k8s.io/controller-tools/cmd/controller-gen 2>>"$log" ||
     fail "controller-gen does not build; read $log."
 fi

@@ -11,7 +11,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -126,11 +125,6 @@ class Place:
             with suppress(FileNotFoundError, OSError):
                 found |= {int(pid) for pid in members.read_text().split()}
         return found
-
-
-def again_inside(place: Place) -> NoReturn:
-    """Runs this very command once more, inside."""
-    place.enter([sys.executable, *sys.orig_argv[1:]])
 
 
 def _controllers() -> list[Path]:

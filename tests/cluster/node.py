@@ -20,6 +20,10 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "build" / "cluster"
 BUILD = Path(__file__).with_name("build.sh")
 MANIFESTS = Path(__file__).with_name("manifests")
+PROGRAMS = (
+    *("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"),
+    *("coredns", "metrics-server"),
+)
 TOOLS = "localhost/kehu-node/tools:1"
 
 Announce = Callable[[str], None]
@@ -70,6 +74,9 @@ class Node:
 
     def up(self, announce: Announce) -> None:
         """Starts what does not run, and returns when the node takes pods that find each other."""
+        lacking = [name for name in PROGRAMS if not (self.programs / "bin" / name).exists()]
+        if lacking:
+            raise StackError(f"{', '.join(lacking)} not built yet; run `make cluster`, which builds what is missing.")
         announce("starting the control plane")
         self._start("etcd", [f"--data-dir={self.folder / 'etcd'}", "--unsafe-no-fsync", "--log-level=error"])
         self._start("containerd", [f"--config={self._file('containerd.toml', configuration.containerd(self.folder))}"])

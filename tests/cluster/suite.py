@@ -1,4 +1,4 @@
-"""The suite on the node: its image, its release, and its processes as tests see them."""
+"""The suite on the node: its image, its release, its processes, and its clients."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from helm_python import Chart, Config, HelmNotFoundError
+from helm_python import Chart, Config
 
 from libs.chassis import access
 from libs.client.client import SERVICES, Client
 from libs.client.retry import Retry
-from libs.localstack.processes import StackError
+from libs.localstack.processes import StackError, wait_until
 from tests.cluster.configuration import DOMAIN
-from tests.cluster.node import ROOT, Announce, Node
+from tests.cluster.node import ROOT, Node
 from tests.cluster.stores import NAMESPACE, Stores
 
 RELEASE = "kehu"
@@ -26,6 +26,15 @@ CHART = ROOT / "deploy" / "helm" / "kehu"
 VALUES = Path(__file__).with_name("values.yaml")
 SETTLED_WITHIN = 300
 """Seconds that an install or an upgrade may take."""
+WORKLOADS = [f"{RELEASE}-{service}-{role}" for service in SERVICES for role in ("api", "worker")]
+
+
+def build_image(archive: Path) -> None:
+    """Builds the image from this checkout; from outside, where packages can be fetched."""
+    command = ["bash", str(ROOT / "docker" / "build.sh"), "--archive", str(archive)]
+    built = subprocess.run(command, capture_output=True, text=True, check=False)
+    if built.returncode != 0:
+        raise StackError(f"The image could not be built: {built.stderr.strip()}")
 
 
 def values(**changes: Any) -> dict[str, Any]:
@@ -34,60 +43,88 @@ def values(**changes: Any) -> dict[str, Any]:
 
 
 class Suite:
-    """The release `kehu`, from inside the node's place."""
+    """The release `kehu`, from inside the node's place; a `System` for clients."""
 
     def __init__(self, node: Node, stores: Stores) -> None:
         self.node, self.stores = node, stores
         self.keys = stores.keys
         self.targets = {service: f"dns:///{RELEASE}-{service}.{NAMESPACE}.svc.{DOMAIN}:50051" for service in SERVICES}
+        self._stores = {"KEHU_MONGODB_URI": stores.mongodb_uri, "KEHU_AMQP_URI": stores.amqp_uri}
 
-    def load_image(self, announce: Announce) -> None:
-        """Builds the image as it is now and puts it on the node."""
-        announce("building the image")
-        archive = self.node.folder / "kehu.tar"
-        built = subprocess.run(
-            ["bash", str(ROOT / "docker" / "build.sh"), "--archive", str(archive)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if built.returncode != 0:
-            raise StackError(f"The image could not be built: {built.stderr.strip()}")
+    # The release
 
-    def install(self, **changes: Any) -> dict[str, Any]:
-        """Installs the release, or upgrades it, and returns when every process is ready."""
+    @property
+    def installed(self) -> bool:
+        with self.helm() as helm:
+            return any(release["name"] == RELEASE for release in helm.list(all_states=True))
+
+    def install(self) -> None:
+        """Installs the release and returns when every process is ready."""
         self.write_token()
-        with self._helm() as helm:
-            chart = Chart.load(CHART)
-            try:
-                helm.status(RELEASE)
-            except HelmNotFoundError:
-                return helm.install(chart, RELEASE, values(**changes), wait="watcher", timeout=SETTLED_WITHIN)
-            return helm.upgrade(chart, RELEASE, values(**changes), wait="watcher", timeout=SETTLED_WITHIN)
+        with self.helm() as helm:
+            helm.install(Chart.load(CHART), RELEASE, values(), wait="watcher", timeout=SETTLED_WITHIN)
 
-    def _helm(self) -> Config:
+    def upgrade(self, *, timeout: int = SETTLED_WITHIN, rollback: bool = False, **changes: Any) -> None:
+        """Upgrades the release to the values of always with `changes`; HelmError when it fails."""
+        with self.helm() as helm:
+            helm.upgrade(
+                Chart.load(CHART),
+                RELEASE,
+                values(**changes),
+                wait="watcher",
+                timeout=timeout,
+                rollback_on_failure=rollback,
+            )
+
+    def helm(self) -> Config:
         return Config(kubeconfig_path=self.node.kubeconfig, namespace=NAMESPACE)
 
     def write_token(self) -> None:
         """Puts a fresh token where `helm test` looks for it."""
-        token = self.token("smoke", life=timedelta(hours=12))
-        self.node.apply(
-            json.dumps(
-                {
-                    "apiVersion": "v1",
-                    "kind": "Secret",
-                    "metadata": {"name": "smoke", "namespace": NAMESPACE},
-                    "data": {"token": base64.b64encode(token.encode()).decode()},
-                }
-            )
-        )
+        data = {"token": base64.b64encode(self.token("smoke", life=timedelta(hours=12)).encode()).decode()}
+        metadata = {"name": "smoke", "namespace": NAMESPACE}
+        self.node.apply(json.dumps({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}))
 
-    def token(self, tenant: str, *, life: timedelta = timedelta(hours=1)) -> str:
+    # Its processes
+
+    def get(self, kind: str, *arguments: str) -> Any:
+        """Objects of the namespace as kubectl shows them: one when it is named, otherwise a list."""
+        found = json.loads(self.kubectl("get", kind, *arguments, "--output=json"))
+        return found.get("items", found)
+
+    def pods(self, workload: str = "") -> list[dict[str, Any]]:
+        """The pods of a workload, or all; those that end among them."""
+        component = workload.removeprefix(f"{RELEASE}-")
+        chosen = f"app.kubernetes.io/component={component}" if workload else "kehu/role in (api, worker)"
+        pods: list[dict[str, Any]] = self.get("pods", f"--selector={chosen}")
+        return pods
+
+    def wait_ready(self, seconds: int = 180) -> None:
+        """Returns when every workload is as it should be, and nothing of an earlier state is left."""
+        for workload in WORKLOADS:
+            self.kubectl("rollout", "status", f"deployment/{workload}", f"--timeout={seconds}s")
+        wait_until(lambda: all(_ready(pod) for pod in self.pods()), seconds, "Old pods do not end")
+
+    def restarts(self) -> int:
+        """How often containers were started again."""
+        return sum(status["restartCount"] for pod in self.pods() for status in pod["status"]["containerStatuses"])
+
+    def kubectl(self, *arguments: str) -> str:
+        return self.node.kubectl(f"--namespace={NAMESPACE}", *arguments).stdout
+
+    # Its clients
+
+    def token(self, tenant: str, *, life: timedelta = timedelta(hours=2)) -> str:
         return access.issue(self.keys, subject="tester", tenant=tenant, scopes=["*"], lifetime=life)
 
     def client(self, tenant: str, *, timeout: float = 10.0, retry: Retry | None = None) -> Client:
         """The product's own client, for a tenant."""
         return Client(self.targets, token=self.token(tenant), timeout=timeout, retry=retry)
+
+
+def _ready(pod: Mapping[str, Any]) -> bool:
+    conditions = {each["type"]: each["status"] for each in pod["status"].get("conditions", ())}
+    return "deletionTimestamp" not in pod["metadata"] and conditions.get("Ready") == "True"
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
