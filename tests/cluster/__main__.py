@@ -86,9 +86,9 @@ def _install(node: Node) -> int:
         _inside(node)
     with err.status("") as status:
         status.update("putting the image on the node …")
-        node.load(archive)
-        status.update("installing the suite …")
         suite = Suite(node, Stores(node))
+        suite.put_image(archive)
+        status.update("installing the suite …")
         begun = time.monotonic()
         suite.upgrade() if suite.installed else suite.install()
     print(f"The suite is ready ({time.monotonic() - begun:.0f} s).")

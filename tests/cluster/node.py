@@ -133,14 +133,14 @@ class Node:
 
     def load(self, image: Path) -> None:
         """Puts an image archive (docker or OCI) where the kubelet finds it."""
-        done = subprocess.run(
-            ["ctr", "--namespace=k8s.io", "images", "import", "--no-unpack", str(image)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        self.ctr("images", "import", "--no-unpack", str(image))
+
+    def ctr(self, *arguments: str) -> str:
+        """Runs containerd's client on what the kubelet sees; StackError with what it said when it fails."""
+        done = subprocess.run(["ctr", "--namespace=k8s.io", *arguments], capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise StackError(f"{image} could not be imported: {done.stderr.strip()}")
+            raise StackError(f"`ctr {' '.join(arguments)}` failed: {done.stderr.strip()}")
+        return done.stdout
 
     def _start(self, program: str, flags: list[str]) -> Process:
         """Starts a program of the node, whose log is `<folder>/<program>.log`."""

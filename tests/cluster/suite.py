@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
+import tarfile
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.cluster.node import ROOT, Node
 from tests.cluster.stores import NAMESPACE, Stores
 
 RELEASE = "kehu"
+IMAGE = "localhost/kehu"
 CHART = ROOT / "deploy" / "helm" / "kehu"
 VALUES = Path(__file__).with_name("values.yaml")
 SETTLED_WITHIN = 300
@@ -30,16 +32,11 @@ WORKLOADS = [f"{RELEASE}-{service}-{role}" for service in SERVICES for role in (
 
 
 def build_image(archive: Path) -> None:
-    """Builds the image from this checkout; from outside, where packages can be fetched."""
+    """Builds the image from this checkout; from outside of the node's place, where packages can be fetched."""
     command = ["bash", str(ROOT / "docker" / "build.sh"), "--archive", str(archive)]
     built = subprocess.run(command, capture_output=True, text=True, check=False)
     if built.returncode != 0:
         raise StackError(f"The image could not be built: {built.stderr.strip()}")
-
-
-def values(**changes: Any) -> dict[str, Any]:
-    """The values of the release, with `changes` merged in."""
-    return _merged(yaml.safe_load(VALUES.read_text()), changes)
 
 
 class Suite:
@@ -48,10 +45,27 @@ class Suite:
     def __init__(self, node: Node, stores: Stores) -> None:
         self.node, self.stores = node, stores
         self.keys = stores.keys
+        self._tag = node.folder / "image.tag"
         self.targets = {service: f"dns:///{RELEASE}-{service}.{NAMESPACE}.svc.{DOMAIN}:50051" for service in SERVICES}
         self._stores = {"KEHU_MONGODB_URI": stores.mongodb_uri, "KEHU_AMQP_URI": stores.amqp_uri}
 
     # The release
+
+    def put_image(self, archive: Path) -> None:
+        """Puts the image on the node, under a tag of its content: another image makes another release."""
+        with tarfile.open(archive) as tar:
+            member = tar.extractfile("manifest.json")
+            assert member is not None
+            manifest = json.load(member)[0]
+        tag = Path(manifest["Config"]).stem[:12]
+        self.node.load(archive)
+        self.node.ctr("images", "tag", "--force", manifest["RepoTags"][0], f"{IMAGE}:{tag}")
+        self._tag.write_text(tag)
+
+    def values(self, **changes: Any) -> dict[str, Any]:
+        """The values of the release, with `changes` merged in."""
+        image = {"image": {"tag": self._tag.read_text()}}
+        return _merged(_merged(yaml.safe_load(VALUES.read_text()), image), changes)
 
     @property
     def installed(self) -> bool:
@@ -62,7 +76,7 @@ class Suite:
         """Installs the release and returns when every process is ready."""
         self.write_token()
         with self.helm() as helm:
-            helm.install(Chart.load(CHART), RELEASE, values(), wait="watcher", timeout=SETTLED_WITHIN)
+            helm.install(Chart.load(CHART), RELEASE, self.values(), wait="watcher", timeout=SETTLED_WITHIN)
 
     def upgrade(self, *, timeout: int = SETTLED_WITHIN, rollback: bool = False, **changes: Any) -> None:
         """Upgrades the release to the values of always with `changes`; HelmError when it fails."""
@@ -70,7 +84,7 @@ class Suite:
             helm.upgrade(
                 Chart.load(CHART),
                 RELEASE,
-                values(**changes),
+                self.values(**changes),
                 wait="watcher",
                 timeout=timeout,
                 rollback_on_failure=rollback,
