@@ -121,6 +121,11 @@ bench: gen ## Figures as ratios to bare baselines in the same run. ARGS="--quick
 
 ## Platform
 
+.PHONY: image
+image: gen ## Build the image and test what is in it and that it works (root; a quarter of an hour the first time).
+	@bash docker/packages.sh
+	$(PYTEST) -q -s --timeout=1800 tests/image $(ARGS)
+
 .PHONY: cluster
 cluster: gen ## A real Kubernetes node on this machine, with the suite on it. The first time it is built: half an hour.
 	@bash tests/cluster/packages.sh

@@ -51,6 +51,11 @@ PATTERNS = {
     "scipy/stats": "not used",
     "scipy/special/cython_special*": "called by Cython code alone",
 }
+ALL_BUT = {
+    # Rich shows tracebacks of Python with it, and nothing else.
+    "pygments/lexers": ("__init__.py", "_mapping.py", "python.py"),
+}
+"""Folders of which little is read."""
 SOURCES_OF_TABLES = ("kubernetes/client/models", "kubernetes/client/api", "phonenumbers/data")
 """Generated modules by the thousand: they stay as bytecode, because nobody debugs in them."""
 PROGRAMS = ("python", "python3", "python3.11")
@@ -71,6 +76,8 @@ def prune(environment: Path) -> None:
             sys.exit(f"steps/prune.py takes out {pattern} ({why}), which matches nothing any more; delete its rule.")
         for path in found:
             _remove(path)
+    for folder, needed in ALL_BUT.items():
+        _remove_all_but(packages / folder, needed)
     for program in (environment / "bin").iterdir():
         if program.name not in PROGRAMS:
             program.unlink()
@@ -88,6 +95,14 @@ def _uninstall(distribution: Distribution) -> None:
             if not empty.is_dir() or any(empty.iterdir()):
                 break
             empty.rmdir()
+
+
+def _remove_all_but(folder: Path, needed: tuple[str, ...]) -> None:
+    found = {path.name for path in folder.iterdir()}
+    if not found.issuperset(needed):
+        sys.exit(f"steps/prune.py keeps {', '.join(needed)} of {folder}, where not all of them are; mend its rule.")
+    for name in found.difference(needed):
+        _remove(folder / name)
 
 
 def _link_doubles(packages: Path) -> None:
