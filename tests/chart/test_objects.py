@@ -175,7 +175,7 @@ def test_every_secret_is_one_that_the_values_name(rendered: Rendering) -> None:
     values = rendered.values
     given = [values[part]["existingSecret"] for part in ("mongodb", "rabbitmq", "keys", "smoke")]
     named = {text.replace("<service>", service) for text in given for service in rendered.running}
-    named |= set(values["image"]["pullSecrets"])
+    named |= {values["rabbitmq"]["managementSecret"], *values["image"]["pullSecrets"]}
     used = set()
     for path, value in walk(list(rendered.objects)):
         if path.endswith((".secretName", ".secretKeyRef.name")) or re.search(

@@ -25,6 +25,13 @@ NONSENSE = {
         {"keys": {"existingSecret": ""}},
         "keys.existingSecret: name the secret with the keys of to",
     ),
+    "a user of the broker for each service, and none for KEDA": (
+        {
+            "rabbitmq": {"existingSecret": "rabbitmq-<service>"},
+            "defaults": {"worker": {"autoscaling": {"enabled": True}}},
+        },
+        "rabbitmq.managementSecret: KEDA asks for all services with one user; name the secret with its URL",
+    ),
     "nothing to run": (
         {"services": {"profiles": {"enabled": False}, "interactions": {"enabled": False}}},
         "services: none is enabled",

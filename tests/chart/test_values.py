@@ -156,6 +156,8 @@ def watched_chart(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The chart with an alert and a dashboard of our own, whatever it brings."""
     folder = tmp_path_factory.mktemp("chart") / "kehu"
     shutil.copytree(CHART, folder)
+    for name in ("alerts", "dashboards"):
+        (folder / "files" / name).mkdir(exist_ok=True)
     (folder / "files/alerts/test.yaml").write_text(yaml.safe_dump({"groups": [GROUP]}))
     (folder / "files/dashboards/test.json").write_text(json.dumps(BOARD))
     return folder

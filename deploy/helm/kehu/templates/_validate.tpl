@@ -31,6 +31,10 @@
     {{- fail (printf "%s.existingSecret: name the secret with %s; the chart makes none, see deploy/helm/examples" $part $what) -}}
   {{- end -}}
 {{- end -}}
+{{- $rabbitmq := .Values.rabbitmq -}}
+{{- if and (include "kehu.usesKeda" .) (contains "<service>" $rabbitmq.existingSecret) (not $rabbitmq.managementSecret) -}}
+  {{- fail "rabbitmq.managementSecret: KEDA asks for all services with one user; name the secret with its URL" -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "kehu.validateGraph" -}}
