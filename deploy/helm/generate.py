@@ -13,7 +13,6 @@ A key with a `$ref` or `additionalProperties` in that line is described as a who
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
@@ -250,6 +249,7 @@ def _allowed(extra: Schema) -> str:
 
 def leases() -> dict[str, list[str]]:
     """Service → the last part of the names of its Leases: what its workers compete for."""
+    from libs.chassis.lease.kubernetes import object_name
     from libs.chassis.memory import MemoryDatabase
 
     found = {}
@@ -257,12 +257,9 @@ def leases() -> dict[str, list[str]]:
         name = folder.parent.name
         service = import_module(f"services.{name}.__main__").SERVICE
         timers = service.timers(service.store(MemoryDatabase(name)))
-        found[name] = ["relay", *sorted(_lease(f"timer.{timer.name}") for timer in timers)]
+        names = (object_name("", "", lease) for lease in ["relay", *(f"timer.{timer.name}" for timer in timers)])
+        found[name] = sorted(each.lstrip("-") for each in names)
     return found
-
-
-def _lease(name: str) -> str:
-    return re.sub("[^a-z0-9]", "-", name)
 
 
 def generated() -> dict[Path, str]:

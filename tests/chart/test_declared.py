@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from libs.chassis.bus.topology import TIERS, UNROUTED, dead_queue, retry_exchange
+from libs.chassis.lease.kubernetes import object_name
 from libs.chassis.memory import MemoryDatabase
 from libs.chassis.rpc.server import LIVENESS, READINESS
 from libs.client.client import SERVICES as CLIENT_SERVICES
@@ -75,4 +76,4 @@ def test_a_worker_may_hold_every_lease_that_it_competes_for(service: str) -> Non
     described = composition(service)
     timers = described.timers(described.store(MemoryDatabase(service)))
     names = ["relay", *(f"timer.{timer.name}" for timer in timers)]
-    assert granted == {f"kehu-{service}-{re.sub('[^a-z0-9]', '-', name)}" for name in names}
+    assert granted == {object_name("kehu", service, name) for name in names}
