@@ -51,16 +51,29 @@ def mongodb_uri(stack_folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def amqp_uri(stack_folder: Path) -> Iterator[str]:
-    """A broker; `KEHU_TEST_AMQP_URI` wins over our own."""
-    given = os.environ.get("KEHU_TEST_AMQP_URI")
-    if given:
-        yield given
-        return
+def _broker(stack_folder: Path) -> Iterator[Broker]:
     broker = Broker(stack_folder)
     broker.start()
-    yield broker.uri
+    yield broker
     broker.stop()
+
+
+@pytest.fixture(scope="session")
+def amqp_uri(request: pytest.FixtureRequest) -> str:
+    """A broker; `KEHU_TEST_AMQP_URI` wins over our own."""
+    given = os.environ.get("KEHU_TEST_AMQP_URI")
+    return given or str(request.getfixturevalue("_broker").uri)
+
+
+@pytest.fixture(scope="session")
+def management_uri(request: pytest.FixtureRequest) -> str:
+    """The management API of the broker; of one that is given, `KEHU_TEST_MANAGEMENT_URI` tells where it is."""
+    if not os.environ.get("KEHU_TEST_AMQP_URI"):
+        return str(request.getfixturevalue("_broker").management_uri)
+    given = os.environ.get("KEHU_TEST_MANAGEMENT_URI")
+    if not given:
+        pytest.skip("The broker of KEHU_TEST_AMQP_URI has no known management API; set KEHU_TEST_MANAGEMENT_URI.")
+    return given
 
 
 @pytest.fixture(scope="session")

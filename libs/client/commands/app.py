@@ -52,6 +52,7 @@ for _module in (
     "journal",
     "doctor",
     "smoke",
+    "ops",
 ):
     import_module(f"libs.client.commands.{_module}").register(app)
 
@@ -63,13 +64,15 @@ def run() -> int:
 
     try:
         app()
-    except (Failure, StackUnknown) as failure:
-        return _tell(str(failure))
+    except Failure as failure:
+        return _tell(str(failure), failure.code)
+    except StackUnknown as unknown:
+        return _tell(str(unknown))
     except KehuError as error:
         return _tell(explain(error))
     return 0
 
 
-def _tell(sentence: str) -> int:
+def _tell(sentence: str, code: int = 1) -> int:
     Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]kehu:[/bold red] {escape(sentence)}")
-    return 1
+    return code

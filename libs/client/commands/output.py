@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 from rich.console import Console
@@ -23,6 +23,21 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs in
 
 class Failure(Exception):
     """The command cannot do what was asked; the message is one sentence that says what to do next."""
+
+    code: ClassVar[int] = 1
+    """What the process exits with."""
+
+
+class Misuse(Failure):
+    """The arguments, the environment or the rights of whoever asks do not allow it."""
+
+    code = 2
+
+
+class Unreachable(Failure):
+    """Somebody does not answer; another time it may work."""
+
+    code = 75
 
 
 @contextmanager
