@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import MISSING, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -143,8 +143,17 @@ def is_output_only(field: FieldDescriptor) -> bool:
 
 @cache
 def _writer(cls: type, descriptor: Descriptor) -> Callable[[Any], dict[str, Any]]:
-    plan = _write_plan(cls, descriptor)
-    return lambda value: _written(value, plan, plan)
+    plan = tuple(_write_plan(cls, descriptor).items())
+
+    def write(value: Any) -> dict[str, Any]:
+        out = {}
+        for name, convert in plan:
+            item = getattr(value, name)
+            if item is not None and item != ():
+                out[name] = item if convert is None else convert(item)
+        return out
+
+    return write
 
 
 @cache
@@ -177,8 +186,7 @@ def _write_field(field: FieldDescriptor, hint: Any) -> Callable[[Any], Any] | No
 
 def _write_one(field: FieldDescriptor, hint: Any) -> Callable[[Any], Any] | None:
     if field.enum_type is not None:
-        numbers = {plain(member): number for number, member in _members(field.enum_type, hint).items()}
-        return lambda member: numbers[member.value]
+        return {member: number for number, member in _members(field.enum_type, hint).items()}.__getitem__
     if field.message_type is None:
         return None
     known = _WELL_KNOWN_WRITERS.get(field.message_type.full_name)
@@ -191,7 +199,9 @@ def _write_one(field: FieldDescriptor, hint: Any) -> Callable[[Any], Any] | None
     return lambda value: _writer(cast(Any, type(value)), message_type)(value)
 
 
-def _timestamp(at: datetime) -> dict[str, int]:
+@lru_cache(maxsize=64)  # entity, event and envelope of one write tell the same moments
+def timestamp(at: datetime) -> Mapping[str, int]:
+    """A moment as a constructor of messages takes it."""
     seconds = int((at - _EPOCH) // timedelta(seconds=1))
     return {"seconds": seconds, "nanos": at.microsecond * 1000}
 
@@ -204,7 +214,7 @@ def _duration(value: timedelta) -> dict[str, int]:
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WELL_KNOWN_WRITERS: Mapping[str, Callable[[Any], Any]] = {
-    "google.protobuf.Timestamp": _timestamp,
+    "google.protobuf.Timestamp": timestamp,
     "google.protobuf.Duration": _duration,
     "google.type.Date": lambda day: {"year": day.year, "month": day.month, "day": day.day},
 }

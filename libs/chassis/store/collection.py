@@ -152,10 +152,11 @@ class Collection(ABC, Generic[E]):
     def insert_many(self, changes: Sequence[Change[E]], *, keys: Sequence[str]) -> list[Outcome[E]]:
         """Store many new entities in one bulk write; every one stands alone and gets its outcome, in order.
 
-        `keys` are natural keys, one per entity. An empty one is allowed for a single entity only: it takes the
-        command's.
+        `keys` are natural keys, one per entity. With an empty one the entity keeps its id, or takes the command's,
+        which is enough for a single entity only.
         """
-        prepared = [self._prepare(change, key) for change, key in zip(changes, keys, strict=True)]
+        at = identity.now()
+        prepared = [self._prepare(change, key, at) for change, key in zip(changes, keys, strict=True)]
         outcomes: list[Outcome[E] | None] = [None] * len(prepared)
         first_of: dict[str, int] = {}
         fresh = []
@@ -261,9 +262,9 @@ class Collection(ABC, Generic[E]):
 
     # --------------------------------------------------------------------------------------- how it is worked out
 
-    def _prepare(self, change: Change[E], key: str) -> tuple[E, dict[str, Any], bool]:
+    def _prepare(self, change: Change[E], key: str, at: datetime) -> tuple[E, dict[str, Any], bool]:
         """(entity as stored, its document, whether its key is a natural one)."""
-        here, at = context.current(), identity.now()
+        here = context.current()
         entity, events = change
         if key or here.command is not None:
             entity = replace(entity, id=self.next_id(key))

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from kehu.common.v1 import envelope_pb2, options_pb2
 
 from libs.chassis import context, tracing
-from libs.chassis.codec import to_proto
+from libs.chassis.codec import timestamp, to_proto
 from libs.chassis.domain import Entity, Event
 from libs.chassis.store.vault import Sealing, Vault
 
@@ -35,7 +35,7 @@ def waiting_events(
             id=f"{entity.id}:{entity.revision}:{number}",
             source=vault.service,
             type=event_type,
-            time=cast(Any, at),
+            time=cast(Any, timestamp(at)),
             tenant=here.tenant,
             entity_id=entity.id,
             revision=entity.revision,

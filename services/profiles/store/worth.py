@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, cast
 
 from google.protobuf.message import Message
 
+from libs.chassis.ahead import ahead
 from libs.chassis.domain import E
 from libs.chassis.filtering import Condition, FilterSpec, all_of, field, parse
 from libs.chassis.paging import Page
@@ -147,6 +149,8 @@ class WorthStore:
 
     def watches_of(self, ids: Sequence[str]) -> dict[str, TierWatch]:
         """Customer → watch, where there is one."""
+        if not ids:
+            return {}
         return {watch.id: watch for watch in self.watches.find(field("_id").one_of(list(ids)), limit=len(ids) + 1)}
 
     def expired_overrides(self, at: datetime) -> list[tuple[str, TierAssignment]]:
@@ -171,7 +175,8 @@ class WorthStore:
         """What the transactions of a customer, under any of its ids, come to, by currency and, with a time zone, by its
         days."""
         where = all_of(field("customer_id").one_of(ids), _within(window))
-        return next((figures for _, figures in self._sums(where, time_zone, owner=ids[0])), [])
+        rows = self._rows(where, time_zone, owner=ids[0])
+        return next((figures for _, figures in self._sums(rows, time_zone)), [])
 
     def figures_by_customer(
         self, groups: Mapping[str, Sequence[str]], window: Window | None, *, time_zone: str = ""
@@ -204,17 +209,23 @@ class WorthStore:
         """
         groups = self.groups()
         grouped = {id for group in groups.values() for id in group}  # survivors too: they are summed up as groups
-        while True:
-            last = self._end_of_chunk(after, chunk)
-            part = all_of(field("customer_id") > after, field("customer_id") <= last if last else None, _within(window))
-            portion = [each for each in self._sums(part, time_zone) if each[0] not in grouped]
-            here = sorted(id for id in groups if after < id and (not last or id <= last))
+        for begin, last, rows in ahead(self._portions(window, after, time_zone, chunk)):
+            portion = [each for each in self._sums(rows, time_zone) if each[0] not in grouped]
+            here = [id for id in groups if begin < id and (not last or id <= last)]
             together = [(id, self.figures(groups[id], window, time_zone=time_zone)) for id in here]
             found = [each for each in together if each[1]]
             yield sorted([*portion, *found], key=itemgetter(0)) if found else portion
-            if not last:
-                return
-            after = last
+
+    def _portions(
+        self, window: Window | None, after: str, time_zone: str, chunk: int
+    ) -> Iterator[tuple[str, str, list[Any]]]:
+        """(after whom, until and with whom, rows) of each portion; the last one is open at its end."""
+        begin, last = after, after or "-"
+        while last:
+            last = self._end_of_chunk(begin, chunk)
+            reached = all_of(field("customer_id") > begin, field("customer_id") <= last if last else None)
+            yield begin, last, self._rows(all_of(reached, _within(window)), time_zone)
+            begin = last
 
     def groups(self) -> dict[str, tuple[str, ...]]:
         """Customer into whom others were merged → all of the ids."""
@@ -241,44 +252,55 @@ class WorthStore:
         rows = self._transactions.find(beyond, order="customer_id", limit=size + 1)
         return rows[size].customer_id if len(rows) > size else ""
 
-    def _sums(self, where: Condition, time_zone: str, *, owner: str = "") -> Iterator[Totals]:
-        """The definition is `sum_up`; MongoDB does the same next to the data. With an owner, all of it is theirs."""
-        if isinstance(self._transactions, MongoCollection):
-            yield from self._summed_by_server(self._transactions, where, time_zone, owner)
-            return
-        rows = self._transactions.find(where, order="customer_id", limit=_MOST_OF_ONE)
-        for customer_id, theirs in groupby(rows, key=lambda row: owner or row.customer_id):
-            yield customer_id, sum_up(theirs, time_zone)
+    def _rows(self, where: Condition, time_zone: str, *, owner: str = "") -> list[Any]:
+        """What `_sums` adds up: transactions, or what MongoDB has added up of them next to the data.
 
-    @staticmethod
-    def _summed_by_server(
-        transactions: MongoCollection[Transaction], where: Condition, time_zone: str, owner: str
-    ) -> Iterator[Totals]:
-        day = {"$dateToString": {"date": "$occurred_time", "format": "%Y-%m-%d", "timezone": time_zone}}
-        key = {"c": owner or "$customer_id", "k": "$amount.currency_code"} | ({"d": day} if time_zone else {})
-        steps: list[Mapping[str, Any]] = [
-            {
-                "$group": {
-                    "_id": {**key, "t": "$type"},
-                    "units": {"$sum": "$amount.minor_units"},
-                    "cost": {"$sum": "$direct_cost.minor_units"},
-                    "count": {"$sum": 1},
-                    "uncosted": {"$sum": {"$cond": [{"$gt": ["$direct_cost.minor_units", None]}, 0, 1]}},
-                    "first": {"$min": "$occurred_time"},
-                    "last": {"$max": "$occurred_time"},
-                }
-            },
-            {"$sort": {"_id": 1}},
-        ]
-        rows = transactions.aggregate(where, steps, index=FIGURES)
-        for customer_id, theirs in groupby(rows, key=lambda row: row["_id"]["c"]):
-            yield (
-                cast(str, customer_id),
-                [
-                    _figures(list(group))
-                    for _, group in groupby(theirs, key=lambda row: (row["_id"]["k"], row["_id"].get("d")))
-                ],
-            )
+        With an owner, all of it is theirs.
+        """
+        if isinstance(self._transactions, MongoCollection):
+            return list(self._transactions.aggregate(where, _added_up(time_zone, owner), index=FIGURES))
+        found = self._transactions.find(where, order="customer_id", limit=_MOST_OF_ONE)
+        return [replace(each, customer_id=owner) for each in found] if owner else found
+
+    def _sums(self, rows: list[Any], time_zone: str) -> Iterator[Totals]:
+        """In order of the customers. The definition is `sum_up`."""
+        if not isinstance(self._transactions, MongoCollection):
+            for customer_id, theirs in groupby(rows, key=attrgetter("customer_id")):
+                yield customer_id, sum_up(theirs, time_zone)
+            return
+        by_key: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
+        for row in rows:
+            key = row["_id"]
+            by_key.setdefault((key["c"], key["k"], key.get("d", "")), []).append(row)
+        for customer_id, keys in groupby(sorted(by_key), key=itemgetter(0)):
+            yield customer_id, [_figures(by_key[key]) for key in keys]
+
+
+def _added_up(time_zone: str, owner: str) -> list[Mapping[str, Any]]:
+    """The sums by customer, currency, type and perhaps day. Flat fields are what makes grouping quick: reaching into
+    objects costs a third more."""
+    flat: dict[str, Any] = {
+        "_id": 0,
+        "c": {"$literal": owner} if owner else "$customer_id",
+        "k": "$amount.currency_code",
+        "t": "$type",
+        "units": "$amount.minor_units",
+        "cost": "$direct_cost.minor_units",
+        "at": "$occurred_time",
+    }
+    key = {name: f"${name}" for name in "ckt"}
+    if time_zone:
+        key["d"] = {"$dateToString": {"date": "$at", "format": "%Y-%m-%d", "timezone": time_zone}}  # type: ignore[assignment]
+    sums = {
+        "_id": key,
+        "units": {"$sum": "$units"},
+        "cost": {"$sum": "$cost"},
+        "count": {"$sum": 1},
+        "uncosted": {"$sum": {"$cond": [{"$gt": ["$cost", None]}, 0, 1]}},
+        "first": {"$min": "$at"},
+        "last": {"$max": "$at"},
+    }
+    return [{"$project": flat}, {"$group": sums}]
 
 
 def _page(collection: Collection[E], where: Condition | None, order: str, request: ListRequest) -> Page[E]:

@@ -12,7 +12,7 @@ from libs.chassis import identity
 from libs.chassis.domain import Change, E, InvalidArgument
 from libs.chassis.store import Collection, Contention
 
-BATCH = 500
+BATCH = 1_000
 _ATTEMPTS = 8
 
 
@@ -38,6 +38,15 @@ def fold(collection: Collection[E], changes: Sequence[tuple[str, Callable[[E | N
                 if attempt == _ATTEMPTS - 1:
                     raise
                 time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311
+
+
+def insert(collection: Collection[E], changes: Sequence[Change[E]]) -> None:
+    """Store entities that do not exist, without looking; one that another process was faster with stays as it is."""
+    for start in range(0, len(changes), BATCH):
+        batch = changes[start : start + BATCH]
+        for outcome in collection.insert_many(batch, keys=[""] * len(batch)):
+            if outcome.error is not None:
+                raise outcome.error
 
 
 def put(collection: Collection[E], entity: E) -> E:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,10 +17,10 @@ from libs.chassis.context import Context
 from libs.chassis.domain import Change, FailedPrecondition, NotFound
 from libs.chassis.operations import Job
 from libs.chassis.paging import Page
-from services.profiles.application.worth.bulk import BATCH, fold, moment_of, put
+from services.profiles.application.worth.bulk import BATCH, fold, insert, moment_of, put
 from services.profiles.domain.transactions import Money
 from services.profiles.domain.worth.answers import ConcentrationReport, TierStanding
-from services.profiles.domain.worth.concentration import measure
+from services.profiles.domain.worth.concentration import Tier, measure
 from services.profiles.domain.worth.contribution import Figures, Window
 from services.profiles.domain.worth.measures import Basis
 from services.profiles.domain.worth.models import RfmTable, RfmTally
@@ -36,7 +36,8 @@ from services.profiles.domain.worth.tiers import (
 )
 from services.profiles.store import ListRequest, ProfilesStore
 
-AT_ONCE = 2
+AT_ONCE = 3
+"""Stretches of customers that are compared at a time: the server writes some while another one is encoded."""
 Contributions = list[tuple[str, int]]
 """Customers, in order of their ids, with what they contribute in the currency of the policy."""
 
@@ -241,45 +242,52 @@ class TierEvaluations:
         state: dict[str, Any],
     ) -> None:
         total = evaluation.concentration.customer_count
+        under_way: deque[tuple[_Stretch, Future[tuple[int, int]]]] = deque()
 
-        def compare(stretches: list[_Stretch]) -> None:
-            for changed, watched in pool.map(
-                lambda here, stretch: here.run(self._compare, stretch, evaluation, policy),
-                [copy_context() for _ in stretches],
-                stretches,
-            ):
-                state["changed"] += changed
-                state["watched"] += watched
-            state["after"] = stretches[-1].until
+        def settle() -> None:
+            stretch, compared = under_way.popleft()
+            changed, watched = compared.result()
+            state["changed"] += changed
+            state["watched"] += watched
+            state["assigned"] += len(stretch.contributions)
+            if stretch.until:
+                state["after"] = stretch.until
+                job.progress(state["assigned"], total, **state)
 
-        with ThreadPoolExecutor(AT_ONCE) as pool:  # one encodes while the server writes what another has sent
-            for portion in portions:
-                for start in range(0, len(portion), BATCH * AT_ONCE):
-                    group = portion[start : start + BATCH * AT_ONCE]
-                    compare(list(_stretches(group, state["after"])))
-                    state["assigned"] += len(group)
-                    job.progress(state["assigned"], total, **state)
-            # Whoever comes after the last one with transactions has none, yet may hold a tier.
-            compare([_Stretch(state["after"], "", {})])
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            for stretch in _stretches(portions, state["after"]):
+                if len(under_way) == AT_ONCE:
+                    settle()
+                compared = pool.submit(copy_context().run, self._compare, stretch, evaluation, policy)
+                under_way.append((stretch, compared))
+            while under_way:
+                settle()
 
     def _compare(self, stretch: _Stretch, evaluation: TierEvaluation, policy: TierPolicy) -> tuple[int, int]:
         """Compare the customers of one stretch of ids, those without transactions too, with the cuts; how many changed
         and how many are watched."""
         current = self._worth.held_between(stretch.after, stretch.until)
-        ids = sorted(stretch.contributions.keys() | current.keys())
-        watches = self._worth.watches_of(ids)
+        watches = self._worth.watches_of(list(current))
+        at = evaluation.as_of_time
+        new: list[Change[TierAssignment]] = []
         changes, watched, below = [], [], 0
-        for id in ids:
-            contribution, before = stretch.contributions.get(id, 0), watches.get(id, TierWatch(id=id))
-            tier, watch = evaluation.decide(current.get(id), before, contribution, policy)
-            if id not in current or not current[id].stays(tier, evaluation.as_of_time):
+        for id in sorted(stretch.contributions.keys() | current.keys()):
+            contribution, held = stretch.contributions.get(id, 0), current.get(id)
+            if held is None:
+                evidence = evaluation.evidence(id, contribution)
+                new.append(first_assignment(id, evidence.measured_tier, evidence, at))
+                continue
+            before = watches.get(id, TierWatch(id=id))
+            tier, watch = evaluation.decide(held, before, contribution, policy)
+            if not held.stays(tier, at):
                 changes.append((assignment_id(id), _Step(id, tier, contribution, evaluation)))
             if watch != before:
                 watched.append((id, _replacing(watch)))
             below += watch.evaluation_count > 0
+        insert(self._worth.assignments, new)
         fold(self._worth.assignments, changes)
         fold(self._worth.watches, watched)
-        return len(changes), below
+        return len(new) + len(changes), below
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,11 +299,14 @@ class _Stretch:
     contributions: dict[str, int]
 
 
-def _stretches(portion: Contributions, after: str) -> Iterator[_Stretch]:
-    for start in range(0, len(portion), BATCH):
-        batch = portion[start : start + BATCH]
-        yield _Stretch(after, batch[-1][0], dict(batch))
-        after = batch[-1][0]
+def _stretches(portions: Iterator[Contributions], after: str) -> Iterator[_Stretch]:
+    for portion in portions:
+        for start in range(0, len(portion), BATCH):
+            batch = portion[start : start + BATCH]
+            yield _Stretch(after, batch[-1][0], dict(batch))
+            after = batch[-1][0]
+    # Whoever comes after the last one with transactions has none, yet may hold a tier.
+    yield _Stretch(after, "", {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,16 +314,14 @@ class _Step:
     """The change of one assignment; evidence is put together only when it is needed."""
 
     id: str
-    tier: Any
+    tier: Tier
     contribution: int
     evaluation: TierEvaluation
 
     def __call__(self, current: TierAssignment | None) -> Change[TierAssignment]:
-        at = self.evaluation.as_of_time
         evidence = self.evaluation.evidence(self.id, self.contribution)
-        if current is None:
-            return first_assignment(self.id, self.tier, evidence, at)
-        return current.automatic(self.tier, evidence, at)
+        held = cast(TierAssignment, current)  # assignments are never removed
+        return held.automatic(self.tier, evidence, self.evaluation.as_of_time)
 
 
 def _replacing(watch: TierWatch) -> Any:

@@ -235,9 +235,7 @@ class TierEvaluation(Entity):
     rfm_table_id: str = ""
     """The scales of recency, frequency and monetary value of the same customers; empty when nobody bought."""
 
-    def decide(
-        self, current: Held | None, watch: TierWatch, contribution: int, policy: TierPolicy
-    ) -> tuple[Tier, TierWatch]:
+    def decide(self, current: Held, watch: TierWatch, contribution: int, policy: TierPolicy) -> tuple[Tier, TierWatch]:
         """The tier that the policy gives a customer now, and the watch over a possible fall.
 
         A rise holds at once. A fall holds when as many evaluations in a row as the policy says have found the
@@ -245,7 +243,7 @@ class TierEvaluation(Entity):
         """
         measured = self.concentration.tier_of(contribution, watch.id)
         calm = TierWatch(id=watch.id, revision=watch.revision, create_time=watch.create_time)
-        if current is None or _RANK[measured] >= _RANK[current.automatic_tier]:
+        if _RANK[measured] >= _RANK[current.automatic_tier]:
             return measured, calm
         held = current.automatic_tier
         if watch.evidence is not None and watch.evidence.evaluation_id == self.id:
