@@ -16,7 +16,7 @@ from kehu.common.v1 import envelope_pb2
 
 from libs.chassis import context
 from libs.chassis.domain import AlreadyExists, E
-from libs.chassis.filtering import Condition, matches, values_at
+from libs.chassis.filtering import Condition, field, matches, values_at
 from libs.chassis.paging import Order, Pager
 from libs.chassis.sealing import MemoryKeyring
 from libs.chassis.store.collection import Collection
@@ -113,6 +113,9 @@ class MemoryCollection(Collection[E]):
             for name, direction in reversed(order.keys if order is not None else ()):
                 found.sort(key=lambda document, name=name: _sort_key(document, name), reverse=direction < 0)  # type: ignore[misc]
             return copy.deepcopy(found[:limit])
+
+    def _ids_by(self, path: str, values: Sequence[Any], limit: int) -> dict[Any, list[str]]:
+        return {value: [each["_id"] for each in self._select(field(path) == value, None, limit)] for value in values}
 
     def _insert(self, documents: Sequence[Document]) -> list[DuplicateKey | None]:
         refused: list[DuplicateKey | None] = []

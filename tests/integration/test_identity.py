@@ -194,6 +194,10 @@ def test_every_question_about_identity_is_answered_by_an_index(store: ProfilesSt
     database.raw.command("profile", 0)
 
     assert listed.next_page_token
+    blocks = list(database.raw["system.profile"].find({"op": "command", "command.aggregate": 1}))
+    assert len(blocks) == 3  # However many keys: for the batch, for the draft, and for the pair of the preview.
+    for each in blocks:
+        assert each["keysExamined"] + each["docsExamined"] < 200, each
     asked = list(database.raw["system.profile"].find({"op": "query", "ns": {"$not": {"$regex": "system"}}}))
     assert len(asked) > 20
     for each in asked:

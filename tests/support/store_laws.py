@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from kehu.common.v1 import envelope_pb2
@@ -390,6 +390,19 @@ class StoreLaws:
         accounts.insert_many([account(f"a{n}").opened() for n in range(5)], keys=[str(n) for n in range(5)])
         found = accounts.find(field("name").starts_with("a"), order=None, limit=3)
         assert len({a.id for a in found}) == 3
+
+    def test_many_values_are_looked_for_at_once(self, accounts: Collection[Account]) -> None:
+        names = ["$ann", "bob", "bob", "bob"]
+        made = accounts.insert_many([account(name).opened() for name in names], keys=["1", "2", "3", "4"])
+        with context.enter(OTHER):
+            accounts.insert(account("bob").opened())
+        ids = [cast(Account, each.entity).id for each in made]
+        found = accounts.ids_by("name", ["bob", "$ann", "nobody", "bob"], limit=2)
+        assert (found["$ann"], found["nobody"], len(set(found["bob"]) & set(ids[1:]))) == (ids[:1], [], 2)
+        assert sorted(accounts.ids_by("name", ["bob"], limit=10)["bob"]) == sorted(ids[1:])
+        assert accounts.ids_by("name", [], limit=2) == {}
+        with pytest.raises(InvalidArgument):
+            accounts.ids_by("balance", [0], limit=2)
 
     def test_background_work_sees_every_tenant(self, accounts: Collection[Account]) -> None:
         at = datetime(2026, 5, 1, tzinfo=UTC)

@@ -31,6 +31,7 @@ from libs.chassis.store.vault import Safe, Sealing, Vault
 
 ATTEMPTS = 12
 """How often a change is tried again when others were faster."""
+_VALUES_AT_ONCE = 1000
 _NOT_CONTENT = frozenset({"_id", "revision", "create_time", "update_time", "_pending", "_pending_since", "_commands"})
 """Of an open document."""
 
@@ -83,6 +84,18 @@ class Collection(ABC, Generic[E]):
         """Any one entity that meets the condition, or None."""
         found = self.find(where, order=None, limit=1)
         return found[0] if found else None
+
+    def ids_by(self, path: str, values: Sequence[Any], *, limit: int) -> dict[Any, list[str]]:
+        """Value → ids of the entities that have it at an indexed path, for many values in one question.
+
+        Of each value at most `limit` ids, any of them, so that a value which very many share costs no more than others.
+        """
+        require_index(self.indexes.values(), None, path)
+        asked = list(dict.fromkeys(values))
+        found: dict[Any, list[str]] = {}
+        for start in range(0, len(asked), _VALUES_AT_ONCE):
+            found |= self._ids_by(path, asked[start : start + _VALUES_AT_ONCE], limit)
+        return found
 
     def page(
         self,
@@ -418,6 +431,10 @@ class Collection(ABC, Generic[E]):
         self, where: Condition | None, order: Order | None, limit: int, *, every_tenant: bool = False
     ) -> list[dict[str, Any]]:
         """At most `limit` documents in order, or in any without one."""
+
+    @abstractmethod
+    def _ids_by(self, path: str, values: Sequence[Any], limit: int) -> dict[Any, list[str]]:
+        """See `ids_by`, for a bounded number of values."""
 
     @abstractmethod
     def _insert(self, documents: Sequence[dict[str, Any]]) -> list[DuplicateKey | None]:

@@ -215,6 +215,17 @@ class MongoCollection(Collection[E]):
             # One batch: the page, never a second round trip.
             return list(cursor.limit(limit).batch_size(limit + 1))
 
+    def _ids_by(self, path: str, values: Sequence[Any], limit: int) -> dict[Any, list[str]]:
+        of_one = [{"$match": {"tenant": context.current().tenant}}, {"$limit": limit}, {"$project": {"_id": 1}}]
+        lookup = {"from": self.name, "localField": "_id", "foreignField": path, "pipeline": of_one, "as": "found"}
+        steps: list[Document] = [
+            {"$documents": [{"_id": {"$literal": value}} for value in values]},
+            {"$lookup": lookup},
+            {"$project": {"found": "$found._id"}},
+        ]
+        with self._timed("select"), self._database.raw.aggregate(steps, session=self._database.session) as rows:
+            return {row["_id"]: row["found"] for row in rows}
+
     def _insert(self, documents: Sequence[Document]) -> list[DuplicateKey | None]:
         refused: list[DuplicateKey | None] = [None] * len(documents)
         with self._timed("insert"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from libs.chassis import context, identity
 from libs.chassis.domain import Change, InvalidArgument
@@ -18,6 +18,7 @@ from services.profiles.domain.duplicates import BlockingKeys, Decision, Duplicat
 from services.profiles.domain.matching import Band, Match, compare
 from services.profiles.domain.traits import Traits, blocking_keys, traits_of
 from services.profiles.store import ListRequest, ProfilesStore
+from services.profiles.store.identity import IdentityStore
 
 LARGEST_BLOCK = 50
 """Customers who may share a key before it tells nothing."""
@@ -35,25 +36,20 @@ class Found:
     crowded_count: int
 
 
-@dataclass(slots=True)
 class _Blocks:
-    """Blocks as read so far: in a batch many customers share keys."""
+    """The blocks under the keys of one customer or many, read at once; in a batch many customers share keys."""
 
-    read: Callable[[str, int], list[str]]
-    members: dict[str, Sequence[str]] = field(default_factory=dict)
-    crowded: set[str] = field(default_factory=set)
+    def __init__(self, identity: IdentityStore, keys: Iterable[Sequence[str]]) -> None:
+        asked = list(dict.fromkeys(key for each in keys for key in each))
+        found = identity.blocks(asked, LARGEST_BLOCK + 1)
+        self.crowded = {key for key, members in found.items() if len(members) > LARGEST_BLOCK}
+        self._members = {key: members for key, members in found.items() if key not in self.crowded}
 
     def near(self, id: str, keys: Iterable[str]) -> list[str]:
         """Whom a customer meets, those under most keys first."""
         met: Counter[str] = Counter()
         for key in keys:
-            if key not in self.members and key not in self.crowded:
-                found = self.read(key, LARGEST_BLOCK + 1)
-                if len(found) > LARGEST_BLOCK:
-                    self.crowded.add(key)
-                else:
-                    self.members[key] = found
-            met.update(each for each in self.members.get(key, ()) if each != id)
+            met.update(each for each in self._members.get(key, ()) if each != id)
         return [each for each, _ in met.most_common(MOST_COMPARED)]
 
 
@@ -79,8 +75,8 @@ class Duplicates:
 
     def matches(self, customer: Customer, others: Sequence[Customer]) -> tuple[Match, ...]:
         """How alike a customer and each of some others are, whatever was decided about them."""
-        traits, blocks = traits_of(customer), _Blocks(self._identity.block)
-        blocks.near(customer.id, blocking_keys(traits))
+        traits = traits_of(customer)
+        blocks = _Blocks(self._identity, [blocking_keys(traits)])
         return tuple(compare(traits, traits_of(each), blocks.crowded) for each in others)
 
     def list(self, customer_id: str, *, filter: str, request: ListRequest) -> Page[DuplicateCandidate]:
@@ -102,7 +98,7 @@ class Duplicates:
         traits = {id: traits_of(each) for id, each in changed.items() if each.delete_time is None}
         keys = {id: blocking_keys(each) for id, each in traits.items()}
         self._identity.blocking_keys.fold([(id, _with_keys(each, keys.get(id, ()))) for id, each in changed.items()])
-        blocks = _Blocks(self._identity.block)
+        blocks = _Blocks(self._identity, keys.values())
         pairs = {pair_of(id, other) for id in traits for other in blocks.near(id, keys[id])}
         known = {each.customer_ids for each in self._identity.open_candidates(list(changed))}
         others = {id for pair in pairs | known for id in pair} - changed.keys()
@@ -130,8 +126,9 @@ class Duplicates:
 
     def _find(self, customer: Customer) -> Found:
         traits = traits_of(customer)
-        blocks = _Blocks(self._identity.block)
-        near = self._store.live_customers(blocks.near(customer.id, blocking_keys(traits)))
+        keys = blocking_keys(traits)
+        blocks = _Blocks(self._identity, [keys])
+        near = self._store.live_customers(blocks.near(customer.id, keys))
         rejected = self._rejected(customer.id, [each.id for each in near])
         matches = [(each, compare(traits, traits_of(each), blocks.crowded)) for each in near if each.id not in rejected]
         alike = [(each, match) for each, match in matches if match.band is not Band.UNLIKELY]
