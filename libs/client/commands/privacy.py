@@ -26,8 +26,41 @@ CustomerId = Annotated[str, typer.Argument(help="The id, cus_….")]
 
 def register(app: typer.Typer) -> None:  # noqa: ARG001  (the commands belong to `kehu customer`, which is there)
     """Adds the commands."""
+    customers.command("reveal")(reveal)
     customers.command("export")(export)
     customers.command("erase")(erase)
+
+
+def reveal(
+    customer_id: CustomerId,
+    purpose: Annotated[str, typer.Option(help="What for, for example `returning the call of this morning`.")],
+    fields: Annotated[
+        list[str] | None, typer.Option(help="contacts, names, addresses or dates; repeatable, contacts by default.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show in full what is masked for you; who looked, and what for, is kept.
+
+    [bold]Example:[/bold] kehu customer reveal cus_01jd… --fields addresses --purpose "sending the contract"
+    """
+    from datetime import UTC, datetime
+
+    from libs.client.views.card import Card, render
+
+    with client() as connected:
+        found = connected.profiles.reveal_fields(
+            customer_id=customer_id,
+            read_classes=[each.upper() for each in fields or ["contacts"]],
+            purpose_of_use=purpose,
+        )
+    if as_json:
+        print_json(as_dict(found))
+        return
+    card = Card(customer=found.customer, summary=None, transactions=(), context=None, missing=())
+    console.print(render(card, datetime.now(UTC)))
+    for address in found.customer.addresses:
+        parts = [*address.lines, address.sublocality, address.postal_code, address.locality, address.region_code]
+        console.print("  " + escape(", ".join(part for part in parts if part)), soft_wrap=True)
 
 
 def export(

@@ -14,7 +14,9 @@ _DIGITS = "十一二三四五六七八九"
 
 
 def describe(kept: TypedDate) -> str:
-    """`1990-05-17`, `05-17`, or `农历1990年八月十五`."""
+    """`1990-05-17`, `05-17`, or `农历1990年八月十五`; dots for one that is masked."""
+    if not kept.month:
+        return "•••••"
     if kept.calendar == TypedDate.CALENDAR_CHINESE_LUNISOLAR:
         year = f"{kept.year}年" if kept.HasField("year") else ""
         return f"农历{year}{'闰' if kept.leap_month else ''}{_MONTHS[kept.month - 1]}{_lunar_day(kept.day)}"
@@ -24,10 +26,12 @@ def describe(kept: TypedDate) -> str:
 
 
 def next_time(kept: TypedDate, today: date) -> date | None:
-    """The next day on which the date is kept, today included; None when that is more than four years away.
+    """The next day on which the date is kept, today included; None when that is more than four years away, or masked.
 
     A leap month is kept in the ordinary month of a year without it, and day 30 on day 29 of a short month.
     """
+    if not kept.month:
+        return None
     if kept.calendar == TypedDate.CALENDAR_CHINESE_LUNISOLAR:
         lunar_days = (_in_lunar_year(kept, year) for year in range(today.year - 1, today.year + 3))
         return next((day for day in lunar_days if day >= today), None)

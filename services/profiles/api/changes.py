@@ -37,16 +37,18 @@ _PAGE, _MOST_PAGES = 500, 4
 _UNTOLD = frozenset({"id", "revision", "create_time", "update_time"})
 
 
+Show = Callable[[Customer], Customer]
+"""Gives what a caller may see of a customer."""
+
+
 class History(Protocol):
     """The events of one entity, the latest first; the message of each is its envelope."""
 
     def __call__(self, entity_id: str, *, size: int, token: str = "") -> Page[Received]: ...
 
 
-def list_changes(
-    history: History, customer_id: str, *, size: int, token: str, show: Callable[[str], str]
-) -> Page[CustomerChange]:
-    """A page of changes, the latest first; `show` gives what a caller may see of the value of a contact point."""
+def list_changes(history: History, customer_id: str, *, size: int, token: str, show: Show) -> Page[CustomerChange]:
+    """A page of changes, the latest first; `show` gives what a caller may see of a state."""
     page = _told(history, customer_id, size=size, token=token, show=show)
     return Page([change for _, change in page.items], page.next_page_token)
 
@@ -55,7 +57,7 @@ def trace_fields(history: History, customer: Customer) -> list[FieldOrigin]:
     """Where the present value of every field comes from, by name; without those that were not changed lately."""
     untraced, token, origins = set(_fields(customer)), "", list[FieldOrigin]()
     for _ in range(_MOST_PAGES):
-        page = _told(history, customer.id, size=_PAGE, token=token, show=str)
+        page = _told(history, customer.id, size=_PAGE, token=token, show=_whole)
         for event, change in page.items:
             for name in sorted({each.field for each in change.fields} & untraced):
                 untraced.remove(name)
@@ -67,17 +69,12 @@ def trace_fields(history: History, customer: Customer) -> list[FieldOrigin]:
 
 
 def _told(
-    history: History, customer_id: str, *, size: int, token: str, show: Callable[[str], str]
+    history: History, customer_id: str, *, size: int, token: str, show: Show
 ) -> Page[tuple[Received, CustomerChange]]:
     """A page of events and the changes that they tell, the latest first."""
     page = history(customer_id, size=size, token=token)
     older = history(customer_id, size=1, token=page.next_page_token).items if page.next_page_token else []
-    states = [customer_of(event) for event in (*page.items, *older)]
-    for state in states:
-        for point in state.contact_points:
-            point.raw, point.canonical = show(point.raw), show(point.canonical)
-        for decision in state.consent.decisions:
-            decision.contact_point = show(decision.contact_point)
+    states = [show(customer_of(event)) for event in (*page.items, *older)]
     if not older:
         states.append(Customer())  # Before the first change there was nothing.
     changes = [
@@ -132,3 +129,7 @@ def _fields(customer: Customer) -> dict[str, str]:
         for name, value in told.items()
         if name not in _UNTOLD
     }
+
+
+def _whole(customer: Customer) -> Customer:
+    return customer

@@ -16,10 +16,10 @@ from services.profiles.api.messages import answer, answers, read
 from services.profiles.application.customers import Customers
 from services.profiles.application.duplicates import Duplicates
 from services.profiles.application.merges import Merges, Wish
-from services.profiles.application.privacy import shown, shown_value
+from services.profiles.application.privacy import shown, shown_evidence
 from services.profiles.domain.customers import Customer
 from services.profiles.domain.duplicates import Decision, DuplicateCandidate
-from services.profiles.domain.matching import CONTACTS, Match
+from services.profiles.domain.matching import Match
 
 M = TypeVar("M", Match, DuplicateCandidate)
 
@@ -114,7 +114,7 @@ class IdentityApi:
 def _shown(match: M) -> M:
     """The evidence as the caller may see it."""
     evidence = tuple(
-        replace(each, left=shown_value(each.left), right=shown_value(each.right)) if each.feature in CONTACTS else each
+        replace(each, left=shown_evidence(each.feature, each.left), right=shown_evidence(each.feature, each.right))
         for each in match.evidence
     )
     return replace(match, evidence=evidence)

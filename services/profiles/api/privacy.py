@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from typing import cast
 
@@ -13,11 +14,12 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from kehu.profiles.v1 import contact_pb2, customer_pb2, privacy_pb2
 
-from libs.chassis.codec import to_proto
+from libs.chassis.codec import from_proto, to_proto
 from services.profiles.api.changes import History, customer_of
 from services.profiles.api.messages import answer, answers
 from services.profiles.application.erasures import Erasures
 from services.profiles.application.privacy import Privacy
+from services.profiles.domain.access import ReadClass
 
 _CHANGES = 100
 """Changes that an export reads at a time."""
@@ -28,6 +30,13 @@ def record_class(kind: str) -> type[Message]:
     """The message of a kind of record in an export."""
     descriptor = privacy_pb2.ExportedRecord.DESCRIPTOR.fields_by_name[kind].message_type
     return GetMessageClass(cast(Descriptor, descriptor))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """The part of `RevealFieldsRequest` that says what."""
+
+    read_classes: tuple[ReadClass, ...] = ()
 
 
 class PrivacyApi:
@@ -86,9 +95,19 @@ class PrivacyApi:
     def RevealContactPoints(
         self, request: privacy_pb2.RevealContactPointsRequest, context: grpc.ServicerContext
     ) -> privacy_pb2.RevealContactPointsResponse:
-        points, access = self._privacy.reveal(request.customer_id, request.purpose_of_use)
-        return privacy_pb2.RevealContactPointsResponse(
-            contact_points=answers(points, contact_pb2.ContactPoint), access=answer(access, privacy_pb2.Access)
+        customer, access = self._privacy.reveal(request.customer_id, request.purpose_of_use)
+        points = answers(customer.contact_points, contact_pb2.ContactPoint)
+        return privacy_pb2.RevealContactPointsResponse(contact_points=points, access=answer(access, privacy_pb2.Access))
+
+    def RevealFields(
+        self, request: privacy_pb2.RevealFieldsRequest, context: grpc.ServicerContext
+    ) -> privacy_pb2.RevealFieldsResponse:
+        classes = from_proto(_Look, request).read_classes
+        customer, access = self._privacy.reveal(request.customer_id, request.purpose_of_use, classes)
+        # Not as the caller may see it otherwise: what was asked for is in full.
+        return privacy_pb2.RevealFieldsResponse(
+            customer=cast(customer_pb2.Customer, to_proto(customer, customer_pb2.Customer)),
+            access=answer(access, privacy_pb2.Access),
         )
 
     def ListAccesses(

@@ -40,7 +40,7 @@ from services.profiles.application.habits import Habits
 from services.profiles.application.merges import Merges
 from services.profiles.application.ownership import Ownerships
 from services.profiles.application.ownership_policies import OwnershipPolicies
-from services.profiles.application.privacy import Privacy, shown_value, unmasked
+from services.profiles.application.privacy import Privacy, unmasked
 from services.profiles.application.relationships import Relationships
 from services.profiles.application.segments import Segments
 from services.profiles.application.transactions import Row, Transactions
@@ -191,7 +191,7 @@ class ProfilesServicer(
     ) -> pb.ListCustomerChangesResponse:
         self._customers.get(request.customer_id)
         page = list_changes(
-            self._history, request.customer_id, size=request.page_size, token=request.page_token, show=shown_value
+            self._history, request.customer_id, size=request.page_size, token=request.page_token, show=_as_shown
         )
         return pb.ListCustomerChangesResponse(changes=page.items, next_page_token=page.next_page_token)
 
@@ -340,6 +340,11 @@ class ProfilesServicer(
         self, request: transaction_pb2.GetTransactionSummaryRequest, context: grpc.ServicerContext
     ) -> transaction_pb2.TransactionSummary:
         return answer(self._transactions.summary(request.customer_id), transaction_pb2.TransactionSummary)
+
+
+def _as_shown(state: customer_pb2.Customer) -> customer_pb2.Customer:
+    """A past state of a customer as the caller may see it."""
+    return answer(from_proto(Customer, state), customer_pb2.Customer)
 
 
 def _draft(row: pb.ImportCustomersRequest.Row) -> Customer:

@@ -11,6 +11,7 @@ from typing import Final, cast
 from libs.chassis import context, identity
 from libs.chassis.domain import Change, E, FailedPrecondition
 from libs.chassis.paging import Page
+from services.profiles.application.privacy import shown_name
 from services.profiles.domain.contracts import last_day
 from services.profiles.domain.customers import Customer, CustomerKind
 from services.profiles.domain.lifecycle import Lifecycle
@@ -122,7 +123,7 @@ class Ownerships:
         entries = [
             PoolEntry(
                 ownership=each,
-                display_name=customers[each.customer_id].display_name,
+                display_name=shown_name(customers[each.customer_id].display_name),
                 kind=customers[each.customer_id].kind,
                 lifecycle=customers[each.customer_id].lifecycle,
                 blocks=policy.claim_blocks(each, about[each.customer_id], tally, former.get(each.customer_id), now),

@@ -10,34 +10,65 @@ from libs.chassis.domain import PermissionDenied
 from libs.chassis.paging import Page
 from services.profiles.application.habits import Habits
 from services.profiles.application.transactions import Transactions
-from services.profiles.domain.access import READ_CONTACTS, Access, masked, masked_customer, sees_contacts
-from services.profiles.domain.contacts import ContactPoint
+from services.profiles.domain.access import (
+    Access,
+    ReadClass,
+    hidden_from,
+    masked,
+    masked_customer,
+    masked_fields,
+    masked_name,
+)
 from services.profiles.domain.customers import Customer
 from services.profiles.domain.holds import LegalHold
+from services.profiles.domain.matching import Feature
 from services.profiles.store import ListRequest, ProfilesStore
 from services.profiles.store.privacy import NOT_EXPORTED
+
+_F = Feature
+CLASS_OF = {
+    **dict.fromkeys((_F.PHONE, _F.MAILBOX, _F.MESSENGER), ReadClass.CONTACTS),
+    **dict.fromkeys(
+        (_F.FAMILY_NAME, _F.GIVEN_NAME, _F.CHINESE_FAMILY_NAME, _F.CHINESE_GIVEN_NAME, _F.TITLE), ReadClass.NAMES
+    ),
+    **dict.fromkeys((_F.STREET, _F.HOUSE_NUMBER, _F.ADDRESS_LINES, _F.POSTAL_CODE), ReadClass.ADDRESSES),
+    _F.BIRTH: ReadClass.DATES,
+}
+"""What is compared → the class that it belongs to; the rest is shown to everybody."""
 
 
 def shown(customer: Customer) -> Customer:
     """The customer as the caller may see it."""
-    return customer if sees_contacts(context.current().scopes) else masked_customer(customer)
+    return masked_customer(customer, hidden_from(context.current().scopes))
 
 
-def shown_value(contact_point: str) -> str:
-    """A contact point as the caller may see it."""
-    return contact_point if sees_contacts(context.current().scopes) else masked(contact_point)
+def shown_name(name: str) -> str:
+    """A name as the caller may see it."""
+    return masked_name(name) if ReadClass.NAMES in hidden_from(context.current().scopes) else name
+
+
+def shown_evidence(feature: Feature, value: str) -> str:
+    """What was compared of two customers, as the caller may see it."""
+    hidden = CLASS_OF.get(feature)
+    if hidden is None or hidden not in hidden_from(context.current().scopes):
+        return value
+    return masked(value) if hidden is ReadClass.CONTACTS else masked_name(value)
 
 
 def unmasked(current: Customer, draft: Customer) -> Customer:
-    """A draft with the contact points that its author was shown masked, and left alone.
+    """A draft with the fields that its author was shown masked, and left alone.
 
     PermissionDenied when they were altered: nobody changes what they cannot see.
     """
-    if sees_contacts(context.current().scopes) or draft.contact_points == current.contact_points:
-        return draft
-    if draft.contact_points != masked_customer(current).contact_points:
-        raise PermissionDenied(f"contact points are masked for you: {READ_CONTACTS} is needed", scope=READ_CONTACTS)
-    return replace(draft, contact_points=current.contact_points)
+    for hidden in hidden_from(context.current().scopes):
+        for name, shown_value in masked_fields(current, hidden).items():
+            kept, sent = getattr(current, name), getattr(draft, name)
+            if sent in (kept, shown_value):
+                draft = replace(draft, **{name: kept})
+            else:
+                what = name.replace("_", " ")
+                raise PermissionDenied(f"{what} are masked for you: {hidden.scope} is needed", scope=hidden.scope)
+    return draft
 
 
 class Privacy:
@@ -47,16 +78,21 @@ class Privacy:
         self._store = store
         self._habits, self._transactions = Habits(store), Transactions(store)
 
-    def reveal(self, customer_id: str, purpose_of_use: str) -> tuple[tuple[ContactPoint, ...], Access]:
-        """The contact points of a customer in full, and the record of the look."""
+    def reveal(
+        self, customer_id: str, purpose_of_use: str, read_classes: Sequence[ReadClass] = (ReadClass.CONTACTS,)
+    ) -> tuple[Customer, Access]:
+        """A customer with some classes of fields in full, the others as the caller may see them, and the record."""
         customer = self._store.customers.get(customer_id)
         access = Access(
             id=self._store.privacy.accesses.next_id(),
             customer_id=customer.id,
             reader=context.current().actor,
             purpose_of_use=purpose_of_use,
+            read_classes=tuple(read_classes),
         )
-        return customer.contact_points, self._store.privacy.accesses.insert(access.recorded())
+        recorded = self._store.privacy.accesses.insert(access.recorded())
+        hidden = hidden_from(context.current().scopes) - {*recorded.read_classes}
+        return masked_customer(customer, hidden), recorded
 
     def list_accesses(self, customer_id: str, request: ListRequest) -> Page[Access]:
         """A page of looks, the latest first."""

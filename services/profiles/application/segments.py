@@ -14,6 +14,7 @@ from libs.chassis.context import Context
 from libs.chassis.domain import Change, FailedPrecondition, NotFound
 from libs.chassis.operations import Job
 from libs.chassis.paging import Page
+from services.profiles.application.privacy import shown_name
 from services.profiles.domain.customers import Customer
 from services.profiles.domain.rules import Rule, Verdict, clauses
 from services.profiles.domain.segments import (
@@ -129,7 +130,7 @@ class Segments:
         return [
             SegmentVerdict(
                 customer_id=customer.id,
-                display_name=customer.display_name,
+                display_name=shown_name(customer.display_name),
                 matches=verdict.holds and customer.delete_time is None,
                 reasons=reasons_of(verdict),
             )

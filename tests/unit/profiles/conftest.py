@@ -14,6 +14,8 @@ from libs.chassis.memory import MemoryDatabase
 from services.profiles.store import ProfilesStore
 from tests.unit.profiles.builders import NOW
 
+SEES = frozenset({"profiles.names.read", "profiles.addresses.read", "profiles.dates.read"})
+"""What Ada sees in full: all but contact points."""
 As = Callable[..., AbstractContextManager[Context]]
 
 
@@ -26,7 +28,7 @@ def clock() -> Iterator[FixedClock]:
 
 @pytest.fixture
 def database(clock: FixedClock) -> Iterator[MemoryDatabase]:
-    with context.enter(Context(tenant="acme", actor="ada")):
+    with context.enter(Context(tenant="acme", actor="ada", scopes=SEES)):
         yield MemoryDatabase("profiles")
 
 

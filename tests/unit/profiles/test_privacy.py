@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
-from kehu.profiles.v1 import customer_pb2, privacy_pb2
+from hypothesis import given
+from hypothesis import strategies as st
+from kehu.profiles.v1 import customer_pb2, identity_pb2, privacy_pb2, segment_pb2
 from kehu.profiles.v1 import events_pb2 as events
 from kehu.profiles.v1 import profiles_pb2 as pb
 
@@ -12,13 +14,20 @@ from libs.chassis.domain import PermissionDenied
 from libs.chassis.memory import MemoryDatabase
 from services.profiles.api import ProfilesServicer
 from services.profiles.application.customers import Customers
-from services.profiles.domain.access import READ_CONTACTS, masked, sees_contacts
+from services.profiles.application.duplicates import Duplicates
+from services.profiles.domain.access import ReadClass, hidden_from, masked, masked_name
+from services.profiles.domain.addresses import Address
+from services.profiles.domain.dates import TypedDate, TypedDateKind
 from services.profiles.store import ProfilesStore
 from tests.unit.profiles.builders import email, person, phone
 from tests.unit.profiles.conftest import As
 from tests.unit.profiles.test_doors import CALL, no_history
 
-FULL = frozenset({READ_CONTACTS})
+FULL = frozenset(each.scope for each in ReadClass)
+HOME = Address(
+    region_code="CN", administrative_area="上海", locality="上海", postal_code="200000", lines=("南京路1号",)
+)
+BORN = TypedDate(kind=TypedDateKind.BIRTH, year=1990, month=5, day=17)
 
 
 @pytest.fixture
@@ -28,7 +37,8 @@ def servicer(store: ProfilesStore) -> ProfilesServicer:
 
 @pytest.fixture
 def ada(store: ProfilesStore) -> str:
-    return Customers(store).create(person(contact_points=(email(), phone()))).id
+    made = person(contact_points=(email(), phone()), aliases=("Countess",), addresses=(HOME,), dates=(BORN,))
+    return Customers(store).create(made).id
 
 
 @pytest.mark.parametrize(
@@ -45,10 +55,15 @@ def test_just_enough_is_left_to_recognise_it(value: str, shown: str) -> None:
     assert masked(value) == shown
 
 
-@pytest.mark.parametrize("scope", ["*", "profiles.*", "profiles.contacts.*", READ_CONTACTS])
+@pytest.mark.parametrize("scope", ["*", "profiles.*", "profiles.contacts.*", "profiles.contacts.read"])
 def test_scopes_that_show_contact_points(scope: str) -> None:
-    assert sees_contacts({scope})
-    assert not sees_contacts({"profiles.customers.read", "interactions.*"})
+    assert ReadClass.CONTACTS not in hidden_from(frozenset({scope}))
+    assert hidden_from(frozenset({"profiles.customers.read", "interactions.*"})) == {*ReadClass}
+
+
+@pytest.mark.parametrize("open", ReadClass)
+def test_a_scope_shows_its_class_and_no_other(open: ReadClass) -> None:
+    assert {*ReadClass} - hidden_from(frozenset({open.scope})) == {open}
 
 
 def shown(servicer: ProfilesServicer, id: str) -> list[str]:
@@ -76,8 +91,88 @@ def test_nobody_changes_what_they_cannot_see(servicer: ProfilesServicer, ada: st
     draft = customer_pb2.Customer(id=ada)
     draft.contact_points.add(type="TYPE_EMAIL", raw="eve@example.com")
     request = pb.UpdateCustomerRequest(customer=draft, update_mask=FieldMask(paths=["contact_points"]))
-    with pytest.raises(PermissionDenied, match=READ_CONTACTS):
+    with pytest.raises(PermissionDenied, match=r"profiles\.contacts\.read"):
         servicer.UpdateCustomer(request, CALL)
+
+
+def test_names_addresses_and_dates_are_masked_each_without_its_scope(
+    servicer: ProfilesServicer, ada: str, acting: As
+) -> None:
+    with acting():
+        seen = servicer.GetCustomer(pb.GetCustomerRequest(customer_id=ada), CALL)
+        [found] = servicer.SearchCustomers(pb.SearchCustomersRequest(query="lovel"), CALL).customers
+    assert (seen.display_name, seen.names[0].family, list(seen.aliases)) == ("A•••••", "L•••••", ["C•••••"])
+    assert found.display_name == "A•••••"
+    [home], [born] = seen.addresses, seen.dates
+    assert (home.region_code, home.locality, home.postal_code, list(home.lines)) == ("CN", "上海", "•••••", ["•••••"])
+    assert (born.kind, born.HasField("year"), born.month, born.day) == (customer_pb2.TypedDate.KIND_BIRTH, False, 0, 0)
+    for scope, shown_field in (("names", "names"), ("addresses", "addresses"), ("dates", "dates")):
+        with acting(scopes={f"profiles.{scope}.read"}):
+            one = servicer.GetCustomer(pb.GetCustomerRequest(customer_id=ada), CALL)
+        with acting(scopes=FULL):
+            whole = servicer.GetCustomer(pb.GetCustomerRequest(customer_id=ada), CALL)
+        same = {name for name in ("names", "addresses", "dates") if getattr(one, name) == getattr(whole, name)}
+        assert same == {shown_field}
+
+
+def test_masked_values_go_back_as_they_were_and_cannot_be_altered(
+    servicer: ProfilesServicer, store: ProfilesStore, ada: str, acting: As
+) -> None:
+    before = store.customers.get(ada)
+    with acting():
+        seen = servicer.GetCustomer(pb.GetCustomerRequest(customer_id=ada), CALL)
+        seen.owner = "bob"
+        servicer.UpdateCustomer(pb.UpdateCustomerRequest(customer=seen), CALL)
+        after = store.customers.get(ada)
+        assert (after.owner, after.names, after.display_name) == ("bob", before.names, before.display_name)
+        assert (after.addresses, after.dates, after.aliases) == (before.addresses, before.dates, before.aliases)
+        for field, value in (("display_name", "Eve"), ("aliases", ["Eve"]), ("dates", []), ("addresses", [])):
+            draft = customer_pb2.Customer(id=ada, **{field: value})  # type: ignore[arg-type]
+            request = pb.UpdateCustomerRequest(customer=draft, update_mask=FieldMask(paths=[field]))
+            with pytest.raises(PermissionDenied, match="are masked for you: profiles"):
+                servicer.UpdateCustomer(request, CALL)
+
+
+def test_duplicates_and_lists_of_others_show_no_more(
+    servicer: ProfilesServicer, store: ProfilesStore, ada: str, acting: As
+) -> None:
+    twin = Customers(store).create(person(id="", contact_points=(email(),), dates=(BORN,), addresses=(HOME,)))
+    Duplicates(store).look_again([ada, twin.id])
+    with acting():
+        asked = identity_pb2.ListDuplicateCandidatesRequest(customer_id=ada)
+        [pair] = servicer.ListDuplicateCandidates(asked, CALL).duplicate_candidates
+        asked_preview = segment_pb2.PreviewSegmentRequest(filter="kind = PERSON", customer_ids=[ada])
+        [verdict] = servicer.PreviewSegment(asked_preview, CALL).verdicts
+    told = str(pair) + str(verdict)
+    for value in ("lovelace", "Lovelace", "ada@example.com", "1990", "南京路"):
+        assert value not in told
+    assert "•••••" in told
+
+
+def test_a_look_at_fields_shows_what_was_asked_for_and_is_recorded(
+    servicer: ProfilesServicer, database: MemoryDatabase, ada: str, acting: As
+) -> None:
+    request = privacy_pb2.RevealFieldsRequest(
+        customer_id=ada,
+        purpose_of_use="sending the contract",
+        read_classes=["READ_CLASS_ADDRESSES", "READ_CLASS_NAMES"],
+    )
+    with acting("eve"):
+        revealed = servicer.RevealFields(request, CALL)
+    assert (revealed.customer.display_name, revealed.customer.addresses[0].postal_code) == ("Ada Lovelace", "200000")
+    assert (revealed.customer.contact_points[0].canonical, revealed.customer.dates[0].month) == (
+        "a•••••@example.com",
+        0,
+    )
+    told = events.FieldsRevealed.FromString(database.events()[-1].data)
+    assert told.access == revealed.access
+    assert list(told.access.read_classes) == [privacy_pb2.READ_CLASS_ADDRESSES, privacy_pb2.READ_CLASS_NAMES]
+    assert (told.access.reader, told.access.purpose_of_use) == ("eve", "sending the contract")
+
+
+@given(st.text(max_size=30))
+def test_a_masked_name_tells_its_first_letter_alone(name: str) -> None:
+    assert masked_name(name) == (f"{name[0]}•••••" if name else "")
 
 
 def test_a_look_shows_all_and_is_recorded(
