@@ -47,6 +47,8 @@ PUBLIC_SUFFIX = ".pub.pem"
 PRIVATE_KEY = "private.pem"
 PAGE_KEY = "page.key"
 SEAL_KEY = "seal.key"
+OLD_SEAL_KEY, NEXT_SEAL_KEY = "seal.old.key", "seal.next.key"
+"""While `seal.key` is replaced: the one before, and the one to come; see `libs.chassis.sealing.Masters`."""
 
 _CACHED = 4096
 _LOOK_EVERY = 1.0
@@ -198,6 +200,23 @@ def make_keys(folder: Path, *, key_id: str = "dev") -> None:
     for name in (PAGE_KEY, SEAL_KEY):
         if not (folder / name).exists():
             _write(folder / name, secrets.token_hex(32).encode(), 0o600)
+
+
+def make_next_seal_key(folder: Path) -> None:
+    """Puts a new key for personal values beside the current one, to be taken later."""
+    if (folder / OLD_SEAL_KEY).exists():
+        raise FileExistsError(f"{OLD_SEAL_KEY} is there: the rotation before has to end first")
+    if not (folder / NEXT_SEAL_KEY).exists():
+        _write(folder / NEXT_SEAL_KEY, secrets.token_hex(32).encode(), 0o600)
+
+
+def take_next_seal_key(folder: Path) -> None:
+    """Makes the next key for personal values the current one, and the current one the old one."""
+    if not (folder / NEXT_SEAL_KEY).exists():
+        raise FileNotFoundError(f"{NEXT_SEAL_KEY} is not there: make it, and let every process read it, first")
+    # Whatever stops between the two: seal.key is missing, and says so, rather than lost.
+    (folder / SEAL_KEY).rename(folder / OLD_SEAL_KEY)
+    (folder / NEXT_SEAL_KEY).rename(folder / SEAL_KEY)
 
 
 def _key_id(folder: Path, private: Ed25519PrivateKey) -> str:

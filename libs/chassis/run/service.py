@@ -13,9 +13,10 @@ from amqp import AMQPError
 from pymongo.errors import ConnectionFailure
 
 from libs.chassis import logs, metrics, tracing
-from libs.chassis.access import PAGE_KEY, SEAL_KEY
+from libs.chassis.access import NEXT_SEAL_KEY, OLD_SEAL_KEY, PAGE_KEY, SEAL_KEY
 from libs.chassis.journal import Journal
 from libs.chassis.operations import OperationKind, Operations
+from libs.chassis.sealing import Masters
 from libs.chassis.settings import Role, Settings, SettingsError
 from libs.chassis.store import Database, MongoDatabase, connect
 from libs.chassis.store.rotation import Rotation
@@ -134,7 +135,7 @@ def _connect(service: Service[S], settings: Settings, *, patient: bool) -> Proce
         client,
         service.name,
         page_key=_key(settings, PAGE_KEY) or bytes(32),  # roles that make no page tokens may do without
-        seal_key=_key(settings, SEAL_KEY),
+        seal_key=Masters(*(_key(settings, name) for name in (SEAL_KEY, OLD_SEAL_KEY, NEXT_SEAL_KEY))),
     )
     return Process(service, settings, database, service.store(database))
 

@@ -8,7 +8,7 @@ in a journal, a queue, a backup or the pages of a database file.
 `keyring` keeps the keys, `personal` tells what is personal and takes it out of documents and events.
 """
 
-from libs.chassis.sealing.keyring import Key, Keyring, KeyringError, MemoryKeyring
+from libs.chassis.sealing.keyring import Key, Keyring, KeyringError, Masters, MemoryKeyring
 from libs.chassis.sealing.personal import Personal
 
-__all__ = ["Key", "Keyring", "KeyringError", "MemoryKeyring", "Personal"]
+__all__ = ["Key", "Keyring", "KeyringError", "Masters", "MemoryKeyring", "Personal"]

@@ -14,7 +14,8 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -63,11 +64,31 @@ class Key:
             raise KeyringError(f"what is sealed about {about!r} under {self.id} was altered") from None
 
 
-class Keyring(ABC):
-    """The keys of every tenant. `master` is 32 bytes from a file; without it nothing can be sealed or opened."""
+@dataclass(frozen=True, slots=True)
+class Masters:
+    """The keys from files that data keys are wrapped by, 32 bytes each. All of them open, `current` alone wraps.
 
-    def __init__(self, master: bytes, clock: Callable[[], float] = time.monotonic) -> None:
-        self._master = master
+    A new one is taken in three steps, so that at any time every process can read what any other writes: first it is
+    `next` everywhere, then `current` everywhere with the one before as `old`; when `Keyring.rotate` has nothing left to
+    do, `old` can be thrown away.
+    """
+
+    current: bytes
+    old: bytes = b""
+    next: bytes = b""
+
+    @property
+    def all(self) -> tuple[bytes, ...]:
+        """Those that there are, the likeliest first."""
+        return tuple(filter(None, (self.current, self.old, self.next)))
+
+
+class Keyring(ABC):
+    """The keys of every tenant. Without a master key nothing can be sealed or opened."""
+
+    def __init__(self, master: bytes | Masters, clock: Callable[[], float] = time.monotonic) -> None:
+        self._masters = master if isinstance(master, Masters) else Masters(master)
+        self._secrets: dict[str, bytes] = {}
         self._clock = clock
         self._lock = threading.Lock()
         self._unused: dict[str, list[Key]] = {}
@@ -114,8 +135,30 @@ class Keyring(ABC):
     def token(self, tenant: str, label: str, value: str | bytes) -> bytes:
         """What stands for a value in an index: equal values of one label have equal tokens, and nothing else shows."""
         given = value.encode() if isinstance(value, str) else value
-        key = self._derived("token", tenant)
+        key = self._secrets.get(tenant) or self._secret(tenant)
         return hashlib.blake2b(label.encode() + b"\0" + given, key=key, digest_size=_TOKEN).digest()
+
+    def rotate(self) -> int:
+        """Wraps under the current master key whatever another one wraps; how many pages. To be repeated until it is 0,
+        because processes that wrap by the old one may still be running.
+
+        The secret that tokens are made with stays as it is, wrapped anew, so that indexes go on to work. A key that is
+        destroyed meanwhile stays destroyed.
+        """
+        mark, count = self._mark, 0
+        for tenant in self._tenants():
+            self._keep_secret(tenant, self._wrapping(tenant).seal(self._secret(tenant), f"{tenant}\0secret"))
+        for tenant, page, keys in self._pages_not_under(mark):
+            wrapping = self._wrapping(tenant)
+            renewed = [
+                None
+                if each is None
+                else wrapping.seal(self._open(tenant, f"{page}.{place}", each), f"{tenant}\0{page}.{place}")
+                for place, each in enumerate(keys)
+            ]
+            self._replace(tenant, page, keys, renewed, mark)  # or finds another one there, for the next time
+            count += 1
+        return count
 
     # ------------------------------------------------------------------------------------------------- how
 
@@ -158,24 +201,82 @@ class Keyring(ABC):
         wrapped = pages[page][1][int(place)]
         if wrapped is None:
             return None
-        return Key(id, Key(id, self._derived("wrap", tenant)).open(wrapped, f"{tenant}\0{id}"))
+        return Key(id, self._open(tenant, id, wrapped))
 
     def _make_page(self, tenant: str) -> list[Key]:
-        page, wrapping = secrets.token_urlsafe(_NONCE), Key("", self._derived("wrap", tenant))
+        page, wrapping = secrets.token_urlsafe(_NONCE), self._wrapping(tenant)
         made = {f"{page}.{place}": os.urandom(32) for place in range(PAGE)}
         wrapped = [wrapping.seal(secret, f"{tenant}\0{id}") for id, secret in made.items()]
-        self._save(tenant, page, wrapped)
+        self._save(tenant, page, wrapped, self._mark)
         self._remember(tenant, {page: wrapped}, self._clock())
         return [Key(id, secret) for id, secret in made.items()]
 
-    def _derived(self, use: str, tenant: str) -> bytes:
-        if len(self._master) != 32:
+    @property
+    def _mark(self) -> str:
+        """What tells by which master key a page is wrapped, and nothing else."""
+        return _derived(self._current, "mark", "")[:8].hex()
+
+    @property
+    def _current(self) -> bytes:
+        if len(self._masters.current) != 32:
             raise KeyringError("there is no key to seal with: seal.key is missing in the folder of the token keys")
-        return _derived(self._master, use, tenant)
+        return self._masters.current
+
+    def _wrapping(self, tenant: str) -> Key:
+        return Key("", _derived(self._current, "wrap", tenant))
+
+    def _open(self, tenant: str, id: str, wrapped: bytes) -> bytes:
+        """What is wrapped, by whichever master key it is."""
+        return self._opened(tenant, wrapped, f"{tenant}\0{id}")
+
+    def _opened(self, tenant: str, wrapped: bytes, about: str) -> bytes:
+        refusal = KeyringError("there is no key to open with: seal.key is missing in the folder of the token keys")
+        for master in self._masters.all:
+            try:
+                return Key("", _derived(master, "wrap", tenant)).open(wrapped, about)
+            except KeyringError as error:
+                refusal = error
+        raise refusal
+
+    def _secret(self, tenant: str) -> bytes:
+        """What the tokens of a tenant are made with: as it was kept, else made of the oldest master key there is.
+
+        While a master key is replaced it is kept at once, so that it is the same afterwards.
+        """
+        kept = self._load_secret(tenant)
+        if kept is None:
+            self._current  # noqa: B018  (refuses to go on without a key)
+            secret = _derived(self._masters.old or self._masters.current, "token", tenant)
+            if self._masters.old:
+                self._keep_secret(tenant, self._wrapping(tenant).seal(secret, f"{tenant}\0secret"))
+        else:
+            secret = self._opened(tenant, kept, f"{tenant}\0secret")
+        self._secrets[tenant] = secret
+        return secret
 
     @abstractmethod
-    def _save(self, tenant: str, page: str, wrapped: Page) -> None:
-        """Keep a new page, durably."""
+    def _save(self, tenant: str, page: str, wrapped: Page, mark: str) -> None:
+        """Keep a new page, durably, with the mark of what wraps it."""
+
+    @abstractmethod
+    def _replace(self, tenant: str, page: str, before: Page, after: Page, mark: str) -> None:
+        """Put a page in the place of one that is still as it was; nothing happens when it is not."""
+
+    @abstractmethod
+    def _pages_not_under(self, mark: str) -> Iterator[tuple[str, str, Page]]:
+        """(tenant, id, page) of every page with another mark, or without one."""
+
+    @abstractmethod
+    def _tenants(self) -> Sequence[str]:
+        """Everybody who has a page."""
+
+    @abstractmethod
+    def _load_secret(self, tenant: str) -> bytes | None:
+        """The wrapped secret of a tenant, if it was kept."""
+
+    @abstractmethod
+    def _keep_secret(self, tenant: str, wrapped: bytes) -> None:
+        """Keep the wrapped secret of a tenant, durably."""
 
     @abstractmethod
     def _load(self, tenant: str, pages: Sequence[str]) -> dict[str, Page]:
@@ -189,12 +290,32 @@ class Keyring(ABC):
 class MemoryKeyring(Keyring):
     """A keyring in a dictionary, for tests of use-cases."""
 
-    def __init__(self, master: bytes = bytes(32), clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, master: bytes | Masters = bytes(32), clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(master, clock)
         self.pages: dict[tuple[str, str], list[bytes | None]] = {}
+        self.marks: dict[tuple[str, str], str] = {}
+        self.secrets: dict[str, bytes] = {}
 
-    def _save(self, tenant: str, page: str, wrapped: Page) -> None:
-        self.pages[tenant, page] = list(wrapped)
+    def _save(self, tenant: str, page: str, wrapped: Page, mark: str) -> None:
+        self.pages[tenant, page], self.marks[tenant, page] = list(wrapped), mark
+
+    def _replace(self, tenant: str, page: str, before: Page, after: Page, mark: str) -> None:
+        if tuple(self.pages[tenant, page]) == tuple(before):
+            self._save(tenant, page, after, mark)
+
+    def _pages_not_under(self, mark: str) -> Iterator[tuple[str, str, Page]]:
+        for (tenant, page), keys in list(self.pages.items()):
+            if self.marks[tenant, page] != mark:
+                yield tenant, page, tuple(keys)
+
+    def _tenants(self) -> Sequence[str]:
+        return sorted({tenant for tenant, _ in self.pages})
+
+    def _load_secret(self, tenant: str) -> bytes | None:
+        return self.secrets.get(tenant)
+
+    def _keep_secret(self, tenant: str, wrapped: bytes) -> None:
+        self.secrets[tenant] = wrapped
 
     def _load(self, tenant: str, pages: Sequence[str]) -> dict[str, Page]:
         return {page: tuple(self.pages[tenant, page]) for page in pages if (tenant, page) in self.pages}

@@ -7,30 +7,53 @@ destroyed. Pages are written outside of any transaction; a rolled back one leave
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from pymongo import MongoClient
 from pymongo.collection import Collection as RawCollection
 
 from libs.chassis import identity
-from libs.chassis.sealing.keyring import Keyring, Page
+from libs.chassis.sealing.keyring import Keyring, Masters, Page
 
 DATABASE: Final = "keyring"
 COLLECTION: Final = "pages"
+SECRETS: Final = "secrets"
+"""What tokens are made with, of tenants whose master key was replaced."""
 
 
 class MongoKeyring(Keyring):
     """Pages of keys in MongoDB."""
 
     def __init__(
-        self, client: MongoClient[dict[str, Any]], master: bytes, clock: Callable[[], float] = time.monotonic
+        self, client: MongoClient[dict[str, Any]], master: bytes | Masters, clock: Callable[[], float] = time.monotonic
     ) -> None:
         super().__init__(master, clock)
         self._raw: RawCollection[dict[str, Any]] = client[DATABASE][COLLECTION]
+        self._kept: RawCollection[dict[str, Any]] = client[DATABASE][SECRETS]
 
-    def _save(self, tenant: str, page: str, wrapped: Page) -> None:
-        self._raw.insert_one({"_id": page, "tenant": tenant, "create_time": identity.now(), "keys": list(wrapped)})
+    def _save(self, tenant: str, page: str, wrapped: Page, mark: str) -> None:
+        self._raw.insert_one(
+            {"_id": page, "tenant": tenant, "create_time": identity.now(), "keys": list(wrapped), "mark": mark}
+        )
+
+    def _replace(self, tenant: str, page: str, before: Page, after: Page, mark: str) -> None:
+        unchanged = {"_id": page, "tenant": tenant, "keys": list(before)}
+        self._raw.update_one(unchanged, {"$set": {"keys": list(after), "mark": mark}})
+
+    def _pages_not_under(self, mark: str) -> Iterator[tuple[str, str, Page]]:
+        for found in self._raw.find({"mark": {"$ne": mark}}, {"tenant": 1, "keys": 1}):
+            yield found["tenant"], found["_id"], found["keys"]
+
+    def _tenants(self) -> Sequence[str]:
+        return sorted(self._raw.distinct("tenant"))
+
+    def _load_secret(self, tenant: str) -> bytes | None:
+        found = self._kept.find_one({"_id": tenant})
+        return found["secret"] if found is not None else None
+
+    def _keep_secret(self, tenant: str, wrapped: bytes) -> None:
+        self._kept.update_one({"_id": tenant}, {"$set": {"secret": wrapped}}, upsert=True)
 
     def _load(self, tenant: str, pages: Sequence[str]) -> dict[str, Page]:
         found = self._raw.find({"_id": {"$in": list(pages)}, "tenant": tenant}, {"keys": 1})

@@ -22,6 +22,7 @@ from libs.chassis import context, metrics
 from libs.chassis.domain import AlreadyExists, E
 from libs.chassis.filtering import Condition, to_mongo
 from libs.chassis.paging import Order, Pager
+from libs.chassis.sealing import Masters
 from libs.chassis.sealing.mongo import MongoKeyring
 from libs.chassis.store.collection import Collection
 from libs.chassis.store.database import Database
@@ -67,7 +68,13 @@ class MongoDatabase(Database):
     """The collections of a service in the MongoDB database of the same name."""
 
     def __init__(
-        self, client: MongoClient[Document], service: str, *, page_key: bytes, seal_key: bytes = b"", name: str = ""
+        self,
+        client: MongoClient[Document],
+        service: str,
+        *,
+        page_key: bytes,
+        seal_key: bytes | Masters = b"",
+        name: str = "",
     ) -> None:
         super().__init__(service, page_key, MongoKeyring(client, seal_key))
         self.client = client

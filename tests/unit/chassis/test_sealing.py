@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from libs.chassis.domain import AlreadyExists, Entity
 from libs.chassis.filtering import field
 from libs.chassis.inbox.subscription import Subscription, opened
 from libs.chassis.memory import MemoryCollection, MemoryDatabase
-from libs.chassis.sealing import Keyring, KeyringError, MemoryKeyring, Personal
+from libs.chassis.sealing import Keyring, KeyringError, Masters, MemoryKeyring, Personal
 from libs.chassis.sealing.keyring import PAGE, REMEMBERED
 from libs.chassis.sealing.personal import join, split, tree
 from libs.chassis.store import Collection, Index
@@ -130,6 +130,68 @@ def test_tokens_tell_equal_values_and_nothing_else() -> None:
     others = [("acme", "phone", "+8613812345679"), ("acme", "mail", "+8613812345678"), ("b", "phone", "+8613812345678")]
     assert token not in [keyring.token(*other) for other in others]
     assert token != MemoryKeyring(b"x" * 32).token("acme", "phone", "+8613812345678")
+
+
+OLD, NEW = b"o" * 32, b"n" * 32
+
+
+def processes(of: MemoryKeyring) -> Callable[..., MemoryKeyring]:
+    """More processes on the same keyring, with other master keys."""
+
+    def start(current: bytes, old: bytes = b"", next: bytes = b"") -> MemoryKeyring:
+        started = MemoryKeyring(Masters(current, old, next))
+        started.pages, started.marks, started.secrets = of.pages, of.marks, of.secrets
+        return started
+
+    return start
+
+
+def test_a_master_key_is_replaced_while_everything_goes_on() -> None:
+    before = MemoryKeyring(OLD)
+    start = processes(before)
+    key, doomed = before.take("acme"), before.take("acme")
+    sealed, token = key.seal(b"x", "y"), before.token("acme", "phone", "1")
+
+    def reads(keyring: MemoryKeyring, key_id: str, sealed: bytes) -> bool:
+        found = keyring.find("acme", [key_id])[key_id]
+        return found is not None and found.open(sealed, "y") == b"x" and keyring.token("acme", "phone", "1") == token
+
+    knows_next, took_it = start(OLD, next=NEW), start(NEW, old=OLD)
+    fresh = took_it.take("acme")
+    for other in (knows_next, took_it):  # each process reads what any of the others wrote
+        assert reads(other, key.id, sealed)
+        assert reads(other, fresh.id, fresh.seal(b"x", "y"))
+    with pytest.raises(KeyringError, match="was altered"):
+        before.find("acme", [fresh.id])  # why the next key has to be known everywhere before it is taken
+    knows_next.destroy("acme", [doomed.id])
+    assert took_it.rotate() == 1
+    assert took_it.rotate() == 0
+    after = start(NEW)
+    assert reads(after, key.id, sealed)
+    assert after.find("acme", [doomed.id]) == {doomed.id: None}
+    with pytest.raises(KeyringError):
+        start(OLD).find("acme", [key.id])
+    assert reads(start(b"3" * 32, old=NEW), key.id, sealed)  # and once more
+
+
+def test_tokens_of_a_tenant_that_is_new_during_a_rotation_stay_as_they_are() -> None:
+    start = processes(MemoryKeyring(OLD))
+    token = start(OLD, next=NEW).token("late", "phone", "1")
+    assert start(NEW, old=OLD).token("late", "phone", "1") == token
+    assert start(OLD, next=NEW).token("late", "phone", "1") == token
+    assert start(NEW).token("late", "phone", "1") == token
+
+
+def test_a_page_that_changes_while_it_is_wrapped_anew_is_left_for_the_next_time() -> None:
+    old = MemoryKeyring(OLD)
+    keys = [old.take("acme") for _ in range(2)]
+    new = processes(old)(NEW, old=OLD)
+    for _, page, seen in list(new._pages_not_under(new._mark)):
+        old.destroy("acme", [keys[0].id])
+        new._replace("acme", page, seen, [b"resurrected"] * PAGE, new._mark)
+    assert new.find("acme", [keys[0].id]) == {keys[0].id: None}
+    assert new.rotate() == 1
+    assert new.find("acme", [keys[0].id]) == {keys[0].id: None}
 
 
 # ------------------------------------------------------------------------------------------------- what is personal
