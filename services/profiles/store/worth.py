@@ -183,7 +183,8 @@ class WorthStore:
     ) -> dict[str, list[Figures]]:
         """The same of several customers, each given with all of his or her ids; without those who have none."""
         alone = [id for id, group in groups.items() if len(group) == 1]
-        found = self._sums(all_of(field("customer_id").one_of(alone), _within(window)), time_zone) if alone else ()
+        where = all_of(field("customer_id").one_of(alone), _within(window))
+        found = self._sums(self._rows(where, time_zone), time_zone) if alone else ()
         merged = ((id, self.figures(g, window, time_zone=time_zone)) for id, g in groups.items() if len(g) > 1)
         return {**dict(found), **dict(merged)}
 
