@@ -74,7 +74,8 @@ class Place:
     def enter(self, command: list[str]) -> NoReturn:
         """Becomes `command` inside of it."""
         self._members.write_text(str(os.getpid()))
-        os.execvp("nsenter", ["nsenter", f"--target={self._holder.pid}", "--mount", "--net", "--", *command])
+        place = [f"--target={self._holder.pid}", "--mount", "--net", f"--wd={Path.cwd()}"]
+        os.execvp("nsenter", ["nsenter", *place, "--", *command])
 
     def furnish(self, overlays: dict[str, str], replaced: dict[str, str]) -> None:
         """From inside: puts own folders and files over the machine's, for this namespace only.
