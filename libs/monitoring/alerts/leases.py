@@ -8,7 +8,8 @@ from libs.monitoring import queries as q
 from libs.monitoring.model import Alert, Group, Runbook
 
 _LEASE: Final = (*q.SERVICE, "lease")
-_HOLDERS: Final = q.best("sum", "kehu_lease_held", _LEASE)
+_RELAY: Final = "relay"
+"""The one lease that is held without a break; a timer takes its own around the moments when it looks."""
 
 GROUP: Final = Group(
     name="kehu-leases",
@@ -16,15 +17,15 @@ GROUP: Final = Group(
     alerts=(
         Alert(
             name="KehuLeaseUnheld",
-            expr=f"{_HOLDERS} == 0",
+            expr=f"{q.best('sum', 'kehu_lease_held', _LEASE, lease=_RELAY)} == 0",
             hold="2m",
             severity="critical",
-            summary="Nobody holds the lease {{ $labels.lease }} of {{ $labels.service }}",
-            description="Its work has stood still for two minutes or more.",
+            summary="Nobody publishes the events of {{ $labels.service }}",
+            description="No worker has held the lease {{ $labels.lease }} for two minutes.",
             runbook=Runbook(
                 symptom="Workers run, and none of them leads.",
-                impact="`relay`: no event of the service leaves it; others do not hear of changes. `timer.…`: what is"
-                " due waits. Writes still succeed and nothing is lost.",
+                impact="No event of the service leaves it; others do not hear of changes. Writes still succeed and"
+                " nothing is lost.",
                 check={
                     "kehu doctor": "whether workers are ready, and how old the oldest event is",
                     "kehu SERVICE check": "whether the store answers and the schema fits",
@@ -44,7 +45,7 @@ GROUP: Final = Group(
         ),
         Alert(
             name="KehuLeaseHeldTwice",
-            expr=f"{_HOLDERS} > 1",
+            expr=f"{q.best('sum', 'kehu_lease_held', _LEASE)} > 1",
             hold="2m",
             severity="warning",
             summary="{{ $value }} processes hold the lease {{ $labels.lease }} of {{ $labels.service }}",

@@ -119,7 +119,7 @@ BUS: Final = Dashboard(
             (
                 Panel(
                     title="Holders of each lease",
-                    about="1 is right; 0 means that the work stands still.",
+                    about="1 is right for the relay; a timer holds its lease only around the moments when it looks.",
                     unit="none",
                     lines=(
                         Line(q.best("sum", "kehu_lease_held", ("service", "lease"), **HERE), "{{service}} {{lease}}"),

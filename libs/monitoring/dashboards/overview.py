@@ -96,7 +96,12 @@ OVERVIEW: Final = Dashboard(
                     ),
                 ),
                 READY,
-                MEMORY,
+                Panel(
+                    title="Memory, share of the limit",
+                    about="Of the process of each kind that is nearest to the limit of its container.",
+                    unit="percentunit",
+                    lines=(Line(f"max by (service, role) ({MEMORY.lines[0].expr})", "{{service}} {{role}}"),),
+                ),
             ),
         ),
     ),
