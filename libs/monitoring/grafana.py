@@ -32,7 +32,7 @@ class Panel:
     about: str
     """What it shows and what is normal, for whoever asks."""
     unit: str
-    """Grafana's name of the unit: `s`, `bytes`, `percentunit`, `reqps`, `ops`, `none`."""
+    """Grafana's name of the unit: `s`, `bytes`, `percentunit`, `reqps`, `ops`; `none` counts things."""
     lines: Sequence[Line]
     stacked: bool = False
 

@@ -217,7 +217,7 @@ def _ticks(most: float, unit: str) -> list[float]:
     rough = most / base / 4
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough * 0.999) * base
-    if unit == "none" and most > 1:
+    if unit == "none":
         step = max(1.0, round(step))  # there is no half a process
     return [number * step for number in range(math.ceil(most / step - 1e-9) + 1)]
 

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from xml.etree import ElementTree as ET
 
 import pytest
 import yaml
@@ -18,7 +19,7 @@ import yaml
 from libs.client.client import SERVICES, Client
 from libs.localstack.processes import StackError
 from libs.localstack.stack import ROLES
-from libs.monitoring import files
+from libs.monitoring import files, picture
 from libs.monitoring.prometheus import Api, Prometheus, Target
 from tests.support import promql
 from tests.support.patience import eventually
@@ -142,6 +143,16 @@ def test_what_an_alert_looks_at_is_there(prometheus: Api) -> None:
     excused = {each for each in operands if any(part in each for part in UNANSWERED)}
     assert len(excused) == len(UNANSWERED), "a reason that excuses nothing, or too much"
     eventually(lambda: set(unanswered(prometheus, operands)) <= excused, 60)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_dashboard_can_be_drawn(prometheus: Api, name: str) -> None:
+    drawn = ET.fromstring(picture.draw(json.dumps(PAGES[name]), prometheus, minutes=1))
+    words = ["".join(text.itertext()) for text in drawn.iter("{http://www.w3.org/2000/svg}text")]
+    assert PAGES[name]["title"] in words
+    for panel in PAGES[name]["panels"]:
+        assert (panel["title"].upper() if panel["type"] == "row" else panel["title"]) in words
+    assert "no data" not in words
 
 
 def test_a_worker_that_is_gone_is_noticed(prometheus: Api, stack: System) -> None:

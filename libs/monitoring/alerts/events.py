@@ -32,7 +32,8 @@ _OUTBOX_ACTIONS: Final = (
     "Nobody leads: see *KehuLeaseUnheld*.",
 )
 _INBOX_CHECK: Final = {
-    "kehu doctor": "how many events wait in the queues of each service, and which queue nobody consumes",
+    "kehu ops lag": "how many events wait in which subscription, how fast they come and go, and who consumes them",
+    "kehu doctor": "which queue nobody consumes, and what to do about it",
     "kehu parked list SERVICE": "what could not be handled at all, and why",
 }
 _BUS_OWNERS: Final = "Whoever runs RabbitMQ when the broker is at fault; otherwise the owners of the service."

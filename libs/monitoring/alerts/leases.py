@@ -27,6 +27,7 @@ GROUP: Final = Group(
                 impact="No event of the service leaves it; others do not hear of changes. Writes still succeed and"
                 " nothing is lost.",
                 check={
+                    "kehu ops status": "in a cluster: who holds the lease and since when",
                     "kehu doctor": "whether workers are ready, and how old the oldest event is",
                     "kehu SERVICE check": "whether the store answers and the schema fits",
                 },

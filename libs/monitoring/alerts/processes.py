@@ -12,6 +12,8 @@ _BY: Final = ", ".join(q.PROCESSES)
 _STARTED: Final = q.series("process_start_time_seconds", **q.OURS)
 
 _PROCESS_CHECK: Final = {
+    "kehu ops status": "in a cluster: rollouts, restarts, and the reason of what is not ready",
+    "kehu ops events": "in a cluster: what it complained of lately",
     "kehu doctor": "which process does not answer or is not ready, and why",
     "kehu SERVICE check": "whether settings, schema, indexes and broker would let it start",
 }
@@ -64,7 +66,7 @@ GROUP: Final = Group(
                     ),
                     (
                         "See whether the network policy lets the namespace of Prometheus in"
-                        " (`networkPolicy.monitoringNamespaces`)."
+                        " (`networkPolicy.monitoring`)."
                     ),
                 ),
                 escalation="Whoever runs Prometheus.",
@@ -165,7 +167,10 @@ GROUP: Final = Group(
             runbook=Runbook(
                 symptom="A process was started whose database has not been brought to its schema.",
                 impact="New processes wait and are not ready, so a rollout stands still; the old ones go on serving.",
-                check={"kehu SERVICE check": "the schema that is stored and the one that is needed"},
+                check={
+                    "kehu SERVICE check": "the schema that is stored and the one that is needed",
+                    "kehu ops status": "in a cluster: the migration and the rollout that waits for it",
+                },
                 action=(
                     "Run `kehu SERVICE migrate`; it can be repeated and run twice at once.",
                     "In a cluster: read the log of the migration Job; most often it could not reach the database.",

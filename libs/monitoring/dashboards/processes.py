@@ -109,8 +109,8 @@ PROCESSES: Final = Dashboard(
             (
                 Panel(
                     title="Processor time",
-                    about="Cores in use; one process of Python uses little more than one.",
-                    unit="none",
+                    about="Of one core; a process of Python uses little more than one.",
+                    unit="percentunit",
                     lines=(
                         Line(
                             q.rate("process_cpu_seconds_total", WINDOW, BY_PROCESS, **OURS),
