@@ -116,6 +116,10 @@ NONSENSE = {
         {"migrations": {"mode": "Hook"}},
         "value must be one of 'hook', 'job', 'none'",
     ),
+    "a collector without a port": (
+        {"defaults": {"api": {"traceEndpoint": "http://collector"}}},
+        "at '/defaults/api/traceEndpoint': 'http://collector' does not match pattern",
+    ),
     "a digest that is none": ({"image": {"digest": "sha256:abc"}}, "at '/image/digest': 'sha256:abc' does not match"),
     "a misspelt key": ({"defaults": {"drainSecond": 5}}, "additional properties 'drainSecond' not allowed"),
     "a misspelt key of a process": (

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import shutil
 import sys
+import tomllib
 from collections.abc import Iterator
 from copy import deepcopy
 from functools import lru_cache
@@ -17,7 +18,8 @@ import helm_python as helm
 import pytest
 import yaml
 
-from tests.support.chart import CASES, CHART, HELM, manifests, merged, name_of, render
+from tests.conftest import ROOT
+from tests.support.chart import CASES, CHART, HELM, NAMESPACE, manifests, merged, name_of, render
 
 
 def _generator() -> ModuleType:
@@ -37,6 +39,11 @@ VALUES = (CHART / "values.yaml").read_text()
 def test_what_is_generated_is_current() -> None:
     stale = [str(path) for path, text in GENERATOR.generated().items() if path.read_text() != text]
     assert not stale, "run `make chart`"
+
+
+def test_the_chart_is_made_for_this_release_of_the_application() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"] == project["version"]
 
 
 def test_a_value_without_a_comment_is_refused() -> None:
@@ -203,8 +210,8 @@ def test_the_topology_of_the_alerts_is_what_the_services_declare() -> None:
     [rules] = render(merged(FULL, {"services": services})).kind("PrometheusRule")
     told = [rule["labels"] for rule in rules["spec"]["groups"][0]["rules"] if rule.get("record") == "kehu_topology"]
     assert told == [
-        {"service": "interactions", "kind": "calls", "peer": "profiles"},
-        {"service": "interactions", "kind": "listens", "peer": "profiles"},
+        {"namespace": NAMESPACE, "service": "interactions", "kind": "calls", "peer": "profiles"},
+        {"namespace": NAMESPACE, "service": "interactions", "kind": "listens", "peer": "profiles"},
     ]
 
 
