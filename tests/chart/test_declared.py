@@ -14,6 +14,7 @@ from libs.chassis.memory import MemoryDatabase
 from libs.chassis.rpc.server import LIVENESS, READINESS
 from libs.client.client import SERVICES as CLIENT_SERVICES
 from libs.client.commands.backstage import composition, routes
+from libs.client.ops.rights import role as ops_role
 from tests.conftest import ROOT
 from tests.support.chart import CHART, kehu, merged, render
 
@@ -77,3 +78,14 @@ def test_a_worker_may_hold_every_lease_that_it_competes_for(service: str) -> Non
     timers = described.timers(described.store(MemoryDatabase(service)))
     names = ["relay", *(f"timer.{timer.name}" for timer in timers)]
     assert granted == {object_name("kehu", service, name) for name in names}
+
+
+@pytest.mark.parametrize("proxy", [False, True])
+def test_whoever_has_the_role_of_ops_may_do_what_its_command_needs_and_no_more(proxy: bool) -> None:
+    def rights(rules: list[dict[str, list[str]]]) -> set[tuple[str, str, str]]:
+        return {
+            (g, r, v) for rule in rules for g in rule["apiGroups"] for r in rule["resources"] for v in rule["verbs"]
+        }
+
+    granted = render(merged(MINIMAL, {"ops": {"enabled": True, "proxy": proxy}})).named("Role", "kehu-ops")
+    assert rights(granted["rules"]) == rights(ops_role("kehu-ops", "crm", optional=proxy)["rules"])
