@@ -20,12 +20,20 @@ def settings_of(workload: dict[str, Any], root: Path) -> Settings:
     spec = pod(workload)["spec"]
     mounts = {each["name"]: each["mountPath"] for each in kehu(workload)["volumeMounts"]}
     for volume in spec["volumes"]:
-        if "secret" not in volume:
-            continue
+        sources = (
+            [volume["secret"]]
+            if "secret" in volume
+            else [s["secret"] for s in volume.get("projected", {}).get("sources", [])]
+        )
         folder = root / mounts[volume["name"]].lstrip("/")
-        folder.mkdir(parents=True)
-        items = volume["secret"].get("items", [{"path": name} for name in KEYS])
+        items = [
+            item
+            for source in sources
+            for item in source.get("items", [{"path": name} for name in KEYS])
+            if not source.get("optional")
+        ]
         for item in items:
+            folder.mkdir(parents=True, exist_ok=True)
             (folder / item["path"]).write_text(URIS.get(volume["name"], "0" * 64))
     told = {name: value.replace("/etc/kehu", str(root / "etc/kehu")) for name, value in environment(workload).items()}
     assert role(workload) in get_args(Role)

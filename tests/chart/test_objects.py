@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from libs.chassis.access import NEXT_SEAL_KEY, OLD_SEAL_KEY, SEAL_KEY
 from tests.support.chart import (
     CASES,
     NAMESPACE,
@@ -178,7 +179,7 @@ def test_every_secret_is_one_that_the_values_name(rendered: Rendering) -> None:
     named |= {values["rabbitmq"]["managementSecret"], *values["image"]["pullSecrets"]}
     used = set()
     for path, value in walk(list(rendered.objects)):
-        if path.endswith((".secretName", ".secretKeyRef.name")) or re.search(
+        if path.endswith((".secretName", ".secretKeyRef.name", ".secret.name")) or re.search(
             r"\.(imagePullSecrets|secretTargetRef)\[\d+\]\.name$", path
         ):
             used.add(value)
@@ -199,7 +200,11 @@ def test_only_who_speaks_to_the_bus_sees_its_secret_and_only_the_api_sees_the_ke
         }
         assert volumes.keys() == expected[role(workload)]
         if role(workload) == "worker":
-            assert [item["key"] for item in volumes["keys"]["secret"]["items"]] == ["seal.key"]
+            sources = [source["secret"] for source in volumes["keys"]["projected"]["sources"]]
+            needed, while_replaced = ({item["key"] for item in source["items"]} for source in sources)
+            assert needed == {SEAL_KEY}
+            assert while_replaced == {OLD_SEAL_KEY, NEXT_SEAL_KEY}
+            assert [source.get("optional", False) for source in sources] == [False, True]
         mounted = {each["name"] for each in kehu(workload)["volumeMounts"]}
         assert mounted == volumes.keys()
 

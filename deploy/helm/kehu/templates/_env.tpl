@@ -54,14 +54,26 @@
     items:
       - {key: {{ $values.rabbitmq.uriKey | replace "<service>" $process.service | quote }}, path: uri}
 {{- end }}
-{{- if ne $process.role "migrate" }}
+{{- if eq $process.role "api" }}
 - name: keys
   secret:
     secretName: {{ $values.keys.existingSecret }}
     defaultMode: 0440
-    {{- if eq $process.role "worker" }}
-    items:
-      - {key: seal.key, path: seal.key}
-    {{- end }}
+{{- else if eq $process.role "worker" }}
+- name: keys
+  projected:
+    defaultMode: 0440
+    sources:
+      - secret:
+          name: {{ $values.keys.existingSecret }}
+          items:
+            - {key: seal.key, path: seal.key}
+      # There only while seal.key is replaced.
+      - secret:
+          name: {{ $values.keys.existingSecret }}
+          optional: true
+          items:
+            - {key: seal.old.key, path: seal.old.key}
+            - {key: seal.next.key, path: seal.next.key}
 {{- end }}
 {{- end -}}
