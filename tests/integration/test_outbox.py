@@ -15,7 +15,7 @@ from libs.chassis import metrics
 from libs.chassis.bus import Publisher, PublishFailed
 from libs.chassis.bus.publisher import Batch
 from libs.chassis.inbox import Received
-from libs.chassis.lease import Cadence, MongoLease
+from libs.chassis.lease import SWIFT, Cadence, MongoLease
 from libs.chassis.outbox import Relay
 from libs.chassis.store import connect
 from libs.localstack.processes import free_port
@@ -156,7 +156,7 @@ def test_without_a_broker_what_waits_is_seen_to_grow_old(station: Station) -> No
     relay = Relay(
         station.database,
         lambda: f"amqp://guest:guest@127.0.0.1:{free_port()}/",
-        MongoLease(station.database.raw["leases"], "relay", "alone"),
+        MongoLease(station.database.raw["leases"], "relay", "alone", SWIFT),
     )
     metrics.OUTBOX_OLDEST.set(0)
     with running(relay):
