@@ -18,6 +18,7 @@ from pymongo import MongoClient
 
 from libs.chassis import access
 from libs.client import Client, KehuError
+from libs.client.errors import NotFound, Unavailable
 from libs.client.retry import Retry
 from libs.localstack.mongo import ReplicaSet
 from libs.localstack.processes import Process, answers, free_port
@@ -65,12 +66,17 @@ class Pods:
 
     def start(self) -> str:
         """Starts one more and returns its address when it is ready."""
+        address = self.launch()
+        self.running[address].wait_until(lambda: answers(self.probe(address, "readyz")), 60)
+        return address
+
+    def launch(self) -> str:
+        """Starts one more and returns its address at once."""
         self._started += 1
         address = f"127.0.0.{1 + self._started}"
         process = Process(self._folder, f"pod-{self._started}")
         listens = {"KEHU_LISTEN": f"{address}:{self.port}", "KEHU_ADMIN_LISTEN": f"{address}:{self.port + 1}"}
         process.start([KEHU, "profiles", "api"], self._environment | listens)
-        process.wait_until(lambda: answers(self.probe(address, "readyz")), 60)
         self.running[address] = process
         return address
 
@@ -100,7 +106,6 @@ class Pods:
 def pods(stack_folder: Path, slow_store: ReplicaSet, amqp_uri: str) -> Iterator[Pods]:
     """None at first."""
     pods = Pods(stack_folder / "rolling", slow_store.uri, amqp_uri)
-    pods.migrate()
     yield pods
     pods.stop()
 
@@ -144,12 +149,28 @@ def callers(call: Callable[[], object], count: int) -> Iterator[tuple[list[float
             thread.join()
 
 
+def wait_for_schema(pods: Pods, address: str, token: str) -> None:
+    """Sees a process wait, alive and serving nothing, until its database is migrated."""
+    eventually(lambda: answers(pods.probe(address, "livez")))
+    assert not answers(pods.probe(address, "readyz"))
+    target = f"{address}:{pods.port}"
+    with Client({"profiles": target, "interactions": target}, token=token, retry=NEVER_AGAIN) as client:
+        with pytest.raises(Unavailable, match="the database is at schema 0, this code needs 1"):
+            client.profiles.get_customer(customer_id="cus_01jd0000000000000000000000")
+        pods.migrate()
+        eventually(lambda: answers(pods.probe(address, "readyz")))
+        with pytest.raises(NotFound):
+            client.profiles.get_customer(customer_id="cus_01jd0000000000000000000000")
+
+
 def test_no_call_fails_while_every_process_is_replaced(pods: Pods, slow_store: ReplicaSet) -> None:
     with ExitStack() as stack:
-        names = stack.enter_context(NameServer([pods.start(), pods.start()]))
+        names = stack.enter_context(NameServer([pods.launch()]))
         target = names.target(pods.port)
         token = access.issue(pods.keys, subject="tester", tenant="acme", scopes=["*"])
         targets = {"profiles": target, "interactions": target}
+        wait_for_schema(pods, names.addresses[0], token)
+        names.addresses = (*names.addresses, pods.start())
         client = stack.enter_context(Client(targets, token=token, retry=NEVER_AGAIN))
         customer = {"kind": "KIND_PERSON", "names": [{"family": "王", "given": "小明", "script": "Hani"}]}
         get = partial(client.profiles.get_customer, customer_id=client.profiles.create_customer(customer=customer).id)
