@@ -113,10 +113,11 @@ def tick(connection: amqp.Connection) -> None:
 
 def close(connection: amqp.Connection | None) -> None:
     """Says goodbye within `CLOSE_TIMEOUT`, then hangs up; unacknowledged messages go back to their queues."""
-    if connection is None or not connection.connected:
+    if connection is None:
         return
-    # Losing a connection while closing it is what closing is for.
+    # Losing a connection while closing it is what closing is for; one that the broker left still has its socket.
     with contextlib.suppress(*BUS_ERRORS):
-        connection.sock.settimeout(CLOSE_TIMEOUT)
-        connection.close()
+        if connection.connected:
+            connection.sock.settimeout(CLOSE_TIMEOUT)
+            connection.close()
     connection.collect()

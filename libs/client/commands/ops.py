@@ -5,12 +5,17 @@ It reads one namespace and writes nothing; `libs.client.ops.rights` lists what i
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import RenderableType
+from rich.markup import escape
 
 from libs.client.commands.backstage import routes
 from libs.client.commands.output import AsJson, Misuse, console, print_json
@@ -145,6 +150,101 @@ def events(
     _show(as_json, [one.as_json() for one in found], views.warnings(found, now) if found else nothing)
 
 
+@ops.command("verify")
+def verify(
+    *,
+    manifest: Annotated[str, typer.Option(help="A file that `helm get manifest` or `helm template` made; - reads it.")],
+    context: Context = "",
+    namespace: Namespace = "",
+    release: Release = "",
+    as_json: AsJson = False,
+) -> None:
+    """Compare what lives in the cluster with a manifest: which fields differ, and who wrote them.
+
+    The manifest is handed over, because reading it from the release would take the right to read secrets.
+
+    [bold]Examples:[/bold] helm get manifest kehu | kehu ops verify --manifest - · kehu ops verify --manifest kehu.yaml
+    """
+    from libs.client.ops.verify import read_manifest
+    from libs.client.ops.verify import verify as compare
+    from libs.client.views import ops as views
+
+    try:
+        text = sys.stdin.read() if manifest == "-" else Path(manifest).read_text(encoding="utf-8")
+    except OSError as error:
+        raise Misuse(f"{manifest} cannot be read: {error.strerror}") from None
+    wanted = read_manifest(text)
+    cluster = _open(context, namespace, release)
+    found = compare(cluster, wanted)
+    _show(as_json, {**_where(cluster), **found.as_json()}, views.verified(found))
+    _exit_if(found.drifts)
+
+
+@ops.command("diagnose")
+def diagnose(
+    *,
+    to: Annotated[str, typer.Option(help="The file to make; kehu-RELEASE-TIME.tar.gz here without it.")] = "",
+    management: ManagementUri = "",
+    context: Context = "",
+    namespace: Namespace = "",
+    release: Release = "",
+) -> None:
+    """Collect one file for whoever helps: status, queues, warnings, objects and the ends of logs.
+
+    Credentials, mail addresses and telephone numbers are taken out; look through it all the same before you send it.
+    What could not be had is listed in its missing.txt, and does not keep the rest from being collected.
+
+    [bold]Example:[/bold] kehu ops diagnose -n kehu
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    from libs.client.ops.bundle import Bundle, of_cluster
+    from libs.client.ops.warnings import gather
+    from libs.client.views import ops as views
+
+    cluster = _open(context, namespace, release)
+    now = datetime.now(UTC)
+    path = Path(to or f"kehu-{cluster.release}-{now:%Y%m%dT%H%M%SZ}.tar.gz")
+    try:
+        bundle = Bundle(path)
+    except OSError as error:
+        raise Misuse(f"{path} cannot be made: {error.strerror}; choose another with --to") from None
+
+    def told() -> None:
+        found = look(cluster)
+        bundle.json("status.json", found.as_json)
+        bundle.text("status.txt", lambda: _as_text(views.status(found, _place(cluster))))
+
+    def queues() -> None:
+        found = read_lag(management)
+        bundle.json("lag.json", lambda: found.as_json(300))
+        bundle.text("lag.txt", lambda: _as_text(views.lag(found, 300, every=True)))
+
+    def complaints() -> None:
+        hours = timedelta(hours=24)
+        found = gather(cluster.events(), cluster.full_names(), now=now, since=hours)
+        bundle.text("warnings.txt", lambda: _as_text(views.warnings(found, now)))
+
+    err = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    try:
+        steps = [("status", told), ("queues", queues), ("warnings", complaints)]
+        steps += [(what, partial(add, bundle)) for what, add in of_cluster(cluster)]
+        with Progress(*columns, console=err, transient=True) as progress:
+            task = progress.add_task("collecting", total=len(steps))
+            for what, step in steps:
+                progress.update(task, description=what)
+                bundle.attempt(what, step)
+                progress.advance(task)
+    finally:
+        missing = bundle.close()
+    size = path.stat().st_size / 1024
+    console.print(f"[green]✓[/green] {escape(str(path.resolve()))} ({size:.0f} KiB)", soft_wrap=True)
+    for line in missing:
+        console.print(f"[yellow]![/yellow] without {escape(line)}", soft_wrap=True)
+
+
 def look(cluster: Cluster) -> Status:
     """The state of the release; what may not be asked is left out and noted."""
     from libs.client.ops.status import examine
@@ -204,6 +304,16 @@ def _where(cluster: Cluster) -> dict[str, str]:
 
 def _place(cluster: Cluster) -> str:
     return f"release {cluster.release} in namespace {cluster.namespace} of {cluster.host}"
+
+
+def _as_text(renderable: RenderableType) -> str:
+    """What a terminal of 160 columns would show."""
+    from rich.console import Console
+
+    plain = Console(width=160, file=io.StringIO(), highlight=False)
+    with plain.capture() as capture:
+        plain.print(renderable)
+    return capture.get()
 
 
 def _show(as_json: bool, value: Any, renderable: RenderableType) -> None:

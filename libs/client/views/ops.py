@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
@@ -14,6 +15,7 @@ from libs.client.ops.drain import NodePlan, Verdict
 from libs.client.ops.findings import Finding, some, span
 from libs.client.ops.lag import Lag, Queue
 from libs.client.ops.status import Process, Status
+from libs.client.ops.verify import Verified
 from libs.client.ops.warnings import Warned
 
 _COLOURS = {Verdict.FREE: "green", Verdict.STEPS: "green", Verdict.WAITS: "yellow", Verdict.NEVER: "red"}
@@ -112,6 +114,36 @@ def warnings(found: Sequence[Warned], now: datetime) -> RenderableType:
             Text(one.message),
         )
     return table
+
+
+def verified(found: Verified) -> RenderableType:
+    """What differs, by object."""
+    parts: list[RenderableType] = []
+    thing = ""
+    for each in found.drifts:
+        if not each.path:
+            missing = each.found is None
+            state = "is missing" if missing else "is not in the manifest"
+            advice = "install it again" if missing else "take it away, or into the chart"
+            parts.append(_bad(Finding(each.thing, state + (f", by {each.by}" if each.by else ""), advice)))
+            continue
+        if each.thing != thing:
+            thing = each.thing
+            parts.append(Text.assemble(("✗", "red"), " ", (thing, "bold")))
+        lines = Text.assemble(f"{each.path}\n", ("wanted ", "dim"), _value(each.wanted), ("\nfound  ", "dim"))
+        lines.append_text(Text(_value(each.found), style="yellow"))
+        lines.append(f"\nby     {each.by}" if each.by else "", style="dim")
+        parts.append(Padding(lines, (0, 0, 0, 2)))
+    if not found.drifts:
+        parts.append(Text(f"✓ {found.compared} objects are as the manifest says.", style="green"))
+    if found.left_out:
+        parts += [Text(f"\nleft out: {each}", style="dim") for each in found.left_out[:1]]
+        parts += [Text(f"left out: {each}", style="dim") for each in found.left_out[1:]]
+    return Group(*parts)
+
+
+def _value(value: object) -> str:
+    return "nothing" if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def findings(found: Sequence[Finding], well: str) -> Iterator[RenderableType]:
