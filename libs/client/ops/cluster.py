@@ -233,6 +233,10 @@ class Cluster:
             ) from None
 
     def _explained(self, error: Any, resource: str, verb: str, group: str) -> Failure:
+        if not error.status:
+            return Misuse(
+                f"{self.host} has no certificate that the kubeconfig trusts: {' '.join(error.reason.split())}"
+            )
         if error.status == 401:
             return Misuse(f"{self.host} does not accept these credentials; log in again, or choose another --context")
         if error.status == 403:
