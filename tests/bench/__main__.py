@@ -2,7 +2,8 @@
 
     python -m tests.bench [--quick] [--json FILE] [name …]
 
-Names: get list create update relay inbox visible start memory imports growth worth; all of them when none is given.
+Names: get list create update relay inbox visible start memory imports growth duplicates
+worth; all of them when none is given.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import calls, events, processes, sizes, worth
+from tests.bench import calls, duplicates, events, processes, sizes, worth
 from tests.bench.figures import Figure, as_json, table
 from tests.bench.stage import Stage, stage
 
@@ -33,6 +34,7 @@ FIGURES: Mapping[str, Callable[[Stage], Figure | list[Figure]]] = {
     "inbox": events.inbox,
     "imports": sizes.imports,
     "growth": sizes.growth,
+    "duplicates": duplicates.duplicates,
     "worth": worth.worth,
 }
 
@@ -42,7 +44,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="figures to measure", metavar="name")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds: a look, not a measurement")
-    parser.add_argument("--customers", type=int, default=0, help="of how many the figure `worth` is", metavar="N")
+    parser.add_argument(
+        "--customers", type=int, default=0, help="of how many the figures `duplicates` and `worth` are", metavar="N"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
     arguments = parser.parse_args()
     console = Console(width=150)

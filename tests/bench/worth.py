@@ -13,13 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from multiprocessing.connection import Connection
-from typing import Any
 
 import bson
 from bson.int64 import Int64
 from bson.raw_bson import RawBSONDocument
 from kehu.profiles.v1 import worth_pb2 as pb
-from pymongo import IndexModel
 
 from libs.chassis import context
 from libs.chassis.codec import to_doc
@@ -139,11 +137,6 @@ def _grow(stage: Stage, customers: int) -> None:
                 .replace(units, amount)
             )
 
-    with connect(stage.mongodb_uri, "profiles", patient=True) as mongo, ThreadPoolExecutor(2) as pool:
-        transactions: Any = mongo["profiles"]["transactions"]
-        indexes = [(list(each["key"].items()), each["name"]) for each in transactions.list_indexes()]
-        transactions.drop_indexes()  # built at the end, which takes a fifth of the time of keeping them up to date
-        insert = partial(transactions.insert_many, ordered=False)
+    with stage.loading("transactions") as database, ThreadPoolExecutor(2) as pool:
+        insert = partial(database["transactions"].insert_many, ordered=False)
         deque(pool.map(lambda first: insert(copies(first)), range(0, count, _LOADED_AT_ONCE)), maxlen=0)
-        transactions.create_indexes([IndexModel(keys, name=name) for keys, name in indexes if name != "_id_"])
-        mongo.admin.command("fsync")  # the load's own writes are not to be paid by what is measured next
