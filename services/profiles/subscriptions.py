@@ -10,7 +10,7 @@ from typing import cast
 
 from kehu.interactions.v1 import events_pb2 as interactions
 from kehu.profiles.v1 import events_pb2 as profiles
-from kehu.profiles.v1 import segment_pb2
+from kehu.profiles.v1 import lifecycle_pb2, ownership_pb2, segment_pb2
 
 from libs.chassis.codec import from_proto
 from libs.chassis.inbox import Received, Subscription
@@ -20,6 +20,7 @@ from services.profiles.application.erasures import Erasures
 from services.profiles.application.habits import Habits
 from services.profiles.application.lifecycles import Lifecycles
 from services.profiles.application.ownership import Ownerships
+from services.profiles.application.schedules import Schedules
 from services.profiles.application.segments import Segments
 from services.profiles.application.transactions import Transactions
 from services.profiles.application.worth.tiers import Tiers
@@ -117,9 +118,18 @@ def timers(store: ProfilesStore) -> list[Timer]:
     """Everything that the clock sets off."""
     segments = Segments(store)
     start = partial(store.operations.start, "evaluate_segments", segment_pb2.EvaluateSegmentsRequest())
+    repeated: dict[str, type[lifecycle_pb2.EvaluateLifecyclesRequest | ownership_pb2.RunOwnershipPolicyRequest]] = {
+        "evaluate_lifecycles": lifecycle_pb2.EvaluateLifecyclesRequest,
+        "run_ownership_policy": ownership_pb2.RunOwnershipPolicyRequest,
+    }
+
+    def start_again(kind: str, request: bytes) -> object:
+        return store.operations.start(kind, repeated[kind].FromString(request))
+
     return [
         Timer(name="tier_overrides", every=timedelta(minutes=1), run=Tiers(store).expire_overrides),
         Timer(name="segments", every=timedelta(seconds=1), run=segments.evaluate_due),
         Timer(name="segment_evaluations", every=timedelta(seconds=1), run=partial(segments.start_evaluations, start)),
+        Timer(name="schedules", every=timedelta(minutes=1), run=partial(Schedules(store).start_due, start_again)),
         Timer(name="erasures", every=timedelta(seconds=1), run=Erasures(store).finish_due),
     ]

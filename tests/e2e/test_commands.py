@@ -203,6 +203,7 @@ def test_doctor_says_what_to_do(stack: System, tenant: str) -> None:
         (["import", "transactions", "{here}/some.txt", "--mapping", "cdnow_customers"], "use `kehu import customers`"),
         (["events", "tail", "nobody"], "there is no service 'nobody'"),
         (["journal", "verify", "nobody"], "there is no service 'nobody'"),
+        (["contract", "end", "ctr_x", "--on", "soon"], "--on is written YYYY-MM-DD, for example 2026-12-31"),
     ],
 )
 def test_a_refusal_is_one_sentence(
@@ -253,6 +254,13 @@ def test_every_command_explains_itself_with_an_example(stack: System, tenant: st
         ["pool", "history"],
         ["pool", "policy"],
         ["pool", "run"],
+        ["contract", "add"],
+        ["contract", "end"],
+        ["contract", "list"],
+        ["entitlement", "show"],
+        ["customer", "reveal"],
+        ["worth", "lifecycles"],
+        ["token", "rotate"],
         ["import", "customers"],
         ["import", "transactions"],
         ["import", "interactions"],

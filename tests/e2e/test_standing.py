@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kehu.profiles.v1.customer_pb2 import Customer
 
 from libs.client import Client
 from libs.client.errors import PreconditionFailed
 from tests.support.patience import eventually
 from tests.support.stack import System
+
+ACTIVE = Customer.LIFECYCLE_ACTIVE
 
 
 def person(client: Client, **fields: Any) -> Any:
@@ -78,6 +81,53 @@ def test_the_pool_from_the_command_line(stack: System, client: Client, tenant: s
     assert "moved" in told
     with pytest.raises(PreconditionFailed):
         client.profiles.claim_customer(customer_id=customer.id)
+
+
+def test_contracts_entitlements_and_stages_from_the_command_line(stack: System, client: Client, tenant: str) -> None:
+    customer = person(client)
+    today = datetime.now(UTC).date()
+    first, last = today.replace(month=1, day=1), today.replace(month=12, day=31)
+    added = stack.kehu(
+        tenant,
+        "contract",
+        "add",
+        customer.id,
+        "2026-117",
+        "--plan",
+        "gold-service",
+        "--from",
+        f"{first}",
+        "--to",
+        f"{last}",
+    )
+    assert f"2026-117, gold-service, from {first} until {last}" in added.stdout, added.stderr
+    client.profiles.create_entitlement(
+        entitlement={
+            "benefit": "trip",
+            "basis": "PLAN",
+            "subject": "gold-service",
+            "allowance": 1,
+            "period": "YEAR",
+            "valid_from_date": first,
+        }
+    )
+    given = stack.kehu(tenant, "entitlement", "show", customer.id).stdout
+    assert "1 a year" in given
+    assert "2026-117" in given
+    assert "gold-service" in stack.kehu(tenant, "contract", "list", customer.id).stdout
+    eventually(lambda: client.profiles.get_customer(customer_id=customer.id).lifecycle == ACTIVE)
+    card = stack.kehu(tenant, "customer", "show", customer.id).stdout
+    assert "has a running contract, gold-service" in " ".join(card.split())
+    looked = stack.kehu(tenant, "worth", "lifecycles", "--preview", seconds=120)
+    assert "1 customers looked at; would move:" in looked.stdout, looked.stderr
+    assert stack.kehu(tenant, "worth", "lifecycles", "--every", "7", seconds=120).returncode == 0
+    assert "evaluate_lifecycles" in stack.kehu(tenant, "operation", "planned").stdout
+    contract = added.stdout.split()[0]
+    assert f"until {first}" in stack.kehu(tenant, "contract", "end", contract, "--on", f"{first}").stdout
+    shown = stack.kehu(tenant, "customer", "reveal", customer.id, "--fields", "names", "--purpose", "to call back")
+    assert "王小明" in shown.stdout, shown.stderr
+    [look] = client.profiles.list_accesses(customer_id=customer.id)
+    assert look.purpose_of_use == "to call back"
 
 
 def _owned(client: Client, customer_id: str) -> Any:

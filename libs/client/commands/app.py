@@ -42,6 +42,7 @@ for _module in (
     "identity",
     "segment",
     "pool",
+    "contract",
     "contacts",
     "loads",
     "worth",

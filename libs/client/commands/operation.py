@@ -48,6 +48,25 @@ def show_all(
     console.print(table if found else "There is none.")
 
 
+@operations.command("planned")
+def planned(as_json: AsJson = False) -> None:
+    """List the work that is started again and again; --every of `kehu worth lifecycles` and `kehu pool run` plans it.
+
+    [bold]Example:[/bold] kehu operation planned
+    """
+    from libs.client.views.words import moment
+
+    with client() as connected:
+        found = connected.profiles.list_schedules().schedules
+    if as_json:
+        print_json([as_dict(each) for each in found])
+        return
+    table = Table("kind", "every", "next", "by", box=None, header_style="bold")
+    for each in found:
+        table.add_row(each.kind, f"{each.every_days} days", moment(each.next_time), each.planned_by)
+    console.print(table if found else "Nothing is planned.")
+
+
 @operations.command("watch")
 def watch(operation_id: Id, as_json: AsJson = False) -> None:
     """Follow an operation with a progress bar until it ends; fails when it failed or was cancelled."""

@@ -169,6 +169,10 @@ def policy(
 def run(
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would happen, and change nothing.")] = False,
+    every: Annotated[
+        int,
+        typer.Option(help="Do it again every so many days; 0 ends that, and -1 leaves it as it is.", min=-1, max=366),
+    ] = -1,
     as_json: AsJson = False,
 ) -> None:
     """Warn owners and move customers to the pool as the rules say.
@@ -182,7 +186,8 @@ def run(
 
     result = RunOwnershipPolicyResult()
     with client(patient=True) as connected:
-        started = connected.profiles.run_ownership_policy(validate_only=dry_run)
+        again = every if every >= 0 and not dry_run else None
+        started = connected.profiles.run_ownership_policy(validate_only=dry_run, every_days=again)
         follow(connected, started.id, quiet=as_json).result.Unpack(result)
     if as_json:
         print_json(as_dict(result))

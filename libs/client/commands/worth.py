@@ -147,9 +147,14 @@ def evaluate(
 
 @worth.command("lifecycles")
 def lifecycles(
+    *,
     floor: Annotated[int, typer.Option(help="Days of silence that are never unusual.", min=1, max=3660)] = 30,
     score: Annotated[int, typer.Option(help="Points of early warning that are a risk.", min=1, max=100)] = 50,
     preview: Annotated[bool, typer.Option("--preview", help="Count who would move, and move nobody.")] = False,
+    every: Annotated[
+        int,
+        typer.Option(help="Do it again every so many days; 0 ends that, and -1 leaves it as it is.", min=-1, max=366),
+    ] = -1,
     as_json: AsJson = False,
 ) -> None:
     """Move who has gone quiet to dormant, who may leave to at risk, and who came back to active; waits for the end.
@@ -161,7 +166,12 @@ def lifecycles(
     from libs.client.views.words import name_of, word
 
     with client(patient=True) as connected:
-        asked = connected.profiles.evaluate_lifecycles(floor_days=floor, at_risk_score=score, validate_only=preview)
+        asked = connected.profiles.evaluate_lifecycles(
+            floor_days=floor,
+            at_risk_score=score,
+            validate_only=preview,
+            every_days=every if every >= 0 and not preview else None,
+        )
         ended = _wait(connected, asked, quiet=as_json)
     told = EvaluateLifecyclesResult()
     ended.result.Unpack(told)

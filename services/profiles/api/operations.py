@@ -3,16 +3,31 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import grpc
 from kehu.common.v1 import operation_pb2 as pb
+from kehu.profiles.v1 import lifecycle_pb2
+from kehu.profiles.v1.lifecycle_pb2 import EvaluateLifecyclesRequest
+from kehu.profiles.v1.ownership_pb2 import RunOwnershipPolicyRequest
 
 from libs.chassis.operations import Operations, to_message
+from services.profiles.api.messages import answers
+from services.profiles.application.schedules import Schedules
+
+Repeatable = EvaluateLifecyclesRequest | RunOwnershipPolicyRequest
 
 
 class OperationsApi:
-    """Looking at operations and cancelling them."""
+    """Looking at operations and cancelling them, and what of them is done again and again."""
 
     _operations: Operations
+    _schedules: Schedules
+
+    def ListSchedules(
+        self, request: lifecycle_pb2.ListSchedulesRequest, context: grpc.ServicerContext
+    ) -> lifecycle_pb2.ListSchedulesResponse:
+        return lifecycle_pb2.ListSchedulesResponse(schedules=answers(self._schedules.list(), lifecycle_pb2.Schedule))
 
     def GetOperation(self, request: pb.GetOperationRequest, context: grpc.ServicerContext) -> pb.Operation:
         return to_message(self._operations.get(request.operation_id))
@@ -25,3 +40,14 @@ class OperationsApi:
 
     def CancelOperation(self, request: pb.CancelOperationRequest, context: grpc.ServicerContext) -> pb.Operation:
         return to_message(self._operations.cancel(request.operation_id))
+
+
+def start_and_plan(operations: Operations, schedules: Schedules, kind: str, request: Repeatable) -> pb.Operation:
+    """Starts long work and, when the request says every how many days, plans to start it again."""
+    started = operations.start(kind, request)
+    if request.HasField("every_days"):
+        again = deepcopy(request)
+        again.ClearField("every_days")
+        again.ClearField("request_id")
+        schedules.plan(kind, again.SerializeToString(deterministic=True), request.every_days)
+    return to_message(started)

@@ -11,10 +11,12 @@ from kehu.common.v1.operation_pb2 import Operation
 from kehu.profiles.v1 import ownership_pb2 as pb
 
 from libs.chassis.codec import from_proto
-from libs.chassis.operations import Operations, to_message
+from libs.chassis.operations import Operations
 from services.profiles.api.messages import answer, answers, read
+from services.profiles.api.operations import start_and_plan
 from services.profiles.application.ownership import Ownerships
 from services.profiles.application.ownership_policies import OwnershipPolicies
+from services.profiles.application.schedules import Schedules
 from services.profiles.domain.ownership import Hold
 from services.profiles.domain.ownership_policy import OwnershipPolicy
 
@@ -32,6 +34,7 @@ class OwnershipApi:
     """Who answers for which customer, and for how long."""
 
     _operations: Operations
+    _schedules: Schedules
     _ownerships: Ownerships
     _ownership_policies: OwnershipPolicies
 
@@ -104,4 +107,4 @@ class OwnershipApi:
 
     def RunOwnershipPolicy(self, request: pb.RunOwnershipPolicyRequest, context: grpc.ServicerContext) -> Operation:
         self._ownership_policies.get(0)  # Without one there is nothing to run.
-        return to_message(self._operations.start("run_ownership_policy", request))
+        return start_and_plan(self._operations, self._schedules, "run_ownership_policy", request)

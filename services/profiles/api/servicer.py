@@ -42,6 +42,7 @@ from services.profiles.application.ownership import Ownerships
 from services.profiles.application.ownership_policies import OwnershipPolicies
 from services.profiles.application.privacy import Privacy, unmasked
 from services.profiles.application.relationships import Relationships
+from services.profiles.application.schedules import Schedules
 from services.profiles.application.segments import Segments
 from services.profiles.application.transactions import Row, Transactions
 from services.profiles.domain.consents import ConsentReceipt
@@ -114,6 +115,7 @@ class ProfilesServicer(
         self._privacy = Privacy(store)
         self._erasures = Erasures(store)
         self._operations = store.operations
+        self._schedules = Schedules(store)
         self._database = store.database
         self._history = history
         self._segments = Segments(store)

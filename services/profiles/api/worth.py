@@ -16,6 +16,8 @@ from kehu.profiles.v1 import worth_pb2 as pb
 from libs.chassis.codec import at_path, from_proto, to_proto
 from libs.chassis.domain import InvalidArgument
 from libs.chassis.operations import Operations, to_message
+from services.profiles.api.operations import start_and_plan
+from services.profiles.application.schedules import Schedules
 from services.profiles.application.worth.customers import CustomerWorth
 from services.profiles.application.worth.loyalty import Loyalty
 from services.profiles.application.worth.rfm import RfmScores
@@ -43,6 +45,7 @@ class WorthApi:
     """Measures, contribution, tiers, RFM, value, loyalty, and warnings."""
 
     _operations: Operations
+    _schedules: Schedules
 
     def __init__(self, store: ProfilesStore) -> None:
         self._customer_worth = CustomerWorth(store)
@@ -86,7 +89,7 @@ class WorthApi:
     def EvaluateLifecycles(
         self, request: lifecycle_pb2.EvaluateLifecyclesRequest, context: grpc.ServicerContext
     ) -> Operation:
-        return to_message(self._operations.start("evaluate_lifecycles", request))
+        return start_and_plan(self._operations, self._schedules, "evaluate_lifecycles", request)
 
     # ---------------------------------------------------------------------------------------------------- tiers
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection as Group
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import cast
 
 from google.protobuf.message import Message
@@ -22,6 +22,7 @@ from services.profiles.domain.facts import PersonalFact
 from services.profiles.domain.habits import ContactRecord
 from services.profiles.domain.lifecycle import Lifecycle
 from services.profiles.domain.relationships import Relationship, RelationshipType, ReportingLines, Side
+from services.profiles.domain.schedules import Schedule
 from services.profiles.domain.transactions import Transaction, TransactionSummary, TransactionType
 from services.profiles.store.entitlements import EntitlementStore
 from services.profiles.store.identity import IdentityStore
@@ -51,6 +52,9 @@ RECEIPTS = (Index(("customer_id", "-sequence")),)
 RELATIONSHIPS = (Index(("from_customer_id", "-create_time")), Index(("to_customer_id", "-create_time")))
 FACTS = (Index(("customer_id", "-create_time")),)
 TRANSACTIONS = (Index(("customer_id", "-occurred_time")), FIGURES)
+
+PLANNED = field("next_time") > datetime(1970, 1, 1, tzinfo=UTC)
+SCHEDULES = (Index(("kind",)), Index(("next_time",), only=PLANNED, every_tenant=True))
 
 BEGINNINGS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16)
 """Lengths of the beginnings of names that are indexed; in between, and beyond, what is found is looked through."""
@@ -130,6 +134,7 @@ class ProfilesStore:
         self.entitlements = EntitlementStore(database)
         self.privacy = PrivacyStore(database, self._holdings())
         self.operations = Operations(database)
+        self.schedules = database.collection(Schedule, "schedules", indexes=SCHEDULES, publishes=False)
 
     def _holdings(self) -> dict[str, Holding]:
         """Name of a record in an export → where such records are, for all that is held on customers besides."""
@@ -154,6 +159,14 @@ class ProfilesStore:
             "tier_watch": Holding(worth.watches, "", ("_id",)),
             "contact_record": Holding(self.contacts, "", ("_id",)),
         }
+
+    def planned(self) -> list[Schedule]:
+        """The schedules of a tenant that are in force, by their kinds."""
+        return [each for each in self.schedules.find(None, order="kind", limit=_BATCH) if each.next_time is not None]
+
+    def due_schedules(self, now: datetime, limit: int) -> list[tuple[str, Schedule]]:
+        """(tenant, schedule) of every tenant whose time has come, the earliest first."""
+        return self.schedules.across_tenants(all_of(PLANNED, field("next_time") <= now), order="next_time", limit=limit)
 
     # ------------------------------------------------------------------------------------------------ customers
 

@@ -1,0 +1,101 @@
+"""Long work that is started again when its time has come, once for each time, and for every tenant."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from kehu.profiles.v1.lifecycle_pb2 import EvaluateLifecyclesRequest, ListSchedulesRequest
+from kehu.profiles.v1.ownership_pb2 import CreateOwnershipPolicyRequest, OwnershipPolicy, RunOwnershipPolicyRequest
+
+from libs.chassis.identity import FixedClock
+from libs.chassis.operations import Operation, OperationState
+from services.profiles.api import ProfilesServicer
+from services.profiles.store import ProfilesStore
+from services.profiles.subscriptions import timers
+from tests.unit.profiles.builders import NOW
+from tests.unit.profiles.conftest import As
+from tests.unit.profiles.test_doors import CALL, no_history
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def servicer(store: ProfilesStore) -> ProfilesServicer:
+    return ProfilesServicer(store, no_history)
+
+
+def tick(store: ProfilesStore) -> int:
+    [timer] = [each for each in timers(store) if each.name == "schedules"]
+    return timer.run()
+
+
+def end_all(store: ProfilesStore) -> int:
+    """Ends the operations at work; how many there were."""
+    count = 0
+    while (found := store.operations.waiting()) is not None:
+        _, operation = found
+        store.operations.claim(operation.id, "worker")
+        store.operations.change(operation.id, "worker", _succeeded)
+        count += 1
+    return count
+
+
+def _succeeded(operation: Operation) -> Operation:
+    return operation.ended(OperationState.SUCCEEDED, NOW)
+
+
+def test_what_is_planned_is_started_once_for_each_time_and_missed_times_are_not_made_up_for(
+    store: ProfilesStore, servicer: ProfilesServicer, clock: FixedClock
+) -> None:
+    asked = EvaluateLifecyclesRequest(floor_days=40, every_days=7)
+    servicer.EvaluateLifecycles(asked, CALL)
+    assert end_all(store) == 1
+    [planned] = servicer.ListSchedules(ListSchedulesRequest(), CALL).schedules
+    assert (planned.kind, planned.every_days, planned.planned_by) == ("evaluate_lifecycles", 7, "ada")
+    assert tick(store) == 0
+    clock.advance(7 * DAY)
+    assert (tick(store), tick(store)) == (1, 0)
+    found = store.operations.waiting()
+    assert found
+    again = EvaluateLifecyclesRequest.FromString(_any(found[1].request))
+    assert (again.floor_days, again.HasField("every_days"), found[1].started_by) == (40, False, "service:profiles")
+    clock.advance(30 * DAY)  # it is still at work, and four times went by
+    assert (tick(store), end_all(store), tick(store)) == (1, 1, 0)
+    [planned] = servicer.ListSchedules(ListSchedulesRequest(), CALL).schedules
+    assert planned.next_time.ToDatetime(tzinfo=NOW.tzinfo) == NOW + 42 * DAY
+
+
+def test_a_request_without_a_word_leaves_the_plan_and_0_ends_it(
+    store: ProfilesStore, servicer: ProfilesServicer, clock: FixedClock
+) -> None:
+    servicer.EvaluateLifecycles(EvaluateLifecyclesRequest(every_days=1), CALL)
+    end_all(store)
+    servicer.EvaluateLifecycles(EvaluateLifecyclesRequest(), CALL)
+    end_all(store)
+    assert len(servicer.ListSchedules(ListSchedulesRequest(), CALL).schedules) == 1
+    servicer.EvaluateLifecycles(EvaluateLifecyclesRequest(every_days=0), CALL)
+    end_all(store)
+    clock.advance(9 * DAY)
+    assert (len(servicer.ListSchedules(ListSchedulesRequest(), CALL).schedules), tick(store)) == (0, 0)
+
+
+def test_each_tenant_has_its_own_policy_run(
+    store: ProfilesStore, servicer: ProfilesServicer, clock: FixedClock, acting: As
+) -> None:
+    with acting(tenant="other"):
+        servicer.CreateOwnershipPolicy(CreateOwnershipPolicyRequest(ownership_policy=OwnershipPolicy(note="x")), CALL)
+        servicer.RunOwnershipPolicy(RunOwnershipPolicyRequest(every_days=1), CALL)
+        assert len(servicer.ListSchedules(ListSchedulesRequest(), CALL).schedules) == 1
+    servicer.EvaluateLifecycles(EvaluateLifecyclesRequest(every_days=1), CALL)
+    clock.advance(DAY)
+    assert tick(store) == 2
+    with acting(tenant="other"):
+        [planned] = servicer.ListSchedules(ListSchedulesRequest(), CALL).schedules
+        assert planned.kind == "run_ownership_policy"
+
+
+def _any(packed: bytes) -> bytes:
+    from google.protobuf.any_pb2 import Any
+
+    return Any.FromString(packed).value
