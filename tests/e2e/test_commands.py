@@ -260,6 +260,7 @@ def test_every_command_explains_itself_with_an_example(stack: System, tenant: st
         ["entitlement", "show"],
         ["customer", "reveal"],
         ["worth", "lifecycles"],
+        ["operation", "planned"],
         ["token", "rotate"],
         ["import", "customers"],
         ["import", "transactions"],

@@ -122,6 +122,7 @@ def test_contracts_entitlements_and_stages_from_the_command_line(stack: System, 
     assert "1 customers looked at; would move:" in looked.stdout, looked.stderr
     assert stack.kehu(tenant, "worth", "lifecycles", "--every", "7", seconds=120).returncode == 0
     assert "evaluate_lifecycles" in stack.kehu(tenant, "operation", "planned").stdout
+    assert "SUCCEEDED" in stack.kehu(tenant, "operation", "list").stdout.upper()
     contract = added.stdout.split()[0]
     assert f"until {first}" in stack.kehu(tenant, "contract", "end", contract, "--on", f"{first}").stdout
     shown = stack.kehu(tenant, "customer", "reveal", customer.id, "--fields", "names", "--purpose", "to call back")

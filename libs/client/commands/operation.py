@@ -36,7 +36,7 @@ def show_all(
     """List long work, the newest first."""
     with client() as connected:
         filter = f'kind = "{kind}"' if kind else ""
-        page = next(connected.profiles.list_operations(filter=filter, page_size=limit).pages())
+        page = next(connected.profiles.list_operations(filter=filter, page_size=limit).pages)
         found = list(page.operations)
     if as_json:
         print_json([as_dict(each) for each in found])

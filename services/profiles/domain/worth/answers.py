@@ -110,7 +110,14 @@ def share_of_customer(
     else:
         if category_spend.minor_units <= 0:
             raise InvalidArgument.field("category_spend.minor_units", f"{category_spend.minor_units} is not above 0")
-        share, method = own_sales.minor_units / category_spend.minor_units, ShareMethod.SPEND
+        if own_sales.minor_units > category_spend.minor_units:
+            raise InvalidArgument.field(
+                "category_spend.minor_units",
+                f"{category_spend.minor_units} is less than the {own_sales.minor_units} spent with us: ask again, or "
+                "give the rank of the brand",
+            )
+        # Who gave back more than was bought in the window spends nothing with us, not less.
+        share, method = max(own_sales.minor_units, 0) / category_spend.minor_units, ShareMethod.SPEND
     return WalletShare(customer_id=customer_id, share=share, method=method, own_sales=own_sales, basis=basis)
 
 
