@@ -13,6 +13,9 @@ from libs.client.ops.findings import Finding, some, span
 LATELY: Final = timedelta(hours=1)
 """How long ago a restart still counts as something that is wrong."""
 
+TIMER_RESTS: Final = timedelta(minutes=10)
+"""How long a timer may sleep between two runs, and its lease lie there: it is taken for a run only."""
+
 _MEANING: Final[Mapping[int, str]] = {
     2: "the environment is wrong",
     3: "the container of the worker died",
@@ -103,8 +106,11 @@ class Lease:
     changes: int | None
 
     def expired(self, now: datetime) -> bool:
-        """Whether it has run out."""
-        return not self.holder or (self.renewed is not None and now - self.renewed > self.lasts)
+        """Whether nobody does the work: it has run out, and not because a timer sleeps."""
+        rests = TIMER_RESTS if self.name.partition(".")[2].startswith("timer") else timedelta()
+        if self.renewed is None:
+            return not self.holder
+        return now - self.renewed > max(self.lasts if self.holder else timedelta(), rests)
 
 
 @dataclass(frozen=True, slots=True)

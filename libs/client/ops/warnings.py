@@ -10,15 +10,20 @@ from typing import Any
 
 from libs.client.ops.status import moment
 
-_CHANGING = re.compile(r"\b\d+(\.\d+)*(:\d+)?\b|[0-9a-f]{8}-[0-9a-f-]{27}|\"[^\"]*\"")
+_POD = re.compile(r"-[0-9a-z]{4,10}-[0-9a-z]{5}$|-[0-9a-z]{5}$")
+"""What a ReplicaSet or a Job adds to the name of a pod."""
+_CHANGING = re.compile(r"\b\d+(\.\d+)*(:\d+)?\b|_\w+\([0-9a-f-]{36}\)|\"[^\"]*\"")
 
 
 @dataclass(slots=True)
 class Warned:
-    """Events that say the same of the same object."""
+    """Events that say the same of the same object, or of the pods of one process."""
 
     kind: str
     name: str
+    """The object it was said of last."""
+    others: int
+    """How many more objects it was said of."""
     reason: str
     message: str
     """As it was said last."""
@@ -31,6 +36,7 @@ class Warned:
         """For programs."""
         return {
             "object": f"{self.kind}/{self.name}",
+            "others": self.others,
             "reason": self.reason,
             "message": self.message,
             "count": self.count,
@@ -45,10 +51,11 @@ def gather(
 ) -> list[Warned]:
     """Warnings of the last `since` on what belongs to `owners` (Deployments by name), the latest last.
 
-    With `everything` also what went well. Events that differ in numbers only are one.
+    With `everything` also what went well. Events that differ in numbers and names of pods only are one.
     """
     starts = tuple(owners)
     found: dict[tuple[str, str, str, str], Warned] = {}
+    about_whom: dict[tuple[str, str, str, str], set[str]] = {}
     for event in sorted(events, key=moment):
         about, at, serious = event.involved_object, moment(event), event.type != "Normal"
         if at < now - since or not (serious or everything):
@@ -57,11 +64,20 @@ def gather(
             continue
         message = (event.message or "").strip()
         count = max(event.count or 1, event.series.count if event.series else 1)
-        key = about.kind, about.name, event.reason or "", _CHANGING.sub("#", message)
-        if one := found.get(key):
-            one.message, one.last, one.count = message, at, one.count + count
-        else:
-            found[key] = Warned(
-                about.kind, about.name, event.reason or "", message, count, event.first_timestamp or at, at, serious
-            )
+        said = _CHANGING.sub("#", message.replace(about.name, "#"))
+        key = about.kind, _POD.sub("", about.name), event.reason or "", said
+        names = about_whom.setdefault(key, set())
+        names.add(about.name)
+        earlier = found.get(key)
+        found[key] = Warned(
+            kind=about.kind,
+            name=about.name,
+            others=len(names) - 1,
+            reason=event.reason or "",
+            message=message,
+            count=count + (earlier.count if earlier else 0),
+            first=earlier.first if earlier else event.first_timestamp or at,
+            last=at,
+            serious=serious,
+        )
     return sorted(found.values(), key=lambda one: one.last)

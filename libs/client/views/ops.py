@@ -109,7 +109,7 @@ def warnings(found: Sequence[Warned], now: datetime) -> RenderableType:
         table.add_row(
             span((now - one.last).total_seconds()),
             str(one.count),
-            Text(f"{one.kind.lower()}/{one.name}"),
+            Text(f"{one.kind.lower()}/{one.name}" + (f" and {one.others} more" if one.others else "")),
             Text(one.reason, style=style),
             Text(one.message),
         )

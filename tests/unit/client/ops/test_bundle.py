@@ -61,6 +61,22 @@ def test_a_bundle_keeps_what_could_be_had_and_tells_what_could_not(tmp_path: Pat
         Bundle(tmp_path / "kehu.tar.gz")
 
 
+def test_complaints_about_the_pods_of_one_process_are_one() -> None:
+    events = [
+        event(
+            f"Pod/kehu-profiles-api-6bb7659955-{name}",
+            "BackOff",
+            f"Back-off restarting container kehu in pod kehu-profiles-api-6bb7659955-{name}_kehu({uid})",
+            f"2026-03-01T08:3{n}:00Z",
+        )
+        for n, (name, uid) in enumerate(
+            [("95lqm", "a02c6715-0a7d-416c-a99b-cc46e84e1257"), ("85xk8", "180bfbe0-a7f4-4403-a1d4-669a088ddad5")]
+        )
+    ]
+    [one] = gather([model("CoreV1Event", each) for each in events], ["kehu"], now=NOW, since=timedelta(hours=1))
+    assert (one.name, one.others, one.count) == ("kehu-profiles-api-6bb7659955-85xk8", 1, 2)
+
+
 def test_complaints_that_say_the_same_are_one() -> None:
     events = [
         event("Pod/kehu-profiles-api-1", "Unhealthy", "probe failed after 3 s", "2026-03-01T08:30:00Z", count=4),

@@ -128,12 +128,19 @@ def test_a_restart_counts_for_an_hour() -> None:
     assert restarted("2026-03-01T07:55:00Z") == []
 
 
-def test_a_lease_that_nobody_renews_is_a_finding() -> None:
+def test_a_lease_that_nobody_renews_is_a_finding_unless_its_timer_sleeps() -> None:
     found = look(
-        [deployment("profiles-worker")], [], leases=[lease("kehu-profiles-timer-tiers", "gone", "2026-03-01T08:59:00Z")]
+        [deployment("profiles-worker")],
+        [],
+        leases=[
+            lease("kehu-profiles-relay", "gone", "2026-03-01T08:59:00Z"),
+            lease("kehu-profiles-timer-tiers", "gone", "2026-03-01T08:59:00Z"),
+            lease("kehu-profiles-timer-erasures", "gone", "2026-03-01T07:00:00Z"),
+        ],
     )
-    assert ("lease profiles.timer-tiers", "nobody holds it, last renewed 1m ago") in [
-        (finding.what, finding.state) for finding in found.findings()
+    assert [(each.what, each.state) for each in found.findings() if each.what.startswith("lease")] == [
+        ("lease profiles.relay", "nobody holds it, last renewed 1m ago"),
+        ("lease profiles.timer-erasures", "nobody holds it, last renewed 2h ago"),
     ]
 
 
