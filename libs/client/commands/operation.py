@@ -57,7 +57,7 @@ def planned(as_json: AsJson = False) -> None:
     from libs.client.views.words import moment
 
     with client() as connected:
-        found = connected.profiles.list_schedules().schedules
+        found = connected.profiles.get_schedules().schedules
     if as_json:
         print_json([as_dict(each) for each in found])
         return

@@ -24,10 +24,10 @@ class OperationsApi:
     _operations: Operations
     _schedules: Schedules
 
-    def ListSchedules(
-        self, request: lifecycle_pb2.ListSchedulesRequest, context: grpc.ServicerContext
-    ) -> lifecycle_pb2.ListSchedulesResponse:
-        return lifecycle_pb2.ListSchedulesResponse(schedules=answers(self._schedules.list(), lifecycle_pb2.Schedule))
+    def GetSchedules(
+        self, request: lifecycle_pb2.GetSchedulesRequest, context: grpc.ServicerContext
+    ) -> lifecycle_pb2.GetSchedulesResponse:
+        return lifecycle_pb2.GetSchedulesResponse(schedules=answers(self._schedules.list(), lifecycle_pb2.Schedule))
 
     def GetOperation(self, request: pb.GetOperationRequest, context: grpc.ServicerContext) -> pb.Operation:
         return to_message(self._operations.get(request.operation_id))

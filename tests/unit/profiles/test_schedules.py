@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from kehu.profiles.v1.lifecycle_pb2 import EvaluateLifecyclesRequest, ListSchedulesRequest
+from kehu.profiles.v1.lifecycle_pb2 import EvaluateLifecyclesRequest, GetSchedulesRequest
 from kehu.profiles.v1.ownership_pb2 import CreateOwnershipPolicyRequest, OwnershipPolicy, RunOwnershipPolicyRequest
 
 from libs.chassis.identity import FixedClock
@@ -51,7 +51,7 @@ def test_what_is_planned_is_started_once_for_each_time_and_missed_times_are_not_
     asked = EvaluateLifecyclesRequest(floor_days=40, every_days=7)
     servicer.EvaluateLifecycles(asked, CALL)
     assert end_all(store) == 1
-    [planned] = servicer.ListSchedules(ListSchedulesRequest(), CALL).schedules
+    [planned] = servicer.GetSchedules(GetSchedulesRequest(), CALL).schedules
     assert (planned.kind, planned.every_days, planned.planned_by) == ("evaluate_lifecycles", 7, "ada")
     assert tick(store) == 0
     clock.advance(7 * DAY)
@@ -62,7 +62,7 @@ def test_what_is_planned_is_started_once_for_each_time_and_missed_times_are_not_
     assert (again.floor_days, again.HasField("every_days"), found[1].started_by) == (40, False, "service:profiles")
     clock.advance(30 * DAY)  # it is still at work, and four times went by
     assert (tick(store), end_all(store), tick(store)) == (1, 1, 0)
-    [planned] = servicer.ListSchedules(ListSchedulesRequest(), CALL).schedules
+    [planned] = servicer.GetSchedules(GetSchedulesRequest(), CALL).schedules
     assert planned.next_time.ToDatetime(tzinfo=NOW.tzinfo) == NOW + 42 * DAY
 
 
@@ -73,11 +73,11 @@ def test_a_request_without_a_word_leaves_the_plan_and_0_ends_it(
     end_all(store)
     servicer.EvaluateLifecycles(EvaluateLifecyclesRequest(), CALL)
     end_all(store)
-    assert len(servicer.ListSchedules(ListSchedulesRequest(), CALL).schedules) == 1
+    assert len(servicer.GetSchedules(GetSchedulesRequest(), CALL).schedules) == 1
     servicer.EvaluateLifecycles(EvaluateLifecyclesRequest(every_days=0), CALL)
     end_all(store)
     clock.advance(9 * DAY)
-    assert (len(servicer.ListSchedules(ListSchedulesRequest(), CALL).schedules), tick(store)) == (0, 0)
+    assert (len(servicer.GetSchedules(GetSchedulesRequest(), CALL).schedules), tick(store)) == (0, 0)
 
 
 def test_each_tenant_has_its_own_policy_run(
@@ -86,12 +86,12 @@ def test_each_tenant_has_its_own_policy_run(
     with acting(tenant="other"):
         servicer.CreateOwnershipPolicy(CreateOwnershipPolicyRequest(ownership_policy=OwnershipPolicy(note="x")), CALL)
         servicer.RunOwnershipPolicy(RunOwnershipPolicyRequest(every_days=1), CALL)
-        assert len(servicer.ListSchedules(ListSchedulesRequest(), CALL).schedules) == 1
+        assert len(servicer.GetSchedules(GetSchedulesRequest(), CALL).schedules) == 1
     servicer.EvaluateLifecycles(EvaluateLifecyclesRequest(every_days=1), CALL)
     clock.advance(DAY)
     assert tick(store) == 2
     with acting(tenant="other"):
-        [planned] = servicer.ListSchedules(ListSchedulesRequest(), CALL).schedules
+        [planned] = servicer.GetSchedules(GetSchedulesRequest(), CALL).schedules
         assert planned.kind == "run_ownership_policy"
 
 
