@@ -36,7 +36,7 @@ from services.profiles.domain.relationships import Relationship, RelationshipTyp
 from services.profiles.domain.transactions import Money, Transaction, TransactionType
 from services.profiles.store import ProfilesStore
 
-ACME = Context(tenant="acme", actor="ada")
+ACME = Context(tenant="acme", actor="ada", scopes=frozenset({"profiles.names.read"}))
 THREADS = 12
 CALL = cast(Any, None)
 """Servicers of ours never look at grpc's context."""
