@@ -14,7 +14,7 @@ from tests.support.contracts import FOLDER, ROOT, SERVICES
 MODULES = {
     "domain": {"domain"},
     "application": {"context", "domain", "identity", "operations", "paging", "store"},
-    "store": {"codec", "domain", "filtering", "identity", "logs", "operations", "paging", "store"},
+    "store": {"ahead", "codec", "domain", "filtering", "identity", "logs", "operations", "paging", "store"},
     "api": {"codec", "domain", "inbox", "operations", "paging", "rpc", "store", "validation"},
     "subscriptions": {"codec", "domain", "inbox", "timers"},
     "operations": {"codec", "domain", "operations"},

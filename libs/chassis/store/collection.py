@@ -25,15 +25,12 @@ from libs.chassis.domain import AlreadyExists, Change, Conflict, E, Event, NotFo
 from libs.chassis.filtering import Condition
 from libs.chassis.paging import Order, Page, Pager, page_size, request_hash
 from libs.chassis.store.declaration import MAX_PENDING, Contention, DuplicateKey, Index, Outcome, RelayBehind, Write
-from libs.chassis.store.events import waiting_events
+from libs.chassis.store.events import NOT_CONTENT, differing, waiting_events
 from libs.chassis.store.refusals import request_id_reused, require_index, source_key_reused
 from libs.chassis.store.vault import Safe, Sealing, Vault
 
 ATTEMPTS = 12
 """How often a change is tried again when others were faster."""
-_VALUES_AT_ONCE = 1000
-_NOT_CONTENT = frozenset({"_id", "revision", "create_time", "update_time", "_pending", "_pending_since", "_commands"})
-"""Of an open document."""
 
 
 class Collection(ABC, Generic[E]):
@@ -91,11 +88,7 @@ class Collection(ABC, Generic[E]):
         Of each value at most `limit` ids, any of them, so that a value which very many share costs no more than others.
         """
         require_index(self.indexes.values(), None, path)
-        asked = list(dict.fromkeys(values))
-        found: dict[Any, list[str]] = {}
-        for start in range(0, len(asked), _VALUES_AT_ONCE):
-            found |= self._ids_by(path, asked[start : start + _VALUES_AT_ONCE], limit)
-        return found
+        return self._ids_by(path, list(dict.fromkeys(values)), limit)
 
     def page(
         self,
@@ -332,7 +325,7 @@ class Collection(ABC, Generic[E]):
             before, revision = document, (made.revision if made else 0) + 1
             made = replace(entity, revision=revision, create_time=at, update_time=at)
             document = to_doc(made)
-            changed = _changed_fields(before, document) if before else ()
+            changed = differing(before, document) if before else ()
             pending += self._pending(sealing, made, events, at=at, changed_fields=changed)
         if made is None:
             return None, None
@@ -358,7 +351,7 @@ class Collection(ABC, Generic[E]):
                 raise ValueError(f"{self.name}: a change may not alter the id of {entity.id}")
             entity = replace(changed, revision=entity.revision + 1, create_time=entity.create_time, update_time=at)
             after = to_doc(entity)
-            changed_fields = _changed_fields(before, after)
+            changed_fields = differing(before, after)
             pending += self._pending(sealing, entity, events, at=at, changed_fields=changed_fields)
             before = after
         if before is start:
@@ -400,7 +393,7 @@ class Collection(ABC, Generic[E]):
 
     def _content_hash(self, document: Mapping[str, Any]) -> bytes:
         """A fingerprint of what the caller gave, for keys that come with the data itself."""
-        content = {name: value for name, value in document.items() if name not in _NOT_CONTENT}
+        content = {name: value for name, value in document.items() if name not in NOT_CONTENT}
         encoded = msgspec.msgpack.encode(content, order="deterministic")
         return self._safe.fingerprint(context.current().tenant, hashlib.sha256(encoded).digest())
 
@@ -434,7 +427,7 @@ class Collection(ABC, Generic[E]):
 
     @abstractmethod
     def _ids_by(self, path: str, values: Sequence[Any], limit: int) -> dict[Any, list[str]]:
-        """See `ids_by`, for a bounded number of values."""
+        """See `ids_by`."""
 
     @abstractmethod
     def _insert(self, documents: Sequence[dict[str, Any]]) -> list[DuplicateKey | None]:
@@ -451,9 +444,3 @@ class Collection(ABC, Generic[E]):
     @abstractmethod
     def _in_transaction(self) -> bool:
         """Whether a transaction is open here."""
-
-
-def _changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """Names of the business fields that differ."""
-    names = (before.keys() | after.keys()) - _NOT_CONTENT
-    return sorted(name for name in names if before.get(name) != after.get(name))

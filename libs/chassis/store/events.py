@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -14,6 +14,15 @@ from libs.chassis import context, tracing
 from libs.chassis.codec import timestamp, to_proto
 from libs.chassis.domain import Entity, Event
 from libs.chassis.store.vault import Sealing, Vault
+
+NOT_CONTENT = frozenset({"_id", "revision", "create_time", "update_time", "_pending", "_pending_since", "_commands"})
+"""Of an open document."""
+
+
+def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Names of the business fields that differ."""
+    names = (before.keys() | after.keys()) - NOT_CONTENT
+    return sorted(name for name in names if before.get(name) != after.get(name))
 
 
 def waiting_events(

@@ -32,6 +32,8 @@ from libs.chassis.store.vault import TOKENS
 Document = dict[str, Any]
 _DUPLICATE_KEY = 11000
 _NAMESPACE_EXISTS, _INDEX_NOT_FOUND = 48, 27
+_VALUES_AT_ONCE = 1000
+"""Values that one question looks up."""
 _UNREAD: Mapping[str, int] = {"_pending": 0, "_commands": 0, TOKENS: 0}
 """What no reader asks for: often more than half of a document."""
 
@@ -225,13 +227,13 @@ class MongoCollection(Collection[E]):
     def _ids_by(self, path: str, values: Sequence[Any], limit: int) -> dict[Any, list[str]]:
         of_one = [{"$match": {"tenant": context.current().tenant}}, {"$limit": limit}, {"$project": {"_id": 1}}]
         lookup = {"from": self.name, "localField": "_id", "foreignField": path, "pipeline": of_one, "as": "found"}
-        steps: list[Document] = [
-            {"$documents": [{"_id": {"$literal": value}} for value in values]},
-            {"$lookup": lookup},
-            {"$project": {"found": "$found._id"}},
-        ]
-        with self._timed("select"), self._database.raw.aggregate(steps, session=self._database.session) as rows:
-            return {row["_id"]: row["found"] for row in rows}
+        found: dict[Any, list[str]] = {}
+        for start in range(0, len(values), _VALUES_AT_ONCE):
+            asked = [{"_id": {"$literal": value}} for value in values[start : start + _VALUES_AT_ONCE]]
+            steps: list[Document] = [{"$documents": asked}, {"$lookup": lookup}, {"$project": {"found": "$found._id"}}]
+            with self._timed("select"), self._database.raw.aggregate(steps, session=self._database.session) as rows:
+                found |= {row["_id"]: row["found"] for row in rows}
+        return found
 
     def _insert(self, documents: Sequence[Document]) -> list[DuplicateKey | None]:
         refused: list[DuplicateKey | None] = [None] * len(documents)
