@@ -76,10 +76,11 @@ def test_what_waits_its_age_and_who_consumes_it(amqp_uri: str, management_uri: s
     with Connection(amqp_uri) as connection:  # without heartbeats, for which this test has no time
         channel = connection.channel()
         channel.basic_qos(0, 100, False)
+        taken: list[object] = []
         for partition in range(2):
-            channel.basic_consume(f"{service}.notes.{partition}", callback=lambda _: None)
-        for _ in range(30):
-            connection.drain_events(timeout=10)
+            channel.basic_consume(f"{service}.notes.{partition}", callback=taken.append)
+        while len(taken) < 30:
+            connection.drain_events(timeout=30)
 
         def told() -> Queue:
             return one(management.read(), service).total
@@ -112,7 +113,7 @@ def test_the_command_groups_and_exits_by_what_it_found(amqp_uri: str, management
             check=False,
         )
 
-    eventually(lambda: f"nobody consumes {service}.notes, 3 events wait" in run().stdout.replace("\n", " "), 30)
+    eventually(lambda: f"nobody consumes {service}.notes, 3 events wait" in " ".join(run().stdout.split()), 60)
     told = run("--json")
     assert told.returncode == 1
     [mine] = [each for each in json.loads(told.stdout)["subscriptions"] if each["service"] == service]
