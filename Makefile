@@ -129,8 +129,10 @@ image: gen ## Build the image and test what is in it and that it works (root; a 
 .PHONY: cluster
 cluster: gen ## A real Kubernetes node on this machine, with the suite on it. The first time it is built: half an hour.
 	@bash tests/cluster/packages.sh
+	bash docker/packages.sh
 	bash tests/cluster/build.sh
 	$(PY) -m tests.cluster up
+	$(PY) -m tests.cluster install
 
 .PHONY: cluster-test
 cluster-test: gen ## Install, upgrade, roll back, drain, rotate and break the suite on that node, under load.

@@ -13,6 +13,7 @@ from pymongo.errors import PyMongoError
 
 from libs.chassis import identity, logs, metrics
 from libs.chassis.store import MongoDatabase
+from libs.chassis.store.mongo import STANDALONE, replicated
 
 SCHEMA: Final = 1
 """What this code stores. Raised by a release whose code relies on what only its `migrate` makes; missing indexes are
@@ -39,8 +40,8 @@ class Gate:
         """Asks the database; whether the work may go on. PyMongoError when it does not answer."""
         found = _stored(self._database)
         metrics.SCHEMA_VERSION.labels("stored").set(found.get("version", 0))
-        # Indexes are looked for until they were there once: nobody drops them from under a release that runs.
-        wrong, advice = _judge(self._database, found, indexes=not self._complete)
+        # Server and indexes are looked at until they were right once: nobody changes them under a release that runs.
+        wrong, advice = _judge(self._database, found, thorough=not self._complete)
         problem = f"{wrong}: {advice}" if wrong else None
         if problem != self.problem:
             log.info("may not work" if problem else "may work", reason=problem or "", schema=SCHEMA)
@@ -59,13 +60,13 @@ class Gate:
 
 def trouble(database: MongoDatabase) -> tuple[str, str]:
     """(what keeps this code from working on the database, what to do about it); two empty texts when nothing does."""
-    return _judge(database, _stored(database), indexes=True)
+    return _judge(database, _stored(database), thorough=True)
 
 
 def too_old(database: MongoDatabase) -> str:
     """Why this code must not even migrate the database, or nothing."""
     found = _stored(database)
-    return _judge(database, found, indexes=False)[0] if found.get("readable_from", 0) > SCHEMA else ""
+    return _judge(database, found, thorough=False)[0] if found.get("readable_from", 0) > SCHEMA else ""
 
 
 def record(database: MongoDatabase) -> None:
@@ -81,14 +82,16 @@ def _stored(database: MongoDatabase) -> dict[str, Any]:
     return database.raw[META].find_one({"_id": _ID}) or {}
 
 
-def _judge(database: MongoDatabase, found: dict[str, Any], *, indexes: bool) -> tuple[str, str]:
+def _judge(database: MongoDatabase, found: dict[str, Any], *, thorough: bool) -> tuple[str, str]:
+    if thorough and not replicated(database.client):
+        return STANDALONE
     version, needed = found.get("version", 0), found.get("readable_from", 0)
     if version < SCHEMA:
         return f"the database is at schema {version}, this code needs {SCHEMA}", _migrate(database)
     if needed > SCHEMA:
         wrong = f"the database is at schema {version}, which needs code of schema {needed}; this code has {SCHEMA}"
         return wrong, "install a newer release"
-    if missing := database.missing_indexes() if indexes else []:
+    if missing := database.missing_indexes() if thorough else []:
         return f"indexes are missing: {', '.join(missing)}", _migrate(database)
     return "", ""
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar, get_args
 
 from amqp import AMQPError
+from pymongo import MongoClient
 from pymongo.errors import ConnectionFailure
 
 from libs.chassis import logs, metrics, tracing
@@ -18,7 +19,7 @@ from libs.chassis.journal import Journal
 from libs.chassis.operations import OperationKind, Operations
 from libs.chassis.sealing import Masters
 from libs.chassis.settings import Role, Settings, SettingsError
-from libs.chassis.store import Database, MongoDatabase, connect
+from libs.chassis.store import Database, MongoDatabase, connect, unconnected
 from libs.chassis.store.rotation import Rotation
 from libs.chassis.timers import Timer
 
@@ -103,12 +104,14 @@ def _run(service: Service[Any], arguments: Sequence[str]) -> int:
     try:
         settings = Settings.read(role)
         logs.configure(service.name, role, settings.log_level)
-        process = _connect(service, settings, patient=role == "operation")
-        match role:
-            case "operation":
-                return _operate(process, *arguments[1:])
-            case "api" | "worker":
-                return _serve(process, role)
+        if role in ("api", "worker"):
+            # What serves waits for its database, alive and not ready: started again and again, it would be late when
+            # the database comes.
+            return _serve(_process(service, settings, unconnected(settings.mongodb_uri.read(), service.name)), role)
+        client = connect(settings.mongodb_uri.read(), service.name, patient=role == "operation")
+        process = _process(service, settings, client)
+        if role == "operation":
+            return _operate(process, *arguments[1:])
         from libs.chassis.run import upkeep
 
         return upkeep.check(process) if role == "check" else upkeep.migrate(process, remove=len(arguments) > 1)
@@ -129,8 +132,7 @@ def _operate(process: Process[Any], tenant: str, id: str) -> int:
     return operate(process.operations, {kind.name: kind for kind in kinds}, tenant, id, stopping)
 
 
-def _connect(service: Service[S], settings: Settings, *, patient: bool) -> Process[S]:
-    client = connect(settings.mongodb_uri.read(), service.name, patient=patient)
+def _process(service: Service[S], settings: Settings, client: MongoClient[dict[str, Any]]) -> Process[S]:
     database = MongoDatabase(
         client,
         service.name,

@@ -9,7 +9,7 @@ from libs.chassis.sealing import Personal
 from libs.chassis.store.collection import Collection
 from libs.chassis.store.database import Database
 from libs.chassis.store.declaration import Contention, Index, Outcome, RelayBehind
-from libs.chassis.store.mongo import MongoDatabase, connect
+from libs.chassis.store.mongo import MongoDatabase, connect, unconnected
 
 __all__ = [
     "Collection",
@@ -21,4 +21,5 @@ __all__ = [
     "Personal",
     "RelayBehind",
     "connect",
+    "unconnected",
 ]

@@ -36,15 +36,33 @@ _VALUES_AT_ONCE = 1000
 """Values that one question looks up."""
 _UNREAD: Mapping[str, int] = {"_pending": 0, "_commands": 0, TOKENS: 0}
 """What no reader asks for: often more than half of a document."""
+STANDALONE = ("MongoDB runs as a standalone server", "start it as a replica set (one member is enough)")
+"""What is wrong with a server that is not `replicated`, and what to do."""
 
 
 def connect(uri: str, service: str, *, patient: bool = False) -> MongoClient[Document]:
+    """An `unconnected` client that has found its server.
+
+    ConnectionFailure when there is none; RuntimeError when it is not a member of a replica set.
+    """
+    client = unconnected(uri, service, patient=patient)
+    if not replicated(client):
+        raise RuntimeError(": ".join(STANDALONE))
+    return client
+
+
+def replicated(client: MongoClient[Document]) -> bool:
+    """Whether the server is a member of a replica set; no promise holds elsewhere."""
+    return "setName" in client.admin.command("hello")
+
+
+def unconnected(uri: str, service: str, *, patient: bool = False) -> MongoClient[Document]:
     """A client with the settings that every promise rests on: majority and journal for writes, majority for reads.
 
-    A `patient` one waits for answers that take long, which a call or an event never may.
-    RuntimeError when the server is not a member of a replica set, because those settings mean nothing there.
+    It looks for its server when it is used. A `patient` one waits for answers that take long, which a call or an event
+    never may.
     """
-    client: MongoClient[Document] = MongoClient(
+    return MongoClient(
         uri,
         w="majority",
         journal=True,
@@ -61,9 +79,6 @@ def connect(uri: str, service: str, *, patient: bool = False) -> MongoClient[Doc
         tz_aware=True,
         tzinfo=UTC,
     )
-    if "setName" not in client.admin.command("hello"):
-        raise RuntimeError("MongoDB runs as a standalone server: start it as a replica set (one member is enough)")
-    return client
 
 
 class MongoDatabase(Database):
