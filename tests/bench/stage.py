@@ -59,8 +59,8 @@ class Stage:
     def loading(self, *names: str) -> Iterator[RawDatabase[dict[str, Any]]]:
         """The database of the profiles service, with collections of it that lack their indexes inside the block.
 
-        They are built at its end, which takes less than half of the time that keeping them up to date would; and all is on
-        disk then, so that what is measured next does not pay for it.
+        They are built at its end, which takes less than half of the time that keeping them up to date would; and all
+        is on disk then, so that what is measured next does not pay for it.
         """
         with connect(self.mongodb_uri, "profiles", patient=True) as mongo:
             database = mongo["profiles"]
