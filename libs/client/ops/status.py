@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from libs.client.ops.cluster import COMPONENT_LABEL
 from libs.client.ops.findings import Finding, some, span
+from libs.client.ops.told import Told, tell
 
 LATELY: Final = timedelta(hours=1)
 """How long ago a restart still counts as something that is wrong."""
@@ -41,21 +42,6 @@ class Pod:
     born: datetime
     image: str
     """Name and tag, and the digest when the node knows it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What a process says of itself on its admin port."""
-
-    stored: int | None = None
-    """The schema that it found in its database."""
-    code: int | None = None
-    """The schema that it is made for."""
-    version: str = ""
-    held: frozenset[str] = frozenset()
-    """The leases that it holds."""
-    leases: frozenset[str] = frozenset()
-    """The leases that it knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,26 +201,6 @@ def examine(
     if not found:
         found = _told_leases(processes, metrics or {})
     return Status(now, processes, sorted(found, key=lambda lease: lease.name), notes)
-
-
-def tell(metrics: str) -> Told:
-    """What the text of /metrics tells of schema, version and leases."""
-    from prometheus_client.parser import text_string_to_metric_families
-
-    lines = [line for line in metrics.splitlines() if line.startswith(("kehu_schema", "kehu_build", "kehu_lease_held"))]
-    schema: dict[str, int] = {}
-    version, held, leases = "", set[str](), set[str]()
-    for family in text_string_to_metric_families("\n".join(lines) + "\n"):
-        for sample in family.samples:
-            if sample.name == "kehu_schema_version":
-                schema[sample.labels.get("kind", "")] = int(sample.value)
-            elif sample.name == "kehu_build_info":
-                version = sample.labels.get("version", "")
-            elif sample.name == "kehu_lease_held":
-                leases.add(sample.labels["lease"])
-                if sample.value:
-                    held.add(sample.labels["lease"])
-    return Told(schema.get("stored"), schema.get("code"), version, frozenset(held), frozenset(leases))
 
 
 def _process(deployment: Any, pods: Sequence[Pod], metrics: Mapping[str, str]) -> Process:

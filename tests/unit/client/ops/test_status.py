@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from libs.client.ops.status import Status, examine, tell
+from libs.client.ops.status import Status, examine
+from libs.client.ops.told import tell
 from tests.support.objects import deployment, event, lease, model, pod
 
 NOW = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
