@@ -20,13 +20,15 @@ while [ $# -gt 0 ]; do
 done
 
 cd "$root"
-# The same tree gives the same image: nothing in it is younger than its last commit.
-export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 1700000000)}
+# One time for every file of every commit: a layer whose content has not changed keeps its digest, and is not pulled again.
+export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1700000000}
 base=${BASE:-$(bash docker/base.sh)}
 version=${VERSION:-$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)}
 revision=${REVISION:-$(git rev-parse HEAD 2>/dev/null || echo unknown)}
+origin=$(git config --get remote.origin.url 2>/dev/null || true)
+[[ $origin == *@* || $origin == *://* ]] || origin=unknown # A folder of this machine says nothing elsewhere.
 given=(--build-arg "BASE=$base" --build-arg "VERSION=$version" --build-arg "REVISION=$revision"
-  --build-arg "SOURCE=${SOURCE:-$(git config --get remote.origin.url 2>/dev/null || echo unknown)}")
+  --build-arg "SOURCE=${SOURCE:-$origin}")
 
 # A network that is inspected, or an index of one's own, is the host's affair: pip is told, the image never is.
 for file in "${KEHU_CA:-}" "${PIP_CERT:-}" "${SSL_CERT_FILE:-}" /etc/ssl/certs/ca-certificates.crt; do

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import stat
+import subprocess
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -59,6 +60,8 @@ def test_it_says_what_it_is(engine: Engine, image: str) -> None:
     labels = config["Labels"]
     for name in ("title", "description", "source", "version", "revision"):
         assert labels[f"org.opencontainers.image.{name}"]
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert labels["org.opencontainers.image.revision"] == (head.stdout.strip() or "unknown")
     environment = dict(each.split("=", 1) for each in config["Env"])
     assert environment["KEHU_VERSION"] == labels["org.opencontainers.image.version"]
     assert environment["KEHU_REVISION"] == labels["org.opencontainers.image.revision"]
