@@ -21,7 +21,7 @@ done
 
 cd "$root"
 # One time for every file of every commit: a layer whose content has not changed keeps its digest, and is not pulled again.
-export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1700000000}
+export SOURCE_DATE_EPOCH=1700000000
 base=${BASE:-$(bash docker/base.sh)}
 version=${VERSION:-$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)}
 revision=${REVISION:-$(git rev-parse HEAD 2>/dev/null || echo unknown)}
