@@ -32,15 +32,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.cluster", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("up", "down", "install"):
-        commands.add_parser(name)
-    for name in ("test", "enter"):
-        commands.add_parser(name).add_argument("words", nargs=argparse.REMAINDER)
-    arguments = parser.parse_args()
+    parser.add_argument("command", choices=("up", "down", "install", "test", "enter"))
+    # What follows belongs to somebody else, options and all.
+    command = parser.parse_args(sys.argv[1:2]).command
+    words = sys.argv[2:]
+    if words and command not in ("test", "enter"):
+        parser.error(f"{command} takes no arguments, not {' '.join(words)}")
     node = Node()
     try:
-        match arguments.command:
+        match command:
             case "up":
                 return _up(node)
             case "down":
@@ -50,9 +50,9 @@ def main() -> int:
             case "install":
                 return _install(node)
             case "test":
-                return _test(node, arguments.words)
+                return _test(node, words)
             case _:
-                _enter(node, arguments.words)
+                _enter(node, words)
     except StackError as error:
         for line in error.tail():
             err.print(f"  {line}", style="dim", soft_wrap=True, markup=False)
