@@ -63,9 +63,9 @@ class Stores:
             access.make_keys(self.keys)
             self.replica_set.start()
             self.broker.start()
-            passwords = {user: secrets.token_urlsafe(12) for user in ("root", *SERVICES, "kehu")}
-            self._people(passwords)
-            self._record.write_text(json.dumps(passwords))
+            users = {who: (who, secrets.token_urlsafe(12)) for who in ("root", *SERVICES, "kehu")}
+            self._people(users)
+            self._record.write_text(json.dumps(users))
         else:
             self.replica_set.nodes[0].start()
             self.replica_set.wait_for_primary()
@@ -74,12 +74,12 @@ class Stores:
     def publish(self) -> None:
         """Writes the secrets into the cluster, as they are now."""
         host = f"rabbitmq.stores.svc.{DOMAIN}"
-        password = self._passwords["kehu"]
+        user, password = self._users["kehu"]
         content: dict[str, dict[str, bytes]] = {
             "mongodb": {f"{service}-uri": self._mongodb_uri(service).encode() for service in SERVICES},
             "rabbitmq": {
-                "amqp-uri": f"amqp://kehu:{password}@{host}:{_AMQP}/".encode(),
-                "http-uri": f"http://kehu:{password}@{host}:{_MANAGEMENT}/".encode(),
+                "amqp-uri": f"amqp://{user}:{password}@{host}:{_AMQP}/".encode(),
+                "http-uri": f"http://{user}:{password}@{host}:{_MANAGEMENT}/".encode(),
             },
             # The key that signs tokens stays with whoever issues them.
             "token-keys": {
@@ -95,18 +95,24 @@ class Stores:
 
     def change_amqp_password(self) -> None:
         """Gives the suite's user of the broker another password, and tells the secret."""
-        passwords = self._passwords | {"kehu": secrets.token_urlsafe(12)}
-        self._broker_user(passwords["kehu"])
-        self._record.write_text(json.dumps(passwords))
-        self.publish()
+        user, _ = self._users["kehu"]
+        password = secrets.token_urlsafe(12)
+        self._broker_user(user, password)
+        self._hand_out("kehu", user, password)
 
-    def change_mongodb_password(self, service: str) -> None:
-        """Gives a service's user of the database another password, and tells the secret."""
-        passwords = self._passwords | {service: secrets.token_urlsafe(12)}
+    def add_mongodb_user(self, service: str) -> str:
+        """Makes another database user for a service, tells the secret, and returns the name of the one before."""
+        before, _ = self._users[service]
+        user, password = f"{service}-{secrets.token_hex(3)}", secrets.token_urlsafe(12)
         with MongoClient[dict[str, Any]](self.mongodb_uri) as client:
-            client.admin.command("updateUser", service, pwd=passwords[service])
-        self._record.write_text(json.dumps(passwords))
-        self.publish()
+            _database_user(client, service, user, password)
+        self._hand_out(service, user, password)
+        return before
+
+    def drop_mongodb_user(self, user: str) -> None:
+        """Takes a user of the database away."""
+        with MongoClient[dict[str, Any]](self.mongodb_uri) as client:
+            client.admin.command("dropUser", user)
 
     def management(self, method: str, path: str, body: object = None) -> Any:
         """Calls the broker's management API as the administrator."""
@@ -123,26 +129,36 @@ class Stores:
         return json.loads(text) if text else None
 
     @property
-    def _passwords(self) -> dict[str, str]:
-        return dict(json.loads(self._record.read_text()))
+    def _users(self) -> dict[str, tuple[str, str]]:
+        """Who (root, a service, or kehu for the broker) → name and password."""
+        return {who: (name, password) for who, (name, password) in json.loads(self._record.read_text()).items()}
 
-    def _mongodb_uri(self, user: str) -> str:
-        host = ADDRESS if user == "root" else f"mongodb.stores.svc.{DOMAIN}"
-        password = quote(self._passwords[user])
+    def _hand_out(self, who: str, user: str, password: str) -> None:
+        self._record.write_text(json.dumps(self._users | {who: (user, password)}))
+        self.publish()
+
+    def _mongodb_uri(self, who: str) -> str:
+        host = ADDRESS if who == "root" else f"mongodb.stores.svc.{DOMAIN}"
+        user, password = map(quote, self._users[who])
         return f"mongodb://{user}:{password}@{host}:{_MONGODB}/?authSource=admin&replicaSet={SET_NAME}"
 
-    def _people(self, passwords: dict[str, str]) -> None:
+    def _people(self, users: dict[str, tuple[str, str]]) -> None:
         """Makes the users. The first of the database may be made by anyone from this machine, then nobody else."""
         local = f"mongodb://{HOST}:{_MONGODB}/?directConnection=true"
+        root, password = users["root"]
         with MongoClient[dict[str, Any]](local) as client:
-            client.admin.command("createUser", "root", pwd=passwords["root"], roles=["root"])
-        with MongoClient[dict[str, Any]](local, username="root", password=passwords["root"]) as client:
+            client.admin.command("createUser", root, pwd=password, roles=["root"])
+        with MongoClient[dict[str, Any]](local, username=root, password=password) as client:
             for service in SERVICES:
-                roles = [{"role": "dbOwner", "db": service}, {"role": "readWrite", "db": KEYRING}]
-                client.admin.command("createUser", service, pwd=passwords[service], roles=roles)
-        self._broker_user(passwords["kehu"])
+                _database_user(client, service, *users[service])
+        self._broker_user(*users["kehu"])
         everything = {"configure": ".*", "write": ".*", "read": ".*"}
-        self.management("PUT", "/api/permissions/%2F/kehu", everything)
+        self.management("PUT", f"/api/permissions/%2F/{users['kehu'][0]}", everything)
 
-    def _broker_user(self, password: str) -> None:
-        self.management("PUT", "/api/users/kehu", {"password": password, "tags": "monitoring"})
+    def _broker_user(self, user: str, password: str) -> None:
+        self.management("PUT", f"/api/users/{user}", {"password": password, "tags": "monitoring"})
+
+
+def _database_user(client: MongoClient[dict[str, Any]], service: str, user: str, password: str) -> None:
+    roles = [{"role": "dbOwner", "db": service}, {"role": "readWrite", "db": KEYRING}]
+    client.admin.command("createUser", user, pwd=password, roles=roles)

@@ -123,6 +123,11 @@ class Suite:
         """How often containers were started again."""
         return sum(status["restartCount"] for pod in self.pods() for status in pod["status"]["containerStatuses"])
 
+    def kill(self, pod: Mapping[str, Any]) -> None:
+        """Kills the process of a pod, past the kubelet, which would let it end in good order."""
+        [container] = pod["status"]["containerStatuses"]
+        self.node.ctr("tasks", "kill", "--signal=SIGKILL", container["containerID"].removeprefix("containerd://"))
+
     def kubectl(self, *arguments: str) -> str:
         return self.node.kubectl(f"--namespace={NAMESPACE}", *arguments).stdout
 
