@@ -7,12 +7,12 @@ this.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
+from pymongo import MongoClient
 from pymongo.read_concern import ReadConcern
 
 from libs.chassis import logs
-from libs.chassis.store import MongoDatabase
 
 IDLE_FOR: Final = 3.0
 """Seconds without a statement after which a transaction counts as abandoned. Ours never wait for anything but the
@@ -21,12 +21,12 @@ database; to end one of a living process would only make it start again."""
 log = logs.get(__name__)
 
 
-def end_abandoned_transactions(database: MongoDatabase) -> int:
-    """Ends those of this service; how many there were."""
-    admin = database.client.get_database("admin", read_concern=ReadConcern("local"))  # `$currentOp` takes no other
+def end_abandoned_transactions(client: MongoClient[dict[str, Any]]) -> int:
+    """Ends those of this service and this user; how many there were."""
+    admin = client.get_database("admin", read_concern=ReadConcern("local"))  # `$currentOp` takes no other
     idle = {
         "type": "idleSession",
-        "appName": database.client.options.pool_options.appname,
+        "appName": client.options.pool_options.appname,
         "transaction.timeInactiveMicros": {"$gt": int(IDLE_FOR * 1_000_000)},
     }
     with admin.aggregate([{"$currentOp": {"idleSessions": True}}, {"$match": idle}]) as found:

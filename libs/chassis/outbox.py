@@ -88,7 +88,7 @@ class Relay(Loop):
         try:
             self._relay()
         except PyMongoError:
-            end_abandoned_transactions(self._database)
+            end_abandoned_transactions(self._database.client)
             raise
 
     def _relay(self) -> None:

@@ -11,9 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pymongo
 import pytest
 from pymongo import MongoClient
+from pymongo.errors import OperationFailure
 
+from libs.chassis.settings import Secret
+from libs.chassis.store import connect
+from libs.chassis.store.rotation import Rotation
 from libs.client import KehuError
 from libs.client.retry import Retry
 from libs.localstack.mongo import ReplicaSet
@@ -81,8 +86,8 @@ class Guarded:
 
 
 @pytest.fixture
-def guarded(stack_folder: Path) -> Iterator[Guarded]:
-    guarded = Guarded(stack_folder / "rotation")
+def guarded(tmp_path: Path) -> Iterator[Guarded]:
+    guarded = Guarded(tmp_path / "rotation")
     guarded.start()
     yield guarded
     guarded.stop()
@@ -143,3 +148,28 @@ def test_no_call_fails_and_no_event_is_lost_while_passwords_change(guarded: Guar
         query = {"type": "kehu.profiles.customer.created.v1"}
         eventually(lambda: entries.count_documents(query) == len(created))
         assert sorted(entry["entity_id"] for entry in entries.find(query)) == sorted(created)
+
+
+def test_what_the_first_user_has_begun_is_over_when_the_second_one_is_taken_up(guarded: Guarded) -> None:
+    """A transaction belongs to its user. One that nobody can go on with would lock its documents for a minute."""
+    with guarded.operator() as mongo:
+        for user in ("first", "second"):
+            mongo.admin.command("createUser", user, pwd=user, roles=[{"role": "dbOwner", "db": "ledger"}])
+    guarded.hand_out("first")
+    secret = Secret(f"file:{guarded.files['mongodb']}")
+    with connect(secret.read(), "ledger") as client:
+        rotation = Rotation(client, secret)
+        accounts = client["ledger"]["accounts"]
+        accounts.insert_one({"_id": "acc_1"})
+        with client.start_session() as session:
+            session.start_transaction()
+            accounts.update_one({"_id": "acc_1"}, {"$set": {"by": "first"}}, session=session)
+            guarded.hand_out("second")
+            rotation.look()
+            with pytest.raises(OperationFailure, match="transaction"):
+                accounts.update_one({"_id": "acc_1"}, {"$set": {"by": "nobody"}}, session=session)
+        with guarded.operator() as mongo:
+            mongo.admin.command("dropUser", "first")
+        with pymongo.timeout(5):
+            accounts.update_one({"_id": "acc_1"}, {"$set": {"by": "second"}})
+        assert accounts.find_one({"_id": "acc_1"}) == {"_id": "acc_1", "by": "second"}

@@ -67,7 +67,7 @@ class Effects:
         try:
             self._transact(events)
         except Contention:
-            end_abandoned_transactions(self._database)
+            end_abandoned_transactions(self._database.client)
             raise
         except Exception as error:
             if fate_of(error) == "hold":

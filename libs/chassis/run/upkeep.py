@@ -24,7 +24,7 @@ def migrate(process: Process[Any], *, remove: bool) -> int:
     """
     if problem := schema.too_old(process.database):
         raise SettingsError(problem)
-    end_abandoned_transactions(process.database)  # indexes wait for them
+    end_abandoned_transactions(process.database.client)  # indexes wait for them
     steps = process.database.migrate(remove=remove)
     process.journal.migrate()
     effects.migrate(process.database)

@@ -2,17 +2,20 @@
 
 Whoever rotates it makes a second user, changes the secret, waits until every process has taken it up, and only then
 takes the first user away. What is in flight ends on the connection that it began with; connections are made anew as
-they come back.
+they come back. A transaction in flight has to begin again, because it belongs to the first user; what is left of it is
+ended in that name while there is time, because its locks would stand for a minute.
 """
 
 from __future__ import annotations
 
+import time
 from typing import Any, Final
 
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
 from libs.chassis import logs
+from libs.chassis.abandoned import IDLE_FOR, end_abandoned_transactions
 from libs.chassis.settings import Secret
 
 _REFUSED: Final = (13, 18)
@@ -46,8 +49,18 @@ class Rotation:
         except (OSError, ValueError, PyMongoError) as error:
             log.warning("the new credentials of the database do not work", error=f"{type(error).__name__}")
         else:
-            self._uri = uri
+            former, self._uri = self._uri, uri
+            self._clear(former)
             log.info("took up new credentials of the database")
+
+    def _clear(self, former: str) -> None:
+        time.sleep(IDLE_FOR + 0.5)
+        name = self._client.options.pool_options.appname
+        try:
+            with MongoClient[dict[str, Any]](former, appname=name, serverSelectionTimeoutMS=3000) as client:
+                end_abandoned_transactions(client)
+        except PyMongoError as error:
+            log.info("the former credentials of the database are of no use any more", error=type(error).__name__)
 
     def _take_up(self, other: MongoClient[dict[str, Any]]) -> None:
         # PyMongo has no public way: its pools read the credentials from these options for every new connection.
