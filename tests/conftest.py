@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import http.client
+import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -74,6 +79,26 @@ def management_uri(request: pytest.FixtureRequest) -> str:
     if not given:
         pytest.skip("The broker of KEHU_TEST_AMQP_URI has no known management API; set KEHU_TEST_MANAGEMENT_URI.")
     return given
+
+
+@pytest.fixture
+def host_of_its_own(amqp_uri: str, management_uri: str) -> Iterator[str]:
+    """A virtual host of the broker, for a system whose events nobody else can open."""
+    name = f"test-{uuid4().hex[:8]}"
+    broker = urlsplit(management_uri)
+
+    def ask(method: str, path: str, body: Mapping[str, str]) -> None:
+        connection = http.client.HTTPConnection(str(broker.hostname), broker.port, timeout=10)
+        login = base64.b64encode(f"{broker.username}:{broker.password}".encode()).decode()
+        connection.request(method, path, json.dumps(body), {"Authorization": f"Basic {login}"})
+        assert connection.getresponse().status < 300
+        connection.close()
+
+    ask("PUT", f"/api/vhosts/{name}", {})
+    everything = {"configure": ".*", "write": ".*", "read": ".*"}
+    ask("PUT", f"/api/permissions/{name}/{broker.username}", everything)
+    yield urlsplit(amqp_uri)._replace(path=f"/{name}").geturl()
+    ask("DELETE", f"/api/vhosts/{name}", {})
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,12 @@ import random
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
 
 import amqp
 import pytest
+from kehu.common.v1.envelope_pb2 import Envelope
 
 from libs.chassis import context
 from libs.chassis.bus import Outgoing
@@ -87,6 +90,23 @@ def test_a_poisonous_event_is_parked_and_its_neighbours_pass(station: Station) -
     assert parked.envelope.entity_id == bad
 
 
+def test_an_event_whose_key_is_missing_is_set_aside_and_its_neighbours_pass(station: Station) -> None:
+    """A keyring that was restored from an earlier backup must not stop the worker."""
+    station.schedule = replace(station.schedule, give_up_after=timedelta(0))
+    opened = station.open(*(f"name {n}" for n in range(20)))
+    events = station.waiting()
+    locked = Envelope.FromString(events[10].body)
+    locked.sealed.key, locked.sealed.data = "nowhere.0", b"sealed"
+    events[10] = replace(events[10], body=locked.SerializeToString())
+    station.publish(events)
+    with running(station.consumer()):
+        eventually(lambda: len(station.counts()) == 19)
+        eventually(lambda: len(station.dead().list()) == 1)
+    assert station.counts() == {id: 1 for id in opened if id != locked.entity_id}
+    [parked] = station.dead().list()
+    assert "page 'nowhere' of the keyring is missing" in parked.reason
+
+
 def test_what_is_no_event_of_ours_is_parked_as_it_came(station: Station) -> None:
     [id] = station.open("a")
     [event] = station.waiting()
@@ -126,9 +146,6 @@ def test_a_retryable_event_comes_back_later_and_then_has_its_effect(station: Sta
 
 
 def test_an_event_is_retried_until_it_is_too_old_and_then_parked_with_its_history(station: Station) -> None:
-    from dataclasses import replace
-    from datetime import timedelta
-
     station.schedule = replace(station.schedule, give_up_after=timedelta(seconds=1))
     [id] = station.open("retryable")
     station.publish(station.waiting())

@@ -23,8 +23,8 @@ def late(stack_folder: Path) -> Iterator[ReplicaSet]:
 
 
 @pytest.fixture
-def system(stack_folder: Path, late: ReplicaSet, amqp_uri: str) -> Iterator[System]:
-    system = System(stack_folder / "late-system", mongodb_uri=late.uri, amqp_uri=amqp_uri)
+def system(stack_folder: Path, late: ReplicaSet, host_of_its_own: str) -> Iterator[System]:
+    system = System(stack_folder / "late-system", mongodb_uri=late.uri, amqp_uri=host_of_its_own)
     yield system
     system.stop()
 

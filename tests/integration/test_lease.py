@@ -201,7 +201,7 @@ def test_it_works_on_green_threads_and_without_the_kubernetes_client(cluster: Ap
         cluster = Cluster({HOST!r}, {cluster.port}, Path({str(cluster.account)!r}))
         lease = KubernetesLease(cluster, {object_name("kehu", "ledger", name)!r}, "test", "green/1", SWIFT)
         turns = []
-        eventlet.spawn_n(lambda: [turns.append(eventlet.sleep(0.001)) for _ in range(1000)])
+        eventlet.spawn_n(lambda: [turns.append(1) or eventlet.sleep(0.001) for _ in range(1000)])
         print(lease.hold(), lease.epoch, bool(turns), "kubernetes" in sys.modules)
         lease.release()
         """

@@ -47,7 +47,7 @@ class Effects:
 
         A batch that fails is halved until the event at fault is alone: its neighbours succeed, in order.
         """
-        return self._apply(opened(self._database.vault, events), 0)
+        return self._apply(events, 0)
 
     @contextmanager
     def dare(self, event: Received) -> Iterator[bool]:
@@ -65,7 +65,7 @@ class Effects:
 
     def _apply(self, events: Sequence[Received], offset: int) -> list[Failure]:
         try:
-            self._transact(events)
+            self._transact(opened(self._database.vault, events))  # one that cannot be opened fails alone, too
         except Contention:
             end_abandoned_transactions(self._database.client)
             raise
