@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -13,6 +13,7 @@ from helm_python import Chart
 from libs.localstack.processes import wait_until
 from tests.cluster.stores import NAMESPACE
 from tests.cluster.suite import CHART, RELEASE, Suite
+from tests.cluster.trial import Trial
 
 FOREIGN = {"external-secrets.io/v1"}
 """What people add to the chart and this node knows nothing of."""
@@ -32,15 +33,21 @@ def test_accepted(suite: Suite, path: Path) -> None:
     )
 
 
-def test_autoscaler_sees_figures(suite: Suite, figures: dict[str, Any]) -> None:
-    name = f"{RELEASE}-interactions-api"
-    suite.upgrade(services={"interactions": {"api": {"autoscaling": {"enabled": True}}}})
-    try:
-        wait_until(lambda: _use(suite, name) is not None, 120, f"The autoscaler of {name} gets no figures")
-        figures["CPU of interactions-api"] = f"{_use(suite, name)} % of what it asks for"
-        assert suite.get("deployment", name)["spec"]["replicas"] >= 2
-    finally:
-        suite.upgrade()
+def test_autoscaler_follows_the_load(trial: Trial) -> None:
+    suite, name = trial.suite, f"{RELEASE}-interactions-api"
+    autoscaling = {"enabled": True, "max": 3}
+    with trial.under_load():
+        begun = time.monotonic()
+        suite.upgrade(services={"interactions": {"api": {"autoscaling": autoscaling}}})
+        try:
+            wait_until(
+                lambda: suite.get("deployment", name)["status"].get("readyReplicas") == 3, 180, "No third process"
+            )
+            trial.figures["a third process after"] = f"{time.monotonic() - begun:.0f} s"
+            trial.figures["CPU"] = f"{_use(suite, name)} % of what is asked for"
+        finally:
+            suite.upgrade()
+    assert len(suite.pods(name)) == 2
 
 
 def _use(suite: Suite, name: str) -> int | None:
