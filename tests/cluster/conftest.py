@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from tests.cluster.node import Node
@@ -52,7 +53,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         return
     table = Table("what was done", "figures", title="on a Kubernetes node", title_justify="left")
     for name, figures in rows.items():
-        table.add_row(name.replace("_", " "), ", ".join(f"{key} {value}" for key, value in figures.items()))
+        table.add_row(escape(name.replace("_", " ")), ", ".join(f"{key} {value}" for key, value in figures.items()))
     console = Console(width=150)
     with console.capture() as captured:
         console.print(table)
