@@ -15,7 +15,7 @@ from libs.chassis.domain import Change, InvalidArgument
 from libs.chassis.paging import Page
 from services.profiles.domain.customers import Customer
 from services.profiles.domain.duplicates import BlockingKeys, Decision, DuplicateCandidate, DuplicateState, pair_of
-from services.profiles.domain.matching import Band, Match, compare
+from services.profiles.domain.matching import Band, Match, compare, unlike
 from services.profiles.domain.traits import Traits, blocking_keys, traits_of
 from services.profiles.store import ListRequest, ProfilesStore
 from services.profiles.store.identity import IdentityStore
@@ -115,12 +115,15 @@ class Duplicates:
         """Compare the pairs; note those that are alike, or were."""
         changes = []
         for left, right in sorted(pairs | known):
-            id = self._identity.candidate_id(left, right)
             if left not in traits or right not in traits:
+                id = self._identity.candidate_id(left, right)
                 changes.append((id, _lapsing(id, left, right)))
+                continue
+            if (left, right) not in known and unlike(traits[left], traits[right]):
                 continue
             match = compare(traits[left], traits[right], crowded)
             if match.band is not Band.UNLIKELY or (left, right) in known:
+                id = self._identity.candidate_id(left, right)
                 changes.append((id, _noting(id, left, right, match)))
         self._identity.candidates.fold(changes)
 

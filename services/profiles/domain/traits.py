@@ -150,6 +150,11 @@ def _keys_of_names(traits: Traits) -> Iterator[str]:
     for name in traits.names:
         yield "name:" + ":".join(sorted((name.family, name.given)))  # Whichever was taken for the family name.
         parts = [part for part in (name.family, name.given) if part]
+        if name.reading and len(parts) > 1:
+            # One in fourteen is called 王: with a town, or a day of any year, that is a key of very many. Who shares no
+            # more is no likely duplicate, unless something else agrees as well, which is a key of its own.
+            family = parts.pop(0)
+            yield from (f"born:{birth.digits}:{family}" for birth in births)
         for part in parts:
             yield from (f"born:{birth.digits[-4:]}:{part[:3]}" for birth in births)
             yield from (f"post:{each.postal_code}:{part[:3]}" for each in addresses if each.postal_code)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -13,10 +15,12 @@ from services.profiles.application.duplicates import LARGEST_BLOCK, MOST_COMPARE
 from services.profiles.domain.customers import Customer, CustomerKind
 from services.profiles.domain.dates import TypedDate, TypedDateKind
 from services.profiles.domain.duplicates import Decision, DuplicateCandidate, DuplicateState
-from services.profiles.domain.matching import Band, Feature
+from services.profiles.domain.matching import Band, Feature, compare
 from services.profiles.domain.names import PersonName
+from services.profiles.domain.traits import blocking_keys, traits_of
 from services.profiles.store import ProfilesStore
 from tests.unit.profiles.builders import NOW, person, phone
+from tests.unit.profiles.test_matching_chinese import town
 
 
 @pytest.fixture
@@ -152,3 +156,25 @@ def test_two_who_are_new_in_one_batch_meet(store: ProfilesStore, customers: Cust
     made = [customers.create(ada()), customers.create(ada())]
     duplicates.look_again([each.id for each in made])
     assert len(pairs(store)) == 1
+
+
+def test_a_town_in_the_background_is_compared_as_if_everything_of_everybody_were(
+    store: ProfilesStore, customers: Customers, duplicates: Duplicates
+) -> None:
+    """The same pairs, scores and reasons as when every two who share a key are compared in full."""
+    people = [each for who, each in town(7) if who.startswith(("zhang", "home 10", "home 11"))]
+    made = [customers.create(each.customer()) for each in people]
+    blocks: dict[str, list[str]] = defaultdict(list)
+    for each in made:
+        for key in blocking_keys(traits_of(each)):
+            blocks[key].append(each.id)
+    crowded = {key for key, members in blocks.items() if len(members) > LARGEST_BLOCK}
+    near = {pair for key in blocks.keys() - crowded for pair in combinations(sorted(blocks[key]), 2)}
+    traits = {each.id: traits_of(each) for each in made}
+    full = {(left, right): compare(traits[left], traits[right], crowded) for left, right in near}
+    expected = {ids: (m.score, m.band, m.evidence) for ids, m in full.items() if m.band is not Band.UNLIKELY}
+    duplicates.look_again([each.id for each in made])
+    found = store.identity.candidates.find(None, order="-score", limit=10_000)
+    assert {each.customer_ids: (each.score, each.band, each.evidence) for each in found} == expected
+    assert len(expected) > 20
+    assert crowded
