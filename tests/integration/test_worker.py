@@ -43,6 +43,20 @@ def test_migrate_is_repeatable_and_check_finds_what_is_missing(ledger: Ledger) -
     assert ledger.run("nonsense").returncode == 2
 
 
+def test_a_queue_of_another_shape_is_told_with_what_to_do(ledger: Ledger) -> None:
+    connection = connect(ledger.amqp_uri, name="test")
+    channel = connection.channel()
+    channel.queue_delete("ledger.tallies.1")
+    channel.queue_declare("ledger.tallies.1", durable=True, auto_delete=False, arguments={"x-queue-type": "quorum"})
+    refused = ledger.run("migrate")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "'ledger.tallies.1'" in refused.stderr
+    assert "delete it, and migrate again" in refused.stderr
+    channel.queue_delete("ledger.tallies.1")
+    close(connection)
+    assert ledger.run("migrate").returncode == 0
+
+
 def test_a_worker_waits_alive_and_not_ready_until_its_database_is_migrated(ledger: Ledger) -> None:
     ledger.database.raw["meta"].delete_many({})
     worker = ledger.worker()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from amqp import PreconditionFailed
 from rich.console import Console
 from rich.table import Table
 
@@ -31,6 +32,11 @@ def migrate(process: Process[Any], *, remove: bool) -> int:
     connection = connect(process.amqp_uri(), name=f"{process.service.name}.migrate")
     try:
         topology(process).declare(connection)
+    except PreconditionFailed as difference:
+        raise SettingsError(
+            f"the broker has another shape of what this release declares: {difference.reply_text}; let the worker of "
+            "the earlier release empty that queue, delete it, and migrate again"
+        ) from difference
     finally:
         close(connection)
     schema.record(process.database)
