@@ -6,7 +6,8 @@ import os
 import signal
 import threading
 import time
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 import pymongo
@@ -25,6 +26,8 @@ PATIENCE: Final = 10.0
 """Seconds without the database until calls are no longer sent here; an election of a primary is shorter."""
 LOOK_WITHIN: Final = 5.0
 """Seconds that the database may take to answer a look."""
+WAKE_EVERY: Final = 0.5
+"""Seconds until a signal is heard at the latest."""
 TOO_LATE: Final = 70
 
 log = logs.get(__name__)
@@ -64,6 +67,17 @@ class DatabaseWatch:
         return f"the database has not answered for {silent:.0f} s" if silent > PATIENCE else self._gate.problem
 
 
+def wait(asked_to_end: SimpleQueue[int]) -> None:
+    """Until somebody asks.
+
+    A signal may reach a thread of grpc; this one, which alone runs handlers, then hears of it when it wakes by itself.
+    """
+    while True:
+        with suppress(Empty):
+            asked_to_end.get(timeout=WAKE_EVERY)
+            return
+
+
 def serve(process: Process[Any]) -> int:
     """Serves calls until SIGTERM or SIGINT, then drains."""
     asked_to_end = SimpleQueue[int]()  # the one thing that a signal handler may safely wake a thread with
@@ -77,7 +91,7 @@ def serve(process: Process[Any]) -> int:
     log.info("serves", port=server.port, admin_port=admin.port)
     watching = threading.Thread(target=watch.run, name="database watch", daemon=True)
     watching.start()
-    asked_to_end.get()
+    wait(asked_to_end)
 
     log.info("drains")
     last_resort = threading.Timer(process.settings.stop_budget, lambda: os._exit(TOO_LATE))
