@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 console = Console(highlight=False)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text for people.")]
+Every = Annotated[
+    int, typer.Option(help="Do it again every so many days; 0 ends that, and -1 leaves it as it is.", min=-1, max=366)
+]
 
 
 class Failure(Exception):

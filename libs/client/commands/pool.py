@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from libs.client.commands.output import AsJson, Failure, as_dict, client, console, print_json
+from libs.client.commands.output import AsJson, Every, Failure, as_dict, client, console, print_json
 
 pool = typer.Typer(no_args_is_help=True, help="The public pool: who is in it, taking and giving customers, its rules.")
 
@@ -169,10 +169,7 @@ def policy(
 def run(
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would happen, and change nothing.")] = False,
-    every: Annotated[
-        int,
-        typer.Option(help="Do it again every so many days; 0 ends that, and -1 leaves it as it is.", min=-1, max=366),
-    ] = -1,
+    every: Every = -1,
     as_json: AsJson = False,
 ) -> None:
     """Warn owners and move customers to the pool as the rules say.

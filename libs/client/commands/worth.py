@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from libs.client.commands.output import AsJson, Failure, as_dict, client, console, print_json
+from libs.client.commands.output import AsJson, Every, Failure, as_dict, client, console, print_json
 
 if TYPE_CHECKING:
     from kehu.common.v1.operation_pb2 import Operation
@@ -151,10 +151,7 @@ def lifecycles(
     floor: Annotated[int, typer.Option(help="Days of silence that are never unusual.", min=1, max=3660)] = 30,
     score: Annotated[int, typer.Option(help="Points of early warning that are a risk.", min=1, max=100)] = 50,
     preview: Annotated[bool, typer.Option("--preview", help="Count who would move, and move nobody.")] = False,
-    every: Annotated[
-        int,
-        typer.Option(help="Do it again every so many days; 0 ends that, and -1 leaves it as it is.", min=-1, max=366),
-    ] = -1,
+    every: Every = -1,
     as_json: AsJson = False,
 ) -> None:
     """Move who has gone quiet to dormant, who may leave to at risk, and who came back to active; waits for the end.
