@@ -14,8 +14,8 @@ def servicers(store: InteractionsStore) -> Sequence[tuple[Any, object]]:
     from kehu.interactions.v1.interactions_pb2_grpc import add_InteractionsServiceServicer_to_server
 
     from services.interactions.api import InteractionsServicer
-    from services.interactions.store.changes import MongoChanges
-    from services.interactions.store.feed import Feed
+    from services.interactions.context.store.changes import MongoChanges
+    from services.interactions.context.store.feed import Feed
 
     feed = Feed(MongoChanges(cast(MongoDatabase, store.database)))
     return [(add_InteractionsServiceServicer_to_server, InteractionsServicer(store, feed))]

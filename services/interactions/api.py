@@ -26,20 +26,20 @@ from libs.chassis.domain import InvalidArgument
 from libs.chassis.rpc import JournalApi, status_of, still_open
 from libs.chassis.store import Outcome
 from libs.chassis.validation import validate
-from services.interactions.application.calendars import Calendars
-from services.interactions.application.conversations import Conversations
-from services.interactions.application.counts import Counts
-from services.interactions.application.customers import Customers
-from services.interactions.application.erasures import Erasures
-from services.interactions.application.promises import Promises
-from services.interactions.application.timeline import Timeline
-from services.interactions.domain.calendar import BusinessCalendar
-from services.interactions.domain.conversations import CloseReason, Conversation
-from services.interactions.domain.counts import CountRange
-from services.interactions.domain.promises import Promise, Term
-from services.interactions.domain.timeline import Interaction, TimelineQuery
+from services.interactions.calendars.application import Calendars
+from services.interactions.calendars.domain import BusinessCalendar
+from services.interactions.context.store.feed import Feed, Notice
+from services.interactions.conversations.application import Conversations
+from services.interactions.conversations.domain import CloseReason, Conversation
+from services.interactions.counts.application import Counts
+from services.interactions.counts.domain import CountRange
+from services.interactions.customers.application import Customers
+from services.interactions.privacy.application import Erasures
+from services.interactions.promises.application import Promises
+from services.interactions.promises.domain import Promise, Term
 from services.interactions.store import InteractionsStore
-from services.interactions.store.feed import Feed, Notice
+from services.interactions.timeline.application import Timeline
+from services.interactions.timeline.domain import Interaction, TimelineQuery
 
 
 class InteractionsServicer(JournalApi, interactions_pb2_grpc.InteractionsServiceServicer):

@@ -18,14 +18,22 @@ from kehu.profiles.v1 import events_pb2 as profiles
 from libs.chassis.codec import from_proto
 from libs.chassis.inbox import Received, Subscription
 from libs.chassis.timers import Timer
-from services.interactions.application.attribution import Attribution, News
-from services.interactions.application.counts import Counts
-from services.interactions.application.erasures import Erasures
-from services.interactions.application.promises import Promises
-from services.interactions.domain.conversations import Conversation
-from services.interactions.domain.customers import Alias, ConsentSummary, CustomerCopy
-from services.interactions.domain.timeline import Channel, Identifier, IdentifierKind, Interaction, customer_key
+from services.interactions.attribution.application import Attribution, News
+from services.interactions.conversations.domain import Conversation
+from services.interactions.counts.application import Counts
+from services.interactions.customers.domain import (
+    Alias,
+    Channel,
+    ConsentSummary,
+    CustomerCopy,
+    Identifier,
+    IdentifierKind,
+    customer_key,
+)
+from services.interactions.privacy.application import Erasures
+from services.interactions.promises.application import Promises
 from services.interactions.store import InteractionsStore
+from services.interactions.timeline.domain import Interaction
 
 CUSTOMER_NEWS = (
     profiles.CustomerCreated,

@@ -11,7 +11,7 @@ from kehu.profiles.v1 import privacy_pb2 as profiles
 
 from libs.chassis.domain import Entity
 from libs.chassis.memory import MemoryDatabase
-from services.interactions.domain.erasure import Stage
+from services.interactions.privacy.domain import Stage
 from services.interactions.store import InteractionsStore
 from services.profiles.store import ProfilesStore
 from services.profiles.store.privacy import NOT_EXPORTED

@@ -33,6 +33,24 @@ PARTS = {
 }
 """Part of a service → the parts of the same service that it may import."""
 
+AREAS: dict[str, dict[str, set[str]]] = {
+    "interactions": dict.fromkeys(
+        (
+            "attribution",
+            "calendars",
+            "context",
+            "conversations",
+            "counts",
+            "customers",
+            "privacy",
+            "promises",
+            "timeline",
+        ),
+        {"calendars", "context", "conversations", "counts", "customers", "privacy", "promises", "timeline"},
+    ),
+}
+"""Service → area → the areas of the same service that it may import, beside itself."""
+
 LIBRARIES = {
     "domain": {"email_validator", "lunar_python", "numpy", "phonenumbers", "pypinyin", "scipy"},
     "application": set[str](),
@@ -55,9 +73,10 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def part_of(path: Path, service: str) -> str:
-    """Which part of a service a file belongs to."""
-    return path.relative_to(FOLDER / service).parts[0].removesuffix(".py")
+def place_of(path: Path, service: str) -> tuple[str, str]:
+    """Area and part of a service that a file belongs to; the area is empty outside of areas."""
+    first, *rest = (name.removesuffix(".py") for name in path.relative_to(FOLDER / service).parts)
+    return (first, rest[0]) if first in AREAS.get(service, {}) else ("", first)
 
 
 def within(name: str, packages: set[str]) -> bool:
@@ -65,14 +84,17 @@ def within(name: str, packages: set[str]) -> bool:
     return any(name == package or name.startswith(f"{package}.") for package in packages)
 
 
-def allowed(name: str, service: str, part: str) -> bool:
-    """Whether a file of this part may import the module."""
+def allowed(name: str, service: str, area: str, part: str) -> bool:
+    """Whether a file of this area and part may import the module."""
     if name.split(".", maxsplit=1)[0] in sys.stdlib_module_names:
         return True
+    areas = AREAS.get(service, {})
+    near = {area, *areas[area]} if area else areas.keys()
     return within(
         name,
         {f"libs.chassis.{module}" for module in MODULES[part]}
         | {f"services.{service}.{other}" for other in PARTS[part]}
+        | {f"services.{service}.{other}.{each}" for other in near for each in PARTS[part]}
         | LIBRARIES[part],
     )
 
@@ -81,10 +103,14 @@ def allowed(name: str, service: str, part: str) -> bool:
 def test_each_part_of_a_service_imports_only_what_the_table_allows(service: str) -> None:
     wrong = []
     for path in sorted((FOLDER / service).rglob("*.py")):
-        part = part_of(path, service)
+        area, part = place_of(path, service)
         if part != "__init__":
-            assert part in MODULES, f"{path}: a service has {', '.join(MODULES)}"
-            wrong += [f"{path.relative_to(ROOT)} imports {n}" for n in imports(path) if not allowed(n, service, part)]
+            assert part in MODULES, f"{path}: a service and its areas have {', '.join(MODULES)}"
+            wrong += [
+                f"{path.relative_to(ROOT)} imports {name}"
+                for name in imports(path)
+                if not allowed(name, service, area, part)
+            ]
     assert wrong == []
 
 

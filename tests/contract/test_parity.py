@@ -20,12 +20,10 @@ from tests.support.contracts import SERVICES, enums, event_messages, messages
 
 @cache
 def classes(service: str) -> tuple[type[Any], ...]:
-    """Every class that the domain of a service defines."""
-    root = import_module(f"services.{service}.domain")
-    names = [root.__name__]
-    if hasattr(root, "__path__"):
-        names += [found.name for found in pkgutil.walk_packages(root.__path__, f"{root.__name__}.")]
-    modules = [import_module(name) for name in names]
+    """Every class that the domain of a service defines, in whatever area."""
+    root = import_module(f"services.{service}")
+    names = [found.name for found in pkgutil.walk_packages(root.__path__, f"{root.__name__}.")]
+    modules = [import_module(name) for name in names if "domain" in name.split(".")]
     return tuple(
         value
         for module in modules

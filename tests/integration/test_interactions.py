@@ -21,28 +21,19 @@ from libs.chassis.domain import AlreadyExists
 from libs.chassis.inbox import Received
 from libs.chassis.inbox.effects import Effects
 from libs.chassis.store import Contention, MongoDatabase, connect
-from services.interactions.application.attribution import Attribution
-from services.interactions.application.conversations import Conversations
-from services.interactions.application.counts import Counts
-from services.interactions.application.customers import Customers
-from services.interactions.application.promises import Promises
-from services.interactions.application.timeline import Timeline
-from services.interactions.domain.conversations import CloseReason
-from services.interactions.domain.counts import ChannelCount, CountRange
-from services.interactions.domain.customers import CustomerCopy
-from services.interactions.domain.promises import CivilTime, Promise, PromiseState, Term
-from services.interactions.domain.timeline import (
-    Channel,
-    Direction,
-    Identifier,
-    IdentifierKind,
-    Interaction,
-    Purpose,
-    TimelineQuery,
-    customer_key,
-)
+from services.interactions.attribution.application import Attribution
+from services.interactions.conversations.application import Conversations
+from services.interactions.conversations.domain import CloseReason
+from services.interactions.counts.application import Counts
+from services.interactions.counts.domain import ChannelCount, CountRange
+from services.interactions.customers.application import Customers
+from services.interactions.customers.domain import Channel, CustomerCopy, Identifier, IdentifierKind, customer_key
+from services.interactions.promises.application import Promises
+from services.interactions.promises.domain import CivilTime, Promise, PromiseState, Term
 from services.interactions.store import InteractionsStore
 from services.interactions.subscriptions import subscriptions
+from services.interactions.timeline.application import Timeline
+from services.interactions.timeline.domain import Direction, Interaction, Purpose, TimelineQuery
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 ACME = Context(tenant="acme", actor="ann")

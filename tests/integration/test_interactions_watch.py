@@ -18,15 +18,15 @@ from libs.chassis import context, identity
 from libs.chassis.context import Context
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.store import MongoDatabase, connect
-from services.interactions.application.promises import Promises
-from services.interactions.application.timeline import Timeline
-from services.interactions.domain.customers import CustomerCopy
-from services.interactions.domain.promises import CivilTime, Promise, PromiseState, Term
-from services.interactions.domain.timeline import Channel, Direction, Interaction, customer_key
+from services.interactions.context.store import feed as feed_module
+from services.interactions.context.store.changes import MongoChanges, Party
+from services.interactions.context.store.feed import Feed, Notice
+from services.interactions.customers.domain import Channel, CustomerCopy, customer_key
+from services.interactions.promises.application import Promises
+from services.interactions.promises.domain import CivilTime, Promise, PromiseState, Term
 from services.interactions.store import InteractionsStore
-from services.interactions.store import feed as feed_module
-from services.interactions.store.changes import MongoChanges, Party
-from services.interactions.store.feed import Feed, Notice
+from services.interactions.timeline.application import Timeline
+from services.interactions.timeline.domain import Direction, Interaction
 from tests.support.patience import eventually
 
 ACME = Context(tenant="acme", actor="ann")

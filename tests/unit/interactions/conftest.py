@@ -16,10 +16,11 @@ from libs.chassis import context, identity
 from libs.chassis.context import Context
 from libs.chassis.inbox.subscription import event_type
 from libs.chassis.memory import MemoryDatabase
-from services.interactions.domain.conversations import Conversation
-from services.interactions.domain.timeline import Channel, Direction, Identifier, IdentifierKind, Interaction
+from services.interactions.conversations.domain import Conversation
+from services.interactions.customers.domain import Channel, Identifier, IdentifierKind
 from services.interactions.store import InteractionsStore
 from services.interactions.subscriptions import subscriptions
+from services.interactions.timeline.domain import Direction, Interaction
 
 NOW = datetime(2026, 8, 10, 9, tzinfo=UTC)  # a Monday
 

@@ -21,7 +21,7 @@ from libs.chassis.domain import Conflict, InvalidArgument
 from libs.chassis.rpc import JournalApi
 from libs.chassis.validation import validate
 from services.interactions.api import InteractionsServicer
-from services.interactions.store.feed import Feed
+from services.interactions.context.store.feed import Feed
 
 HOUR = timedelta(hours=1)
 INT, CONV, CUS, PRO, CAL = (f"{prefix}_{'0' * 26}" for prefix in ("int", "conv", "cus", "pro", "cal"))

@@ -13,16 +13,17 @@ from hypothesis import strategies as st
 from kehu.interactions.v1 import conversations_pb2
 
 from libs.chassis.domain import Conflict, FailedPrecondition, NotFound
-from services.interactions.application.conversations import Conversations
-from services.interactions.application.timeline import Timeline
-from services.interactions.domain.conversations import (
+from services.interactions.conversations.application import Conversations
+from services.interactions.conversations.domain import (
     CloseReason,
     Conversation,
     ConversationState,
     Participant,
     ParticipantKind,
 )
-from services.interactions.domain.timeline import Channel, ContactOutcome, Direction, Interaction
+from services.interactions.customers.domain import Channel
+from services.interactions.timeline.application import Timeline
+from services.interactions.timeline.domain import ContactOutcome, Direction, Interaction
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 NUMBER = "+8613800138000"

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.chassis.domain import InvalidArgument
-from services.interactions.application.counts import Counts
-from services.interactions.application.timeline import Timeline
-from services.interactions.domain.counts import ChannelCount, ChannelDay, CountRange
-from services.interactions.domain.timeline import Channel, Interaction
+from services.interactions.counts.application import Counts
+from services.interactions.counts.domain import ChannelCount, ChannelDay, CountRange
+from services.interactions.customers.domain import Channel
+from services.interactions.timeline.application import Timeline
+from services.interactions.timeline.domain import Interaction
 
 QUARTER = timedelta(minutes=15)
 MIDNIGHT = datetime(2026, 8, 10, tzinfo=UTC)

@@ -12,13 +12,13 @@ from kehu.profiles.v1 import events_pb2 as profiles
 from libs.chassis import context, identity
 from libs.chassis.context import Context
 from libs.chassis.domain import NotFound
-from services.interactions.application.customers import Customers
-from services.interactions.application.promises import Promises
-from services.interactions.application.timeline import Timeline
-from services.interactions.domain.customers import ConsentSummary, CustomerCopy
-from services.interactions.domain.promises import CivilTime, Promise, Term
-from services.interactions.domain.timeline import Channel, Identifier, IdentifierKind, Interaction
+from services.interactions.customers.application import Customers
+from services.interactions.customers.domain import Channel, ConsentSummary, CustomerCopy, Identifier, IdentifierKind
+from services.interactions.promises.application import Promises
+from services.interactions.promises.domain import CivilTime, Promise, Term
 from services.interactions.subscriptions import copy_of
+from services.interactions.timeline.application import Timeline
+from services.interactions.timeline.domain import Interaction
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NUMBER = "+8613800138000"

@@ -14,16 +14,17 @@ from kehu.profiles.v1 import events_pb2 as profiles
 from libs.chassis import identity
 from libs.chassis.domain import NotFound
 from libs.chassis.memory import MemoryCollection
-from services.interactions.application import erasures as application
-from services.interactions.application.conversations import Conversations
-from services.interactions.application.customers import Customers
-from services.interactions.application.erasures import Erasures
-from services.interactions.application.promises import Promises
-from services.interactions.application.timeline import Timeline
-from services.interactions.domain.conversations import CloseReason
-from services.interactions.domain.erasure import Stage
-from services.interactions.domain.promises import CivilTime, Promise, Term
-from services.interactions.domain.timeline import Channel, Identifier, IdentifierKind, Interaction
+from services.interactions.conversations.application import Conversations
+from services.interactions.conversations.domain import CloseReason
+from services.interactions.customers.application import Customers
+from services.interactions.customers.domain import Channel, Identifier, IdentifierKind
+from services.interactions.privacy import application
+from services.interactions.privacy.application import Erasures
+from services.interactions.privacy.domain import Stage
+from services.interactions.promises.application import Promises
+from services.interactions.promises.domain import CivilTime, Promise, Term
+from services.interactions.timeline.application import Timeline
+from services.interactions.timeline.domain import Interaction
 from tests.unit.interactions.conftest import NOW, World
 
 CANARY = "Zanzibar7731"

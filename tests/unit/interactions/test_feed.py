@@ -11,10 +11,11 @@ import pytest
 from pymongo.errors import AutoReconnect, InvalidOperation
 
 from libs.chassis.domain import FailedPrecondition
-from services.interactions.domain.timeline import Channel, Direction, Interaction
-from services.interactions.store import feed as feed_module
-from services.interactions.store.changes import Changed, Party, Reader
-from services.interactions.store.feed import Feed, Notice
+from services.interactions.context.store import feed as feed_module
+from services.interactions.context.store.changes import Changed, Party, Reader
+from services.interactions.context.store.feed import Feed, Notice
+from services.interactions.customers.domain import Channel
+from services.interactions.timeline.domain import Direction, Interaction
 
 ANN, BOB = Party("acme", "cus_ann"), Party("acme", "cus_bob")
 WAIT = 5.0

@@ -17,12 +17,13 @@ from kehu.profiles.v1 import events_pb2 as profiles
 from libs.chassis import context
 from libs.chassis.domain import NotFound
 from libs.chassis.inbox.subscription import event_type
-from services.interactions.application.conversations import Conversations
-from services.interactions.application.customers import Customers
-from services.interactions.application.promises import Promises
-from services.interactions.application.timeline import Timeline
-from services.interactions.domain.timeline import Identifier, IdentifierKind, Interaction, TimelineQuery
+from services.interactions.conversations.application import Conversations
+from services.interactions.customers.application import Customers
+from services.interactions.customers.domain import Identifier, IdentifierKind
+from services.interactions.promises.application import Promises
 from services.interactions.subscriptions import subscriptions
+from services.interactions.timeline.application import Timeline
+from services.interactions.timeline.domain import Interaction, TimelineQuery
 from tests.unit.interactions.conftest import World
 
 A, B, C = (f"cus_{letter * 26}" for letter in "abc")

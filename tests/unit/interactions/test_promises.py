@@ -11,10 +11,8 @@ import pytest
 from libs.chassis import context
 from libs.chassis.context import Command, Context
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
-from services.interactions.application.calendars import Calendars
-from services.interactions.application.promises import Promises
-from services.interactions.application.timeline import Timeline
-from services.interactions.domain.calendar import (
+from services.interactions.calendars.application import Calendars
+from services.interactions.calendars.domain import (
     BusinessCalendar,
     CalendarException,
     ExceptionKind,
@@ -24,8 +22,10 @@ from services.interactions.domain.calendar import (
     WeeklyInterval,
     WeeklySchedule,
 )
-from services.interactions.domain.promises import CivilTime, Promise, PromiseState, Term
-from services.interactions.domain.timeline import Link
+from services.interactions.promises.application import Promises
+from services.interactions.promises.domain import CivilTime, Promise, PromiseState, Term
+from services.interactions.timeline.application import Timeline
+from services.interactions.timeline.domain import Link
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 MADE, AT_RISK, KEPT, BROKEN = PromiseState.MADE, PromiseState.AT_RISK, PromiseState.KEPT, PromiseState.BROKEN

@@ -13,16 +13,9 @@ from kehu.interactions.v1 import timeline_pb2
 from libs.chassis import context
 from libs.chassis.context import Command, Context
 from libs.chassis.domain import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
-from services.interactions.application.timeline import Timeline
-from services.interactions.domain.timeline import (
-    Channel,
-    Direction,
-    Identifier,
-    IdentifierKind,
-    Interaction,
-    Purpose,
-    TimelineQuery,
-)
+from services.interactions.customers.domain import Channel, Identifier, IdentifierKind
+from services.interactions.timeline.application import Timeline
+from services.interactions.timeline.domain import Direction, Interaction, Purpose, TimelineQuery
 
 HOUR = timedelta(hours=1)
 Make = Callable[..., Interaction]

@@ -20,9 +20,9 @@ from pymongo.errors import InvalidOperation, PyMongoError
 
 from libs.chassis import logs
 from libs.chassis.domain import FailedPrecondition
-from services.interactions.domain.promises import Promise
-from services.interactions.domain.timeline import Interaction
-from services.interactions.store.changes import Changed, Changes, Party, Reader
+from services.interactions.context.store.changes import Changed, Changes, Party, Reader
+from services.interactions.promises.domain import Promise
+from services.interactions.timeline.domain import Interaction
 
 BACKLOG: Final = 2000
 """Changes kept for those who resume."""

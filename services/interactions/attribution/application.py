@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Final, cast
 
 from libs.chassis.domain import Change
-from services.interactions.application.conversations import Conversations
-from services.interactions.application.customers import Customers
-from services.interactions.domain.conversations import Conversation
-from services.interactions.domain.customers import CustomerCopy
-from services.interactions.domain.timeline import Interaction
+from services.interactions.conversations.application import Conversations
+from services.interactions.conversations.domain import Conversation
+from services.interactions.customers.application import Customers
+from services.interactions.customers.domain import CustomerCopy
 from services.interactions.store import InteractionsStore
+from services.interactions.timeline.domain import Interaction
 
 BATCH: Final = 200
 """Interactions that are attributed in one go."""

@@ -12,13 +12,13 @@ from libs.chassis.domain import E
 from libs.chassis.filtering import AllOf, AnyOf, Compare, Condition, FilterSpec, all_of, field, parse
 from libs.chassis.paging import Page
 from libs.chassis.store import Collection, Database, Index, Personal
-from services.interactions.domain.calendar import BusinessCalendar
-from services.interactions.domain.conversations import OPEN_STATES, Conversation, ConversationState
-from services.interactions.domain.counts import LONGEST_RANGE, ChannelDay
-from services.interactions.domain.customers import CustomerCopy
-from services.interactions.domain.erasure import Erasure, Stage
-from services.interactions.domain.promises import PENDING_STATES, Promise, PromiseState
-from services.interactions.domain.timeline import Channel, Interaction, TimelineQuery, customer_key, customer_of
+from services.interactions.calendars.domain import BusinessCalendar
+from services.interactions.conversations.domain import OPEN_STATES, Conversation, ConversationState
+from services.interactions.counts.domain import LONGEST_RANGE, ChannelDay
+from services.interactions.customers.domain import Channel, CustomerCopy, customer_key, customer_of
+from services.interactions.privacy.domain import Erasure, Stage
+from services.interactions.promises.domain import PENDING_STATES, Promise, PromiseState
+from services.interactions.timeline.domain import Interaction, TimelineQuery
 
 UNATTRIBUTED = field("customer_id") == ""
 CURRENT = field("_tokens.current_for").exists()

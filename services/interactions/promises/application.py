@@ -12,9 +12,9 @@ from libs.chassis import context, identity
 from libs.chassis.context import Context
 from libs.chassis.domain import Change, InvalidArgument
 from libs.chassis.paging import Page
-from services.interactions.application.calendars import Calendars
-from services.interactions.application.customers import Customers
-from services.interactions.domain.promises import Explanation, Promise, Term, explain
+from services.interactions.calendars.application import Calendars
+from services.interactions.customers.application import Customers
+from services.interactions.promises.domain import Explanation, Promise, Term, explain
 from services.interactions.store import InteractionsStore, ListRequest
 
 BATCH: Final = 500

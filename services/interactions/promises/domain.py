@@ -9,8 +9,8 @@ from itertools import islice
 from typing import ClassVar, Final
 
 from libs.chassis.domain import Change, Entity, Event, FailedPrecondition, InvalidArgument
-from services.interactions.domain.calendar import EARLIEST, LATEST, Segment, WorkingHours, instant, zone
-from services.interactions.domain.timeline import Link
+from services.interactions.calendars.domain import EARLIEST, LATEST, Segment, WorkingHours, instant, zone
+from services.interactions.timeline.domain import Link
 
 MOST_SEGMENTS: Final = 400
 """Segments of an explanation; a year and more of working days."""

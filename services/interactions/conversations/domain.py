@@ -9,7 +9,8 @@ from enum import StrEnum
 from typing import ClassVar
 
 from libs.chassis.domain import Change, Entity, Event, FailedPrecondition
-from services.interactions.domain.timeline import Channel, Interaction, customer_key
+from services.interactions.customers.domain import Channel, customer_key
+from services.interactions.timeline.domain import Interaction
 
 IDLE_WINDOW = timedelta(hours=24)
 """Silence after which the next contact of a customer who was not waiting begins a new conversation."""

@@ -8,7 +8,8 @@ from typing import Final
 
 from libs.chassis import identity
 from libs.chassis.domain import NotFound
-from services.interactions.domain.customers import CustomerContext, CustomerCopy
+from services.interactions.context.domain import CustomerContext
+from services.interactions.customers.domain import CustomerCopy
 from services.interactions.store import InteractionsStore
 
 MOST_SHARERS, MOST_SHARERS_OF_ONE = 1000, 25

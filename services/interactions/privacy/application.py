@@ -9,12 +9,12 @@ from libs.chassis import context, identity
 from libs.chassis.context import Context
 from libs.chassis.domain import Change, NotFound
 from libs.chassis.store import Collection
-from services.interactions.domain.conversations import Conversation
-from services.interactions.domain.customers import CustomerCopy
-from services.interactions.domain.erasure import Erasure, Stage
-from services.interactions.domain.promises import Promise
-from services.interactions.domain.timeline import Interaction
+from services.interactions.conversations.domain import Conversation
+from services.interactions.customers.domain import CustomerCopy
+from services.interactions.privacy.domain import Erasure, Stage
+from services.interactions.promises.domain import Promise
 from services.interactions.store import InteractionsStore
+from services.interactions.timeline.domain import Interaction
 
 BATCH: Final = 200
 """Records that are erased in one go."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from libs.chassis.paging import Page
-from services.interactions.domain.calendar import BusinessCalendar, WorkingHours
+from services.interactions.calendars.domain import BusinessCalendar, WorkingHours
 from services.interactions.store import InteractionsStore, ListRequest
 
 

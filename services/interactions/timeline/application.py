@@ -10,13 +10,13 @@ from libs.chassis import context, identity
 from libs.chassis.domain import AlreadyExists, DomainError, InvalidArgument, NotFound
 from libs.chassis.paging import Page
 from libs.chassis.store import Outcome
-from services.interactions.application.conversations import Conversations
-from services.interactions.application.customers import Customers
-from services.interactions.domain.conversations import IDLE_WINDOW
-from services.interactions.domain.timeline import Interaction, TimelineQuery
+from services.interactions.context.store.changes import Party
+from services.interactions.context.store.feed import Feed, Notice
+from services.interactions.conversations.application import Conversations
+from services.interactions.conversations.domain import IDLE_WINDOW
+from services.interactions.customers.application import Customers
 from services.interactions.store import InteractionsStore, ListRequest
-from services.interactions.store.changes import Party
-from services.interactions.store.feed import Feed, Notice
+from services.interactions.timeline.domain import Interaction, TimelineQuery
 
 
 class Timeline:

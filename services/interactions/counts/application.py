@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 
 from libs.chassis import context, identity
 from libs.chassis.domain import Change
-from services.interactions.domain.counts import ChannelCount, ChannelDay, CountRange
-from services.interactions.domain.timeline import Channel, Interaction
+from services.interactions.counts.domain import ChannelCount, ChannelDay, CountRange
+from services.interactions.customers.domain import Channel
 from services.interactions.store import InteractionsStore
+from services.interactions.timeline.domain import Interaction
 
 
 class Counts:

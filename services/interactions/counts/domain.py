@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import ClassVar
 
 from libs.chassis.domain import Change, Entity, InvalidArgument
-from services.interactions.domain.timeline import Channel
+from services.interactions.customers.domain import Channel
 
 QUARTER = timedelta(minutes=15)
 """The resolution: every offset of a time zone in use is a multiple of it."""

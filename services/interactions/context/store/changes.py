@@ -13,8 +13,8 @@ from pymongo.errors import OperationFailure
 from libs.chassis import identity
 from libs.chassis.domain import FailedPrecondition, InvalidArgument
 from libs.chassis.store import MongoDatabase
-from services.interactions.domain.promises import Promise
-from services.interactions.domain.timeline import Interaction
+from services.interactions.promises.domain import Promise
+from services.interactions.timeline.domain import Interaction
 
 TOLD: Final = ("interactions", "promises")
 """The collections whose changes are told."""

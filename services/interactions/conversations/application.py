@@ -9,9 +9,10 @@ from typing import Final, cast
 from libs.chassis import identity
 from libs.chassis.domain import AlreadyExists, Change, Conflict, NotFound
 from libs.chassis.paging import Page
-from services.interactions.domain.conversations import IDLE_WINDOW, CloseReason, Conversation
-from services.interactions.domain.timeline import Interaction, customer_key
+from services.interactions.conversations.domain import IDLE_WINDOW, CloseReason, Conversation
+from services.interactions.customers.domain import customer_key
 from services.interactions.store import InteractionsStore, ListRequest
+from services.interactions.timeline.domain import Interaction
 
 ATTEMPTS: Final = 5
 """How often a contact looks for its conversation while others open and close them."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime, timedelta
@@ -19,6 +18,7 @@ from libs.chassis.domain import (
     FieldViolation,
     InvalidArgument,
 )
+from services.interactions.customers.domain import Channel, Identifier, IdentifierKind, customer_key
 
 COMPLETABLE_FOR = timedelta(hours=24)
 """How long after its recording the content of an interaction can be completed."""
@@ -38,21 +38,6 @@ COMPLETABLE = frozenset(
     }
 )
 """The fields that can be completed; the others are what makes it this interaction."""
-
-
-class Channel(StrEnum):
-    """How customer and company met."""
-
-    VOICE = "VOICE"
-    EMAIL = "EMAIL"
-    WEB_CHAT = "WEB_CHAT"
-    MESSENGER = "MESSENGER"
-    SMS = "SMS"
-    FAX = "FAX"
-    VISIT = "VISIT"
-    VIDEO = "VIDEO"
-    WEB_SESSION = "WEB_SESSION"
-    LETTER = "LETTER"
 
 
 ERASED = "the customer was erased"
@@ -113,65 +98,6 @@ class ContactOutcome(StrEnum):
 
 MISSED = frozenset({ContactOutcome.UNANSWERED, ContactOutcome.ABANDONED})
 """Endings in which the two did not meet."""
-
-
-class IdentifierKind(StrEnum):
-    """What the value of an identifier is."""
-
-    CUSTOMER = "CUSTOMER"
-    EXTERNAL_ID = "EXTERNAL_ID"
-    PHONE = "PHONE"
-    EMAIL = "EMAIL"
-    MESSENGER = "MESSENGER"
-    DEVICE = "DEVICE"
-
-
-_FORMS: dict[IdentifierKind, tuple[re.Pattern[str], str]] = {
-    IdentifierKind.CUSTOMER: (re.compile(r"cus_[0-9a-hjkmnp-tv-z]{26}"), "the id of a customer, cus_…"),
-    IdentifierKind.EXTERNAL_ID: (re.compile(r".{1,200}"), "1 to 200 characters"),
-    IdentifierKind.PHONE: (re.compile(r"\+[1-9][0-9]{5,14}"), "in E.164 form, for example +8613800138000"),
-    IdentifierKind.EMAIL: (
-        re.compile(r"[^@\s]+@[a-z0-9-]+(\.[a-z0-9-]+)+"),
-        "an address whose domain is in lower case and ASCII, for example Li.Wei@example.com",
-    ),
-    IdentifierKind.MESSENGER: (re.compile(r"[a-z0-9_.-]+:\S+"), "written network:handle, for example wechat:ada_l"),
-    IdentifierKind.DEVICE: (re.compile(r"\S+"), "a token without spaces"),
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identifier:
-    """What a source knows a customer by, in the canonical form that profiles uses."""
-
-    kind: IdentifierKind
-    value: str
-    system: str = ""
-    """The system of an external id; empty for every other kind."""
-
-    @property
-    def key(self) -> str:
-        """The identifier as one string, for comparing and for indexes."""
-        return f"{self.kind}:{self.system}:{self.value}"
-
-    def violations(self, path: str) -> list[FieldViolation]:
-        """What is wrong with it."""
-        form, allowed = _FORMS[self.kind]
-        wrong = [] if form.fullmatch(self.value) else [FieldViolation(f"{path}.value", f"must be {allowed}")]
-        if (self.kind is IdentifierKind.EXTERNAL_ID) != bool(self.system):
-            needed = f"must be empty for {self.kind}" if self.system else "is required for EXTERNAL_ID"
-            wrong.append(FieldViolation(f"{path}.system", needed))
-        return wrong
-
-
-def customer_key(customer_id: str) -> str:
-    """The key of a customer among identifiers."""
-    return Identifier(kind=IdentifierKind.CUSTOMER, value=customer_id).key
-
-
-def customer_of(key: str) -> str:
-    """The customer whose key this is; empty for the key of another identifier."""
-    prefix = customer_key("")
-    return key.removeprefix(prefix) if key.startswith(prefix) else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,15 +1,88 @@
-"""What this service knows of customers, and what whoever picks up next must know."""
+"""Customers as far as this service has heard of them, and the identifiers that lead to them."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import ClassVar
 
-from libs.chassis.domain import Change, Entity
-from services.interactions.domain.conversations import Conversation
-from services.interactions.domain.promises import Promise
-from services.interactions.domain.timeline import Channel, Interaction, customer_key
+from libs.chassis.domain import Change, Entity, FieldViolation
+
+
+class Channel(StrEnum):
+    """How customer and company met."""
+
+    VOICE = "VOICE"
+    EMAIL = "EMAIL"
+    WEB_CHAT = "WEB_CHAT"
+    MESSENGER = "MESSENGER"
+    SMS = "SMS"
+    FAX = "FAX"
+    VISIT = "VISIT"
+    VIDEO = "VIDEO"
+    WEB_SESSION = "WEB_SESSION"
+    LETTER = "LETTER"
+
+
+class IdentifierKind(StrEnum):
+    """What the value of an identifier is."""
+
+    CUSTOMER = "CUSTOMER"
+    EXTERNAL_ID = "EXTERNAL_ID"
+    PHONE = "PHONE"
+    EMAIL = "EMAIL"
+    MESSENGER = "MESSENGER"
+    DEVICE = "DEVICE"
+
+
+_FORMS: dict[IdentifierKind, tuple[re.Pattern[str], str]] = {
+    IdentifierKind.CUSTOMER: (re.compile(r"cus_[0-9a-hjkmnp-tv-z]{26}"), "the id of a customer, cus_…"),
+    IdentifierKind.EXTERNAL_ID: (re.compile(r".{1,200}"), "1 to 200 characters"),
+    IdentifierKind.PHONE: (re.compile(r"\+[1-9][0-9]{5,14}"), "in E.164 form, for example +8613800138000"),
+    IdentifierKind.EMAIL: (
+        re.compile(r"[^@\s]+@[a-z0-9-]+(\.[a-z0-9-]+)+"),
+        "an address whose domain is in lower case and ASCII, for example Li.Wei@example.com",
+    ),
+    IdentifierKind.MESSENGER: (re.compile(r"[a-z0-9_.-]+:\S+"), "written network:handle, for example wechat:ada_l"),
+    IdentifierKind.DEVICE: (re.compile(r"\S+"), "a token without spaces"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identifier:
+    """What a source knows a customer by, in the canonical form that profiles uses."""
+
+    kind: IdentifierKind
+    value: str
+    system: str = ""
+    """The system of an external id; empty for every other kind."""
+
+    @property
+    def key(self) -> str:
+        """The identifier as one string, for comparing and for indexes."""
+        return f"{self.kind}:{self.system}:{self.value}"
+
+    def violations(self, path: str) -> list[FieldViolation]:
+        """What is wrong with it."""
+        form, allowed = _FORMS[self.kind]
+        wrong = [] if form.fullmatch(self.value) else [FieldViolation(f"{path}.value", f"must be {allowed}")]
+        if (self.kind is IdentifierKind.EXTERNAL_ID) != bool(self.system):
+            needed = f"must be empty for {self.kind}" if self.system else "is required for EXTERNAL_ID"
+            wrong.append(FieldViolation(f"{path}.system", needed))
+        return wrong
+
+
+def customer_key(customer_id: str) -> str:
+    """The key of a customer among identifiers."""
+    return Identifier(kind=IdentifierKind.CUSTOMER, value=customer_id).key
+
+
+def customer_of(key: str) -> str:
+    """The customer whose key this is; empty for the key of another identifier."""
+    prefix = customer_key("")
+    return key.removeprefix(prefix) if key.startswith(prefix) else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,16 +193,3 @@ class Alias:
 
 def _with(identifiers: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*identifiers, *more)))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CustomerContext:
-    """All that whoever picks up next must know about a customer."""
-
-    customer: CustomerCopy
-    conversations: tuple[Conversation, ...]
-    interactions: tuple[Interaction, ...]
-    promises: tuple[Promise, ...]
-    broken_promises: tuple[Promise, ...]
-    waiting_since_time: datetime | None
-    as_of_time: datetime

@@ -1,1 +1,0 @@
-"""The use-cases: one class for each area, one method for each use."""

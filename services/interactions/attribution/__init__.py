@@ -1,0 +1,1 @@
+"""Attribution of interactions and conversations to customers."""

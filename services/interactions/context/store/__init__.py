@@ -1,0 +1,1 @@
+"""Changes of interactions and promises, in the order of their commits."""

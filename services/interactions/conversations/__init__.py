@@ -1,0 +1,1 @@
+"""Conversations: interactions that belong together."""

@@ -1,0 +1,1 @@
+"""The projection of customers of the profiles service."""

@@ -1,0 +1,1 @@
+"""Promises to customers, and the clock that watches over them."""
