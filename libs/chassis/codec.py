@@ -25,7 +25,7 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
-from libs.chassis.domain import FieldViolation, InvalidArgument
+from libs.chassis.domain import FieldViolation, InvalidArgument, upper_snake
 
 T = TypeVar("T")
 
@@ -376,23 +376,13 @@ def _hints(cls: type) -> Mapping[str, Any]:
 @cache
 def _members(descriptor: EnumDescriptor, enum: type[Enum]) -> Mapping[int, Enum]:
     """Proto number → member, by value name without its prefix."""
-    prefix = _upper_snake(descriptor.name) + "_"
+    prefix = upper_snake(descriptor.name) + "_"
     by_value = {member.value: member for member in enum}
     return {
         value.number: by_value[value.name.removeprefix(prefix)]
         for value in descriptor.values
         if value.number and value.name.removeprefix(prefix) in by_value
     }
-
-
-def _upper_snake(name: str) -> str:
-    parts = []
-    for i, letter in enumerate(name):
-        following_is_lower = i + 1 < len(name) and name[i + 1].islower()
-        if i and letter.isupper() and (name[i - 1].islower() or name[i - 1].isdigit() or following_is_lower):
-            parts.append("_")
-        parts.append(letter.upper())
-    return "".join(parts)
 
 
 def _is_map(field: FieldDescriptor) -> bool:

@@ -5,10 +5,11 @@ Domain modules import the standard library and this module, nothing else.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import ClassVar, Self, TypeAlias, TypeVar
+from typing import Any, ClassVar, Self, TypeAlias, TypeVar, cast, dataclass_transform
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,20 +57,57 @@ same state with no events means "nothing to do" and writes nothing.
 """
 
 
+def upper_snake(name: str) -> str:
+    """The name of a class or an enum as constants are written: `LegalHoldForbids` is `LEGAL_HOLD_FORBIDS`."""
+    return _WORD_BREAK.sub("_", name).upper()
+
+
+_WORD_BREAK = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+@dataclass_transform(kw_only_default=True, eq_default=False)
 class DomainError(Exception):
     """A refusal that a caller can act upon.
 
-    `reason` is an UPPER_SNAKE_CASE name from `kehu.common.v1.ErrorReason`; `metadata` holds every value that the
-    message mentions, so that programs need not parse text.
+    Every refusal is a class below one of the six kinds, named for what forbids, with its data as fields. Its docstring
+    is the message, a template of the fields, and its reason is its name in capitals, as `kehu.common.v1.ErrorReason`
+    lists it with what to do:
+
+        class CustomerDeleted(FailedPrecondition):
+            '''Customer {customer_id} is deleted: undelete it first.'''
+
+            customer_id: str
+
+        raise CustomerDeleted(customer_id=self.id)
+
+    `metadata` holds the fields as text, so that programs need not parse the message. The first one is the subject.
     """
 
     reason: ClassVar[str] = "INTERNAL"
 
     def __init__(self, message: str, *, reason: str | None = None, **metadata: object) -> None:
+        self._fill(message, reason or self.reason, metadata)
+
+    def __init_subclass__(cls) -> None:
+        if "reason" not in cls.__dict__:
+            cls.reason = upper_snake(cls.__name__)
+            dataclass(kw_only=True, eq=False, repr=False)(cls)
+
+    def __post_init__(self) -> None:
+        values = {each.name: getattr(self, each.name) for each in fields(cast(Any, self))}
+        template = " ".join((type(self).__doc__ or "").split())
+        self._fill(template.format_map({name: _shown(value) for name, value in values.items()}), self.reason, values)
+
+    def _fill(self, message: str, reason: str, metadata: Mapping[str, object]) -> None:
         super().__init__(message)
         self.message = message
-        self.reason_code = reason or self.reason
-        self.metadata: Mapping[str, str] = {name: str(value) for name, value in metadata.items()}
+        self.reason_code = reason
+        self.metadata: Mapping[str, str] = {name: _shown(value) for name, value in metadata.items()}
+
+
+def _shown(value: object) -> str:
+    """A value as a message shows it."""
+    return ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +122,13 @@ class FieldViolation:
 
 
 class InvalidArgument(DomainError):
-    """The request is wrong whatever the state of the system; carries the wrong fields."""
+    """The request is wrong whatever the state of the system; carries the wrong fields.
+
+    A named refusal of one field says in `wrong_field` which.
+    """
 
     reason = "INVALID_ARGUMENT"
+    wrong_field: ClassVar[str] = ""
 
     def __init__(
         self,
@@ -97,13 +139,17 @@ class InvalidArgument(DomainError):
         **metadata: object,
     ) -> None:
         text = message or "; ".join(f"{v.field}: {v.description}" for v in violations)
-        super().__init__(text, reason=reason, **metadata)
+        self._fill(text, reason or self.reason, metadata)
         self.violations = tuple(violations)
+
+    def __post_init__(self) -> None:
+        DomainError.__post_init__(self)
+        self.violations = (FieldViolation(self.wrong_field, self.message, self.reason),) if self.wrong_field else ()
 
     @classmethod
     def field(cls, name: str, description: str, *, reason: str = "INVALID_FIELD") -> InvalidArgument:
         """The common case of exactly one wrong field."""
-        return cls(violations=[FieldViolation(name, description, reason)])
+        return InvalidArgument(violations=[FieldViolation(name, description, reason)])
 
 
 class NotFound(DomainError):
@@ -111,9 +157,10 @@ class NotFound(DomainError):
 
     reason = "NOT_FOUND"
 
-    def __init__(self, kind: str, id: str, *, reason: str | None = None) -> None:
-        super().__init__(f"{kind} {id!r} does not exist", reason=reason, kind=kind, id=id)
-        self.kind, self.id = kind, id
+    def __init__(self, kind: type | str, id: str) -> None:
+        name = kind if isinstance(kind, str) else kind.__name__
+        self._fill(f"{name} {id!r} does not exist", self.reason, {"kind": name, "id": id})
+        self.kind, self.id = name, id
 
 
 class AlreadyExists(DomainError):
@@ -121,11 +168,17 @@ class AlreadyExists(DomainError):
 
     reason = "ALREADY_EXISTS"
 
+    def __init__(self, message: str, *, reason: str | None = None, **metadata: object) -> None:
+        self._fill(message, reason or self.reason, metadata)
+
 
 class FailedPrecondition(DomainError):
     """The state of the entity forbids this; the message says what would allow it."""
 
     reason = "FAILED_PRECONDITION"
+
+    def __init__(self, message: str, *, reason: str | None = None, **metadata: object) -> None:
+        self._fill(message, reason or self.reason, metadata)
 
 
 class Conflict(DomainError):
@@ -133,8 +186,14 @@ class Conflict(DomainError):
 
     reason = "REVISION_MISMATCH"
 
+    def __init__(self, message: str, *, reason: str | None = None, **metadata: object) -> None:
+        self._fill(message, reason or self.reason, metadata)
+
 
 class PermissionDenied(DomainError):
     """The caller lacks a permission, which the message names."""
 
     reason = "PERMISSION_DENIED"
+
+    def __init__(self, message: str, *, reason: str | None = None, **metadata: object) -> None:
+        self._fill(message, reason or self.reason, metadata)

@@ -14,7 +14,7 @@ import pytest
 from google.protobuf.descriptor import Descriptor
 
 from libs.chassis import codec
-from libs.chassis.domain import Entity, Event
+from libs.chassis.domain import Entity, Event, upper_snake
 from tests.support.contracts import SERVICES, enums, event_messages, messages
 
 
@@ -77,7 +77,7 @@ def test_an_enum_has_the_values_of_its_proto(service: str) -> None:
     """By value without prefix; the unspecified one is the absence of a value."""
     words: dict[str, set[str]] = {}
     for enum in enums(service):
-        prefix = codec._upper_snake(enum.name) + "_"
+        prefix = upper_snake(enum.name) + "_"
         words[enum.full_name] = {value.name.removeprefix(prefix) for value in enum.values if value.number}
     own = {cls: {str(member.value) for member in cls} for cls in classes(service) if issubclass(cls, Enum)}
     uncovered = {name for name, values in words.items() if not any(values <= members for members in own.values())}

@@ -144,7 +144,7 @@ def _refusal(error: DomainError) -> status_pb2.Status:
         case FailedPrecondition():
             unmet = error_details_pb2.PreconditionFailure.Violation(
                 type=error.reason_code,
-                subject=error.metadata.get("id", "")[:_LONGEST_TEXT],
+                subject=next(iter(error.metadata.values()), "")[:_LONGEST_TEXT],
                 description=error.message[:_LONGEST_TEXT],
             )
             details = [error_details_pb2.PreconditionFailure(violations=[unmet])]
