@@ -10,15 +10,15 @@ from kehu.profiles.v1 import worth_pb2 as worth
 
 from libs.chassis.codec import to_proto
 from libs.chassis.operations import Job, OperationKind
-from services.profiles.application.lifecycles import Lifecycles
-from services.profiles.application.ownership_policies import OwnershipPolicies
-from services.profiles.application.segments import Segments
-from services.profiles.application.worth.contracts import ContractModels
-from services.profiles.application.worth.loyalty import Loyalty
-from services.profiles.application.worth.rfm import RfmScores
-from services.profiles.application.worth.tiers import TierEvaluations
-from services.profiles.application.worth.value import Value
+from services.profiles.loyalty.application import Loyalty
+from services.profiles.ownership.application.policies import OwnershipPolicies
+from services.profiles.segments.application import Segments
 from services.profiles.store import ProfilesStore
+from services.profiles.worth.application.lifecycles import Lifecycles
+from services.profiles.worth.application.retention import ContractModels
+from services.profiles.worth.application.rfm import RfmScores
+from services.profiles.worth.application.tiers import TierEvaluations
+from services.profiles.worth.application.value import Value
 
 
 def operations(store: ProfilesStore) -> list[OperationKind]:

@@ -15,21 +15,21 @@ from kehu.profiles.v1 import lifecycle_pb2, ownership_pb2, segment_pb2
 from libs.chassis.codec import from_proto
 from libs.chassis.inbox import Received, Subscription
 from libs.chassis.timers import Timer
-from services.profiles.application.duplicates import Duplicates
-from services.profiles.application.erasures import Erasures
-from services.profiles.application.habits import Habits
-from services.profiles.application.lifecycles import Lifecycles
-from services.profiles.application.ownership import Ownerships
-from services.profiles.application.schedules import Schedules
-from services.profiles.application.segments import Segments
-from services.profiles.application.transactions import Transactions
-from services.profiles.application.worth.tiers import Tiers
-from services.profiles.domain.contracts import Contract
-from services.profiles.domain.erasure import ErasureReceipt
-from services.profiles.domain.habits import Contact
-from services.profiles.domain.subjects import Source
-from services.profiles.domain.transactions import Transaction
+from services.profiles.activity.application.habits import Habits
+from services.profiles.activity.application.transactions import Transactions
+from services.profiles.activity.domain.habits import Contact
+from services.profiles.activity.domain.transactions import Transaction
+from services.profiles.contracts.domain import Contract
+from services.profiles.identity.application.duplicates import Duplicates
+from services.profiles.ownership.application.ownership import Ownerships
+from services.profiles.privacy.application.erasures import Erasures
+from services.profiles.privacy.domain.erasures import ErasureReceipt
+from services.profiles.schedules.application import Schedules
+from services.profiles.segments.application import Segments
+from services.profiles.segments.domain.subjects import Source
 from services.profiles.store import ProfilesStore
+from services.profiles.worth.application.lifecycles import Lifecycles
+from services.profiles.worth.application.tiers import Tiers
 
 CUSTOMER_NEWS = (
     profiles.CustomerCreated,

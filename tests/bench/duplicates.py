@@ -11,11 +11,11 @@ from typing import Any
 from kehu.profiles.v1.customer_pb2 import Customer as CustomerMessage
 
 from libs.client import Client
-from services.profiles.application.duplicates import Duplicates
-from services.profiles.domain.customers import Customer
-from services.profiles.domain.duplicates import BlockingKeys
-from services.profiles.domain.pinyin import romanize
-from services.profiles.domain.traits import blocking_keys, traits_of
+from services.profiles.customers.domain.customers import Customer
+from services.profiles.customers.domain.pinyin import romanize
+from services.profiles.identity.application.duplicates import Duplicates
+from services.profiles.identity.domain.duplicates import BlockingKeys
+from services.profiles.identity.domain.traits import blocking_keys, traits_of
 from services.profiles.store import ProfilesStore
 from tests.bench.figures import Figure
 from tests.bench.people import People, Person

@@ -25,11 +25,11 @@ from libs.chassis.context import Context
 from libs.chassis.operations import to_message
 from libs.chassis.run.operate import operate
 from libs.chassis.store import MongoDatabase, connect
-from services.profiles.application.worth.tiers import Tiers
-from services.profiles.domain.transactions import Money, Transaction, TransactionType
-from services.profiles.domain.worth.tiers import TierPolicy
+from services.profiles.activity.domain.transactions import Money, Transaction, TransactionType
 from services.profiles.operations import operations
 from services.profiles.store import ProfilesStore
+from services.profiles.worth.application.tiers import Tiers
+from services.profiles.worth.domain.tiers import TierPolicy
 from tests.bench.figures import Figure
 from tests.bench.stage import Stage, clocked
 

@@ -13,8 +13,8 @@ from libs.chassis.domain import Entity
 from libs.chassis.memory import MemoryDatabase
 from services.interactions.privacy.domain import Stage
 from services.interactions.store import InteractionsStore
+from services.profiles.privacy.store import NOT_EXPORTED
 from services.profiles.store import ProfilesStore
-from services.profiles.store.privacy import NOT_EXPORTED
 
 NAMES_A_CUSTOMER = re.compile("(.*_)?customer_ids?|party_ids|survivor_id|subject")
 NOT_ABOUT_ONE = {"counts": "numbers of a day", "erasures": "the receipt outlives what it is for"}

@@ -48,6 +48,24 @@ AREAS: dict[str, dict[str, set[str]]] = {
         ),
         {"calendars", "context", "conversations", "counts", "customers", "privacy", "promises", "timeline"},
     ),
+    "profiles": dict.fromkeys(
+        _PROFILES := (
+            "activity",
+            "consent",
+            "contracts",
+            "customer360",
+            "customers",
+            "entitlements",
+            "identity",
+            "loyalty",
+            "ownership",
+            "privacy",
+            "schedules",
+            "segments",
+            "worth",
+        ),
+        set(_PROFILES),
+    ),
 }
 """Service → area → the areas of the same service that it may import, beside itself."""
 

@@ -21,14 +21,14 @@ from libs.chassis.context import Context
 from libs.chassis.domain import Conflict, DomainError, FailedPrecondition
 from libs.chassis.store import MongoDatabase, connect
 from services.profiles.api import ProfilesServicer
-from services.profiles.application.customers import Customers
-from services.profiles.application.duplicates import LARGEST_BLOCK, Duplicates
-from services.profiles.application.merges import Merges, Wish
-from services.profiles.domain.contacts import ContactPoint, ContactPointType
-from services.profiles.domain.customers import Customer, CustomerKind
-from services.profiles.domain.external_ids import ExternalId
-from services.profiles.domain.merges import MergeRecord
-from services.profiles.domain.names import PersonName
+from services.profiles.customers.application.customers import Customers
+from services.profiles.customers.domain.contact_points import ContactPoint, ContactPointType
+from services.profiles.customers.domain.customers import Customer, CustomerKind
+from services.profiles.customers.domain.external_ids import ExternalId
+from services.profiles.customers.domain.names import PersonName
+from services.profiles.identity.application.duplicates import LARGEST_BLOCK, Duplicates
+from services.profiles.identity.application.merges import Merges, Wish
+from services.profiles.identity.domain.merges import MergeRecord
 from services.profiles.store import ProfilesStore
 
 CALL = cast(Any, None)

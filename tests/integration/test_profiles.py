@@ -23,17 +23,17 @@ from libs.chassis.domain import AlreadyExists, FailedPrecondition, InvalidArgume
 from libs.chassis.inbox.subscription import received
 from libs.chassis.journal import Journal
 from libs.chassis.store import MongoDatabase, connect
+from services.profiles.activity.application.transactions import Row, Transactions
+from services.profiles.activity.domain.transactions import Money, Transaction, TransactionType
 from services.profiles.api import ProfilesServicer
-from services.profiles.application.consents import Consents
-from services.profiles.application.customers import Customers
-from services.profiles.application.relationships import Relationships
-from services.profiles.application.transactions import Row, Transactions
-from services.profiles.domain.consents import Capture, ConsentReceipt, ConsentState, Purpose
-from services.profiles.domain.customers import Customer, CustomerKind
-from services.profiles.domain.external_ids import ExternalId
-from services.profiles.domain.names import PersonName
-from services.profiles.domain.relationships import Relationship, RelationshipType
-from services.profiles.domain.transactions import Money, Transaction, TransactionType
+from services.profiles.consent.application import Consents
+from services.profiles.consent.domain.receipts import Capture, ConsentReceipt, ConsentState, Purpose
+from services.profiles.customers.application.customers import Customers
+from services.profiles.customers.application.relationships import Relationships
+from services.profiles.customers.domain.customers import Customer, CustomerKind
+from services.profiles.customers.domain.external_ids import ExternalId
+from services.profiles.customers.domain.names import PersonName
+from services.profiles.customers.domain.relationships import Relationship, RelationshipType
 from services.profiles.store import ProfilesStore
 
 ACME = Context(tenant="acme", actor="ada", scopes=frozenset({"profiles.names.read"}))

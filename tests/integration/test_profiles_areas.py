@@ -21,23 +21,23 @@ from libs.chassis.domain import FailedPrecondition
 from libs.chassis.identity import FixedClock
 from libs.chassis.journal import Journal
 from libs.chassis.store import MongoDatabase, connect
+from services.profiles.activity.application.transactions import Transactions
+from services.profiles.activity.domain.transactions import Money, Transaction, TransactionType
 from services.profiles.api import ProfilesServicer
-from services.profiles.application.contracts import Contracts
-from services.profiles.application.customers import Customers
-from services.profiles.application.entitlements import Entitlements
-from services.profiles.application.ownership import Ownerships
-from services.profiles.application.ownership_policies import OwnershipPolicies
-from services.profiles.application.segments import Segments
-from services.profiles.application.transactions import Transactions
-from services.profiles.domain.contracts import Contract
-from services.profiles.domain.customers import Customer, CustomerKind
-from services.profiles.domain.entitlements import Basis, Entitlement, Period
-from services.profiles.domain.names import PersonName
-from services.profiles.domain.ownership import Hold, Ownership, OwnershipState
-from services.profiles.domain.ownership_policy import OwnershipPolicy, PickRule, RecycleRule
-from services.profiles.domain.segments import Segment
-from services.profiles.domain.subjects import Source
-from services.profiles.domain.transactions import Money, Transaction, TransactionType
+from services.profiles.contracts.application import Contracts
+from services.profiles.contracts.domain import Contract
+from services.profiles.customers.application.customers import Customers
+from services.profiles.customers.domain.customers import Customer, CustomerKind
+from services.profiles.customers.domain.names import PersonName
+from services.profiles.entitlements.application import Entitlements
+from services.profiles.entitlements.domain import Basis, Entitlement, Period
+from services.profiles.ownership.application.ownership import Ownerships
+from services.profiles.ownership.application.policies import OwnershipPolicies
+from services.profiles.ownership.domain.ownership import Hold, Ownership, OwnershipState
+from services.profiles.ownership.domain.policies import OwnershipPolicy, PickRule, RecycleRule
+from services.profiles.segments.application import Segments
+from services.profiles.segments.domain.segments import Segment
+from services.profiles.segments.domain.subjects import Source
 from services.profiles.store import ProfilesStore
 from tests.unit.profiles.jobs import MemoryJob
 

@@ -15,15 +15,15 @@ from libs.chassis import context, identity
 from libs.chassis.context import Context
 from libs.chassis.operations import Stopped
 from libs.chassis.store import MongoDatabase, connect
-from services.profiles.application.worth.customers import CustomerWorth
-from services.profiles.application.worth.tiers import TierEvaluations, Tiers
-from services.profiles.domain.customers import Customer, CustomerKind
-from services.profiles.domain.names import PersonName
-from services.profiles.domain.transactions import Money, Transaction, TransactionType
-from services.profiles.domain.worth.concentration import Tier
-from services.profiles.domain.worth.contribution import Window, sum_up
-from services.profiles.domain.worth.tiers import TierOverride, TierPolicy
+from services.profiles.activity.domain.transactions import Money, Transaction, TransactionType
+from services.profiles.customers.domain.customers import Customer, CustomerKind
+from services.profiles.customers.domain.names import PersonName
 from services.profiles.store import ProfilesStore
+from services.profiles.worth.application.outlook import CustomerWorth
+from services.profiles.worth.application.tiers import TierEvaluations, Tiers
+from services.profiles.worth.domain.concentration import Tier
+from services.profiles.worth.domain.contribution import Window, sum_up
+from services.profiles.worth.domain.tiers import TierOverride, TierPolicy
 from tests.support.jobs import MemoryJob, run_killed_everywhere
 
 NOW = identity.now()
@@ -123,7 +123,7 @@ def test_sums_come_from_the_index_alone(store: ProfilesStore, transactions: list
 def test_an_evaluation_killed_everywhere_reads_and_writes_on_indexes(
     store: ProfilesStore, transactions: list[Transaction], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.profiles.application.worth.tiers.BATCH", 3)
+    monkeypatch.setattr("services.profiles.worth.application.tiers.BATCH", 3)
     raw = cast(MongoDatabase, store.database).raw
     draft = TierPolicy(id="", name="standard", currency_code="EUR", review_date=NOW.date().replace(year=2100))
     policy = Tiers(store).create_policy(draft)

@@ -21,12 +21,12 @@ from libs.chassis.context import Context
 from libs.chassis.operations import CLAIM, Operation, OperationState, to_message
 from libs.chassis.run.operate import operate
 from libs.chassis.store import MongoDatabase, connect
-from services.profiles.application.worth import tiers
-from services.profiles.application.worth.tiers import Tiers
-from services.profiles.domain.transactions import Money, Transaction, TransactionType
-from services.profiles.domain.worth.tiers import TierPolicy
+from services.profiles.activity.domain.transactions import Money, Transaction, TransactionType
 from services.profiles.operations import operations
 from services.profiles.store import ProfilesStore
+from services.profiles.worth.application import tiers
+from services.profiles.worth.application.tiers import Tiers
+from services.profiles.worth.domain.tiers import TierPolicy
 
 NOW = identity.now()
 CUSTOMERS, STRETCH = 600, 10

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from services.profiles.domain.consents import Capture, ConsentReceipt, ConsentState, Purpose
-from services.profiles.domain.contacts import ContactPoint, ContactPointType, VerificationMethod
-from services.profiles.domain.customers import Customer, CustomerKind
-from services.profiles.domain.names import PersonName
-from services.profiles.domain.transactions import Money, Transaction, TransactionType
+from services.profiles.activity.domain.transactions import Money, Transaction, TransactionType
+from services.profiles.consent.domain.receipts import Capture, ConsentReceipt, ConsentState, Purpose
+from services.profiles.customers.domain.contact_points import ContactPoint, ContactPointType, VerificationMethod
+from services.profiles.customers.domain.customers import Customer, CustomerKind
+from services.profiles.customers.domain.names import PersonName
 
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 

@@ -12,17 +12,17 @@ from kehu.profiles.v1 import worth_pb2 as worth
 
 from libs.chassis import identity
 from libs.chassis.domain import InvalidArgument
+from services.profiles.activity.domain.transactions import Money, TransactionType
 from services.profiles.api import ProfilesServicer
-from services.profiles.application.customers import Customers
-from services.profiles.application.duplicates import Duplicates
-from services.profiles.application.worth.customers import CustomerWorth
-from services.profiles.application.worth.tiers import TierEvaluations, Tiers
-from services.profiles.domain.contacts import ContactPointStatus, ContactPointType, Spelling
-from services.profiles.domain.dates import TypedDate, TypedDateKind
-from services.profiles.domain.transactions import Money, TransactionType
-from services.profiles.domain.worth.concentration import Tier
-from services.profiles.domain.worth.tiers import TierPolicy
+from services.profiles.customers.application.customers import Customers
+from services.profiles.customers.domain.contact_points import ContactPointStatus, ContactPointType, Spelling
+from services.profiles.customers.domain.dates import TypedDate, TypedDateKind
+from services.profiles.identity.application.duplicates import Duplicates
 from services.profiles.store import ProfilesStore
+from services.profiles.worth.application.outlook import CustomerWorth
+from services.profiles.worth.application.tiers import TierEvaluations, Tiers
+from services.profiles.worth.domain.concentration import Tier
+from services.profiles.worth.domain.tiers import TierPolicy
 from tests.support.jobs import MemoryJob
 from tests.unit.profiles.builders import NOW, person, phone, transaction
 from tests.unit.profiles.conftest import As

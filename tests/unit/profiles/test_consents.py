@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.chassis.domain import FailedPrecondition, InvalidArgument
-from services.profiles.domain.consents import (
+from services.profiles.consent.domain.receipts import (
     ACTS_OF_THE_CUSTOMER,
     Capture,
     ConsentHead,
@@ -20,7 +20,7 @@ from services.profiles.domain.consents import (
     Scope,
     check_chain,
 )
-from services.profiles.domain.contacts import Channel
+from services.profiles.customers.domain.contact_points import Channel
 from tests.unit.profiles.builders import NOW, decided, decision, person, reachable
 
 GRANTED, DENIED, WITHDRAWN = ConsentState.GRANTED, ConsentState.DENIED, ConsentState.WITHDRAWN

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
-from services.profiles.domain.contacts import (
+from services.profiles.customers.domain.contact_points import (
     ContactPoint,
     ContactPointStatus,
     ContactPointType,

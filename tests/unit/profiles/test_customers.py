@@ -13,17 +13,22 @@ from kehu.profiles.v1.profiles_pb2 import ListCustomersRequest
 from libs.chassis.domain import AlreadyExists, Conflict, FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.identity import FixedClock
 from libs.chassis.memory import MemoryDatabase
-from services.profiles.application.customers import Customers
-from services.profiles.domain.addresses import Address
-from services.profiles.domain.contacts import ContactPointStatus, ContactPointType, Spelling, VerificationMethod
-from services.profiles.domain.customers import (
+from services.profiles.customers.application.customers import Customers
+from services.profiles.customers.domain.addresses import Address
+from services.profiles.customers.domain.contact_points import (
+    ContactPointStatus,
+    ContactPointType,
+    Spelling,
+    VerificationMethod,
+)
+from services.profiles.customers.domain.customers import (
     Customer,
     CustomerKind,
     CustomerLifecycleChanged,
     ExternalId,
 )
-from services.profiles.domain.lifecycle import Lifecycle
-from services.profiles.domain.names import PersonName
+from services.profiles.customers.domain.lifecycle import Lifecycle
+from services.profiles.customers.domain.names import PersonName
 from services.profiles.store import ProfilesStore
 from tests.unit.profiles.builders import NOW, customer, email, organisation, person, phone
 from tests.unit.profiles.conftest import As

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.chassis.domain import InvalidArgument
-from services.profiles.domain.dates import Calendar, Feb29Policy, TypedDate, TypedDateKind
+from services.profiles.customers.domain.dates import Calendar, Feb29Policy, TypedDate, TypedDateKind
 from tests.unit.profiles.builders import person
 
 LUNAR = Calendar.CHINESE_LUNISOLAR

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from libs.chassis.domain import FailedPrecondition, InvalidArgument
-from services.profiles.application.customers import Customers
-from services.profiles.application.duplicates import LARGEST_BLOCK, MOST_COMPARED, Duplicates
-from services.profiles.domain.customers import Customer, CustomerKind
-from services.profiles.domain.dates import TypedDate, TypedDateKind
-from services.profiles.domain.duplicates import Decision, DuplicateCandidate, DuplicateState
-from services.profiles.domain.matching import Band, Feature, compare
-from services.profiles.domain.names import PersonName
-from services.profiles.domain.traits import blocking_keys, traits_of
+from services.profiles.customers.application.customers import Customers
+from services.profiles.customers.domain.customers import Customer, CustomerKind
+from services.profiles.customers.domain.dates import TypedDate, TypedDateKind
+from services.profiles.customers.domain.names import PersonName
+from services.profiles.identity.application.duplicates import LARGEST_BLOCK, MOST_COMPARED, Duplicates
+from services.profiles.identity.domain.duplicates import Decision, DuplicateCandidate, DuplicateState
+from services.profiles.identity.domain.matching import Band, Feature, compare
+from services.profiles.identity.domain.traits import blocking_keys, traits_of
 from services.profiles.store import ProfilesStore
 from tests.unit.profiles.builders import NOW, person, phone
 from tests.unit.profiles.test_matching_chinese import town

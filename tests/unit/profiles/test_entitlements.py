@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from kehu.profiles.v1 import entitlement_pb2 as pb
 
 from libs.chassis.domain import InvalidArgument, NotFound
-from services.profiles.application.contracts import Contracts
-from services.profiles.application.customers import Customers
-from services.profiles.application.entitlements import Entitlements
-from services.profiles.application.segments import Segments
-from services.profiles.domain.contracts import Contract
-from services.profiles.domain.entitlements import Basis, Claimant, Entitlement, Period, resolve
-from services.profiles.domain.segments import Segment
-from services.profiles.domain.subjects import Source
+from services.profiles.contracts.application import Contracts
+from services.profiles.contracts.domain import Contract
+from services.profiles.customers.application.customers import Customers
+from services.profiles.entitlements.application import Entitlements
+from services.profiles.entitlements.domain import Basis, Claimant, Entitlement, Period, resolve
+from services.profiles.segments.application import Segments
+from services.profiles.segments.domain.segments import Segment
+from services.profiles.segments.domain.subjects import Source
 from services.profiles.store import ProfilesStore
 from tests.unit.profiles.builders import NOW, person
 

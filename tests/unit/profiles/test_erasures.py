@@ -11,30 +11,30 @@ from kehu.profiles.v1 import events_pb2 as events
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.identity import FixedClock
 from libs.chassis.memory import MemoryCollection, MemoryDatabase
-from services.profiles.application.consents import Consents
-from services.profiles.application.customers import Customers
-from services.profiles.application.erasures import Erasures
-from services.profiles.application.facts import Facts
-from services.profiles.application.habits import Habits
-from services.profiles.application.merges import Merges, Wish
-from services.profiles.application.privacy import Privacy
-from services.profiles.application.relationships import Relationships
-from services.profiles.application.worth.bulk import put
-from services.profiles.domain.addresses import Address
-from services.profiles.domain.contacts import Channel
-from services.profiles.domain.customers import Customer
-from services.profiles.domain.duplicates import BlockingKeys
-from services.profiles.domain.erasure import Erasure, ErasureReceipt, ErasureState, Records
-from services.profiles.domain.external_ids import ExternalId
-from services.profiles.domain.facts import PersonalFact, Topic
-from services.profiles.domain.habits import Contact, Direction
-from services.profiles.domain.names import PersonName
-from services.profiles.domain.preferences import Preferences
-from services.profiles.domain.relationships import Relationship, RelationshipType
-from services.profiles.domain.transactions import Money
-from services.profiles.domain.worth.models import ClvScore
-from services.profiles.domain.worth.tiers import TierWatch
+from services.profiles.activity.application.facts import Facts
+from services.profiles.activity.application.habits import Habits
+from services.profiles.activity.domain.facts import PersonalFact, Topic
+from services.profiles.activity.domain.habits import Contact, Direction
+from services.profiles.activity.domain.transactions import Money
+from services.profiles.consent.application import Consents
+from services.profiles.customers.application.customers import Customers
+from services.profiles.customers.application.relationships import Relationships
+from services.profiles.customers.domain.addresses import Address
+from services.profiles.customers.domain.contact_points import Channel
+from services.profiles.customers.domain.customers import Customer
+from services.profiles.customers.domain.external_ids import ExternalId
+from services.profiles.customers.domain.names import PersonName
+from services.profiles.customers.domain.preferences import Preferences
+from services.profiles.customers.domain.relationships import Relationship, RelationshipType
+from services.profiles.identity.application.merges import Merges, Wish
+from services.profiles.identity.domain.duplicates import BlockingKeys
+from services.profiles.privacy.application.access import Privacy
+from services.profiles.privacy.application.erasures import Erasures
+from services.profiles.privacy.domain.erasures import Erasure, ErasureReceipt, ErasureState, Records
 from services.profiles.store import ProfilesStore
+from services.profiles.worth.application.bulk import put
+from services.profiles.worth.domain.models import ClvScore
+from services.profiles.worth.domain.tiers import TierWatch
 from tests.unit.profiles.builders import NOW, decision, email, organisation, person, phone
 
 CANARY = "Zanzibar7731"

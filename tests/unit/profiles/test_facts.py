@@ -8,8 +8,8 @@ from kehu.profiles.v1.fact_pb2 import ListFactsRequest
 
 from libs.chassis.domain import InvalidArgument, NotFound, PermissionDenied
 from libs.chassis.memory import MemoryDatabase
-from services.profiles.application.facts import Facts
-from services.profiles.domain.facts import READ_SENSITIVE, PersonalFact, Sensitivity, Topic, Visibility
+from services.profiles.activity.application.facts import Facts
+from services.profiles.activity.domain.facts import READ_SENSITIVE, PersonalFact, Sensitivity, Topic, Visibility
 from services.profiles.store import ProfilesStore
 from tests.unit.profiles.builders import NOW, person
 from tests.unit.profiles.conftest import As

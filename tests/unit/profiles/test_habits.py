@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.chassis.domain import NotFound
-from services.profiles.application.habits import Habits
-from services.profiles.domain.contacts import Channel
-from services.profiles.domain.habits import MOST_RECENT, ChannelUse, Contact, ContactRecord, Direction, HourUse
-from services.profiles.domain.preferences import Preferences
+from services.profiles.activity.application.habits import Habits
+from services.profiles.activity.domain.habits import MOST_RECENT, ChannelUse, Contact, ContactRecord, Direction, HourUse
+from services.profiles.customers.domain.contact_points import Channel
+from services.profiles.customers.domain.preferences import Preferences
 from services.profiles.store import ProfilesStore
 from tests.unit.profiles.builders import NOW, person
 

@@ -13,16 +13,16 @@ from kehu.profiles.v1.lifecycle_pb2 import EvaluateLifecyclesRequest
 from libs.chassis import identity
 from libs.chassis.identity import FixedClock
 from libs.chassis.memory import MemoryDatabase
-from services.profiles.application.contracts import Contracts
-from services.profiles.application.lifecycles import Count, LifecycleRun, Lifecycles
-from services.profiles.application.merges import Merges, Wish
-from services.profiles.application.transactions import Transactions
-from services.profiles.application.worth.customers import CustomerWorth
-from services.profiles.domain import lifecycle
-from services.profiles.domain.contracts import Contract
-from services.profiles.domain.lifecycle import EVALUATED, Lifecycle, LifecycleReason
-from services.profiles.domain.preferences import Preferences
+from services.profiles.activity.application.transactions import Transactions
+from services.profiles.contracts.application import Contracts
+from services.profiles.contracts.domain import Contract
+from services.profiles.customers.domain import lifecycle
+from services.profiles.customers.domain.lifecycle import EVALUATED, Lifecycle, LifecycleReason
+from services.profiles.customers.domain.preferences import Preferences
+from services.profiles.identity.application.merges import Merges, Wish
 from services.profiles.store import ProfilesStore
+from services.profiles.worth.application.lifecycles import Count, LifecycleRun, Lifecycles
+from services.profiles.worth.application.outlook import CustomerWorth
 from tests.unit.profiles.builders import NOW, person, transaction
 from tests.unit.profiles.jobs import Killed, MemoryJob
 

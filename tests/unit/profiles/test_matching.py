@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.profiles.domain.contacts import ContactPointStatus
-from services.profiles.domain.customers import Address, Customer, CustomerKind
-from services.profiles.domain.dates import Calendar, TypedDate, TypedDateKind
-from services.profiles.domain.external_ids import ExternalId
-from services.profiles.domain.matching import WEIGHTS, Agreement, Band, Feature, Match, Veto, compare, unlike
-from services.profiles.domain.names import PersonName
-from services.profiles.domain.similarity import alike, edits
-from services.profiles.domain.traits import (
+from services.profiles.customers.domain.contact_points import ContactPointStatus
+from services.profiles.customers.domain.customers import Address, Customer, CustomerKind
+from services.profiles.customers.domain.dates import Calendar, TypedDate, TypedDateKind
+from services.profiles.customers.domain.external_ids import ExternalId
+from services.profiles.customers.domain.names import PersonName
+from services.profiles.identity.domain.matching import WEIGHTS, Agreement, Band, Feature, Match, Veto, compare, unlike
+from services.profiles.identity.domain.similarity import alike, edits
+from services.profiles.identity.domain.traits import (
     AddressTraits,
     Birth,
     NameTraits,

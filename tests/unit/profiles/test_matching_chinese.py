@@ -9,13 +9,13 @@ from itertools import combinations
 
 import pytest
 
-from services.profiles.domain.customers import Address, Customer, CustomerKind
-from services.profiles.domain.dates import TypedDate, TypedDateKind
-from services.profiles.domain.matching import Band, compare
-from services.profiles.domain.names import PersonName
-from services.profiles.domain.pinyin import romanize
-from services.profiles.domain.text import fold
-from services.profiles.domain.traits import Traits, blocking_keys, traits_of
+from services.profiles.customers.domain.customers import Address, Customer, CustomerKind
+from services.profiles.customers.domain.dates import TypedDate, TypedDateKind
+from services.profiles.customers.domain.names import PersonName
+from services.profiles.customers.domain.pinyin import romanize
+from services.profiles.customers.domain.text import fold
+from services.profiles.identity.domain.matching import Band, compare
+from services.profiles.identity.domain.traits import Traits, blocking_keys, traits_of
 from tests.unit.profiles.builders import phone
 
 BLOCK = 50

@@ -27,26 +27,26 @@ from libs.chassis.inbox import Received
 from libs.chassis.inbox.subscription import event_type, received
 from libs.chassis.memory import MemoryDatabase
 from libs.chassis.paging import Page
+from services.profiles.activity.application.transactions import Row, Transactions
 from services.profiles.api import ProfilesServicer
-from services.profiles.api.changes import History
-from services.profiles.application.consents import Consents
-from services.profiles.application.customers import Customers
-from services.profiles.application.duplicates import Duplicates
-from services.profiles.application.erasures import Erasures
-from services.profiles.application.merges import Merges, Wish
-from services.profiles.application.transactions import Row, Transactions
-from services.profiles.application.worth.customers import CustomerWorth
-from services.profiles.domain.consents import Capture, ConsentState, Purpose, Scope
-from services.profiles.domain.contacts import Channel, ContactPointType, Spelling, VerificationMethod
-from services.profiles.domain.customers import Customer
-from services.profiles.domain.dates import TypedDate, TypedDateKind
-from services.profiles.domain.duplicates import Decision, DuplicateState
-from services.profiles.domain.external_ids import ExternalId
-from services.profiles.domain.matching import Veto
-from services.profiles.domain.merges import FieldChoice, MergeRecord, MergeState, Rule
-from services.profiles.domain.names import PersonName
-from services.profiles.domain.permission import SendQuestion, SendReason
+from services.profiles.consent.application import Consents
+from services.profiles.consent.domain.permission import SendQuestion, SendReason
+from services.profiles.consent.domain.receipts import Capture, ConsentState, Purpose, Scope
+from services.profiles.customers.api.changes import History
+from services.profiles.customers.application.customers import Customers
+from services.profiles.customers.domain.contact_points import Channel, ContactPointType, Spelling, VerificationMethod
+from services.profiles.customers.domain.customers import Customer
+from services.profiles.customers.domain.dates import TypedDate, TypedDateKind
+from services.profiles.customers.domain.external_ids import ExternalId
+from services.profiles.customers.domain.names import PersonName
+from services.profiles.identity.application.duplicates import Duplicates
+from services.profiles.identity.application.merges import Merges, Wish
+from services.profiles.identity.domain.duplicates import Decision, DuplicateState
+from services.profiles.identity.domain.matching import Veto
+from services.profiles.identity.domain.merges import FieldChoice, MergeRecord, MergeState, Rule
+from services.profiles.privacy.application.erasures import Erasures
 from services.profiles.store import ProfilesStore
+from services.profiles.worth.application.outlook import CustomerWorth
 from tests.unit.profiles.builders import NOW, decision, email, organisation, person, phone, transaction
 from tests.unit.profiles.conftest import As
 

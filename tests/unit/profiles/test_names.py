@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.chassis.domain import InvalidArgument
-from services.profiles.domain.customers import Customer, CustomerKind
-from services.profiles.domain.names import NameOrder, PersonName, search_keys, without_stale_pinyin
-from services.profiles.domain.text import fold, script_of
-from services.profiles.domain.violations import Violations
+from services.profiles.customers.domain.customers import Customer, CustomerKind
+from services.profiles.customers.domain.names import NameOrder, PersonName, search_keys, without_stale_pinyin
+from services.profiles.customers.domain.text import fold, script_of
+from services.profiles.customers.domain.violations import Violations
 from tests.unit.profiles.builders import customer, person
 
 

@@ -12,21 +12,21 @@ from kehu.profiles.v1.entitlement_pb2 import ListContractsRequest
 from libs.chassis.domain import AlreadyExists, Conflict, FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.identity import FixedClock
 from libs.chassis.memory import MemoryDatabase
-from services.profiles.application.contracts import Contracts
-from services.profiles.application.customers import Customers
-from services.profiles.application.habits import Habits
-from services.profiles.application.merges import Merges, Wish
-from services.profiles.application.ownership import Ownerships
-from services.profiles.application.ownership_policies import OwnershipPolicies
-from services.profiles.application.segments import Segments
-from services.profiles.domain.contacts import Channel
-from services.profiles.domain.contracts import Contract, last_day
-from services.profiles.domain.customers import Customer
-from services.profiles.domain.habits import Contact, Direction
-from services.profiles.domain.ownership import Hold, OwnershipReason, OwnershipState
-from services.profiles.domain.ownership_policy import Capacity, OwnershipPolicy, PickRule, RecycleRule
-from services.profiles.domain.segments import Segment
-from services.profiles.domain.subjects import Source
+from services.profiles.activity.application.habits import Habits
+from services.profiles.activity.domain.habits import Contact, Direction
+from services.profiles.contracts.application import Contracts
+from services.profiles.contracts.domain import Contract, last_day
+from services.profiles.customers.application.customers import Customers
+from services.profiles.customers.domain.contact_points import Channel
+from services.profiles.customers.domain.customers import Customer
+from services.profiles.identity.application.merges import Merges, Wish
+from services.profiles.ownership.application.ownership import Ownerships
+from services.profiles.ownership.application.policies import OwnershipPolicies
+from services.profiles.ownership.domain.ownership import Hold, OwnershipReason, OwnershipState
+from services.profiles.ownership.domain.policies import Capacity, OwnershipPolicy, PickRule, RecycleRule
+from services.profiles.segments.application import Segments
+from services.profiles.segments.domain.segments import Segment
+from services.profiles.segments.domain.subjects import Source
 from services.profiles.store import ProfilesStore
 from tests.unit.profiles.builders import NOW, person
 from tests.unit.profiles.conftest import As

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.chassis.domain import InvalidArgument
-from services.profiles.domain.ownership import (
+from services.profiles.ownership.domain.ownership import (
     Hold,
     OwnerInterval,
     Ownership,
@@ -18,7 +18,7 @@ from services.profiles.domain.ownership import (
     OwnershipState,
     OwnerTally,
 )
-from services.profiles.domain.ownership_policy import (
+from services.profiles.ownership.domain.policies import (
     Capacity,
     Circumstances,
     ClaimBlockReason,

@@ -6,11 +6,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.profiles.domain.consents import Capture, ConsentState, Purpose
-from services.profiles.domain.contacts import Channel, ContactPointStatus
-from services.profiles.domain.customers import Customer
-from services.profiles.domain.permission import Sending, SendPermission, SendQuestion, SendReason
-from services.profiles.domain.preferences import Preferences, QuietWindow
+from services.profiles.consent.domain.permission import Sending, SendPermission, SendQuestion, SendReason
+from services.profiles.consent.domain.receipts import Capture, ConsentState, Purpose
+from services.profiles.customers.domain.contact_points import Channel, ContactPointStatus
+from services.profiles.customers.domain.customers import Customer
+from services.profiles.customers.domain.preferences import Preferences, QuietWindow
 from tests.unit.profiles.builders import NOW, decided, decision, email, person, reachable
 
 DAY = timedelta(days=1)

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.chassis.domain import InvalidArgument
-from services.profiles.domain.consents import Purpose
-from services.profiles.domain.contacts import Channel
-from services.profiles.domain.preferences import Preferences, QuietWindow, Weekday
+from services.profiles.consent.domain.receipts import Purpose
+from services.profiles.customers.domain.contact_points import Channel
+from services.profiles.customers.domain.preferences import Preferences, QuietWindow, Weekday
 from tests.unit.profiles.builders import person
 
 NIGHT = QuietWindow(start="21:00", end="08:00")

@@ -13,11 +13,11 @@ from kehu.profiles.v1 import profiles_pb2 as pb
 from libs.chassis.domain import PermissionDenied
 from libs.chassis.memory import MemoryDatabase
 from services.profiles.api import ProfilesServicer
-from services.profiles.application.customers import Customers
-from services.profiles.application.duplicates import Duplicates
-from services.profiles.domain.access import ReadClass, hidden_from, masked, masked_name
-from services.profiles.domain.addresses import Address
-from services.profiles.domain.dates import TypedDate, TypedDateKind
+from services.profiles.customers.application.customers import Customers
+from services.profiles.customers.domain.addresses import Address
+from services.profiles.customers.domain.dates import TypedDate, TypedDateKind
+from services.profiles.identity.application.duplicates import Duplicates
+from services.profiles.privacy.domain.access import ReadClass, hidden_from, masked, masked_name
 from services.profiles.store import ProfilesStore
 from tests.unit.profiles.builders import email, person, phone
 from tests.unit.profiles.conftest import As

@@ -13,10 +13,16 @@ from kehu.profiles.v1.relationship_pb2 import ListRelationshipsRequest
 
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.memory import MemoryDatabase
-from services.profiles.application.merges import Merges, Wish
-from services.profiles.application.relationships import Relationships
-from services.profiles.domain.customers import Customer
-from services.profiles.domain.relationships import BuyingRole, Relationship, RelationshipType, Side, refuse_circle
+from services.profiles.customers.application.relationships import Relationships
+from services.profiles.customers.domain.customers import Customer
+from services.profiles.customers.domain.relationships import (
+    BuyingRole,
+    Relationship,
+    RelationshipType,
+    Side,
+    refuse_circle,
+)
+from services.profiles.identity.application.merges import Merges, Wish
 from services.profiles.store import ProfilesStore
 from tests.unit.profiles.builders import NOW, organisation, person
 from tests.unit.profiles.conftest import As

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from libs.chassis.domain import InvalidArgument
 from libs.chassis.filtering import AllOf, AnyOf, Compare, Condition, FilterSpec, matches, parse
-from services.profiles.domain import rules
-from services.profiles.domain.rules import Clause, Rule, clauses, required
-from services.profiles.store.segments import compile_rule
+from services.profiles.segments.domain import rules
+from services.profiles.segments.domain.rules import Clause, Rule, clauses, required
+from services.profiles.segments.store import compile_rule
 
 FIELDS = {"name": str, "count": int, "at": datetime, "tags": str}
 TIMES = [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day) for day in range(3)]

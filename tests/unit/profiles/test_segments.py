@@ -13,21 +13,21 @@ from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.identity import FixedClock
 from libs.chassis.memory import MemoryDatabase
 from libs.chassis.operations import OperationState
-from services.profiles.application.customers import Customers
-from services.profiles.application.habits import Habits
-from services.profiles.application.merges import Merges, Wish
-from services.profiles.application.segments import MOST_EXAMINED, Segments
-from services.profiles.application.transactions import Transactions
-from services.profiles.domain.contacts import Channel
-from services.profiles.domain.customers import Customer
-from services.profiles.domain.habits import Contact, Direction
-from services.profiles.domain.segments import Segment
-from services.profiles.domain.subjects import Source
-from services.profiles.domain.transactions import Money
-from services.profiles.domain.worth.concentration import Tier
-from services.profiles.domain.worth.tiers import TierEvidence, first_assignment
+from services.profiles.activity.application.habits import Habits
+from services.profiles.activity.application.transactions import Transactions
+from services.profiles.activity.domain.habits import Contact, Direction
+from services.profiles.activity.domain.transactions import Money
+from services.profiles.customers.application.customers import Customers
+from services.profiles.customers.domain.contact_points import Channel
+from services.profiles.customers.domain.customers import Customer
+from services.profiles.identity.application.merges import Merges, Wish
+from services.profiles.segments.application import MOST_EXAMINED, Segments
+from services.profiles.segments.domain.segments import Segment
+from services.profiles.segments.domain.subjects import Source
 from services.profiles.store import ProfilesStore
 from services.profiles.subscriptions import timers
+from services.profiles.worth.domain.concentration import Tier
+from services.profiles.worth.domain.tiers import TierEvidence, first_assignment
 from tests.unit.profiles.builders import NOW, person, transaction
 from tests.unit.profiles.conftest import As
 from tests.unit.profiles.jobs import Killed, MemoryJob

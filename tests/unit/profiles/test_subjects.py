@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.profiles.domain.consents import ConsentState, Purpose
-from services.profiles.domain.contacts import Channel
-from services.profiles.domain.customers import Address
-from services.profiles.domain.external_ids import ExternalId
-from services.profiles.domain.habits import Contact, ContactRecord, Direction
-from services.profiles.domain.rules import clauses
-from services.profiles.domain.subjects import FIELDS, Subject, facts, next_change
-from services.profiles.domain.transactions import TransactionSummary, TransactionType
-from services.profiles.store.segments import compile_rule
+from services.profiles.activity.domain.habits import Contact, ContactRecord, Direction
+from services.profiles.activity.domain.transactions import TransactionSummary, TransactionType
+from services.profiles.consent.domain.receipts import ConsentState, Purpose
+from services.profiles.customers.domain.contact_points import Channel
+from services.profiles.customers.domain.customers import Address
+from services.profiles.customers.domain.external_ids import ExternalId
+from services.profiles.segments.domain.rules import clauses
+from services.profiles.segments.domain.subjects import FIELDS, Subject, facts, next_change
+from services.profiles.segments.store import compile_rule
 from tests.unit.profiles.builders import NOW, decided, decision, email, person, transaction
 
 DAY = timedelta(days=1)

@@ -13,10 +13,8 @@ from kehu.profiles.v1.transaction_pb2 import ListTransactionsRequest
 
 from libs.chassis.domain import AlreadyExists, InvalidArgument, NotFound
 from libs.chassis.memory import MemoryDatabase
-from services.profiles.application.transactions import Row, Transactions
-from services.profiles.domain.external_ids import ExternalId
-from services.profiles.domain.lifecycle import Lifecycle
-from services.profiles.domain.transactions import (
+from services.profiles.activity.application.transactions import Row, Transactions
+from services.profiles.activity.domain.transactions import (
     CURRENCIES,
     Money,
     Total,
@@ -24,6 +22,8 @@ from services.profiles.domain.transactions import (
     TransactionSummary,
     TransactionType,
 )
+from services.profiles.customers.domain.external_ids import ExternalId
+from services.profiles.customers.domain.lifecycle import Lifecycle
 from services.profiles.store import ProfilesStore
 from tests.unit.profiles.builders import NOW, person, transaction
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from libs.chassis import identity
-from services.profiles.application.transactions import Row, Transactions
-from services.profiles.domain.customers import Customer
-from services.profiles.domain.transactions import Money, TransactionType
+from services.profiles.activity.application.transactions import Row, Transactions
+from services.profiles.activity.domain.transactions import Money, TransactionType
+from services.profiles.customers.domain.customers import Customer
 from services.profiles.store import ProfilesStore
 from tests.unit.profiles.builders import person, transaction
 

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from services.profiles.domain.worth.contribution import Figures
+from services.profiles.worth.domain.contribution import Figures
 
 CALIBRATION_END = date(1997, 9, 30)
 

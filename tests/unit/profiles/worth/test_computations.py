@@ -13,23 +13,23 @@ from kehu.profiles.v1 import worth_pb2 as pb
 from libs.chassis import identity
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.identity import FixedClock
-from services.profiles.application.segments import Segments
-from services.profiles.application.transactions import Row
-from services.profiles.application.worth.contracts import ContractModels
-from services.profiles.application.worth.customers import CustomerWorth
-from services.profiles.application.worth.loyalty import Loyalty
-from services.profiles.application.worth.rfm import RfmScores
-from services.profiles.application.worth.value import Value
-from services.profiles.domain.contacts import Channel
-from services.profiles.domain.contracts import Contract
-from services.profiles.domain.habits import Contact, ContactRecord, Direction
-from services.profiles.domain.segments import Segment
-from services.profiles.domain.subjects import Source
-from services.profiles.domain.transactions import Money
-from services.profiles.domain.worth.answers import ShareMethod
-from services.profiles.domain.worth.contracts import Spell
-from services.profiles.domain.worth.measures import MEASURES, describe
+from services.profiles.activity.application.transactions import Row
+from services.profiles.activity.domain.habits import Contact, ContactRecord, Direction
+from services.profiles.activity.domain.transactions import Money
+from services.profiles.contracts.domain import Contract
+from services.profiles.customers.domain.contact_points import Channel
+from services.profiles.loyalty.application import Loyalty
+from services.profiles.segments.application import Segments
+from services.profiles.segments.domain.segments import Segment
+from services.profiles.segments.domain.subjects import Source
 from services.profiles.store import ProfilesStore
+from services.profiles.worth.application.outlook import CustomerWorth
+from services.profiles.worth.application.retention import ContractModels
+from services.profiles.worth.application.rfm import RfmScores
+from services.profiles.worth.application.value import Value
+from services.profiles.worth.domain.answers import ShareMethod
+from services.profiles.worth.domain.measures import MEASURES, describe
+from services.profiles.worth.domain.retention import Spell
 from tests.support.jobs import MemoryJob, run_killed_everywhere
 from tests.unit.profiles.builders import NOW, person, transaction
 from tests.unit.profiles.worth.conftest import Buys

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.chassis.domain import InvalidArgument
-from services.profiles.domain.worth import rfm
-from services.profiles.domain.worth.concentration import Concentration, Tier, gini, measure
+from services.profiles.worth.domain import rfm
+from services.profiles.worth.domain.concentration import Concentration, Tier, gini, measure
 from tests.unit.profiles.worth.reference import expected, mils, retail_lines
 
 GOLDEN = [400, 250, 120, 80, 60, 40, 25, 15, 7, 3]

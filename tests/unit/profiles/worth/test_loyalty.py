@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.chassis.domain import FailedPrecondition, InvalidArgument
-from services.profiles.domain.worth import loyalty, sbg
-from services.profiles.domain.worth.contracts import ShiftedBetaGeometric, churn_by_contract, kaplan_meier
-from services.profiles.domain.worth.contribution import Figures
-from services.profiles.domain.worth.dormancy import dormancy
-from services.profiles.domain.worth.intervals import share
-from services.profiles.domain.worth.loyalty import LoyaltyMeasures, Tally
+from services.profiles.loyalty.domain import measures as loyalty
+from services.profiles.loyalty.domain.intervals import share
+from services.profiles.loyalty.domain.measures import LoyaltyMeasures, Tally
+from services.profiles.worth.domain import sbg
+from services.profiles.worth.domain.contribution import Figures
+from services.profiles.worth.domain.dormancy import dormancy
+from services.profiles.worth.domain.retention import ShiftedBetaGeometric, churn_by_contract, kaplan_meier
 from tests.unit.profiles.worth.reference import expected, telco
 
 AS_OF = datetime(2026, 7, 1, tzinfo=UTC)

@@ -11,13 +11,13 @@ from kehu.profiles.v1 import worth_pb2 as pb
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.identity import FixedClock
 from libs.chassis.memory import MemoryDatabase
-from services.profiles.application.merges import Merges, Wish
-from services.profiles.application.worth.rfm import RfmScores
-from services.profiles.application.worth.tiers import Evaluated, TierEvaluations, Tiers
-from services.profiles.domain.worth.concentration import Tier
-from services.profiles.domain.worth.tiers import TierOverride, TierPolicy, TierReason, assignment_id
+from services.profiles.identity.application.merges import Merges, Wish
 from services.profiles.store import ProfilesStore
 from services.profiles.subscriptions import timers
+from services.profiles.worth.application.rfm import RfmScores
+from services.profiles.worth.application.tiers import Evaluated, TierEvaluations, Tiers
+from services.profiles.worth.domain.concentration import Tier
+from services.profiles.worth.domain.tiers import TierOverride, TierPolicy, TierReason, assignment_id
 from tests.support.jobs import MemoryJob, run_killed_everywhere
 from tests.unit.profiles.builders import NOW
 from tests.unit.profiles.conftest import As
@@ -143,7 +143,7 @@ def test_an_evaluation_that_is_killed_everywhere_comes_out_the_same(
     policy: TierPolicy,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("services.profiles.application.worth.tiers.BATCH", 1)
+    monkeypatch.setattr("services.profiles.worth.application.tiers.BATCH", 1)
     for id, units in zip(ids, GOLDEN, strict=True):
         buys(id, units)
     request = pb.EvaluateTiersRequest(tier_policy_id=policy.id)

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.chassis.domain import FailedPrecondition, InvalidArgument
-from services.profiles.domain.worth import bgnbd, clv, gamma_gamma
-from services.profiles.domain.worth.bgnbd import BgNbd
-from services.profiles.domain.worth.clv import Outlook
-from services.profiles.domain.worth.gamma_gamma import GammaGamma
-from services.profiles.domain.worth.histories import History, history
+from services.profiles.worth.domain import bgnbd, clv, gamma_gamma
+from services.profiles.worth.domain.bgnbd import BgNbd
+from services.profiles.worth.domain.clv import Outlook
+from services.profiles.worth.domain.gamma_gamma import GammaGamma
+from services.profiles.worth.domain.histories import History, history
 from tests.unit.profiles.worth.reference import CALIBRATION_END, cdnow, expected
 
 CDNOW = BgNbd(r=0.243, alpha=4.414, a=0.793, b=2.426)

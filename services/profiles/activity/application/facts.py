@@ -1,0 +1,39 @@
+"""Use-cases of personal facts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from libs.chassis import context, identity
+from libs.chassis.paging import Page
+from services.profiles.activity.domain.facts import PersonalFact
+from services.profiles.customers.store import ListRequest
+from services.profiles.store import ProfilesStore
+
+
+class Facts:
+    """Recording, reading and removing what staff learned about customers."""
+
+    def __init__(self, store: ProfilesStore) -> None:
+        self._store = store
+
+    def record(self, draft: PersonalFact) -> PersonalFact:
+        """The fact that a draft describes; the caller becomes its author."""
+        self._store.writable_customer(draft.customer_id).require_not_erased()
+        signed = replace(draft, id=self._store.facts.next_id())
+        return self._store.facts.insert(signed.recorded(context.current().actor, identity.now()))
+
+    def list(self, customer_id: str, request: ListRequest) -> Page[PersonalFact]:
+        """A page of facts, the newest first, without those that the caller may not read."""
+        customer = self._store.customer(customer_id)
+        caller = context.current()
+        page = self._store.list_facts(customer.group, request)
+        readable = [fact for fact in page.items if fact.is_readable_by(caller.actor, caller.scopes)]
+        return Page(readable, page.next_page_token)
+
+    def remove(self, id: str, revision: int) -> PersonalFact:
+        """What is left of a fact: that there was one."""
+        caller, at = context.current(), identity.now()
+        return self._store.facts.update(
+            id, lambda fact: fact.removed(caller.actor, caller.scopes, at), revision=revision
+        )

@@ -1,0 +1,113 @@
+"""Use-cases of transactions: recording them in bulk, and keeping what they come to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from libs.chassis import identity
+from libs.chassis.domain import Change, DomainError, InvalidArgument, NotFound
+from libs.chassis.paging import Page
+from libs.chassis.store import Outcome
+from services.profiles.activity.domain.transactions import Transaction, TransactionSummary, TransactionType
+from services.profiles.customers.application.rows import insert_rows
+from services.profiles.customers.domain.customers import Customer
+from services.profiles.customers.domain.external_ids import ExternalId
+from services.profiles.customers.store import ListRequest
+from services.profiles.store import ProfilesStore
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A transaction and, instead of its customer's id, perhaps an external id of the customer."""
+
+    transaction: Transaction
+    customer_external_id: ExternalId | None = None
+
+
+class Transactions:
+    """What customers bought and cost."""
+
+    def __init__(self, store: ProfilesStore) -> None:
+        self._store = store
+
+    def record(self, rows: Sequence[Row | DomainError]) -> list[Outcome[Transaction]]:
+        """What became of each row; one that could not even be read comes as its error."""
+        readable = [row for row in rows if isinstance(row, Row)]
+        owners = self._store.customers_with_external_ids(
+            {row.customer_external_id for row in readable if row.customer_external_id is not None}
+        )
+        known = self._store.known_customers(
+            {row.transaction.customer_id for row in readable if row.customer_external_id is None}
+        )
+        now = identity.now()
+
+        def make(row: Row | DomainError) -> Change[Transaction]:
+            if isinstance(row, DomainError):
+                raise row
+            return replace(row.transaction, customer_id=_customer_of(row, owners, known)).recorded(now)
+
+        keyed = [(row.transaction.key if isinstance(row, Row) else "", row) for row in rows]
+        return insert_rows(self._store.transactions, keyed, make)
+
+    def list(self, customer_id: str, *, filter: str, request: ListRequest) -> Page[Transaction]:
+        """A page of transactions, the latest occurrence first."""
+        customer = self._store.customer(customer_id)
+        return self._store.list_transactions(customer.group, filter=filter, request=request)
+
+    def summary(self, customer_id: str) -> TransactionSummary:
+        """What all transactions of a customer come to."""
+        customer = self._store.customer(customer_id)
+        return TransactionSummary.of(customer.id, self._store.transaction_summaries(customer.group))
+
+    def sum_up(self, transactions: Sequence[Transaction]) -> None:
+        """Add recorded transactions to the summaries of their customers; who bought becomes active, perhaps again.
+
+        Each transaction must come exactly once, which the inbox sees to.
+        """
+        theirs: dict[str, list[Transaction]] = {}
+        for transaction in transactions:
+            theirs.setdefault(transaction.customer_id, []).append(transaction)
+        self._store.summaries.fold([(id, _adding(id, each)) for id, each in theirs.items()])
+        sold: dict[str, datetime] = {}
+        for each in transactions:
+            if each.type is TransactionType.SALE:
+                sold[each.customer_id] = max(each.occurred_time, sold.get(each.customer_id, each.occurred_time))
+        buyers = zip(sorted(sold), self._store.customers_of(sorted(sold)), strict=True)
+        self._store.customers.fold([(buyer.id, _buying(buyer.id, sold[id])) for id, buyer in buyers])
+
+
+def _customer_of(row: Row, owners: dict[ExternalId, Customer], known: dict[str, Customer]) -> str:
+    external_id, id = row.customer_external_id, row.transaction.customer_id
+    if external_id is None:
+        if id not in known:
+            raise NotFound("Customer", id)
+        known[id].require_unmerged()
+        return id
+    if id:
+        raise InvalidArgument.field("customer_external_id", "stands beside transaction.customer_id; give one of them")
+    if external_id not in owners:
+        raise NotFound("Customer", f"{external_id.system}/{external_id.id}")
+    return owners[external_id].id
+
+
+def _adding(
+    customer_id: str, transactions: Sequence[Transaction]
+) -> Callable[[TransactionSummary | None], Change[TransactionSummary]]:
+    def add(summary: TransactionSummary | None) -> Change[TransactionSummary]:
+        known = summary or TransactionSummary(id=customer_id, customer_id=customer_id)
+        return known.plus(transactions), []
+
+    return add
+
+
+def _buying(customer_id: str, at: datetime) -> Callable[[Customer | None], Change[Customer]]:
+    now = identity.now()
+
+    def buy(customer: Customer | None) -> Change[Customer]:
+        if customer is None:
+            raise NotFound("Customer", customer_id)
+        return customer.bought(at, now)
+
+    return buy

@@ -1,0 +1,1 @@
+"""Entities, events and rules of activity."""

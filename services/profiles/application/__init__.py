@@ -1,1 +1,0 @@
-"""What can be done with customers: one class per area of business, one method per use-case."""

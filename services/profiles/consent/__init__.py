@@ -1,0 +1,1 @@
+"""Consent: recorded decisions, their proof, and permission to send."""

@@ -1,0 +1,60 @@
+"""Use-cases of consent: recording what customers decide, proving it, and asking before a message is sent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from libs.chassis import context, identity
+from libs.chassis.paging import Page
+from services.profiles.consent.domain.permission import Sending, SendPermission, SendQuestion
+from services.profiles.consent.domain.receipts import ChainCheck, ConsentReceipt, ConsentState, check_chain
+from services.profiles.customers.domain.customers import ConsentChanged
+from services.profiles.customers.store import ListRequest
+from services.profiles.store import ProfilesStore
+
+
+class Consents:
+    """The chain of receipts of each customer, and what follows from it."""
+
+    def __init__(self, store: ProfilesStore) -> None:
+        self._store = store
+
+    def record(self, customer_id: str, proposal: ConsentReceipt, *, within: str) -> ConsentReceipt:
+        """The receipt of a decision; wrong fields are reported within a field of the request.
+
+        Receipt and customer change in one transaction: the customer holds the end of the chain, so its revision keeps
+        two receipts from taking the same place.
+        """
+        return self._store.database.transact(lambda: self._append(customer_id, proposal, within))
+
+    def list(self, customer_id: str, request: ListRequest) -> Page[ConsentReceipt]:
+        """A page of receipts, the newest first."""
+        self._store.customers.get(customer_id)  # Receipts stay with the id that they were recorded for.
+        return self._store.list_receipts(customer_id, request)
+
+    def verify_chain(self, customer_id: str) -> ChainCheck:
+        """What the recomputation of the chain finds."""
+        customer = self._store.customers.get(customer_id)
+        receipts = self._store.chain(customer_id)
+        return check_chain(customer.consent, customer_id, receipts, erased=customer.erase_time is not None)
+
+    def check_send_permission(self, customer_id: str, question: SendQuestion) -> SendPermission:
+        """Whether a message may be sent, with every reason that speaks against it."""
+        customer = self._store.customer(customer_id)
+        return Sending.to(customer, question).permission(question.send_time or identity.now())
+
+    def _append(self, customer_id: str, proposal: ConsentReceipt, within: str) -> ConsentReceipt:
+        receipts, customers = self._store.receipts, self._store.customers
+        receipt_id = receipts.next_id()
+        repeated = receipts.find_by_id(receipt_id)
+        if repeated is not None:
+            return receipts.insert((repeated, []))  # Refuses a request_id that came with another request.
+        # A refusal is never refused: it counts for who lives on.
+        refuses = proposal.state is ConsentState.DENIED
+        customer = self._store.customer(customer_id) if refuses else self._store.writable_customer(customer_id)
+        signed = replace(proposal, id=receipt_id, recorder=context.current().actor, contact_point_salt=identity.salt())
+        decided, receipt = customer.with_consent(signed, identity.now(), within)
+        stored = receipts.insert((receipt, []))
+        told = ConsentChanged(customer_id=customer.id, receipt=stored, customer=decided)
+        customers.update(customer.id, lambda _: (decided, [told]), revision=customer.revision)
+        return stored

@@ -1,0 +1,1 @@
+"""Contracts between customers and the company."""

@@ -1,0 +1,34 @@
+"""Use-cases of contracts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+from libs.chassis import identity
+from libs.chassis.paging import Page
+from services.profiles.contracts.domain import Contract
+from services.profiles.customers.store import ListRequest
+from services.profiles.store import ProfilesStore
+
+
+class Contracts:
+    """What customers and the company agreed upon."""
+
+    def __init__(self, store: ProfilesStore) -> None:
+        self._store = store
+        self._contracts = store.ownership.contracts
+
+    def add(self, draft: Contract) -> Contract:
+        """The contract that a draft describes."""
+        self._store.writable_customer(draft.customer_id)
+        return self._contracts.insert(replace(draft, id=self._contracts.next_id()).added())
+
+    def end(self, id: str, last_day: date | None, revision: int) -> Contract:
+        """The contract with another last day, today (UTC) when none is given."""
+        day = last_day or identity.now().date()
+        return self._contracts.update(id, lambda contract: contract.ended(day), revision=revision)
+
+    def list(self, customer_id: str, request: ListRequest) -> Page[Contract]:
+        """A page of contracts, the one that began last first."""
+        return self._store.ownership.list_contracts(self._store.customer(customer_id).group, request)

@@ -1,0 +1,1 @@
+"""Customers: names, contact points, addresses, dates and relationships."""

@@ -1,1 +1,0 @@
-"""The rules of customers: pure functions over frozen values, one module per noun."""

@@ -1,0 +1,1 @@
+"""Entitlements: benefits that customers may claim."""

@@ -1,0 +1,48 @@
+"""Use-cases of entitlements."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+from libs.chassis import context, identity
+from libs.chassis.paging import Page
+from services.profiles.customers.store import ListRequest
+from services.profiles.entitlements.domain import Basis, Claimant, CustomerEntitlements, Entitlement, resolve
+from services.profiles.store import ProfilesStore
+
+
+class Entitlements:
+    """What customers are entitled to."""
+
+    def __init__(self, store: ProfilesStore) -> None:
+        self._store = store
+        self._entitlements = store.entitlements.entitlements
+
+    def create(self, draft: Entitlement) -> Entitlement:
+        """The entitlement that a draft describes."""
+        change = replace(draft, id=self._entitlements.next_id()).created(context.current().actor)
+        if draft.basis is Basis.CUSTOMER:
+            self._store.writable_customer(draft.subject)
+        return self._entitlements.insert(change)
+
+    def end(self, id: str, last_day: date | None, revision: int) -> Entitlement:
+        """The entitlement with another last day, today (UTC) when none is given."""
+        day = last_day or identity.now().date()
+        return self._entitlements.update(id, lambda each: each.ended(day), revision=revision)
+
+    def list(self, filter: str, request: ListRequest) -> Page[Entitlement]:
+        """A page of entitlements, the newest first."""
+        return self._store.entitlements.page(filter, request)
+
+    def of_customer(self, customer_id: str, on: date | None) -> CustomerEntitlements:
+        """What a customer is entitled to on a day, today (UTC) when none is given."""
+        customer = self._store.customer(customer_id)
+        day = on or identity.now().date()
+        contracts = [each for theirs in self._store.ownership.contracts_of(customer.group).values() for each in theirs]
+        claimant = Claimant(
+            customer_ids=customer.group,
+            segments=self._store.segments.keys_of([customer.id]).get(customer.id, frozenset()),
+            plans={each.plan: each.number for each in reversed(contracts) if each.runs_on(day)},
+        )
+        return resolve(claimant, self._store.entitlements.about(claimant.subjects), day)

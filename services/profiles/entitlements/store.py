@@ -1,0 +1,47 @@
+"""Where entitlements live."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from google.protobuf.message import Message
+
+from libs.chassis.filtering import FilterSpec, field, parse
+from libs.chassis.paging import Page
+from libs.chassis.store import Database, Index, Personal
+from services.profiles.customers.store import ListRequest
+from services.profiles.entitlements.domain import Basis, Entitlement
+
+ENTITLEMENTS = (
+    Index(("-create_time",)),
+    Index(("benefit", "-create_time")),
+    Index(("basis", "-create_time")),
+    Index(("subject", "-create_time")),
+)
+ENTITLEMENT_FILTER = FilterSpec({"benefit": str, "basis": Basis, "subject": str})
+_MOST = 1000
+"""Entitlements that one customer may have at a time."""
+
+
+class EntitlementStore:
+    """The collection of entitlements and the questions asked of it."""
+
+    def __init__(self, database: Database) -> None:
+        self.entitlements = database.collection(
+            Entitlement, "entitlements", indexes=ENTITLEMENTS, personal=Personal(fields=("note",))
+        )
+
+    def page(self, filter: str, request: ListRequest) -> Page[Entitlement]:
+        """Entitlements that meet a filter, the newest first."""
+        return self.entitlements.page(
+            parse(filter, ENTITLEMENT_FILTER),
+            order="-create_time",
+            size=request.page_size,
+            token=request.page_token,
+            request=cast(Message, request),
+        )
+
+    def about(self, subjects: Sequence[str]) -> list[Entitlement]:
+        """Entitlements for any of these subjects, of any time."""
+        return self.entitlements.find(field("subject").one_of(subjects), order="", limit=_MOST)

@@ -1,0 +1,1 @@
+"""Identity: duplicates, and merging customers into one."""

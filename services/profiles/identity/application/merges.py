@@ -1,0 +1,293 @@
+"""Use-cases of merging customers into one and of undoing it.
+
+Each happens in one transaction that counts the epoch of the tenant first, so no two overlap, and that takes the
+customers only at the revisions it saw: what somebody else changed meanwhile is refused with ABORTED. Nobody who was
+merged can be a survivor or be merged again, so the forest has no cycle, and every id names who lives on in one step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import combinations
+
+from libs.chassis import context, identity
+from libs.chassis.domain import Change, Conflict, Event, FailedPrecondition
+from libs.chassis.paging import Page
+from services.profiles.consent.domain.receipts import Scope
+from services.profiles.customers.domain.customers import ConsentChanged, Customer
+from services.profiles.customers.store import ListRequest
+from services.profiles.identity.application.duplicates import Duplicates
+from services.profiles.identity.domain.duplicates import DuplicateCandidate, DuplicateState, pair_of
+from services.profiles.identity.domain.matching import Match, Veto, compare
+from services.profiles.identity.domain.merged_consent import (
+    grants_of_nobody,
+    refusal,
+    refusals_of_merge,
+    refusals_of_unmerge,
+)
+from services.profiles.identity.domain.merges import (
+    CustomersMerged,
+    CustomersUnmerged,
+    FieldChoice,
+    FieldDecision,
+    MergeRecord,
+    MergeState,
+    absorbed,
+    checked_reason,
+    restored,
+    united,
+)
+from services.profiles.identity.domain.traits import traits_of
+from services.profiles.store import ProfilesStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """Who is to be merged into whom."""
+
+    survivor_id: str
+    loser_ids: tuple[str, ...]
+    choices: tuple[FieldChoice, ...] = ()
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """All of them."""
+        return (self.survivor_id, *self.loser_ids)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What a merge would come to."""
+
+    customer: Customer
+    field_decisions: tuple[FieldDecision, ...]
+    vetoes: tuple[Veto, ...]
+    matches: tuple[Match, ...]
+    revisions: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanonicalId:
+    """Where an id leads."""
+
+    customer_id: str
+    canonical_id: str
+    epoch: int
+
+
+class Merges:
+    """The merge forest: who lives on in place of whom."""
+
+    def __init__(self, store: ProfilesStore) -> None:
+        self._store = store
+        self._identity = store.identity
+        self._customers = store.customers
+        self._duplicates = Duplicates(store)
+
+    def preview(self, wish: Wish) -> Preview:
+        """What a merge would come to, and what forbids it."""
+        survivor, *losers = self._customers.batch_get(wish.ids)
+        for each in (survivor, *losers):
+            each.require_not_erased()
+        merged, decisions = united(survivor, losers, wish.choices, survivor.merge_epoch)
+        for scope in refusals_of_merge(survivor, losers):
+            asked = refusal(scope, id="", customer_id="", proof_ref="", recorder="", at=identity.now())
+            merged, _ = merged.with_consent(asked, identity.now(), "")
+        return Preview(
+            customer=merged,
+            field_decisions=decisions,
+            vetoes=tuple(dict.fromkeys(veto for _, _, veto in self._vetoes((survivor, *losers)))),
+            matches=self._duplicates.matches(survivor, losers),
+            revisions={each.id: each.revision for each in (survivor, *losers)},
+        )
+
+    def merge(self, wish: Wish, reason: str, revisions: Mapping[str, int]) -> tuple[MergeRecord, Customer]:
+        """The merge and the survivor. Whoever changed since the given revisions, or else since now, is refused."""
+        seen = {each.id: each.revision for each in self._customers.batch_get(wish.ids)} | dict(revisions)
+        record = self._store.database.transact(lambda: self._merge(wish, checked_reason(reason), seen))
+        return record, self._store.customer(record.survivor_id)
+
+    def unmerge(self, merge_id: str, reason: str) -> tuple[MergeRecord, Sequence[Customer]]:
+        """The merge, undone, and those who are several again, the survivor first."""
+        record = self._store.database.transact(lambda: self._unmerge(merge_id, reason))
+        return record, self._customers.batch_get(record.party_ids)
+
+    def list(self, customer_id: str, request: ListRequest) -> Page[MergeRecord]:
+        """A page of the merges in which a customer took part, the last first."""
+        self._customers.get(customer_id)
+        return self._identity.list_merges(customer_id, request)
+
+    def resolve(self, customer_ids: Sequence[str]) -> Sequence[CanonicalId]:
+        """Where each id leads, in order; ids of nobody are left out."""
+        known = self._store.known_customers(set(customer_ids))
+        return [
+            CanonicalId(customer_id=id, canonical_id=known[id].canonical_id, epoch=known[id].merge_epoch)
+            for id in customer_ids
+            if id in known
+        ]
+
+    # --------------------------------------------------------------------------------------- within a transaction
+
+    def _merge(self, wish: Wish, reason: str, seen: Mapping[str, int]) -> MergeRecord:
+        merges, actor, at = self._identity.merges, context.current().actor, identity.now()
+        merge_id = merges.next_id()
+        repeated = merges.find_by_id(merge_id)
+        if repeated is not None:
+            return merges.insert((repeated, []))  # Refuses a request_id that came with another request.
+        epoch = self._identity.next_epoch()
+        survivor, *losers = self._customers.batch_get(wish.ids)
+        _refuse_stale((survivor, *losers), seen)
+        merged, decisions = united(survivor, losers, wish.choices, epoch)
+        for left, right, veto in self._vetoes((survivor, *losers)):
+            raise FailedPrecondition(
+                f"{left} and {right} must not be merged: {veto}",
+                reason="MERGE_VETOED",
+                veto=veto,
+                left=left,
+                right=right,
+            )
+        merged, receipts = self._refuse(merged, refusals_of_merge(survivor, losers), merge_id, at)
+        record = merges.insert(
+            (
+                MergeRecord(
+                    id=merge_id,
+                    survivor_id=survivor.id,
+                    loser_ids=wish.loser_ids,
+                    party_ids=wish.ids,
+                    field_decisions=decisions,
+                    epoch=epoch,
+                    actor=actor,
+                    reason=reason,
+                    before=survivor,
+                    after=merged,
+                    losers=tuple(losers),
+                    receipt_ids=tuple(each.receipt.id for each in receipts),
+                ),
+                [],
+            )
+        )
+        earlier = self._customers.batch_get([id for each in losers for id in each.merged_ids])
+        # The survivor last: an external id belongs to nobody before it gets it.
+        for each in sorted((*losers, *earlier), key=_by_id):
+            self._set(each, absorbed(each, survivor.id, epoch=epoch, at=at))
+        told = CustomersMerged(merge=record, aliases=record.aliases(), customer=merged)
+        self._set(survivor, (merged, [told, *_with_customer(receipts, merged)]))
+        self._settle_pairs(record)
+        return record
+
+    def _unmerge(self, merge_id: str, reason: str) -> MergeRecord:
+        merges, actor, at = self._identity.merges, context.current().actor, identity.now()
+        before = merges.get(merge_id)
+        epoch = self._identity.next_epoch()
+        record = merges.update(merge_id, lambda each: each.undone(epoch=epoch, actor=actor, reason=reason, at=at))
+        if record.revision == before.revision:  # A repeat of the call that undid it.
+            return record
+        survivor = self._customers.get(record.survivor_id)
+        survivor.require_unmerged()
+        survivor.require_not_erased()  # Nor are those who were merged into it, which an erasure ends together.
+        survivor.require_not_erased()
+        parties = {each.id: each for each in self._customers.batch_get(survivor.merged_ids)}
+        leaving = {id for loser in record.losers for id in loser.group}
+        remaining = [each for id, each in parties.items() if id not in leaving]
+        split = record.split(survivor, remaining, epoch)
+        self._forget(record)
+        split, receipts = self._refuse(split, grants_of_nobody(record.before, survivor), record.id, at)
+        told = CustomersUnmerged(merge=record, aliases=record.aliases_undone(), customer=split)
+        # The survivor first: an external id belongs to nobody before it goes back.
+        self._set(survivor, (split, [told, *_with_customer(receipts, split)]))
+        scopes = refusals_of_unmerge(record.before, survivor, record.receipt_ids)
+        for loser in record.losers:
+            back, events = restored(parties[loser.id], loser, epoch=epoch)
+            back, receipts = self._refuse(back, scopes, record.id, at)
+            self._set(parties[loser.id], (back, [*events, *_with_customer(receipts, back)]))
+            for id in loser.merged_ids:
+                self._set(parties[id], absorbed(parties[id], loser.id, epoch=epoch, at=at))
+        self._settle_pairs(record)
+        return record
+
+    def _forget(self, undone: MergeRecord) -> None:
+        """Later merges into the same survivor remember it as if the undone one had never been, so that they can be
+        undone as exactly."""
+        others = self._identity.merges_in_force(undone.survivor_id)
+        for later in others:
+            if later.epoch > undone.epoch:
+                earlier = [each for other in others if other.epoch < later.epoch for each in other.losers]
+                rewritten = later.without(undone, earlier)
+                self._identity.merges.update(later.id, lambda _, rewritten=rewritten: (rewritten, []))  # type: ignore[misc]
+
+    def _set(self, seen: Customer, change: Change[Customer]) -> None:
+        """Change a customer from what was seen to what was worked out, unless somebody else was faster."""
+        self._customers.update(seen.id, lambda _: change, revision=seen.revision)
+
+    def _refuse(
+        self, customer: Customer, scopes: Iterable[Scope], merge_id: str, at: datetime
+    ) -> tuple[Customer, Sequence[ConsentChanged]]:
+        """The customer after refusing, and what tells of it."""
+        told: list[ConsentChanged] = []
+        for scope in scopes:
+            key = f"{merge_id}|{customer.id}|{customer.consent.count}"
+            asked = refusal(
+                scope,
+                id=self._store.receipts.next_id(key),
+                customer_id=customer.id,
+                proof_ref=merge_id,
+                recorder=context.current().actor,
+                at=at,
+            )
+            head, receipt = customer.consent.accept(asked, at, "")
+            customer = replace(customer, consent=head)
+            stored = self._store.receipts.insert((receipt, []), key=key)
+            told.append(ConsentChanged(customer_id=customer.id, receipt=stored, customer=customer))
+        return customer, told
+
+    def _vetoes(self, parties: Sequence[Customer]) -> Iterable[tuple[str, str, Veto]]:
+        """What forbids that two of the customers are one."""
+        pairs = list(combinations(parties, 2))
+        noted = self._identity.candidates_of([pair_of(left.id, right.id) for left, right in pairs])
+        for left, right in pairs:
+            for veto in compare(traits_of(left), traits_of(right)).vetoes:
+                yield left.id, right.id, veto
+            candidate = noted.get(pair_of(left.id, right.id))
+            if candidate is not None and candidate.state is DuplicateState.REJECTED:
+                yield left.id, right.id, Veto.REJECTED
+
+    def _settle_pairs(self, record: MergeRecord) -> None:
+        """The pairs of a merge are decided: merged, or rejected by its undoing."""
+
+        at = identity.now()
+
+        def settling(
+            id: str, pair: tuple[str, str]
+        ) -> Callable[[DuplicateCandidate | None], Change[DuplicateCandidate]]:
+            def settle(found: DuplicateCandidate | None) -> Change[DuplicateCandidate]:
+                known = found or DuplicateCandidate(id=id, customer_ids=pair)
+                if record.state is MergeState.COMMITTED:
+                    return known.merged(record.id, decider=record.actor, reason=record.reason, at=at)
+                return known.unmerged(decider=record.unmerge_actor, reason=record.unmerge_reason, at=at)
+
+            return settle
+
+        pairs = [pair_of(*pair) for pair in combinations(record.party_ids, 2)]
+        ids = [(self._identity.candidate_id(*pair), pair) for pair in pairs]
+        self._identity.candidates.fold([(id, settling(id, pair)) for id, pair in ids])
+
+
+def _refuse_stale(parties: Sequence[Customer], seen: Mapping[str, int]) -> None:
+    for each in parties:
+        if each.revision != seen[each.id]:
+            raise Conflict(
+                f"{each.id} changed meanwhile (revision {each.revision}, not {seen[each.id]}): look again, then decide",
+                id=each.id,
+                revision=each.revision,
+            )
+
+
+def _with_customer(told: Sequence[ConsentChanged], customer: Customer) -> list[Event]:
+    """The news with the customer as it is in the end."""
+    return [replace(each, customer=customer) for each in told]
+
+
+def _by_id(customer: Customer) -> str:
+    return customer.id

@@ -1,0 +1,125 @@
+"""Where blocking keys, pairs that may be the same, and merges live."""
+
+from __future__ import annotations
+
+from collections.abc import Collection as Group
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import cast
+
+from google.protobuf.message import Message
+
+from libs.chassis.filtering import FilterSpec, all_of, field, parse
+from libs.chassis.paging import Page
+from libs.chassis.store import Database, Index, Personal
+from services.profiles.customers.domain.customers import CustomerKind
+from services.profiles.customers.store import ListRequest
+from services.profiles.identity.domain.duplicates import BlockingKeys, DuplicateCandidate, DuplicateState, pair_of
+from services.profiles.identity.domain.merges import MOST_MERGED, MergeForest, MergeRecord, MergeState
+
+BLOCKING_KEYS = (Index(("_tokens.keys",)),)
+CANDIDATES = (
+    Index(("-score",)),
+    Index(("state", "-score")),
+    Index(("customer_ids", "-score")),
+    Index(("customer_ids", "state", "-score")),
+)
+MERGES = (Index(("party_ids", "-epoch")),)
+CANDIDATE_FILTER = FilterSpec({"state": DuplicateState})
+_SOMEBODY = {"id": "", "kind": CustomerKind.PERSON.value}
+PERSONAL_OF_A_MERGE = Personal(
+    fields=("before", "after", "losers", "reason", "unmerge_reason"),
+    blank={"before": _SOMEBODY, "after": _SOMEBODY, "losers": []},
+)
+"""What everybody was before, for the merge to be undone; an erased customer is not brought back."""
+_MOST_OPEN = 1000
+"""Open pairs of the customers of one batch that are compared again."""
+
+
+class IdentityStore:
+    """The collections that tell who is who."""
+
+    def __init__(self, database: Database) -> None:
+        self.blocking_keys = database.collection(
+            BlockingKeys,
+            "blocking_keys",
+            indexes=BLOCKING_KEYS,
+            publishes=False,
+            personal=Personal(fields=("keys",), tokens={"keys": lambda blocking: blocking.keys}),
+        )
+        self.candidates = database.collection(
+            DuplicateCandidate,
+            "duplicate_candidates",
+            indexes=CANDIDATES,
+            publishes=False,
+            personal=Personal(fields=("evidence", "reason")),
+        )
+        self.merges = database.collection(
+            MergeRecord, "merges", indexes=MERGES, publishes=False, personal=PERSONAL_OF_A_MERGE
+        )
+        self.forest = database.collection(MergeForest, "merge_forest", publishes=False)
+
+    # ------------------------------------------------------------------------------------------------ duplicates
+
+    def blocks(self, keys: Sequence[str], limit: int) -> dict[str, list[str]]:
+        """Key → customers who meet under it, at most so many and in any order, read with one question."""
+        tokens = {key: self.blocking_keys.token("keys", key) for key in keys}
+        found = self.blocking_keys.ids_by("_tokens.keys", list(tokens.values()), limit=limit) if tokens else {}
+        return {key: found[token] for key, token in tokens.items()}
+
+    def candidate_id(self, left: str, right: str) -> str:
+        """The id of a pair."""
+        return self.candidates.next_id("|".join(pair_of(left, right)))
+
+    def candidates_of(self, pairs: Group[tuple[str, str]]) -> dict[tuple[str, str], DuplicateCandidate]:
+        """Those of the pairs that were found alike at some time, by `pair_of`."""
+        ids = [self.candidate_id(*pair) for pair in pairs]
+        found = self.candidates.find(field("_id").one_of(ids), limit=len(ids)) if ids else []
+        return {each.customer_ids: each for each in found}
+
+    def open_candidates(self, customer_ids: Sequence[str]) -> list[DuplicateCandidate]:
+        """Pairs with one of the customers that wait for a decision."""
+        waiting = all_of(field("customer_ids").one_of(customer_ids), field("state") == DuplicateState.OPEN)
+        return self.candidates.find(waiting, order=None, limit=_MOST_OPEN)
+
+    def list_candidates(self, customer_id: str, *, filter: str, request: ListRequest) -> Page[DuplicateCandidate]:
+        """Pairs, perhaps of one customer, the most alike first."""
+        where = all_of(field("customer_ids") == customer_id if customer_id else None, parse(filter, CANDIDATE_FILTER))
+        return self.candidates.page(
+            where,
+            order="-score",
+            size=request.page_size,
+            token=request.page_token,
+            request=cast(Message, request),
+        )
+
+    # ---------------------------------------------------------------------------------------------------- merges
+
+    def list_merges(self, customer_id: str, request: ListRequest) -> Page[MergeRecord]:
+        """The merges in which a customer took part, the last first."""
+        return self.merges.page(
+            field("party_ids") == customer_id,
+            order="-epoch",
+            size=request.page_size,
+            token=request.page_token,
+            request=cast(Message, request),
+        )
+
+    def merges_in_force(self, survivor_id: str) -> list[MergeRecord]:
+        """The merges into a survivor that were not undone, the first first."""
+        in_force = all_of(
+            field("party_ids") == survivor_id,
+            field("survivor_id") == survivor_id,
+            field("state") == MergeState.COMMITTED,
+        )
+        return self.merges.find(in_force, order="epoch", limit=MOST_MERGED)
+
+    def next_epoch(self) -> int:
+        """The number of a merge or unmerge, within its transaction; no other one is committed at the same time."""
+        id = self.forest.next_id("tenant")
+        [counted] = self.forest.fold([(id, lambda known: (_counted(known or MergeForest(id=id)), []))])
+        return counted.source_revision
+
+
+def _counted(forest: MergeForest) -> MergeForest:
+    return replace(forest, source_revision=forest.source_revision + 1)

@@ -1,0 +1,1 @@
+"""Loyalty: months measured over all customers or those of a segment."""

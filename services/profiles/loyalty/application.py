@@ -1,0 +1,143 @@
+"""Use-cases of loyalty: months measured over all customers, and read one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from libs.chassis import identity
+from libs.chassis.domain import FailedPrecondition, NotFound
+from libs.chassis.operations import Job
+from libs.chassis.paging import Page
+from services.profiles.customers.store import ListRequest
+from services.profiles.loyalty.domain import measures as loyalty
+from services.profiles.loyalty.domain.measures import LoyaltyMeasures, Tally
+from services.profiles.segments.domain.segments import Segment, SegmentState
+from services.profiles.store import ProfilesStore
+from services.profiles.worth.application.bulk import fold, moment_of
+from services.profiles.worth.domain.contribution import check_currency, check_time_zone
+
+_EVERYBODY: Final = ""
+"""Stands for all customers where others have the id of a segment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What became of a computation."""
+
+    month_count: int
+    restated_count: int
+    customer_count: int
+
+
+class Loyalty:
+    """The months of a currency."""
+
+    def __init__(self, store: ProfilesStore) -> None:
+        self._worth, self._segments = store.worth, store.segments
+
+    def run(self, job: Job) -> Measured:
+        """Measure every month up to the present one, as an operation: of all customers, and of those of some segments.
+        The tallies are kept at every step, so one that is interrupted goes on from there."""
+        currency = check_currency(job.request.currency_code)
+        time_zone = check_time_zone(job.request.time_zone)
+        segments = self.measurable(job.request.segments)
+        state: dict[str, Any] = {
+            "as_of": moment_of(job.request).isoformat(),
+            "after": "",
+            "customers": 0,
+            "tallies": {},
+            **job.state,
+        }
+        job.progress(state["customers"], 0, **state)
+        as_of = datetime.fromisoformat(state["as_of"])
+        today = as_of.astimezone(ZoneInfo(time_zone)).date()
+        present = loyalty.number_of(today)
+        tallies = {
+            group: {int(month): Tally(**counts) for month, counts in theirs.items()}
+            for group, theirs in state["tallies"].items()
+        }
+        for portion in self._worth.figures_of_all(None, after=state["after"], time_zone=time_zone):
+            belongs = self._segments.belonging([id for id, _ in portion]) if segments else {}
+            for id, figures in portion:
+                mine = [each for each in figures if each.currency_code == currency and (each.day or today) <= today]
+                state["customers"] += bool(mine)
+                activity = loyalty.by_month(mine)
+                for group in (_EVERYBODY, *(belongs.get(id, frozenset()) & segments.keys())):
+                    loyalty.add(tallies.setdefault(group, {}), activity, present)
+            if portion:
+                state["after"] = portion[-1][0]
+            state["tallies"] = {
+                group: {str(month): asdict(tally) for month, tally in theirs.items()}
+                for group, theirs in tallies.items()
+            }
+            job.progress(state["customers"], 0, **state)
+        measured = {
+            group: [
+                loyalty.measures(
+                    tally,
+                    month,
+                    currency_code=currency,
+                    time_zone=time_zone,
+                    as_of=as_of,
+                    segment=segments.get(group),
+                )
+                for month, tally in sorted(tallies.get(group, {}).items())
+                if month <= present
+            ]
+            for group in (_EVERYBODY, *segments)
+        }
+        return Measured(
+            month_count=sum(map(len, measured.values())),
+            restated_count=sum(self._tell(group, currency, months) for group, months in measured.items()),
+            customer_count=state["customers"],
+        )
+
+    def measurable(self, names: Sequence[str]) -> dict[str, Segment]:
+        """Id → segment, of some ids or keys; each has to be in use, and evaluated as it is defined now."""
+        found: dict[str, Segment] = {}
+        for name in names:
+            segment = self._named(name)
+            if segment.state is not SegmentState.ACTIVE or segment.stale:
+                problem = "is evaluated just now: wait for its end" if segment.stale else "is retired"
+                raise FailedPrecondition(f"segment {segment.key} {problem}", id=segment.id)
+            found[segment.id] = segment
+        return found
+
+    def get(self, currency_code: str, month: str, segment: str = "") -> LoyaltyMeasures:
+        """What was measured of one month, of all customers or of those of a segment."""
+        of = self._named(segment).id if segment else _EVERYBODY
+        found = self._worth.month(of, check_currency(currency_code), month)
+        if found is None:
+            raise NotFound("LoyaltyMeasures", f"{month} in {currency_code}" + (f" of {segment}" if segment else ""))
+        return found
+
+    def list(self, currency_code: str, request: ListRequest, segment: str = "") -> Page[LoyaltyMeasures]:
+        """The months of a currency, the latest first."""
+        of = self._named(segment).id if segment else _EVERYBODY
+        return self._worth.list_months(of, check_currency(currency_code), request)
+
+    def _named(self, name: str) -> Segment:
+        found = self._segments.find(name)
+        if found is None:
+            raise NotFound("Segment", name)
+        return found
+
+    def _tell(self, segment_id: str, currency_code: str, months: Sequence[LoyaltyMeasures]) -> int:
+        """Store the months; how many were told differently before."""
+        told = self._worth.months(segment_id, currency_code)
+        new = [
+            each.restated_from(told[each.month])
+            if each.month in told
+            else replace(each, id=identity.new_id(each.ID_PREFIX))
+            for each in months
+        ]
+        fold(self._worth.loyalty_of(segment_id), [(each.id, _replacing(each)) for each in new])
+        return sum(each.month in told and each.restatements != told[each.month].restatements for each in new)
+
+
+def _replacing(month: LoyaltyMeasures) -> Any:
+    return lambda _: (month, [])

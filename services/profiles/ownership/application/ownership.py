@@ -1,0 +1,303 @@
+"""Use-cases of ownership: who answers for a customer, the pool, and the rules about both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from typing import Final, cast
+
+from libs.chassis import context, identity
+from libs.chassis.domain import Change, E, FailedPrecondition
+from libs.chassis.paging import Page
+from services.profiles.contracts.domain import last_day
+from services.profiles.customers.domain.customers import Customer, CustomerKind
+from services.profiles.customers.domain.lifecycle import Lifecycle
+from services.profiles.customers.store import ListRequest
+from services.profiles.ownership.domain.ownership import (
+    Hold,
+    OwnerInterval,
+    Ownership,
+    OwnershipReason,
+    OwnerTally,
+    checked_note,
+)
+from services.profiles.ownership.domain.policies import (
+    Circumstances,
+    ClaimBlock,
+    OwnerLoad,
+    OwnershipPolicy,
+)
+from services.profiles.privacy.application.access import shown_name
+from services.profiles.segments.domain.subjects import last_contact
+from services.profiles.store import ProfilesStore
+
+TOLD_BY_CUSTOMER: Final = (OwnershipReason.EDITED, OwnershipReason.DELETED)
+"""Reasons of changes that the customer had first."""
+
+Step = Callable[[Ownership], Change[Ownership]]
+
+
+@dataclass(frozen=True, slots=True)
+class PoolEntry:
+    """A customer in the pool, and what keeps the caller from taking them."""
+
+    ownership: Ownership
+    display_name: str
+    kind: CustomerKind
+    lifecycle: Lifecycle
+    blocks: tuple[ClaimBlock, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A change of an ownership that is still to be stored."""
+
+    before: Ownership
+    change: Change[Ownership]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Moved:
+    """A change of an ownership that was stored."""
+
+    before: Ownership
+    after: Ownership
+    note: str
+
+    @property
+    def key(self) -> str:
+        """What no other change has."""
+        return f"{self.after.id}/{self.after.revision}"
+
+    @property
+    def reason(self) -> OwnershipReason:
+        """Why the owner is another one."""
+        return cast(OwnershipReason, self.after.reason)  # Whoever has, had or lost an owner has one.
+
+    def interval(self, actor: str, now: datetime) -> OwnerInterval:
+        """The time that begins for the new owner."""
+        return OwnerInterval(
+            id="",
+            customer_id=self.after.customer_id,
+            owner=self.after.owner,
+            start_time=now,
+            start_reason=self.reason,
+            start_note=self.note,
+            start_actor=actor,
+        )
+
+
+class Ownerships:
+    """Who answers for which customer."""
+
+    def __init__(self, store: ProfilesStore) -> None:
+        self._store = store
+        self._owners = store.ownership
+
+    # ---------------------------------------------------------------------------------------------------- reading
+
+    def get(self, customer_id: str) -> Ownership:
+        """Who answers for a customer."""
+        return self._owners.of_customer(self._store.customer(customer_id).id)
+
+    def intervals(self, customer_id: str, request: ListRequest) -> Page[OwnerInterval]:
+        """A page of those who answered for a customer, the latest first."""
+        return self._owners.list_intervals(self._store.customer(customer_id).group, request)
+
+    def load(self, owner: str) -> OwnerLoad:
+        """How many customers somebody has and may have; the caller without a name."""
+        return self.policy_in_force().load(self._owners.tally_of(owner or context.current().actor), identity.now())
+
+    def pool(self, request: ListRequest) -> Page[PoolEntry]:
+        """A page of the pool, those who came last first."""
+        page = self._owners.list_pool(request)
+        ids = [ownership.customer_id for ownership in page.items]
+        if not ids:
+            return Page([], page.next_page_token)
+        caller, now, policy = context.current().actor, identity.now(), self.policy_in_force()
+        customers = {customer.id: customer for customer in self._store.customers_by_id(ids)}
+        about, former = circumstances(self._store, customers.values()), self._owners.former(ids, caller)
+        tally = self._owners.tally_of(caller)
+        entries = [
+            PoolEntry(
+                ownership=each,
+                display_name=shown_name(customers[each.customer_id].display_name),
+                kind=customers[each.customer_id].kind,
+                lifecycle=customers[each.customer_id].lifecycle,
+                blocks=policy.claim_blocks(each, about[each.customer_id], tally, former.get(each.customer_id), now),
+            )
+            for each in page.items
+        ]
+        return Page(entries, page.next_page_token)
+
+    # --------------------------------------------------------------------------------------------------- changing
+
+    def assign(self, customer_id: str, owner: str, note: str, revision: int, *, exceed_capacity: bool) -> Ownership:
+        """Somebody answers for a customer from now on."""
+        now = identity.now()
+
+        def step(ownership: Ownership) -> Change[Ownership]:
+            if not exceed_capacity and owner != ownership.owner:
+                _refuse(self.policy_in_force().capacity_blocks(self._owners.tally_of(owner)), customer_id)
+            return ownership.owned(owner, OwnershipReason.ASSIGNED, now)
+
+        return self._change(customer_id, step, note=checked_note(note), revision=revision)
+
+    def release(self, customer_id: str, note: str, revision: int) -> Ownership:
+        """A customer goes to the pool."""
+        now = identity.now()
+
+        def step(ownership: Ownership) -> Change[Ownership]:
+            return ownership.pooled(OwnershipReason.RELEASED, now)
+
+        return self._change(customer_id, step, note=checked_note(note), revision=revision)
+
+    def claim(self, customer_id: str) -> Ownership:
+        """The caller takes a customer from the pool, if the policy has nothing against it."""
+        caller, now = context.current().actor, identity.now()
+
+        def step(ownership: Ownership) -> Change[Ownership]:
+            customer = self._store.customers.get(customer_id)
+            about = circumstances(self._store, [customer])[customer_id]
+            former = self._owners.former(customer.group, caller).get(customer_id)
+            tally = self._owners.tally_of(caller)
+            _refuse(self.policy_in_force().claim_blocks(ownership, about, tally, former, now), customer_id)
+            return ownership.owned(caller, OwnershipReason.CLAIMED, now)
+
+        return self._change(customer_id, step)
+
+    def hold(self, customer_id: str, hold: Hold) -> Ownership:
+        """A customer is not recycled until the hold ends."""
+        now = identity.now()
+        signed = replace(hold, actor=context.current().actor)
+        return self._change(customer_id, lambda each: each.held(signed, now))
+
+    def lift(self, customer_id: str, key: str) -> Ownership:
+        """A hold is no more."""
+        return self._change(customer_id, lambda each: each.lifted(key))
+
+    def follow(self, customer_ids: Collection[str]) -> None:
+        """Learn of owners that were written into customers, and of customers that were deleted."""
+        now = identity.now()
+        known = self._owners.of_customers(customer_ids)
+        moves = []
+        for customer in self._store.customers_by_id(customer_ids):
+            before = known[customer.id]
+            if customer.delete_time is not None:
+                moves.append(Move(before, before.unowned(OwnershipReason.DELETED, now)))
+            elif customer.owner:
+                moves.append(Move(before, before.owned(customer.owner, OwnershipReason.EDITED, now)))
+            elif before.owner:
+                moves.append(Move(before, before.unowned(OwnershipReason.EDITED, now)))
+        self._store.database.transact(lambda: self.put(moves, now))
+
+    # ---------------------------------------------------------------------------------------------------- helpers
+
+    def policy_in_force(self) -> OwnershipPolicy:
+        """The policy in force; before there is one, one that allows everything."""
+        return self._owners.policy() or OwnershipPolicy(id="")
+
+    def _change(self, customer_id: str, step: Step, *, note: str = "", revision: int = 0) -> Ownership:
+        """Change the ownership of a live customer, with everything that goes with it, in one transaction.
+
+        A step may read the store: it sees the same snapshot however often it runs.
+        """
+        now = identity.now()
+
+        def work() -> Ownership:
+            if self._store.writable_customer(customer_id).delete_time is not None:
+                raise FailedPrecondition(f"customer {customer_id} is deleted; undelete it first", id=customer_id)
+            before = self._owners.of_customer(customer_id)
+            if not before.revision:
+                self.put([Move(before, step(before), note)], now)
+                return self._owners.of_customer(customer_id)
+            after = self._owners.ownerships.update(before.id, step, revision=revision)
+            if after.revision != before.revision:  # Not a repeat.
+                self._keep_up([_Moved(before, after, note)], now)
+            return after
+
+        return self._store.database.transact(work)
+
+    def put(self, moves: Sequence[Move], now: datetime) -> None:
+        """Store changes of ownerships, with everything that goes with them."""
+        moves = [move for move in moves if move.change[1]]
+        stored = self._owners.ownerships.fold([(move.before.id, _becoming(move.change)) for move in moves])
+        self._keep_up(
+            [_Moved(move.before, after, move.note) for move, after in zip(moves, stored, strict=True)],
+            now,
+        )
+
+    def _keep_up(self, moved: Sequence[_Moved], now: datetime) -> None:
+        """History, tallies and customers follow changes of owners."""
+        moved = [each for each in moved if each.before.owner != each.after.owner]
+        if not moved:
+            return
+        actor = context.current().actor
+        left = {each.after.customer_id: each for each in moved if each.before.owner}
+        intervals = self._owners.open_intervals(list(left))
+        self._owners.intervals.fold(
+            [
+                (each.id, _becoming(each.ended(to.reason, to.note, actor, now)))
+                for each in intervals
+                for to in [left[each.customer_id]]
+            ]
+        )
+        begun = [each for each in moved if each.after.owner]
+        self._owners.insert_intervals([(each.key, each.interval(actor, now)) for each in begun])
+        today = (
+            self.policy_in_force().day(now) if any(each.reason is OwnershipReason.CLAIMED for each in begun) else None
+        )
+        self._owners.tallies.fold(
+            [
+                *(self._tallying(each.before.owner, OwnerTally.minus) for each in left.values()),
+                *(self._tallying(each.after.owner, partial(OwnerTally.plus, picked_on=today)) for each in begun),
+            ]
+        )
+        untold = [each for each in moved if each.reason not in TOLD_BY_CUSTOMER]
+        self._store.customers.fold([(each.after.customer_id, _owning(each.after.owner)) for each in untold])
+
+    def _tallying(
+        self, owner: str, change: Callable[[OwnerTally], Change[OwnerTally]]
+    ) -> tuple[str, Callable[[OwnerTally | None], Change[OwnerTally]]]:
+        id = self._owners.tallies.next_id(owner)
+        return id, lambda tally: change(tally or OwnerTally(id=id, owner=owner))
+
+
+def circumstances(store: ProfilesStore, customers: Collection[Customer]) -> dict[str, Circumstances]:
+    """Customer → what a policy has to know, under any of their ids."""
+    ids = [id for customer in customers for id in customer.group]
+    records = {each.id: each for each in store.contact_records(ids)}
+    contracts = store.ownership.contracts_of(ids)
+    segments = store.segments.keys_of([customer.id for customer in customers])
+    about = {}
+    for customer in customers:
+        theirs = [contract for id in customer.group for contract in contracts.get(id, ())]
+        contacts = [last_contact(records[id]) for id in customer.group if id in records]
+        about[customer.id] = Circumstances(
+            segments=segments.get(customer.id, frozenset()),
+            last_contact_time=max((at for at in contacts if at is not None), default=None),
+            has_contract=bool(theirs),
+            contract_end_date=last_day(theirs) if theirs else None,
+        )
+    return about
+
+
+def _becoming(change: Change[E]) -> Callable[[E | None], Change[E]]:
+    """A change that was worked out before, from the same snapshot."""
+    return lambda _: change
+
+
+def _owning(owner: str) -> Callable[[Customer | None], Change[Customer]]:
+    return lambda customer: cast(Customer, customer).owned_by(owner)  # Customers are never removed.
+
+
+def _refuse(blocks: Sequence[ClaimBlock], customer_id: str) -> None:
+    if blocks:
+        raise FailedPrecondition(
+            "; ".join(block.explanation for block in blocks),
+            id=customer_id,
+            blocks=",".join(block.reason for block in blocks),
+        )

@@ -1,0 +1,1 @@
+"""Privacy: masking, access records, legal holds, exports and erasures."""

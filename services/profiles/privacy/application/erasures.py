@@ -1,0 +1,135 @@
+"""Use-cases of erasure: the request, the answers of the services, and the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Final, cast
+
+from libs.chassis import context, identity
+from libs.chassis.context import Context
+from libs.chassis.domain import Change, Entity, NotFound
+from services.profiles.customers.domain.customers import Customer
+from services.profiles.privacy.domain.erasures import (
+    WITHIN,
+    CustomerErased,
+    CustomerErasureRequested,
+    Erasure,
+    ErasureReceipt,
+    Records,
+)
+from services.profiles.store import ProfilesStore
+
+BATCH: Final = 20
+"""Erasures that are finished in one go."""
+
+_NAMES: Final = {"receipts": "consent receipts"}
+"""Kinds in a receipt that are not called like their collection."""
+
+
+class Erasures:
+    """The way of a customer out of all services."""
+
+    def __init__(self, store: ProfilesStore) -> None:
+        self._store = store
+        self._erasures = store.privacy.erasures
+
+    def request(self, customer_id: str, reason: str, *, validate_only: bool) -> Erasure:
+        """The erasure of a customer, just begun; the one that was requested before when there is one.
+
+        Those who were merged into the customer are erased with it, each by an erasure of its own.
+        """
+        at = identity.now()
+        draft = Erasure(id="", customer_id="", reason=reason, requester=context.current().actor, due_time=at + WITHIN)
+        return self._store.database.transact(lambda: self._begin(customer_id, draft, at, validate_only=validate_only))
+
+    def status(self, *, erasure_id: str = "", customer_id: str = "") -> Erasure:
+        """How far an erasure is, by its own id or that of the customer."""
+        if erasure_id:
+            return self._erasures.get(erasure_id)
+        customer = self._store.customers.get(customer_id)
+        if not customer.erasure_id:
+            raise NotFound("erasure of", customer_id)
+        return self._erasures.get(customer.erasure_id)
+
+    def take_answers(self, answers: Sequence[tuple[str, ErasureReceipt]]) -> None:
+        """Keeps the receipts of other services, each given with the id of its erasure."""
+
+        def with_receipt(receipt: ErasureReceipt) -> Callable[[Erasure | None], Change[Erasure]]:
+            return lambda each: cast(Erasure, each).answered(receipt)  # erasures are never removed
+
+        self._erasures.fold([(erasure_id, with_receipt(receipt)) for erasure_id, receipt in answers])
+
+    def finish_due(self) -> int:
+        """Finishes erasures that everybody else has answered; how many.
+
+        Every step may be repeated: keys are destroyed before anything else, and a destroyed one stays so.
+        """
+        due = self._store.privacy.erasures_to_finish(BATCH)
+        for tenant, erasure in due:
+            with context.enter(Context(tenant=tenant, actor="service:profiles")):
+                self._finish(erasure)
+        return len(due)
+
+    # --------------------------------------------------------------------------------------------- how it is done
+
+    def _begin(self, customer_id: str, draft: Erasure, at: datetime, *, validate_only: bool) -> Erasure:
+        customer = self._store.customer(customer_id)
+        if customer.erasure_id:
+            return self._erasures.get(customer.erasure_id)
+        group = self._store.customers.batch_get(customer.group)
+        for each in group:
+            each.require_erasable()
+        begun = [replace(draft, id=self._erasures.next_id(each.id), customer_id=each.id) for each in group]
+        if validate_only:
+            return begun[0]
+        for each, erasure in zip(group, begun, strict=True):
+            self._erasures.insert((erasure, []), key=each.id)
+            self._store.customers.update(each.id, _doomed_by(erasure, at))
+        return self._erasures.get(begun[0].id)
+
+    def _finish(self, erasure: Erasure) -> None:
+        at, store = identity.now(), self._store
+        customer = store.customers.get(erasure.customer_id)
+        held, keys = store.privacy.erase(customer.id)
+        keys += store.identity.blocking_keys.erase([customer.id]) + store.customers.erase([customer.id])
+        for fact in held["facts"]:
+            store.facts.update(fact.id, lambda each: each.erased(at))
+        derived = store.privacy.derived(customer.id)
+        own = ErasureReceipt.of(at, {"customers": [customer], **held, **derived}, self._kept(customer, held), keys)
+        store.database.transact(lambda: self._end(erasure.finished(own, at), at, derived))
+
+    def _kept(self, customer: Customer, held: Mapping[str, Sequence[Entity]]) -> list[Records]:
+        """What stays, by kind; `held` was read already."""
+        summary = self._store.summaries.find_by_id(customer.id)
+        known = {name: len(entities) for name, entities in held.items()}
+        known |= {"receipts": customer.consent.count, "transactions": summary.count if summary is not None else 0}
+        kept = [each for each in self._store.privacy.holdings.values() if each.kept]
+        return [
+            Records(
+                kind=_NAMES.get(each.collection.name, each.collection.name.replace("_", " ")),
+                count=known[each.collection.name]
+                if each.collection.name in known
+                else sum(1 for _ in each.on(customer.id)),
+                reason=each.kept,
+            )
+            for each in kept
+        ]
+
+    def _end(self, finished: Erasure, at: datetime, derived: Mapping[str, Sequence[Entity]]) -> None:
+        def end(customer: Customer) -> Change[Customer]:
+            skeleton = customer.erased(at)
+            return skeleton, [CustomerErased(customer=skeleton, erasure=finished)]
+
+        self._store.customers.update(finished.customer_id, end)
+        self._store.privacy.forget(derived)
+        self._erasures.update(finished.id, lambda _: (finished, []))
+
+
+def _doomed_by(erasure: Erasure, at: datetime) -> Callable[[Customer], Change[Customer]]:
+    def request(customer: Customer) -> Change[Customer]:
+        doomed = customer.to_be_erased(erasure.id, at)
+        return doomed, [CustomerErasureRequested(customer_id=customer.id, erasure_id=erasure.id, customer=doomed)]
+
+    return request

@@ -1,0 +1,103 @@
+"""Where erasures and looks at masked values live, and the way to all that is held on one customer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from google.protobuf.message import Message
+
+from libs.chassis.domain import Entity
+from libs.chassis.filtering import any_of, field
+from libs.chassis.paging import MAX_SIZE, Page
+from libs.chassis.store import Collection, Database, Index, Personal
+from services.profiles.customers.store import ListRequest
+from services.profiles.privacy.domain.access import Access
+from services.profiles.privacy.domain.erasures import Erasure
+
+READY = field("ready") == True  # noqa: E712  (a condition, not a comparison)
+ERASURES = (Index(("due_time",), only=READY, every_tenant=True),)
+ACCESSES = (Index(("customer_id", "-create_time")),)
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A collection that holds something on customers, and how it is gone through for one of them."""
+
+    collection: Collection[Any]
+    order: str
+    paths: Sequence[str] = ("customer_id",)
+    """Where the customer is named, each with an index."""
+    kept: str = ""
+    """Why an erasure leaves the records, without what was personal in them; empty when it removes them."""
+
+    def on(self, customer_id: str) -> Iterator[Any]:
+        """Everything on one customer."""
+        where = any_of(*(field(path) == customer_id for path in self.paths))
+        token, bound_to = "", f"{self.collection.name} on {customer_id}".encode()
+        while True:
+            page = self.collection.page(where, order=self.order, size=MAX_SIZE, token=token, request=bound_to)
+            yield from page.items
+            token = page.next_page_token
+            if not token:
+                return
+
+
+NOT_EXPORTED: Mapping[str, str] = {
+    "customers": "the first record of every export",
+    "transaction_summaries": "exported as transaction_summary, over all ids of the customer",
+    "contact_records": "exported as contact_habits, over all ids of the customer",
+    "blocking_keys": "tokens of what the customer itself says; gone with its keys",
+    "segment_standings": "the segments of segment_membership once more",
+    "erasures": "what the export could say of it is its certificate, which outlives it",
+}
+"""Collections that name customers and are no holdings of their own, each with the reason."""
+
+
+class PrivacyStore:
+    """Erasures, looks, and everything about one customer."""
+
+    def __init__(self, database: Database, holdings: Mapping[str, Holding]) -> None:
+        self.erasures = database.collection(Erasure, "erasures", indexes=ERASURES, publishes=False)
+        self.accesses = database.collection(
+            Access, "accesses", indexes=ACCESSES, personal=Personal(fields=("purpose_of_use",))
+        )
+        looks = Holding(self.accesses, "-create_time", kept="proof of who looked")
+        self.holdings = {**holdings, "access": looks}
+        """Name of a record in an export → where such records are."""
+        self.personal = [each for each in self.holdings.values() if each.collection.entity in database.vault.declared]
+        """Those of the holdings in which something has to be erased."""
+
+    def erasures_to_finish(self, limit: int) -> list[tuple[str, Erasure]]:
+        """(tenant, erasure) of every tenant that all other services have answered, the most urgent first."""
+        return self.erasures.across_tenants(READY, order="due_time", limit=limit)
+
+    def list_accesses(self, customer_id: str, request: ListRequest) -> Page[Access]:
+        """The looks at masked values of a customer, the latest first."""
+        return self.accesses.page(
+            field("customer_id") == customer_id,
+            order="-create_time",
+            size=request.page_size,
+            token=request.page_token,
+            request=cast(Message, request),
+        )
+
+    def derived(self, customer_id: str) -> dict[str, list[Entity]]:
+        """What was worked out about a customer and nobody needs any more, by collection."""
+        return {h.collection.name: list(h.on(customer_id)) for h in self.holdings.values() if not h.kept}
+
+    def forget(self, derived: Mapping[str, Sequence[Entity]]) -> None:
+        """Removes it."""
+        for holding in self.holdings.values():
+            ids = [each.id for each in derived.get(holding.collection.name, ())]
+            if ids:
+                holding.collection.purge(field("_id").one_of(ids), limit=len(ids))
+
+    def erase(self, customer_id: str) -> tuple[dict[str, list[Entity]], int]:
+        """Destroys the keys of all that is held on a customer; what it was, by collection, and how many keys."""
+        found = {each.collection.name: list(each.on(customer_id)) for each in self.personal}
+        keys = sum(
+            each.collection.erase([entity.id for entity in found[each.collection.name]]) for each in self.personal
+        )
+        return found, keys

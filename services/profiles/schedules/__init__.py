@@ -1,0 +1,1 @@
+"""Schedules: long work that starts again every so many days."""

@@ -1,0 +1,1 @@
+"""Segments: groups of customers defined by a filter."""

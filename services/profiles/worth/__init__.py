@@ -1,0 +1,1 @@
+"""Worth: contribution, tiers, recency, lifetime value, warnings and lifecycles."""

@@ -1,0 +1,141 @@
+"""Use-cases of the stages of relationships: who has gone quiet, who may leave, and who is a customer by contract."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from libs.chassis import identity
+from libs.chassis.domain import Change, NotFound
+from libs.chassis.operations import Job
+from services.profiles.contracts.domain import Contract
+from services.profiles.customers.domain import lifecycle
+from services.profiles.customers.domain.customers import Customer
+from services.profiles.customers.domain.lifecycle import EVALUATED, FLOOR_DAYS, Lifecycle, LifecycleMove
+from services.profiles.store import ProfilesStore
+from services.profiles.worth.application.bulk import fold
+from services.profiles.worth.application.outlook import CustomerWorth, Outlook
+
+AT_RISK_SCORE: Final = 50
+"""Points of early warning from which a customer is at risk."""
+_BATCH: Final = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """How many customers went from one stage to another."""
+
+    from_lifecycle: Lifecycle
+    to_lifecycle: Lifecycle
+    customer_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LifecycleRun:
+    """What an evaluation came to."""
+
+    customer_count: int
+    counts: tuple[Count, ...]
+    validate_only: bool
+
+
+class Lifecycles:
+    """The stages of customers who have bought or agreed."""
+
+    def __init__(self, store: ProfilesStore) -> None:
+        self._store = store
+        self._worth = CustomerWorth(store)
+
+    def run(self, job: Job) -> LifecycleRun:
+        """Look at every customer who is or was active, as an operation, and move those whose stage is another by now.
+
+        Who sleeps is looked at before who is awake, so that nobody who falls asleep is counted twice. The state of the
+        job is the stage, the customer looked at last, and what was found so far. A purchase that comes between reading
+        and writing is seen by the next evaluation.
+        """
+        asked = job.request
+        state: dict[str, Any] = {"stage": 0, "last": None, "customers": 0, "counts": {}, **job.state}
+        now = identity.now()
+        while state["stage"] < len(EVALUATED):
+            last = (datetime.fromisoformat(state["last"][0]), state["last"][1]) if state["last"] else None
+            batch = self._store.customers_at(EVALUATED[state["stage"]], last, _BATCH)
+            looked_at = self._worth.outlooks(batch, now, floor_days=asked.floor_days or FLOOR_DAYS)
+            moves = {
+                each.customer.id: move
+                for each in looked_at
+                if (move := _judged(each, asked.at_risk_score or AT_RISK_SCORE, now)) is not None
+            }
+            self._apply(moves, state["counts"], validate_only=asked.validate_only)
+            if len(batch) == _BATCH:
+                state["last"] = [(batch[-1].create_time or now).isoformat(), batch[-1].id]
+            else:
+                state["stage"], state["last"] = state["stage"] + 1, None
+            state["customers"] += len(batch)
+            job.progress(state["customers"], 0, **state)
+        if not state.get("contracts"):
+            self._follow_contracts(now, state["counts"], validate_only=asked.validate_only)
+            job.progress(state["customers"], 0, **state, contracts=True)
+        return LifecycleRun(
+            customer_count=state["customers"],
+            counts=tuple(_count(key, number) for key, number in sorted(state["counts"].items())),
+            validate_only=asked.validate_only,
+        )
+
+    def follow(self, contracts: Sequence[Contract]) -> None:
+        """Those with a contract that runs are customers, also before they buy."""
+        self._apply(self._agreed(contracts, identity.now()), {}, validate_only=False)
+
+    def _follow_contracts(self, now: datetime, counts: dict[str, int], *, validate_only: bool) -> None:
+        """The same for contracts that were agreed upon ahead and run by now."""
+        for portion in self._store.ownership.contracts_of_all():
+            self._apply(self._agreed(portion, now), counts, validate_only=validate_only)
+
+    def _agreed(self, contracts: Sequence[Contract], now: datetime) -> dict[str, LifecycleMove]:
+        running = {each.customer_id: each.plan for each in contracts if each.runs_on(now.date())}
+        moves: dict[str, LifecycleMove] = {}
+        everybody = sorted(running)
+        for ids in (everybody[i : i + _BATCH] for i in range(0, len(everybody), _BATCH)):
+            for id, customer in zip(ids, self._store.customers_of(ids), strict=True):
+                move = lifecycle.agreed(customer.lifecycle, running[id], now)
+                if move is not None and customer.delete_time is None:
+                    moves[customer.id] = move
+        return moves
+
+    def _apply(self, moves: dict[str, LifecycleMove], counts: dict[str, int], *, validate_only: bool) -> None:
+        for move in moves.values():
+            key = f"{move.from_lifecycle}>{move.to_lifecycle}"
+            counts[key] = counts.get(key, 0) + 1
+        if not validate_only:
+            fold(self._store.customers, [(id, _moving(id, move)) for id, move in moves.items()])
+
+
+def _count(key: str, number: int) -> Count:
+    """A count as told, from one as it stands in the state of a job."""
+    before, _, after = key.partition(">")
+    return Count(from_lifecycle=Lifecycle(before), to_lifecycle=Lifecycle(after), customer_count=number)
+
+
+def _judged(seen: Outlook, at_risk_score: int, now: datetime) -> LifecycleMove | None:
+    """What silence and warning do to a customer."""
+    silence, warning = seen.silence, seen.warning
+    quiet = at_risk = ""
+    calm = f"early warning {warning.score:g} of 100, less than {at_risk_score}"
+    if silence is not None:
+        told = f"{silence.gap_days} days since the last purchase"
+        calm = f"{told}, up to {silence.limit_days:g} are usual here; {calm}"
+        quiet = f"{told}; over {silence.limit_days:g} are unusual here" if silence.dormant else ""
+    if warning.score >= at_risk_score:
+        why = "; ".join(signal.explanation for signal in warning.signals if signal.points)
+        at_risk = f"early warning {warning.score:g} of 100, {at_risk_score} or more: {why}"
+    return lifecycle.evaluated(seen.customer.lifecycle, silence=quiet, warning=at_risk, calm=calm, now=now)
+
+
+def _moving(customer_id: str, move: LifecycleMove) -> Callable[[Customer | None], Change[Customer]]:
+    def moved(customer: Customer | None) -> Change[Customer]:
+        if customer is None:
+            raise NotFound("Customer", customer_id)
+        return customer.moved(move) if customer.delete_time is None else (customer, [])
+
+    return moved

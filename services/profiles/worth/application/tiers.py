@@ -1,0 +1,337 @@
+"""Use-cases of tiers: policies, the evaluation of everybody, and the tier of one customer."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, cast
+
+from libs.chassis import context, identity
+from libs.chassis.context import Context
+from libs.chassis.domain import Change, FailedPrecondition, NotFound
+from libs.chassis.operations import Job
+from libs.chassis.paging import Page
+from services.profiles.activity.domain.transactions import Money
+from services.profiles.customers.store import ListRequest
+from services.profiles.store import ProfilesStore
+from services.profiles.worth.application.bulk import BATCH, fold, insert, moment_of, put
+from services.profiles.worth.domain.answers import ConcentrationReport, TierStanding
+from services.profiles.worth.domain.concentration import Tier, measure
+from services.profiles.worth.domain.contribution import Figures, Window
+from services.profiles.worth.domain.measures import Basis
+from services.profiles.worth.domain.models import RfmTable, RfmTally
+from services.profiles.worth.domain.tiers import (
+    TierAssignment,
+    TierEvaluation,
+    TierOverride,
+    TierPolicy,
+    TierReason,
+    TierWatch,
+    assignment_id,
+    first_assignment,
+)
+
+AT_ONCE = 3
+"""Stretches of customers that are compared at a time: the server writes some while another one is encoded."""
+Contributions = list[tuple[str, int]]
+"""Customers, in order of their ids, with what they contribute in the currency of the policy."""
+
+
+class Tiers:
+    """Policies and the tiers of single customers."""
+
+    def __init__(self, store: ProfilesStore) -> None:
+        self._store, self._worth = store, store.worth
+
+    def create_policy(self, draft: TierPolicy) -> TierPolicy:
+        """The next version of the policy's name."""
+        policy = replace(draft, id=identity.new_id(TierPolicy.ID_PREFIX))
+        version = self._worth.latest_version(draft.name.strip()) + 1
+        return self._worth.policies.insert(policy.created(version, identity.now().date()))
+
+    def get_policy(self, id: str) -> TierPolicy:
+        """One version of a policy."""
+        return self._worth.policies.get(id)
+
+    def list_policies(self, request: ListRequest) -> Page[TierPolicy]:
+        """The versions of all policies, the newest first."""
+        return self._worth.list_policies(request)
+
+    def standing(self, customer_id: str) -> TierStanding:
+        """The tier of a customer, with what changed since it was given."""
+        customer = self._store.customer(customer_id)
+        assignment = self._assignment(customer.id)
+        found = self._worth.watches.find_by_id(customer.id)
+        watch = found if found is not None and found.evaluation_count else None
+        evaluation = self._worth.evaluations.get(assignment.evidence.evaluation_id)
+        told = assignment.evidence.contribution
+        figures = self._worth.figures(customer.group, evaluation.window)
+        known = Money(currency_code=told.currency_code, minor_units=_contribution(figures, told.currency_code))
+        graced = watch is not None and assignment.reason is TierReason.AUTO
+        return TierStanding(
+            tier_assignment=assignment,
+            reason=TierReason.GRACE if graced else assignment.reason,
+            watch=watch,
+            restated_contribution=known if known != told else None,
+            basis=_basis("tier", evaluation),
+        )
+
+    def list_assignments(self, filter: str, request: ListRequest) -> Page[TierAssignment]:
+        """Assignments that meet a filter, those with the latest change first."""
+        return self._worth.list_assignments(filter, request)
+
+    def override(self, customer_id: str, override: TierOverride, revision: int) -> TierAssignment:
+        """Give a customer a tier until a time that the policy of the latest evidence allows."""
+        customer_id, now = self._store.writable_customer(customer_id).id, identity.now()
+        given = replace(override, actor=context.current().actor)
+        policy = self.get_policy(self._assignment(customer_id).evidence.policy_id)
+        return self._worth.assignments.update(
+            assignment_id(customer_id), lambda current: current.overridden(given, policy, now), revision=revision
+        )
+
+    def expire_overrides(self) -> int:
+        """End some overrides whose time is over; how many were found."""
+        now = identity.now()
+        over = sorted(self._worth.expired_overrides(now), key=itemgetter(0))
+
+        def expire(found: TierAssignment | None) -> Change[TierAssignment]:
+            return cast(TierAssignment, found).expired(now)  # assignments are never removed
+
+        for tenant, group in groupby(over, key=itemgetter(0)):
+            with context.enter(Context(tenant=tenant, actor="service:profiles")):
+                self._worth.assignments.fold([(assignment.id, expire) for _, assignment in group])
+        return len(over)
+
+    def report(self, evaluation_id: str) -> ConcentrationReport:
+        """The concentration that an evaluation measured, the latest unless told otherwise."""
+        evaluations = self._worth.evaluations
+        found = evaluations.get(evaluation_id) if evaluation_id else self._worth.latest(evaluations)
+        if found is None:
+            raise FailedPrecondition("nothing has been evaluated yet: start EvaluateTiers")
+        return ConcentrationReport(evaluation=found, basis=_basis("concentration", found))
+
+    def _assignment(self, customer_id: str) -> TierAssignment:
+        found = self._worth.assignments.find_by_id(assignment_id(customer_id))
+        if found is None:
+            raise NotFound("TierAssignment", customer_id)
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluated:
+    """What became of an evaluation."""
+
+    evaluation: TierEvaluation
+    changed_count: int
+    watched_count: int
+    review_overdue: bool
+
+
+class TierEvaluations:
+    """The evaluation of all customers, as an operation.
+
+    Two passes: one measures and finds the cuts, and the scales of RFM with them; the other compares everybody. What
+    the first finds is kept, so that an evaluation that is interrupted goes on with the same cuts, from the customer
+    where it was.
+    """
+
+    def __init__(self, store: ProfilesStore) -> None:
+        self._worth = store.worth
+
+    def run(self, job: Job) -> Evaluated:
+        """Evaluate; harmless to do again from any point."""
+        policy = self._worth.policies.get(job.request.tier_policy_id)
+        state: dict[str, Any] = {
+            "id": identity.new_id(TierEvaluation.ID_PREFIX),
+            "rfm_id": identity.new_id(RfmTable.ID_PREFIX),
+            "as_of": self._moment_of(job.request).isoformat(),
+            "assigned": 0,
+            "after": "",
+            "changed": 0,
+            "watched": 0,
+            **job.state,
+        }
+        job.progress(state["assigned"], 0, **state)
+        as_of = datetime.fromisoformat(state["as_of"])
+        evaluation = self._worth.evaluations.find_by_id(state["id"])
+        if evaluation is None:
+            found, others, uncosted, tally = self._measure(policy, as_of, job, state)
+            table = put(self._worth.rfm_tables, tally.table(state["rfm_id"])) if tally else None
+            evaluation = put(
+                self._worth.evaluations,
+                TierEvaluation(
+                    id=state["id"],
+                    policy_id=policy.id,
+                    policy_version=policy.version,
+                    currency_code=policy.currency_code,
+                    window=policy.window(as_of),
+                    as_of_time=as_of,
+                    concentration=measure(
+                        [id for id, _ in found],
+                        [contribution for _, contribution in found],
+                        a_per_mille=policy.a_per_mille,
+                        b_per_mille=policy.b_per_mille,
+                    ),
+                    other_currency_counts=others,
+                    uncosted_sale_count=uncosted,
+                    rfm_table_id=table.id if table is not None else "",
+                ),
+            )
+            portions = iter([found])
+        else:
+            portions = self._contributions(policy, evaluation.window, state["after"])
+        self._assign(portions, evaluation, policy, job, state)
+        return Evaluated(
+            evaluation=evaluation,
+            changed_count=state["changed"],
+            watched_count=state["watched"],
+            review_overdue=policy.review_date <= identity.now().date(),
+        )
+
+    def _moment_of(self, request: Any) -> datetime:
+        """The moment to evaluate as of; tiers follow each other, so it is never before that of the last evaluation."""
+        moment, last = moment_of(request), self._worth.latest(self._worth.evaluations)
+        if last is not None and moment < last.as_of_time:
+            raise FailedPrecondition(
+                f"the last evaluation is as of {last.as_of_time.isoformat()}, and tiers are not given in the past",
+                last_as_of_time=last.as_of_time.isoformat(),
+            )
+        return moment
+
+    def _measure(
+        self, policy: TierPolicy, as_of: datetime, job: Job, state: dict[str, Any]
+    ) -> tuple[Contributions, dict[str, int], int, RfmTally]:
+        """(contributions in the policy's currency, customers in other ones, sales without a cost, values of RFM)."""
+        window = policy.window(as_of)
+        tally = RfmTally(policy.currency_code, window, policy.time_zone)
+        found: Contributions = []
+        others: Counter[str] = Counter()
+        uncosted = 0
+        for portion in self._worth.figures_of_all(window):
+            for id, figures in portion:
+                for each in figures:
+                    if each.currency_code == policy.currency_code:
+                        found.append((id, each.contribution))
+                        uncosted += each.uncosted_sale_count
+                        tally.add(each)
+                    else:
+                        others[each.currency_code] += 1
+            job.progress(len(found), 0, **state)
+        return found, dict(others), uncosted, tally
+
+    def _contributions(self, policy: TierPolicy, window: Window, after: str) -> Iterator[Contributions]:
+        for portion in self._worth.figures_of_all(window, after=after):
+            yield [
+                (id, each.contribution)
+                for id, figures in portion
+                for each in figures
+                if each.currency_code == policy.currency_code
+            ]
+
+    def _assign(
+        self,
+        portions: Iterator[Contributions],
+        evaluation: TierEvaluation,
+        policy: TierPolicy,
+        job: Job,
+        state: dict[str, Any],
+    ) -> None:
+        total = evaluation.concentration.customer_count
+        under_way: deque[tuple[_Stretch, Future[tuple[int, int]]]] = deque()
+
+        def settle() -> None:
+            stretch, compared = under_way.popleft()
+            changed, watched = compared.result()
+            state["changed"] += changed
+            state["watched"] += watched
+            state["assigned"] += len(stretch.contributions)
+            if stretch.until:
+                state["after"] = stretch.until
+                job.progress(state["assigned"], total, **state)
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            for stretch in _stretches(portions, state["after"]):
+                if len(under_way) == AT_ONCE:
+                    settle()
+                compared = pool.submit(copy_context().run, self._compare, stretch, evaluation, policy)
+                under_way.append((stretch, compared))
+            while under_way:
+                settle()
+
+    def _compare(self, stretch: _Stretch, evaluation: TierEvaluation, policy: TierPolicy) -> tuple[int, int]:
+        """Compare the customers of one stretch of ids, those without transactions too, with the cuts; how many changed
+        and how many are watched."""
+        current = self._worth.held_between(stretch.after, stretch.until)
+        watches = self._worth.watches_of(list(current))
+        at = evaluation.as_of_time
+        new: list[Change[TierAssignment]] = []
+        changes, watched, below = [], [], 0
+        for id in sorted(stretch.contributions.keys() | current.keys()):
+            contribution, held = stretch.contributions.get(id, 0), current.get(id)
+            if held is None:
+                evidence = evaluation.evidence(id, contribution)
+                new.append(first_assignment(id, evidence.measured_tier, evidence, at))
+                continue
+            before = watches.get(id, TierWatch(id=id))
+            tier, watch = evaluation.decide(held, before, contribution, policy)
+            if not held.stays(tier, at):
+                changes.append((assignment_id(id), _Step(id, tier, contribution, evaluation)))
+            if watch != before:
+                watched.append((id, _replacing(watch)))
+            below += watch.evaluation_count > 0
+        insert(self._worth.assignments, new)
+        fold(self._worth.assignments, changes)
+        fold(self._worth.watches, watched)
+        return len(new) + len(changes), below
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """The customers after one id until and with another, open at the end without that."""
+
+    after: str
+    until: str
+    contributions: dict[str, int]
+
+
+def _stretches(portions: Iterator[Contributions], after: str) -> Iterator[_Stretch]:
+    for portion in portions:
+        for start in range(0, len(portion), BATCH):
+            batch = portion[start : start + BATCH]
+            yield _Stretch(after, batch[-1][0], dict(batch))
+            after = batch[-1][0]
+    # Whoever comes after the last one with transactions has none, yet may hold a tier.
+    yield _Stretch(after, "", {})
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """The change of one assignment; evidence is put together only when it is needed."""
+
+    id: str
+    tier: Tier
+    contribution: int
+    evaluation: TierEvaluation
+
+    def __call__(self, current: TierAssignment | None) -> Change[TierAssignment]:
+        evidence = self.evaluation.evidence(self.id, self.contribution)
+        held = cast(TierAssignment, current)  # assignments are never removed
+        return held.automatic(self.tier, evidence, self.evaluation.as_of_time)
+
+
+def _replacing(watch: TierWatch) -> Any:
+    return lambda _: (watch, [])
+
+
+def _contribution(figures: list[Figures], currency_code: str) -> int:
+    return sum(each.contribution for each in figures if each.currency_code == currency_code)
+
+
+def _basis(measure_name: str, evaluation: TierEvaluation) -> Basis:
+    return Basis.of(measure_name, evaluation.window, evaluation.as_of_time, evaluation.concentration.customer_count)

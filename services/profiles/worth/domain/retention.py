@@ -1,0 +1,164 @@
+"""How long customers under contract stay: shifted-beta-geometric and Kaplan-Meier."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from math import log, sqrt
+
+from libs.chassis.domain import InvalidArgument
+from services.profiles.worth.domain.measures import Basis
+
+Z_95 = 1.959964
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShiftedBetaGeometric:
+    """Chances to leave at each renewal are Beta(alpha, beta) among customers.
+
+    Fader and Hardie, "How to project customer retention", Journal of Interactive Marketing 21(1), 2007.
+    """
+
+    alpha: float
+    beta: float
+
+    def survival(self, periods: int) -> float:
+        """The share that stays for so many renewals."""
+        share = 1.0
+        for t in range(1, periods + 1):
+            share *= self.retention(t)
+        return share
+
+    def retention(self, period: int) -> float:
+        """Of those who were there before the renewal, the share that renews. It rises, because the loyal remain."""
+        return (self.beta + period - 1) / (self.alpha + self.beta + period - 1)
+
+    def log_likelihood(self, lost: Sequence[int], kept: Sequence[int]) -> float:
+        """Of customers of whom `lost[i]` left at renewal i + 1 and `kept[i]` are still there after i renewals."""
+        total, log_survival = 0.0, 0.0
+        for t in range(1, max(len(lost), len(kept) - 1) + 1):
+            if t <= len(lost):
+                total += lost[t - 1] * (log_survival + log(self.alpha / (self.alpha + self.beta + t - 1)))
+            log_survival += log(self.retention(t))
+            if t < len(kept):
+                total += kept[t] * log_survival
+        return total
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survival:
+    """What is known at one tenure: the share that stayed beyond it, with an interval of 95 %."""
+
+    tenure: int
+    at_risk: int
+    lost: int
+    share: float
+    lower: float
+    upper: float
+
+
+def kaplan_meier(tenures: Iterable[tuple[int, bool]]) -> list[Survival]:
+    """Survival from (tenure, whether lost), where the others are still there (Kaplan and Meier 1958).
+
+    One row for each tenure at which somebody left; the interval is Greenwood's (1926).
+    """
+    left: Counter[int] = Counter()
+    ended: Counter[int] = Counter()
+    for tenure, lost in tenures:
+        if tenure < 0:
+            raise InvalidArgument.field("tenure", f"{tenure} is negative")
+        ended[tenure] += 1
+        left[tenure] += lost
+    at_risk, share, variance = ended.total(), 1.0, 0.0
+    curve = []
+    for tenure in sorted(ended):
+        gone = left[tenure]
+        if gone:
+            share *= (at_risk - gone) / at_risk
+            variance += gone / (at_risk * (at_risk - gone)) if at_risk > gone else 0.0
+            reach = Z_95 * share * sqrt(variance)
+            curve.append(
+                Survival(
+                    tenure=tenure,
+                    at_risk=at_risk,
+                    lost=gone,
+                    share=share,
+                    lower=max(share - reach, 0.0),
+                    upper=min(share + reach, 1.0),
+                )
+            )
+        at_risk -= ended[tenure]
+    return curve
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractChurn:
+    """Who left of a group under one kind of contract, and the monthly charges that went with them."""
+
+    customers: int
+    lost: int
+    monthly_charges: int
+    monthly_charges_lost: int
+    """In minor units."""
+
+
+def churn_by_contract(customers: Iterable[tuple[str, bool, int]]) -> dict[str, ContractChurn]:
+    """Kind of contract → churn, from (kind, whether lost, monthly charge in minor units)."""
+    found: dict[str, ContractChurn] = {}
+    for kind, gone, charge in customers:
+        before = found.get(kind, ContractChurn(customers=0, lost=0, monthly_charges=0, monthly_charges_lost=0))
+        found[kind] = ContractChurn(
+            customers=before.customers + 1,
+            lost=before.lost + gone,
+            monthly_charges=before.monthly_charges + charge,
+            monthly_charges_lost=before.monthly_charges_lost + charge * gone,
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spell:
+    """The time under contract of one customer, in whole periods: renewals made, or the renewal at which it ended."""
+
+    tenure: int
+    lost: bool
+
+    @classmethod
+    def of(cls, first: date, last: date | None, today: date, period_months: int) -> Spell:
+        """From the first day and the last one; a contract that ends within a period was not renewed at its end."""
+        lost = last is not None and last < today
+        end = last + timedelta(days=1) if lost and last is not None else today
+        months = (end.year - first.year) * 12 + end.month - first.month - (end.day < first.day)
+        renewals, rest = divmod(max(months, 0), period_months)
+        return cls(tenure=max(renewals + (rest > 0 or end.day != first.day), 1) if lost else renewals, lost=lost)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractModel:
+    """How long the customers of a plan stay: as counted, and as projected."""
+
+    plan: str
+    period_months: int
+    customer_count: int
+    lost_count: int
+    alpha: float
+    beta: float
+    survival: tuple[Survival, ...]
+    """As counted (Kaplan-Meier), one row for each renewal at which somebody left."""
+    projected_survival: tuple[float, ...]
+    """By the model, after 1, 2, 3 and more renewals."""
+    basis: Basis
+
+
+def columns(spells: Iterable[Spell]) -> tuple[list[int], list[int]]:
+    """(lost by renewal, still there by renewals made), as the model takes them."""
+    lost: Counter[int] = Counter()
+    kept: Counter[int] = Counter()
+    for spell in spells:
+        (lost if spell.lost else kept)[spell.tenure] += 1
+    return (
+        [lost[t] for t in range(1, max(lost, default=0) + 1)],
+        [kept[t] for t in range(max(kept, default=0) + 1)],
+    )

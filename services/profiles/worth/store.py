@@ -1,0 +1,350 @@
+"""Where the worth of customers is kept, and the sums over transactions that it is worked out from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from itertools import groupby
+from operator import attrgetter, itemgetter
+from typing import TYPE_CHECKING, Any, cast
+
+from google.protobuf.message import Message
+
+from libs.chassis.ahead import ahead
+from libs.chassis.domain import E
+from libs.chassis.filtering import Condition, FilterSpec, all_of, field, parse
+from libs.chassis.paging import Page
+from libs.chassis.store import Collection, Database, Index, Personal
+from libs.chassis.store.mongo import MongoCollection
+from services.profiles.activity.domain.transactions import Transaction, TransactionType
+from services.profiles.customers.domain.customers import Customer
+from services.profiles.loyalty.domain.measures import LoyaltyMeasures
+from services.profiles.worth.domain.concentration import Tier
+from services.profiles.worth.domain.contribution import Figures, Window, sum_up
+from services.profiles.worth.domain.models import ClvModel, ClvScore, RfmTable
+from services.profiles.worth.domain.tiers import Held, TierAssignment, TierEvaluation, TierPolicy, TierReason, TierWatch
+
+if TYPE_CHECKING:
+    from services.profiles.customers.store import ListRequest
+
+FIGURES = Index(
+    (
+        "customer_id",
+        "occurred_time",
+        "type",
+        "amount.currency_code",
+        "amount.minor_units",
+        "direct_cost.minor_units",
+    )
+)
+"""Holds all that sums need, so that they never read a transaction itself."""
+MERGED = Index(("merged_into",), only=field("merged_into") > "")
+"""The customers who were merged into others: few, so that computations over everybody can know all of them."""
+TIER_POLICIES = (
+    Index(("-create_time",)),
+    Index(("name", "version"), unique=True, taken="somebody else made this version at the same time: try again"),
+)
+HELD = Index(("customer_id", "automatic_tier", "override.expire_time"))
+"""Holds all that an evaluation has to know of those whose tier stays."""
+TIER_ASSIGNMENTS = (
+    Index(("-start_time",)),
+    HELD,
+    Index(("tier", "-start_time")),
+    Index(("reason", "-start_time"), only=field("reason") == TierReason.OVERRIDE),
+    Index(("override.expire_time",), only=field("override.expire_time").exists(), every_tenant=True),
+)
+LATEST_FIRST = (Index(("-create_time",)),)
+LOYALTY = (Index(("currency_code", "month"), unique=True), Index(("currency_code", "-month")))
+SEGMENT_LOYALTY = (
+    Index(("segment_id", "currency_code", "month"), unique=True),
+    Index(("segment_id", "currency_code", "-month")),
+)
+
+ASSIGNMENT_FILTER = FilterSpec({"tier": Tier, "reason": TierReason, "start_time": datetime})
+CHUNK = 50_000
+"""Transactions that are summed up in one query of a computation over all customers."""
+_MOST_OF_ONE = 1_000_000
+_BATCH = 500
+
+Totals = tuple[str, list[Figures]]
+"""A customer and the figures of his or her transactions, by currency and, if asked for, day."""
+
+
+class WorthStore:
+    """The collections of worth and the questions asked of them."""
+
+    def __init__(
+        self, database: Database, customers: Collection[Customer], transactions: Collection[Transaction]
+    ) -> None:
+        self._customers, self._transactions = customers, transactions
+        self.policies = database.collection(TierPolicy, "tier_policies", indexes=TIER_POLICIES)
+        self.assignments = database.collection(
+            TierAssignment, "tier_assignments", indexes=TIER_ASSIGNMENTS, personal=Personal(fields=("override.note",))
+        )
+        self.watches = database.collection(TierWatch, "tier_watches", publishes=False)
+        self.evaluations = database.collection(
+            TierEvaluation, "tier_evaluations", indexes=LATEST_FIRST, publishes=False
+        )
+        self.rfm_tables = database.collection(RfmTable, "rfm_tables", indexes=LATEST_FIRST, publishes=False)
+        self.models = database.collection(ClvModel, "clv_models", indexes=LATEST_FIRST, publishes=False)
+        self.scores = database.collection(ClvScore, "clv_scores", publishes=False)
+        self.loyalty = database.collection(LoyaltyMeasures, "loyalty_measures", indexes=LOYALTY, publishes=False)
+        self.segment_loyalty = database.collection(
+            LoyaltyMeasures, "segment_loyalty_measures", indexes=SEGMENT_LOYALTY, publishes=False
+        )
+
+    @staticmethod
+    def latest(collection: Collection[E]) -> E | None:
+        """The newest of a collection of computations."""
+        found = collection.find(None, order="-create_time", limit=1)
+        return found[0] if found else None
+
+    def latest_version(self, policy_name: str) -> int:
+        """The highest version of a policy; 0 without any."""
+        found = self.policies.find(field("name") == policy_name, order=("-name", "-version"), limit=1)
+        return found[0].version if found else 0
+
+    def list_policies(self, request: ListRequest) -> Page[TierPolicy]:
+        """The versions of all policies, the newest first."""
+        return _page(self.policies, None, "-create_time", request)
+
+    def list_assignments(self, filter: str, request: ListRequest) -> Page[TierAssignment]:
+        """Assignments that meet an AIP-160 filter, those with the latest change first."""
+        return _page(self.assignments, parse(filter, ASSIGNMENT_FILTER), "-start_time", request)
+
+    def list_months(self, segment_id: str, currency_code: str, request: ListRequest) -> Page[LoyaltyMeasures]:
+        """What was measured of the months of a currency, of a segment or of all customers, the latest first."""
+        return _page(self.loyalty_of(segment_id), _months(segment_id, currency_code), "-month", request)
+
+    def month(self, segment_id: str, currency_code: str, month: str) -> LoyaltyMeasures | None:
+        """What was measured of one month."""
+        where = all_of(_months(segment_id, currency_code), field("month") == month)
+        return self.loyalty_of(segment_id).find_one(where)
+
+    def loyalty_of(self, segment_id: str) -> Collection[LoyaltyMeasures]:
+        """Where the measures of segments are, or, without one, those of all customers."""
+        return self.segment_loyalty if segment_id else self.loyalty
+
+    def tiers_of(self, customer_ids: Sequence[str]) -> dict[str, Tier]:
+        """Customer → tier, of those who have one."""
+        found = self.assignments.find(field("customer_id").one_of(customer_ids), limit=len(customer_ids))
+        return {each.customer_id: each.tier for each in found}
+
+    def held_between(self, after: str, until: str) -> dict[str, Held]:
+        """Customer → what he or she has, for the customers after one id until and with another; `until` may be open."""
+        reached = all_of(field("customer_id") > after, field("customer_id") <= until if until else None)
+        if isinstance(self.assignments, MongoCollection):
+            kept = {"_id": 0, "customer_id": 1, "automatic_tier": 1, "override.expire_time": 1}
+            rows = self.assignments.aggregate(reached, [{"$project": kept}], index=HELD)
+            return {
+                row["customer_id"]: Held(Tier(row["automatic_tier"]), (row.get("override") or {}).get("expire_time"))
+                for row in rows
+            }
+        found = self.assignments.find(reached, order="customer_id", limit=_MOST_OF_ONE)
+        return {
+            each.customer_id: Held(each.automatic_tier, each.override.expire_time if each.override else None)
+            for each in found
+        }
+
+    def watches_of(self, ids: Sequence[str]) -> dict[str, TierWatch]:
+        """Customer → watch, where there is one."""
+        if not ids:
+            return {}
+        return {watch.id: watch for watch in self.watches.find(field("_id").one_of(list(ids)), limit=len(ids) + 1)}
+
+    def expired_overrides(self, at: datetime) -> list[tuple[str, TierAssignment]]:
+        """(tenant, assignment) of some overrides whose time is over, of any tenant."""
+        over = all_of(field("override.expire_time").exists(), field("override.expire_time") <= at)
+        return self.assignments.across_tenants(over, order="override.expire_time", limit=_BATCH)
+
+    def months(self, segment_id: str, currency_code: str) -> dict[str, LoyaltyMeasures]:
+        """Month → what was told of it."""
+        found: dict[str, LoyaltyMeasures] = {}
+        after = ""
+        while batch := self.loyalty_of(segment_id).find(
+            all_of(_months(segment_id, currency_code), field("month") > after), order="month", limit=_BATCH
+        ):
+            found |= {each.month: each for each in batch}
+            after = batch[-1].month
+        return found
+
+    # ----------------------------------------------------------------------------------------------------- sums
+
+    def figures(self, ids: Sequence[str], window: Window | None, *, time_zone: str = "") -> list[Figures]:
+        """What the transactions of a customer, under any of its ids, come to, by currency and, with a time zone, by its
+        days."""
+        where = all_of(field("customer_id").one_of(ids), _within(window))
+        rows = self._rows(where, time_zone, owner=ids[0])
+        return next((figures for _, figures in self._sums(rows, time_zone)), [])
+
+    def figures_by_customer(
+        self, groups: Mapping[str, Sequence[str]], window: Window | None, *, time_zone: str = ""
+    ) -> dict[str, list[Figures]]:
+        """The same of several customers, each given with all of his or her ids; without those who have none."""
+        alone = [id for id, group in groups.items() if len(group) == 1]
+        where = all_of(field("customer_id").one_of(alone), _within(window))
+        found = self._sums(self._rows(where, time_zone), time_zone) if alone else ()
+        merged = ((id, self.figures(g, window, time_zone=time_zone)) for id, g in groups.items() if len(g) > 1)
+        return {**dict(found), **dict(merged)}
+
+    def latest_sales(self, ids: Sequence[str], limit: int) -> list[datetime]:
+        """When a customer, under any of its ids, bought last, the latest first."""
+        sales = all_of(field("customer_id").one_of(ids), field("type") == TransactionType.SALE)
+        if isinstance(self._transactions, MongoCollection):
+            steps: list[Mapping[str, Any]] = [
+                {"$sort": {"occurred_time": -1}},
+                {"$limit": limit},
+                {"$project": {"_id": 0, "occurred_time": 1}},
+            ]
+            return [row["occurred_time"] for row in self._transactions.aggregate(sales, steps, index=FIGURES)]
+        return [each.occurred_time for each in self._transactions.find(sales, order="-occurred_time", limit=limit)]
+
+    def figures_of_all(
+        self, window: Window | None, *, after: str = "", time_zone: str = "", chunk: int = CHUNK
+    ) -> Iterator[list[Totals]]:
+        """What the transactions of each customer come to, in order of the customers' ids, in bounded portions.
+
+        All transactions of a customer are in one portion, those recorded under ids that were merged into it too.
+        Portions may be empty where a window leaves nothing.
+        """
+        groups = self.groups()
+        grouped = {id for group in groups.values() for id in group}  # survivors too: they are summed up as groups
+        for begin, last, rows in ahead(self._portions(window, after, time_zone, chunk)):
+            portion = [each for each in self._sums(rows, time_zone) if each[0] not in grouped]
+            here = [id for id in groups if begin < id and (not last or id <= last)]
+            together = [(id, self.figures(groups[id], window, time_zone=time_zone)) for id in here]
+            found = [each for each in together if each[1]]
+            yield sorted([*portion, *found], key=itemgetter(0)) if found else portion
+
+    def _portions(
+        self, window: Window | None, after: str, time_zone: str, chunk: int
+    ) -> Iterator[tuple[str, str, list[Any]]]:
+        """(after whom, until and with whom, rows) of each portion; the last one is open at its end."""
+        begin, last = after, after or "-"
+        while last:
+            last = self._end_of_chunk(begin, chunk)
+            reached = all_of(field("customer_id") > begin, field("customer_id") <= last if last else None)
+            yield begin, last, self._rows(all_of(reached, _within(window)), time_zone)
+            begin = last
+
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """Customer into whom others were merged → all of the ids."""
+        found: dict[str, tuple[str, ...]] = {}
+        after = ""
+        while merged := self._customers.find(field("merged_into") > after, order="merged_into", limit=_BATCH):
+            survivors = sorted({each.merged_into for each in merged})
+            found |= {each.id: each.group for each in self._customers.batch_get(survivors)}
+            after = survivors[-1]
+        return found
+
+    def _end_of_chunk(self, after: str, size: int) -> str:
+        """The customer of the transaction that comes so many after a customer's; empty when there are fewer."""
+        beyond = field("customer_id") > after
+        if isinstance(self._transactions, MongoCollection):
+            steps: list[Mapping[str, Any]] = [
+                {"$sort": dict(FIGURES.mongo_keys)},
+                {"$skip": size},
+                {"$limit": 1},
+                {"$project": {"_id": 0, "customer_id": 1}},
+            ]
+            found = next(self._transactions.aggregate(beyond, steps, index=FIGURES), None)
+            return str(found["customer_id"]) if found is not None else ""
+        rows = self._transactions.find(beyond, order="customer_id", limit=size + 1)
+        return rows[size].customer_id if len(rows) > size else ""
+
+    def _rows(self, where: Condition, time_zone: str, *, owner: str = "") -> list[Any]:
+        """What `_sums` adds up: transactions, or what MongoDB has added up of them next to the data.
+
+        With an owner, all of it is theirs.
+        """
+        if isinstance(self._transactions, MongoCollection):
+            return list(self._transactions.aggregate(where, _added_up(time_zone, owner), index=FIGURES))
+        found = self._transactions.find(where, order="customer_id", limit=_MOST_OF_ONE)
+        return [replace(each, customer_id=owner) for each in found] if owner else found
+
+    def _sums(self, rows: list[Any], time_zone: str) -> Iterator[Totals]:
+        """In order of the customers. The definition is `sum_up`."""
+        if not isinstance(self._transactions, MongoCollection):
+            for customer_id, theirs in groupby(rows, key=attrgetter("customer_id")):
+                yield customer_id, sum_up(theirs, time_zone)
+            return
+        by_key: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
+        for row in rows:
+            key = row["_id"]
+            by_key.setdefault((key["c"], key["k"], key.get("d", "")), []).append(row)
+        for customer_id, keys in groupby(sorted(by_key), key=itemgetter(0)):
+            yield customer_id, [_figures(by_key[key]) for key in keys]
+
+
+def _added_up(time_zone: str, owner: str) -> list[Mapping[str, Any]]:
+    """The sums by customer, currency, type and perhaps day. Flat fields are what makes grouping quick: reaching into
+    objects costs a third more."""
+    flat: dict[str, Any] = {
+        "_id": 0,
+        "c": {"$literal": owner} if owner else "$customer_id",
+        "k": "$amount.currency_code",
+        "t": "$type",
+        "units": "$amount.minor_units",
+        "cost": "$direct_cost.minor_units",
+        "at": "$occurred_time",
+    }
+    key = {name: f"${name}" for name in "ckt"}
+    if time_zone:
+        key["d"] = {"$dateToString": {"date": "$at", "format": "%Y-%m-%d", "timezone": time_zone}}  # type: ignore[assignment]
+    sums = {
+        "_id": key,
+        "units": {"$sum": "$units"},
+        "cost": {"$sum": "$cost"},
+        "count": {"$sum": 1},
+        "uncosted": {"$sum": {"$cond": [{"$gt": ["$cost", None]}, 0, 1]}},
+        "first": {"$min": "$at"},
+        "last": {"$max": "$at"},
+    }
+    return [{"$project": flat}, {"$group": sums}]
+
+
+def _page(collection: Collection[E], where: Condition | None, order: str, request: ListRequest) -> Page[E]:
+    return collection.page(
+        where, order=order, size=request.page_size, token=request.page_token, request=cast(Message, request)
+    )
+
+
+def _months(segment_id: str, currency_code: str) -> Condition:
+    segment = field("segment_id") == segment_id if segment_id else None
+    return all_of(segment, field("currency_code") == currency_code)
+
+
+def _within(window: Window | None) -> Condition | None:
+    if window is None:
+        return None
+    return all_of(field("occurred_time") >= window.start_time, field("occurred_time") < window.end_time)
+
+
+_NAMES = {
+    TransactionType.REFUND: "refunds",
+    TransactionType.FEE: "fees",
+    TransactionType.COST_TO_SERVE: "cost_to_serve",
+    TransactionType.GOODWILL: "goodwill",
+}
+"""Type → the field of `Figures` that holds its sum."""
+
+
+def _figures(rows: Sequence[Mapping[str, Any]]) -> Figures:
+    """The figures of one currency, and perhaps day, from one row for each type of transaction."""
+    key = rows[0]["_id"]
+    parts: dict[str, Any] = {"currency_code": key["k"]}
+    if "d" in key:
+        parts["day"] = date.fromisoformat(key["d"])
+    count = cost = 0
+    for row in rows:
+        count += row["count"]
+        type = row["_id"]["t"]
+        cost += -row["cost"] if type == TransactionType.REFUND else row["cost"]
+        if type == TransactionType.SALE:
+            parts["sales"], parts["sale_count"] = row["units"], row["count"]
+            parts["uncosted_sale_count"] = row["uncosted"]
+            parts["first_sale_time"], parts["last_sale_time"] = row["first"], row["last"]
+        else:
+            parts[_NAMES[type]] = row["units"]
+    return Figures(transaction_count=count, direct_cost=cost, **parts)
