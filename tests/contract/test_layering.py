@@ -33,39 +33,35 @@ PARTS = {
 }
 """Part of a service → the parts of the same service that it may import."""
 
+_INTERACTIONS = {
+    "attribution",
+    "calendars",
+    "context",
+    "conversations",
+    "counts",
+    "customers",
+    "privacy",
+    "promises",
+    "timeline",
+}
+_PROFILES = {
+    "activity",
+    "consent",
+    "contracts",
+    "customer360",
+    "customers",
+    "entitlements",
+    "identity",
+    "loyalty",
+    "ownership",
+    "privacy",
+    "schedules",
+    "segments",
+    "worth",
+}
 AREAS: dict[str, dict[str, set[str]]] = {
-    "interactions": dict.fromkeys(
-        (
-            "attribution",
-            "calendars",
-            "context",
-            "conversations",
-            "counts",
-            "customers",
-            "privacy",
-            "promises",
-            "timeline",
-        ),
-        {"calendars", "context", "conversations", "counts", "customers", "privacy", "promises", "timeline"},
-    ),
-    "profiles": dict.fromkeys(
-        _PROFILES := (
-            "activity",
-            "consent",
-            "contracts",
-            "customer360",
-            "customers",
-            "entitlements",
-            "identity",
-            "loyalty",
-            "ownership",
-            "privacy",
-            "schedules",
-            "segments",
-            "worth",
-        ),
-        set(_PROFILES),
-    ),
+    "interactions": {area: _INTERACTIONS - {"attribution"} for area in _INTERACTIONS},
+    "profiles": {area: _PROFILES - {area} for area in _PROFILES},
 }
 """Service → area → the areas of the same service that it may import, beside itself."""
 
