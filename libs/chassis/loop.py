@@ -8,12 +8,14 @@ import time
 from abc import ABC, abstractmethod
 from typing import ClassVar, Final
 
-from libs.chassis import logs
+from libs.chassis import logs, metrics
+from libs.chassis.settings import SettingsError
 
 STALLED_AFTER: Final = 30.0
 """Seconds without a heartbeat of the loop after which it counts as stuck."""
 _BEAT_EVERY: Final = 5.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
+_LONGEST_PAUSE_AFTER_DEFECT: Final = 60.0
 
 log = logs.get(__name__)
 
@@ -21,11 +23,14 @@ log = logs.get(__name__)
 class Loop(ABC):
     """Runs `_serve` again and again, with growing pauses while it fails.
 
+    Only wrong configuration ends a loop, because a person has to mend it. Any other error is what one document or one
+    event can cause, and the loop works for all of them.
+
     Knows nothing of what runs it: `run` is the body of a thread, or of a green thread of nameko.
     """
 
     interruptions: ClassVar[tuple[type[Exception], ...]]
-    """Errors that end `_serve` and that a new beginning may cure; any other one ends the loop."""
+    """Errors that end `_serve` and are nobody's defect; others are logged with their place, counted and alerted."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -34,6 +39,7 @@ class Loop(ABC):
         self._beat = time.monotonic()
         self._failures = 0
         self._reason: str | None = f"{name}: has not started"
+        metrics.LOOP_FAILURES.labels(name)
 
     def run(self) -> None:
         """Works until `stop`."""
@@ -41,12 +47,16 @@ class Loop(ABC):
             while not self.stopping.is_set():
                 try:
                     self._serve()
+                except SettingsError:
+                    raise
                 except self.interruptions as error:
                     if not self.stopping.is_set():
-                        self.not_ready(f"{type(error).__name__}: {error}")
                         log.warning("interrupted", loop=self.name, error=f"{type(error).__name__}: {error}")
-                        self._failures += 1
-                        self.pause(self._failures)
+                        self._begin_again(error, _LONGEST_PAUSE)
+                except Exception as error:
+                    log.exception("a defect interrupted a loop", loop=self.name)
+                    metrics.LOOP_FAILURES.labels(self.name).inc()
+                    self._begin_again(error, _LONGEST_PAUSE_AFTER_DEFECT)
         finally:
             self.not_ready("has stopped")
             self._done.set()
@@ -83,10 +93,10 @@ class Loop(ABC):
         """Why the loop does no work now, or None."""
         return self._reason
 
-    def pause(self, failures: int) -> None:
+    def pause(self, failures: int, longest: float = _LONGEST_PAUSE) -> None:
         """Waits before another attempt: longer with every failure in a row, and never in step with other processes."""
-        longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(failures, 10))
-        self.stopping.wait(random.uniform(longest / 2, longest))  # noqa: S311  (jitter)
+        most = min(longest, _FIRST_PAUSE * 2.0 ** min(failures, 10))
+        self.rest(random.uniform(most / 2, most))  # noqa: S311  (jitter)
         self.beat()
 
     def rest(self, seconds: float) -> None:
@@ -95,6 +105,12 @@ class Loop(ABC):
         while (left := until - time.monotonic()) > 0 and not self.stopping.wait(min(left, _BEAT_EVERY)):
             self.beat()
 
+    def _begin_again(self, error: Exception, longest_pause: float) -> None:
+        """Tells why the loop stands still, and waits."""
+        self.not_ready(f"{type(error).__name__}: {error}")
+        self._failures += 1
+        self.pause(self._failures, longest_pause)
+
     @abstractmethod
     def _serve(self) -> None:
-        """Works until `stopping` is set; raises one of `interruptions` when it has to begin again."""
+        """Works until `stopping` is set; raises when it has to begin again."""

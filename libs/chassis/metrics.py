@@ -88,6 +88,11 @@ INBOX_RETRIED = _counter(
     "kehu_inbox_retried_total", "Events sent to a delay queue for another attempt.", "subscription"
 )
 
+# Loops
+LOOP_FAILURES = _counter(
+    "kehu_loop_failures_total", "Times that an error nobody expected interrupted a loop; it began again.", "loop"
+)
+
 # Leadership
 LEASE_HELD = _gauge("kehu_lease_held", "Whether this process holds a lease, as 1 or 0.", "lease")
 LEASE_CHANGES = _counter("kehu_lease_changes_total", "Times that this process won or lost a lease.", "lease")

@@ -25,6 +25,7 @@ PROCESSES: Final = (*SERVICE, "role")
 PROCESS: Final = (*PROCESSES, "pod", "instance")
 RPC: Final = (*SERVICE, "grpc_service", "grpc_method")
 SUBSCRIPTION: Final = (*SERVICE, "subscription")
+LOOP: Final = (*SERVICE, "loop")
 
 FAULTS: Final = "~INTERNAL|UNKNOWN|DATA_LOSS|UNAVAILABLE|DEADLINE_EXCEEDED"
 """Status codes of calls that we failed; the others are the caller's, or refusals that are counted apart."""

@@ -291,6 +291,13 @@ CASES: Mapping[str, Case] = {
             {s("process_start_time_seconds", WORKER, pod=f"w{n}", instance=f"{n}"): f"{n}x30" for n in range(5)},
         ),
     ),
+    "KehuLoopFailing": Case(
+        firing={s("kehu_loop_failures_total", WORKER, loop="profiles.segments"): "0+1x30"},
+        at="25m",
+        labels={**WHERE, "loop": "profiles.segments"},
+        value="15",
+        silent=({s("kehu_loop_failures_total", WORKER, loop="profiles.segments"): "0 0 1x30"},),
+    ),
     "KehuMemoryNearLimit": Case(
         firing={
             s("process_resident_memory_bytes", API): "243000000x30",

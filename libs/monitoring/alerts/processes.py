@@ -135,6 +135,26 @@ GROUP: Final = Group(
             ),
         ),
         Alert(
+            name="KehuLoopFailing",
+            expr=f"{q.increase('kehu_loop_failures_total', '15m', q.LOOP)} > 2",
+            hold="5m",
+            severity="critical",
+            summary="{{ $labels.loop }} fails and begins again",
+            description="An error that nobody expected interrupted it {{ $value | humanize }} times within 15 minutes.",
+            runbook=Runbook(
+                symptom="A loop of a worker or an api meets the same defect at every new beginning, at most a minute"
+                " apart.",
+                impact="What this loop does stands still for every tenant; the other loops of the process go on.",
+                check=_PROCESS_CHECK,
+                action=(
+                    "Find `a defect interrupted a loop` in the log of the process: it tells the error and its place.",
+                    "It began with a release: roll it back. Nothing is lost meanwhile.",
+                    "The error is one of the database or the broker: see whether they answer.",
+                ),
+                escalation="The owners of the service, with the error and its place.",
+            ),
+        ),
+        Alert(
             name="KehuMemoryNearLimit",
             expr=f"{q.best('max', 'process_resident_memory_bytes', q.PROCESS, **q.OURS)}"
             f" / {q.best('min', 'kehu_memory_limit_bytes', q.PROCESS)} > 0.9",

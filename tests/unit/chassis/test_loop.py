@@ -1,4 +1,4 @@
-"""A loop begins again after what it expects, ends with what it does not, and tells how it is."""
+"""A loop begins again after whatever happens but wrong configuration, and tells how it is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import ClassVar
 import pytest
 
 from libs.chassis import loop as module
+from libs.chassis import metrics
 from libs.chassis.loop import Loop
+from libs.chassis.settings import SettingsError
 
 
 class Flaky(Loop):
@@ -51,9 +53,22 @@ def test_it_begins_again_after_an_interruption_and_says_why_it_was_not_ready() -
     assert loop.why_not_ready() == "flaky: has stopped"
 
 
-def test_an_unexpected_error_ends_it_for_everybody_to_see() -> None:
-    loop = Flaky(ZeroDivisionError())
-    with pytest.raises(ZeroDivisionError):
+def test_it_begins_again_after_a_defect_which_is_counted_and_keeps_it_from_being_ready() -> None:
+    counted = metrics.LOOP_FAILURES.labels("flaky")
+    before = counted._value.get()
+    loop = Flaky(ZeroDivisionError("nobody expected this"), KeyError("nor this"))
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    assert loop.works.wait(5)
+    loop.stop()
+    thread.join(5)
+    assert loop.reasons[1:] == ["flaky: ZeroDivisionError: nobody expected this", "flaky: KeyError: 'nor this'"]
+    assert counted._value.get() - before == 2
+
+
+def test_wrong_configuration_ends_it_for_everybody_to_see() -> None:
+    loop = Flaky(SettingsError("KEHU_X is wrong"))
+    with pytest.raises(SettingsError):
         loop.run()
     assert loop.wait(0)
 
