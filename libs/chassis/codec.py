@@ -1,7 +1,7 @@
 """Dataclass ↔ MongoDB document and dataclass ↔ protobuf message, both by field name.
 
 A field has one name in the proto, the dataclass and the document, so no service writes a converter. Enums map by value
-(`State.ACTIVE = "ACTIVE"` is `STATE_ACTIVE`), times are aware UTC datetimes in whole milliseconds, and
+(`State.ACTIVE = "ACTIVE"` is `STATE_ACTIVE`), a value of a newer release is carried (see `OpenEnum`), times are aware UTC datetimes in whole milliseconds, and
 `google.type.Date` is `datetime.date`. The walk over a pair of types is worked out once and cached.
 """
 
@@ -25,7 +25,7 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
-from libs.chassis.domain import FieldViolation, InvalidArgument, upper_snake
+from libs.chassis.domain import FieldViolation, InvalidArgument, OpenEnum, upper_snake
 
 T = TypeVar("T")
 
@@ -186,7 +186,7 @@ def _write_field(field: FieldDescriptor, hint: Any) -> Callable[[Any], Any] | No
 
 def _write_one(field: FieldDescriptor, hint: Any) -> Callable[[Any], Any] | None:
     if field.enum_type is not None:
-        return {member: number for number, member in _members(field.enum_type, hint).items()}.__getitem__
+        return _write_enum(field.enum_type, hint)
     if field.message_type is None:
         return None
     known = _WELL_KNOWN_WRITERS.get(field.message_type.full_name)
@@ -197,6 +197,19 @@ def _write_one(field: FieldDescriptor, hint: Any) -> Callable[[Any], Any] | None
     # Built on first use, so that messages may contain themselves.
     message_type = field.message_type
     return lambda value: _writer(cast(Any, type(value)), message_type)(value)
+
+
+def _write_enum(descriptor: EnumDescriptor, enum: type[Enum]) -> Callable[[Any], int]:
+    numbers = {member: number for number, member in _members(descriptor, enum).items()}
+
+    def write(member: Any) -> int:
+        number = numbers.get(member)
+        if number is not None:
+            return number
+        # Of a newer release: by its number when it came in a message, unspecified when only its name is known.
+        return int(member) if isinstance(member, str) and member.isdecimal() else 0
+
+    return write
 
 
 @lru_cache(maxsize=64)  # entity, event and envelope of one write tell the same moments
@@ -320,9 +333,11 @@ def _read_one(field: FieldDescriptor, hint: Any) -> Callable[[Any], Any]:
 
         def read_enum(number: int) -> Any:
             member = members.get(number)
-            if member is None:
-                raise InvalidArgument.field("", f"{number} is not one of {allowed}")
-            return member
+            if member is not None:
+                return member
+            if issubclass(hint, OpenEnum):
+                return hint(str(number))
+            raise InvalidArgument.field("", f"{number} is not one of {allowed}")
 
         return read_enum
     if field.message_type is None:

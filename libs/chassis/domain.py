@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, ClassVar, Self, TypeAlias, TypeVar, cast, dataclass_transform
 
 
@@ -31,6 +32,22 @@ class Entity:
     """When the entity was first written (UTC, whole milliseconds)."""
     update_time: datetime | None = None
     """When the entity was last changed (UTC, whole milliseconds)."""
+
+
+class OpenEnum(StrEnum):
+    """An enum of a contract, to which a newer release may add values.
+
+    A value that this release does not know is carried: it is a member of the class that equals none of the declared
+    ones, and it is stored again as it was read. Requests are refused before it comes to that.
+    """
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, str) or not value:
+            return None
+        unknown = str.__new__(cls, value)
+        unknown._name_ = unknown._value_ = value
+        return unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

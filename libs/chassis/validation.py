@@ -1,9 +1,15 @@
-"""The rules that the protos carry (`buf.validate`), checked on every request before a service sees it."""
+"""The rules that the protos carry (`buf.validate`), checked on every request before a service sees it.
+
+An enum value that the proto does not declare breaks the rules too. Events may carry one of a newer release; a request
+may not, because nobody would act upon it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import cache
 
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from protovalidate import Validator, Violation
 
@@ -20,12 +26,53 @@ def warm(message_classes: Iterable[type[Message]]) -> None:
 
 def validate(message: Message) -> None:
     """Raises InvalidArgument that names every wrong field and what is allowed there."""
-    violations = _validator.collect_violations(message)
-    if violations:
-        wrong = [_translate(violation) for violation in violations]
+    wrong = [_translate(violation) for violation in _validator.collect_violations(message)]
+    if _has_enums(message.DESCRIPTOR):
+        wrong += _undeclared(message, "")
+    if wrong:
         # A rule about several fields together has no path.
         text = "; ".join(f"{v.field}: {v.description}" if v.field else v.description for v in wrong)
         raise InvalidArgument(text, violations=wrong)
+
+
+@cache
+def _has_enums(descriptor: Descriptor) -> bool:
+    """Whether an enum is anywhere inside a message."""
+    reached, ahead = {descriptor.full_name}, [descriptor]
+    while ahead:
+        for field in ahead.pop().fields:
+            if field.enum_type is not None:
+                return True
+            inner = field.message_type
+            if inner is not None and inner.full_name not in reached:
+                reached.add(inner.full_name)
+                ahead.append(inner)
+    return False
+
+
+def _undeclared(message: Message, path: str) -> Iterator[FieldViolation]:
+    """The enum values in a message that its proto does not declare."""
+    for field, value in message.ListFields():
+        at = f"{path}.{field.name}" if path else field.name
+        inner = field.message_type
+        if inner is not None and inner.GetOptions().map_entry:
+            entry = inner.fields_by_name["value"]
+            for key, each in value.items():
+                yield from _undeclared_in(entry, each, f"{at}[{key}]")
+        elif field.is_repeated:
+            for i, each in enumerate(value):
+                yield from _undeclared_in(field, each, f"{at}[{i}]")
+        else:
+            yield from _undeclared_in(field, value, at)
+
+
+def _undeclared_in(field: FieldDescriptor, value: object, at: str) -> Iterator[FieldViolation]:
+    if isinstance(value, Message):
+        if _has_enums(value.DESCRIPTOR):
+            yield from _undeclared(value, at)
+    elif field.enum_type is not None and value not in field.enum_type.values_by_number:
+        allowed = ", ".join(sorted(each.name for each in field.enum_type.values if each.number))
+        yield FieldViolation(at, f"{value} is not one of {allowed}", "ENUM_DEFINED_ONLY")
 
 
 def _translate(violation: Violation) -> FieldViolation:

@@ -144,7 +144,7 @@ def test_death_between_two_steps_loses_nothing_and_doubles_nothing(ledger: Ledge
     assert ledger.counts() == dict.fromkeys(ids, 1)
 
 
-def test_a_container_that_dies_takes_the_process_along(ledger: Ledger) -> None:
+def test_wrong_configuration_of_one_loop_takes_the_process_along(ledger: Ledger) -> None:
     broken = ledger.folder / "amqp"
     broken.write_text("http://not-a-broker")
     begun = time.monotonic()

@@ -5,20 +5,19 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 from types import ModuleType
 from typing import ClassVar
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, timestamp_pb2  # noqa: F401  (registers Timestamp)
 from kehu.common.v1 import options_pb2
 
-from libs.chassis.domain import Change, Entity, Event, FailedPrecondition
+from libs.chassis.domain import Change, Entity, Event, FailedPrecondition, OpenEnum
 
 _File = descriptor_pb2.FileDescriptorProto
 _Field = descriptor_pb2.FieldDescriptorProto
 
 
-class State(StrEnum):
+class State(OpenEnum):
     OPEN = "OPEN"
     CLOSED = "CLOSED"
 

@@ -10,6 +10,8 @@ from urllib.parse import unquote, urlsplit
 import amqp
 from amqp.transport import SSLTransport, TCPTransport
 
+from libs.chassis.settings import SettingsError
+
 HEARTBEAT: Final = 10
 """Seconds; the peer is given up after two of them without a byte."""
 CONNECT_TIMEOUT: Final = 5.0
@@ -80,7 +82,7 @@ def connect(uri: str, *, name: str, on_blocked: Callable[[str], None] | None = N
     """
     parts = urlsplit(uri)
     if parts.scheme not in ("amqp", "amqps"):
-        raise ValueError(f"the address of the broker starts with amqp:// or amqps://, not {parts.scheme!r}")
+        raise SettingsError(f"the address of the broker starts with amqp:// or amqps://, not {parts.scheme!r}")
     secure = parts.scheme == "amqps"
     connection = _Connection(
         host=f"{parts.hostname or 'localhost'}:{parts.port or (5671 if secure else 5672)}",

@@ -9,6 +9,7 @@ import pytest
 from libs.chassis.domain import FieldViolation, InvalidArgument
 from libs.chassis.validation import validate, warm
 from tests.support.lab import lab
+from tests.support.ledger import events_pb2 as ledger_pb2
 
 
 def test_a_request_that_keeps_the_rules_passes() -> None:
@@ -36,3 +37,14 @@ def test_rules_run_compiled() -> None:
     for _ in range(100):
         validate(request)
     assert (time.perf_counter() - start) / 100 < 0.001
+
+
+def test_an_enum_value_that_the_proto_lacks_is_refused_by_path_wherever_it_is() -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        validate(ledger_pb2.Account(name="x", state=9))
+    assert [(v.field, v.reason) for v in refused.value.violations] == [("state", "ENUM_DEFINED_ONLY")]
+    assert "STATE_CLOSED, STATE_OPEN" in refused.value.violations[0].description
+    with pytest.raises(InvalidArgument) as nested:
+        validate(ledger_pb2.AccountOpened(account=ledger_pb2.Account(state=9)))
+    assert [v.field for v in nested.value.violations] == ["account.state"]
+    validate(ledger_pb2.AccountOpened(account=ledger_pb2.Account(state=1)))
