@@ -1,0 +1,1 @@
+"""The call center of the service department."""

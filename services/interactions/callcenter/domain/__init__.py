@@ -1,0 +1,1 @@
+"""The call center: calls from ringing to the end, service levels, forecasts and staffing."""

@@ -1,0 +1,1 @@
+"""Leads, deals and the forecast of what they will bring."""

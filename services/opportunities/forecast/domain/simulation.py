@@ -1,0 +1,201 @@
+"""The distribution of what a period will bring: simulated, or exact where that is possible.
+
+Deals win together more often than chance alone would have it, because one market carries them all: a one-factor
+Gaussian copula (Vasicek 1987) ties them with the correlation rho. The result depends on the seed and the deals, never
+on their order: every deal has a stream of random numbers of its own, named by its id, and amounts are integers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from math import sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from libs.chassis.domain import InvalidArgument
+
+CONVOLUTION_MAX_DEALS = 40
+"""Deals up to which independent wins of fixed amounts are worked out exactly."""
+QUANTILES = (0.1, 0.5, 0.9)
+_MARKET = "market"
+"""Name of the stream that all deals share; no id of a deal, which carries a prefix."""
+
+Integers = NDArray[np.int64]
+Numbers = NDArray[np.float64]
+
+
+class Method(StrEnum):
+    """How a distribution was found."""
+
+    CONVOLUTION = "CONVOLUTION"
+    MONTE_CARLO = "MONTE_CARLO"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenDeal:
+    """A deal that may still be won."""
+
+    id: str
+    amount: int
+    """Minor units of the currency of the forecast."""
+    probability: float
+    """Chance to win it at all."""
+    days_left: tuple[int, int] | None = None
+    """Days of slip, first and last, for which the deal still closes within the period; None when every day does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experience:
+    """History that the draws take from."""
+
+    amount_ratios: tuple[float, ...] = ()
+    """Final amount over the amount at this point of earlier won deals; empty takes amounts as they are."""
+    slips: tuple[int, ...] = ()
+    """Days from the expected to the actual close date of earlier won deals; empty takes dates as they are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distribution:
+    """Sum that a period may bring, in minor units."""
+
+    mean: float
+    deviation: float
+    p10: int
+    p50: int
+    p90: int
+    method: Method
+    seed: int = 0
+    draws: int = 0
+    """Draws of the simulation; 0 when the distribution is exact."""
+
+    @property
+    def error(self) -> float:
+        """Standard error of the mean that comes of simulating instead of computing."""
+        return self.deviation / sqrt(self.draws) if self.draws else 0.0
+
+
+def distribution(
+    deals: Sequence[OpenDeal], *, rho: float, seed: int, draws: int, experience: Experience | None = None
+) -> Distribution:
+    """The distribution of the sum of what these deals bring, exact where that is possible, else by Monte Carlo."""
+    _check(deals, rho, draws)
+    known = experience or Experience()
+    certain_dates = all(deal.days_left is None for deal in deals) or not known.slips
+    if rho == 0 and not known.amount_ratios and certain_dates and len(deals) <= CONVOLUTION_MAX_DEALS:
+        return convolved([deal for deal in deals if _in_time(deal, 0)])
+    return simulated(deals, rho=rho, seed=seed, draws=draws, experience=known)
+
+
+def _check(deals: Sequence[OpenDeal], rho: float, draws: int) -> None:
+    if not 0 <= rho < 1:
+        raise InvalidArgument.field("rho", f"{rho} is not a correlation from 0 to less than 1")
+    if draws < 1:
+        raise InvalidArgument.field("draws", f"{draws}: at least one is needed")
+    if len({deal.id for deal in deals}) < len(deals):
+        raise ValueError("a deal is there twice")
+    if wrong := next((deal for deal in deals if not 0 <= deal.probability <= 1), None):
+        raise ValueError(f"{wrong.id}: {wrong.probability} is no probability")
+
+
+def _in_time(deal: OpenDeal, slip: int) -> bool:
+    return deal.days_left is None or deal.days_left[0] <= slip <= deal.days_left[1]
+
+
+# -------------------------------------------------------------------------------------------------- Monte Carlo
+
+
+def simulated(deals: Sequence[OpenDeal], *, rho: float, seed: int, draws: int, experience: Experience) -> Distribution:
+    """Draws every deal's win, amount and date so many times, and adds up what falls into the period."""
+    from scipy.special import ndtri
+
+    sums = np.zeros(draws, dtype=np.int64)
+    market = _stream(seed, _MARKET).standard_normal(draws)
+    slips = np.array(experience.slips, dtype=np.int64)
+    ratios = np.array(experience.amount_ratios, dtype=np.float64)
+    weight = sqrt(1 - rho)
+    shared = sqrt(rho) * market
+    for deal in deals:
+        stream = _stream(seed, deal.id)
+        won = shared + weight * stream.standard_normal(draws) < ndtri(deal.probability)
+        if deal.days_left is not None:
+            slip = slips[stream.integers(len(slips), size=draws)] if len(slips) else np.zeros(draws, dtype=np.int64)
+            won &= (slip >= deal.days_left[0]) & (slip <= deal.days_left[1])
+        if len(ratios):
+            drawn = ratios[stream.integers(len(ratios), size=draws)]
+            sums += np.where(won, np.rint(deal.amount * drawn).astype(np.int64), 0)
+        else:
+            sums += won * np.int64(deal.amount)
+    p10, p50, p90 = (int(each) for each in np.quantile(sums, QUANTILES, method="inverted_cdf"))
+    return Distribution(
+        mean=float(sums.mean()),
+        deviation=float(sums.std()),
+        p10=p10,
+        p50=p50,
+        p90=p90,
+        method=Method.MONTE_CARLO,
+        seed=seed,
+        draws=draws,
+    )
+
+
+def _stream(seed: int, name: str) -> np.random.Generator:
+    """Random numbers that belong to a name, whatever else is drawn (Philox: Salmon and others 2011)."""
+    key = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
+    return np.random.Generator(np.random.Philox(key=np.array([seed % 2**64, key], dtype=np.uint64)))
+
+
+# -------------------------------------------------------------------------------------------------- convolution
+
+
+def convolved(deals: Sequence[OpenDeal]) -> Distribution:
+    """The exact distribution of independent wins of fixed amounts.
+
+    The deals are halved: two lists of at most 2^20 sums each stand for all 2^40 outcomes, and a quantile is looked for
+    between them.
+    """
+    mean = sum(deal.amount * deal.probability for deal in deals)
+    variance = sum(deal.amount**2 * deal.probability * (1 - deal.probability) for deal in deals)
+    ordered = sorted(deals, key=lambda deal: deal.id)
+    halves = _outcomes(ordered[::2]), _outcomes(ordered[1::2])
+    p10, p50, p90 = (_quantile(share, *halves) for share in QUANTILES)
+    return Distribution(mean=mean, deviation=sqrt(variance), p10=p10, p50=p50, p90=p90, method=Method.CONVOLUTION)
+
+
+def outcomes(deals: Sequence[OpenDeal]) -> dict[int, float]:
+    """Sum → its probability, for a few deals."""
+    sums, shares = _outcomes(deals)
+    return dict(zip(sums.tolist(), shares.tolist(), strict=True))
+
+
+def _outcomes(deals: Sequence[OpenDeal]) -> tuple[Integers, Numbers]:
+    sums: Integers = np.zeros(1, dtype=np.int64)
+    shares: Numbers = np.ones(1)
+    for deal in deals:
+        both = np.concatenate([sums, sums + deal.amount])
+        chance = np.concatenate([shares * (1 - deal.probability), shares * deal.probability])
+        sums, place = np.unique(both, return_inverse=True)
+        shares = np.bincount(place, weights=chance, minlength=len(sums))
+    return sums, shares
+
+
+def _quantile(share: float, first: tuple[Integers, Numbers], second: tuple[Integers, Numbers]) -> int:
+    """Least sum whose cumulative probability reaches the share."""
+    sums, shares = first
+    others, weights = second
+    up_to = np.concatenate([[0.0], np.cumsum(weights)])
+
+    def cumulative(bound: int) -> float:
+        return float(shares @ up_to[np.searchsorted(others, bound - sums, side="right")])
+
+    low, high = int(sums[0] + others[0]), int(sums[-1] + others[-1])
+    while low < high:
+        middle = (low + high) // 2
+        if cumulative(middle) >= share - 1e-12:
+            high = middle
+        else:
+            low = middle + 1
+    return low

@@ -1,0 +1,79 @@
+"""Chances of winning by stage, learned from deals that ended, and the pace of a pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import exp, lgamma, log
+
+from libs.chassis.domain import InvalidArgument
+
+ENDED_MIN = 30
+"""Ended deals of a pipeline from which on a model is fitted."""
+_STRENGTH_MAX = 1e4
+"""Alpha and beta together above which all stages are alike."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """Deals that were once in a stage and have ended since."""
+
+    won: int
+    ended: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageModel:
+    """Beta-binomial model: stages of a pipeline have chances that scatter around a common one.
+
+    A stage with few ended deals is drawn towards the others, one with many stands for itself.
+    """
+
+    alpha: float
+    beta: float
+    tallies: Mapping[str, Tally]
+    """Key of a stage → deals it is learned from."""
+
+    def probability(self, stage: str) -> float:
+        """Chance to win a deal that is in the stage: `(alpha + won) / (alpha + beta + ended)`."""
+        tally = self.tallies.get(stage, Tally(won=0, ended=0))
+        return (self.alpha + tally.won) / (self.alpha + self.beta + tally.ended)
+
+
+def fit(tallies: Mapping[str, Tally]) -> StageModel:
+    """Alpha and beta of greatest marginal likelihood over the stages.
+
+    InvalidArgument TOO_FEW_DEALS when too few deals have ended, or all of them the same way.
+    """
+    ended, won = max((each.ended for each in tallies.values()), default=0), sum(t.won for t in tallies.values())
+    if ended < ENDED_MIN:
+        raise InvalidArgument.field(
+            "pipeline_id", f"{ended} deals have ended, {ENDED_MIN} are needed", reason="TOO_FEW_DEALS"
+        )
+    if won in (0, sum(each.ended for each in tallies.values())):
+        raise InvalidArgument.field(
+            "pipeline_id", "all deals ended the same way: nothing to learn", reason="TOO_FEW_DEALS"
+        )
+    from scipy.optimize import minimize
+
+    def loss(parameters: Sequence[float]) -> float:
+        center, strength = 1 / (1 + exp(-parameters[0])), exp(min(parameters[1], log(_STRENGTH_MAX)))
+        return -marginal_likelihood(tallies.values(), center * strength, (1 - center) * strength)
+
+    found = minimize(loss, [0.0, 1.0], method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 1e-10, "maxiter": 4000})
+    center, strength = 1 / (1 + exp(-found.x[0])), exp(min(found.x[1], log(_STRENGTH_MAX)))
+    return StageModel(alpha=float(center * strength), beta=float((1 - center) * strength), tallies=dict(tallies))
+
+
+def marginal_likelihood(tallies: Iterable[Tally], alpha: float, beta: float) -> float:
+    """Logarithm of the likelihood of the counts with the chances of the stages integrated out."""
+    return sum(_log_beta(alpha + each.won, beta + each.ended - each.won) - _log_beta(alpha, beta) for each in tallies)
+
+
+def _log_beta(a: float, b: float) -> float:
+    return lgamma(a) + lgamma(b) - lgamma(a + b)
+
+
+def velocity(open_deals: int, win_rate: float, mean_won: float, cycle_days: float) -> float | None:
+    """Value that a pipeline brings each day: `deals * win rate * mean value / days of a cycle`."""
+    return open_deals * win_rate * mean_won / cycle_days if cycle_days > 0 else None
