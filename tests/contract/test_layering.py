@@ -36,6 +36,7 @@ PARTS = {
 _INTERACTIONS = {
     "attribution",
     "calendars",
+    "callcenter",
     "context",
     "conversations",
     "counts",
@@ -66,7 +67,7 @@ AREAS: dict[str, dict[str, set[str]]] = {
 """Service → area → the areas of the same service that it may import, beside itself."""
 
 LIBRARIES = {
-    "domain": {"email_validator", "lunar_python", "numpy", "phonenumbers", "pypinyin", "scipy"},
+    "domain": {"email_validator", "libs.statistics", "lunar_python", "numpy", "phonenumbers", "pypinyin", "scipy"},
     "application": set[str](),
     "store": {"google.protobuf", "pymongo"},
     "api": {"google", "grpc", "kehu"},

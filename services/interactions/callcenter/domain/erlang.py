@@ -8,11 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import exp, floor
+from typing import ClassVar
 
 from libs.chassis.domain import InvalidArgument
 
 _NEGLIGIBLE = 1e-15
 """Probability below which longer queues are left out of a sum."""
+
+
+class UnstableQueue(InvalidArgument):
+    """{agents} agents cannot handle {offered} erlangs: at least {least} are needed."""
+
+    wrong_field: ClassVar[str] = "agents"
+    agents: int
+    offered: float
+    least: int
 
 
 def blocking(offered: float, agents: int) -> float:
@@ -27,7 +37,7 @@ def blocking(offered: float, agents: int) -> float:
 class Patient:
     """A queue whose callers wait for as long as it takes (Erlang C, 1917).
 
-    InvalidArgument UNSTABLE_QUEUE when the agents cannot handle what is offered, with the least number that can.
+    UnstableQueue when the agents cannot handle what is offered.
     """
 
     offered: float
@@ -38,7 +48,7 @@ class Patient:
         if self.handling_time <= 0 or self.offered < 0:
             raise ValueError(f"no load: {self.offered} erlangs of {self.handling_time} s")
         if self.agents <= self.offered:
-            raise unstable(self.offered, self.agents)
+            raise UnstableQueue(agents=self.agents, offered=self.offered, least=floor(self.offered) + 1)
 
     @property
     def wait_probability(self) -> float:
@@ -83,7 +93,7 @@ class Impatient:
         if min(self.handling_time, self.patience) <= 0 or self.offered < 0:
             raise ValueError(f"no load: {self.offered} erlangs of {self.handling_time} s, patience {self.patience} s")
         if self.agents < 1:
-            raise unstable(self.offered, self.agents, least=1)
+            raise UnstableQueue(agents=self.agents, offered=self.offered, least=1)
 
     def _queues(self) -> Iterator[tuple[int, float]]:
         """(callers who wait, probability of that state relative to all agents busy and nobody waiting)."""
@@ -152,11 +162,3 @@ def queue(offered: float, agents: int, handling_time: float, patience: float | N
     if patience is None:
         return Patient(offered=offered, agents=agents, handling_time=handling_time)
     return Impatient(offered=offered, agents=agents, handling_time=handling_time, patience=patience)
-
-
-def unstable(offered: float, agents: int, least: int | None = None) -> InvalidArgument:
-    """The refusal of too few agents, with the least number that can handle the load."""
-    least = floor(offered) + 1 if least is None else least
-    return InvalidArgument.field(
-        "agents", f"{agents} cannot handle {offered:g} erlangs: at least {least} are needed", reason="UNSTABLE_QUEUE"
-    )

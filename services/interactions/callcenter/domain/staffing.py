@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import ceil, floor
 
 from libs.chassis.domain import InvalidArgument
-from services.interactions.callcenter.domain.erlang import Queue, queue
+from services.interactions.callcenter.domain.erlang import Queue, UnstableQueue, queue
 
 AGENTS_MAX = 10_000
 """Agents of one interval up to which a number that meets the target is looked for."""
@@ -124,7 +124,7 @@ def estimated_wait(ahead: int, agents: int, handling_time: float) -> Wait:
     from scipy.special import gammaincinv
 
     if agents < 1:
-        raise InvalidArgument.field("agents", "nobody answers: at least 1 is needed", reason="UNSTABLE_QUEUE")
+        raise UnstableQueue(agents=agents, offered=float(ahead), least=1)
     per_call = handling_time / agents
     p50, p90 = (float(gammaincinv(ahead + 1, share)) * per_call for share in (0.5, 0.9))
     return Wait(mean=(ahead + 1) * per_call, p50=p50, p90=p90)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import sqrt
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +25,8 @@ QUANTILES = (0.1, 0.5, 0.9)
 _MARKET = "market"
 """Name of the stream that all deals share; no id of a deal, which carries a prefix."""
 
-Integers = NDArray[np.int64]
-Numbers = NDArray[np.float64]
+Integers = NDArray[Any]
+Numbers = NDArray[Any]
 
 
 class Method(StrEnum):
@@ -178,7 +179,7 @@ def _outcomes(deals: Sequence[OpenDeal]) -> tuple[Integers, Numbers]:
         both = np.concatenate([sums, sums + deal.amount])
         chance = np.concatenate([shares * (1 - deal.probability), shares * deal.probability])
         sums, place = np.unique(both, return_inverse=True)
-        shares = np.bincount(place, weights=chance, minlength=len(sums))
+        shares = np.bincount(place, weights=chance)
     return sums, shares
 
 

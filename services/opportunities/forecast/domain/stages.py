@@ -6,12 +6,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, lgamma, log
 
-from libs.chassis.domain import InvalidArgument
+from libs.chassis.domain import FailedPrecondition
 
 ENDED_MIN = 30
 """Ended deals of a pipeline from which on a model is fitted."""
 _STRENGTH_MAX = 1e4
 """Alpha and beta together above which all stages are alike."""
+
+
+class NothingToLearn(FailedPrecondition):
+    """{ended} deals have ended, {won} of them won: at least {needed} are needed, and both outcomes."""
+
+    ended: int
+    won: int
+    needed: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,17 +51,12 @@ class StageModel:
 def fit(tallies: Mapping[str, Tally]) -> StageModel:
     """Alpha and beta of greatest marginal likelihood over the stages.
 
-    InvalidArgument TOO_FEW_DEALS when too few deals have ended, or all of them the same way.
+    NothingToLearn when too few deals have ended, or all of them the same way.
     """
-    ended, won = max((each.ended for each in tallies.values()), default=0), sum(t.won for t in tallies.values())
-    if ended < ENDED_MIN:
-        raise InvalidArgument.field(
-            "pipeline_id", f"{ended} deals have ended, {ENDED_MIN} are needed", reason="TOO_FEW_DEALS"
-        )
-    if won in (0, sum(each.ended for each in tallies.values())):
-        raise InvalidArgument.field(
-            "pipeline_id", "all deals ended the same way: nothing to learn", reason="TOO_FEW_DEALS"
-        )
+    most = max(tallies.values(), key=lambda tally: tally.ended, default=Tally(won=0, ended=0))
+    ended, won = (sum(getattr(tally, name) for tally in tallies.values()) for name in ("ended", "won"))
+    if most.ended < ENDED_MIN or won in (0, ended):
+        raise NothingToLearn(ended=most.ended, won=won, needed=ENDED_MIN)
     from scipy.optimize import minimize
 
     def loss(parameters: Sequence[float]) -> float:

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from libs.chassis.domain import InvalidArgument
 from services.opportunities.forecast.domain.accuracy import Judged, accuracy, calibration
-from services.opportunities.forecast.domain.stages import StageModel, Tally, fit, marginal_likelihood, velocity
+from services.opportunities.forecast.domain.stages import (
+    NothingToLearn,
+    StageModel,
+    Tally,
+    fit,
+    marginal_likelihood,
+    velocity,
+)
 
 TALLIES = {
     "qualify": Tally(won=30, ended=100),
@@ -31,9 +37,9 @@ def test_no_other_parameters_are_more_likely_than_the_fitted_ones() -> None:
 
 
 def test_too_few_deals_and_one_outcome_only_teach_nothing() -> None:
-    with pytest.raises(InvalidArgument, match="5 deals have ended, 30 are needed"):
+    with pytest.raises(NothingToLearn, match="5 deals have ended, 2 of them won: at least 30"):
         fit({"a": Tally(won=2, ended=5)})
-    with pytest.raises(InvalidArgument, match="the same way"):
+    with pytest.raises(NothingToLearn, match="both outcomes"):
         fit({"a": Tally(won=50, ended=50)})
 
 
