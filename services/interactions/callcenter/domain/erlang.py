@@ -5,15 +5,15 @@ Times are seconds, offered load is in erlangs: calls that arrive during one hand
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from math import exp, floor
+from functools import lru_cache
+from math import exp, floor, fsum, log
 from typing import ClassVar
 
 from libs.chassis.domain import InvalidArgument
 
-_NEGLIGIBLE = 1e-15
-"""Probability below which longer queues are left out of a sum."""
+_NEGLIGIBLE = 40.0
+"""Logarithm of how much less likely than the likeliest a queue is to be left out of a sum."""
 
 
 class UnstableQueue(InvalidArgument):
@@ -95,30 +95,18 @@ class Impatient:
         if self.agents < 1:
             raise UnstableQueue(agents=self.agents, offered=self.offered, least=1)
 
-    def _queues(self) -> Iterator[tuple[int, float]]:
-        """(callers who wait, probability of that state relative to all agents busy and nobody waiting)."""
-        relief = self.handling_time / self.patience
-        waiting, weight, total = 0, 1.0, 1.0
-        while weight > _NEGLIGIBLE * total:
-            yield waiting, weight
-            waiting += 1
-            weight *= self.offered / (self.agents + waiting * relief)
-            total += weight
-
-    def _of_all(self, weight: float) -> float:
-        """Probability of what has this weight relative to all agents busy and nobody waiting."""
-        everything = 1 / blocking(self.offered, self.agents) + sum(each for n, each in self._queues() if n)
-        return weight / everything
+    def _waiting(self) -> tuple[float, ...]:
+        return _waiting(self.offered, self.agents, self.handling_time / self.patience)
 
     @property
     def wait_probability(self) -> float:
         """Share of callers who do not get an agent at once."""
-        return self._of_all(sum(weight for _, weight in self._queues())) if self.offered else 0.0
+        return fsum(self._waiting())
 
     @property
     def mean_queue(self) -> float:
         """Callers who wait, on average over time."""
-        return self._of_all(sum(n * weight for n, weight in self._queues())) if self.offered else 0.0
+        return fsum(n * share for n, share in enumerate(self._waiting()))
 
     @property
     def mean_wait(self) -> float:
@@ -143,15 +131,32 @@ class Impatient:
         """
         from scipy.special import betainc
 
-        if not self.offered:
-            return 1.0
         ended = self.agents * self.patience / self.handling_time
         left = exp(-within / self.patience)
-        in_time = sum(
-            weight * ended / (ended + n + 1) * (1 - float(betainc(ended + 1, n + 1, left)))
-            for n, weight in self._queues()
+        in_time = fsum(
+            share * ended / (ended + n + 1) * (1 - float(betainc(ended + 1, n + 1, left)))
+            for n, share in enumerate(self._waiting())
         )
-        return 1 - self.wait_probability + self._of_all(in_time)
+        return 1 - self.wait_probability + in_time
+
+
+@lru_cache(maxsize=256)
+def _waiting(offered: float, agents: int, relief: float) -> tuple[float, ...]:
+    """Probability that all agents are busy and n callers wait, for every n that matters.
+
+    `relief` is the rate at which one caller gives up over the rate at which one agent ends calls. Weights are relative
+    to the state without a queue and kept as logarithms: an overloaded queue has states 10^300 times as likely.
+    """
+    busy = blocking(offered, agents)
+    if not busy:
+        return ()
+    logarithms = [0.0]
+    while logarithms[-1] > max(logarithms) - _NEGLIGIBLE:
+        logarithms.append(logarithms[-1] + log(offered / (agents + len(logarithms) * relief)))
+    top = max(logarithms)
+    weights = [exp(each - top) for each in logarithms]
+    everything = fsum(weights) + (1 / busy - 1) * exp(-top)
+    return tuple(weight / everything for weight in weights)
 
 
 Queue = Patient | Impatient
