@@ -7,7 +7,7 @@ import http.client
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, settings
 from libs.localstack.mongo import ReplicaSet
 from libs.localstack.processes import guard
 from libs.localstack.rabbit import Broker
+from tests.support.brokers import LINES
 
 # A slow machine is no defect: no test judges by the wall clock.
 settings.register_profile("kehu", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
@@ -56,25 +57,33 @@ def mongodb_uri(stack_folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def _broker(stack_folder: Path) -> Iterator[Broker]:
-    broker = Broker(stack_folder)
-    broker.start()
+def _brokers(stack_folder: Path) -> Iterator[Callable[[str], Broker]]:
+    """Brokers by the name of their line, each started when it is first asked for."""
+    started: dict[str, Broker] = {}
+
+    def broker(line: str) -> Broker:
+        if line not in started:
+            started[line] = Broker(stack_folder / line, line=LINES[line]())
+            started[line].start()
+        return started[line]
+
     yield broker
-    broker.stop()
+    for each in started.values():
+        each.stop()
 
 
 @pytest.fixture(scope="session")
 def amqp_uri(request: pytest.FixtureRequest) -> str:
-    """A broker; `KEHU_TEST_AMQP_URI` wins over our own."""
+    """A broker, of the installed line unless a test is `on_both_lines`; `KEHU_TEST_AMQP_URI` wins over our own."""
     given = os.environ.get("KEHU_TEST_AMQP_URI")
-    return given or str(request.getfixturevalue("_broker").uri)
+    return given or str(request.getfixturevalue("_brokers")(getattr(request, "param", "installed")).uri)
 
 
 @pytest.fixture(scope="session")
 def management_uri(request: pytest.FixtureRequest) -> str:
     """The management API of the broker; of one that is given, `KEHU_TEST_MANAGEMENT_URI` tells where it is."""
     if not os.environ.get("KEHU_TEST_AMQP_URI"):
-        return str(request.getfixturevalue("_broker").management_uri)
+        return str(request.getfixturevalue("_brokers")("installed").management_uri)
     given = os.environ.get("KEHU_TEST_MANAGEMENT_URI")
     if not given:
         pytest.skip("The broker of KEHU_TEST_AMQP_URI has no known management API; set KEHU_TEST_MANAGEMENT_URI.")

@@ -2,7 +2,8 @@
 
 The program is Debian's, started directly as the present user: Debian's wrapper would change to the user and the folders
 of the system's broker. Everything that nodes of one machine usually share is in the node's own folder, also the cookie;
-and it has its own port mapper (epmd), so its name cannot clash.
+and it has its own port mapper (epmd), so its name cannot clash. Tests also run on the line after the installed one,
+which is unpacked from Debian's next release.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import os
 import signal
 import socket
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
+from libs.localstack.cache import fetched
+from libs.localstack.debian import bind, unpack
 from libs.localstack.processes import HOST, Process, StackError, free_port, listening
 
-SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
-CONTROL = SERVER.with_name("rabbitmqctl")
 PLUGINS = ("rabbitmq_consistent_hash_exchange", "rabbitmq_management")
 
 _PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
@@ -24,15 +26,58 @@ _PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
 _NO_BUSY_WAITING = "+sbwt none +sbwtdcpu none +sbwtdio none"
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of RabbitMQ with the Erlang that runs it."""
+
+    programs: Path
+    """Folder of `rabbitmq-server` and its tools."""
+    erlang: Path
+    """Folder of `erl` and `epmd`."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables that make the programs of this line find each other first."""
+        return {"PATH": f"{self.erlang}:{os.environ.get('PATH', os.defpath)}"}
+
+
+def installed() -> Line:
+    """Returns the RabbitMQ of this machine's Debian (3.10 in bookworm); StackError when there is none."""
+    line = Line(Path("/usr/lib/rabbitmq/bin"), Path("/usr/bin"))
+    if not (line.programs / "rabbitmq-server").exists():
+        raise StackError("RabbitMQ is missing; run `make env`, or set KEHU_AMQP_URI to a broker.")
+    return line
+
+
+def next_line() -> Line:
+    """Returns RabbitMQ 4.0, fetched the first time (60 MB) and unpacked into the user's cache."""
+    folder = fetched("rabbitmq-4", _unpack)
+    return Line(folder / "usr/lib/rabbitmq/bin", folder / "usr/lib/erlang/bin")
+
+
+def _unpack(folder: Path) -> None:
+    def prepare(root: Path) -> None:
+        erlang = root / "usr/lib/erlang"
+        places = ("bin/*", "erts-*/bin/*", "lib/os_mon-*/priv/bin/*")
+        bind(root, folder, (program for place in places for program in erlang.glob(place)))
+        for script in ("erl", "start", "start_erl"):
+            path = erlang / "bin" / script
+            path.write_text(path.read_text().replace("/usr/lib/erlang", f"{folder}/usr/lib/erlang"))
+
+    unpack(folder, ["rabbitmq-server"], release="trixie", needs=["erlang-", "lib"], prepare=prepare)
+
+
 class Broker:
     """One broker: a process, its port mapper, ports and a folder of data.
 
     `port` is the AMQP port and `management_port` that of the management API; 0 chooses a free one, which `restart`
     keeps. `host` is the address that others find them at; AMQP is served on the loopback address as well, and only
-    there does the user `guest` get in.
+    there does the user `guest` get in. `line` is the installed one unless another is given.
     """
 
-    def __init__(self, folder: Path, port: int = 0, management_port: int = 0, *, host: str = HOST) -> None:
+    def __init__(
+        self, folder: Path, port: int = 0, management_port: int = 0, *, host: str = HOST, line: Line | None = None
+    ) -> None:
         self.port = port or free_port()
         self.management_port = management_port or free_port()
         self.host = host
@@ -40,6 +85,7 @@ class Broker:
         self.data = folder / "rabbitmq.data"
         self._epmd = Process(folder, "epmd")
         self._settings: dict[str, str] = {}
+        self._line = line or installed()
 
     @property
     def uri(self) -> str:
@@ -57,14 +103,12 @@ class Broker:
     def start(self) -> None:
         """Starts the broker and waits until it takes connections; nothing happens when it runs."""
         if not self.alive:
-            if not SERVER.exists():
-                raise StackError("RabbitMQ is missing; run `make env`, or set KEHU_AMQP_URI to a broker.")
             self._epmd.stop()
             epmd_port = free_port()
-            self._epmd.start(["epmd", "-port", str(epmd_port), "-address", HOST])
+            self._epmd.start([self._line.erlang / "epmd", "-port", str(epmd_port), "-address", HOST])
             self._epmd.wait_until(lambda: listening(epmd_port), 10)
             self._settings = self._environment(epmd_port)
-            self.process.start([SERVER], self._settings)
+            self.process.start([self._line.programs / "rabbitmq-server"], self._settings)
         self.process.wait_until(self._answers, 90)
 
     def kill(self, sig: signal.Signals = signal.SIGKILL) -> None:
@@ -74,7 +118,11 @@ class Broker:
     def control(self, *command: str) -> None:
         """Runs `rabbitmqctl` on this very node, which this object has started."""
         done = subprocess.run(
-            [CONTROL, *command], env={**os.environ, **self._settings}, capture_output=True, text=True, check=False
+            [self._line.programs / "rabbitmqctl", *command],
+            env={**os.environ, **self._settings},
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
             raise StackError(f"`rabbitmqctl {command[0]}` failed: {done.stderr.strip()[-300:]}.", self.process.log)
@@ -116,7 +164,7 @@ class Broker:
             "vm_memory_high_watermark.absolute = 1GB\n"
         )
         advanced.write_text(f"[{{kernel, [{{inet_dist_use_interface, {{{HOST.replace('.', ',')}}}}}]}}].\n")
-        return {
+        return self._line.environment | {
             "HOME": str(self.data),
             # A number needs no name service.
             "RABBITMQ_NODENAME": f"kehu@{HOST}",

@@ -9,8 +9,6 @@ from __future__ import annotations
 import http.client
 import json
 import shutil
-import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from urllib.parse import urlencode, urlsplit
 import yaml
 
 from libs.localstack.cache import fetched
+from libs.localstack.debian import unpack
 from libs.localstack.processes import HOST, Process, StackError, answers, free_port
 
 _PROGRAMS: Final = ("prometheus", "promtool")
@@ -140,25 +139,7 @@ def _point(pair: Sequence[Any]) -> tuple[float, float]:
 
 def _fetch(folder: Path) -> None:
     """Makes `folder` with the content of the package; it appears only when it is complete."""
-    if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
-        raise StackError("Prometheus is missing and this is no Debian; put prometheus and promtool on PATH.")
-    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-        # A machine whose lists of packages are old or were never fetched: lists of our own, which needs no root.
-        lists = Path(scratch) / "lists"
-        (lists / "partial").mkdir(parents=True)
-        own = (f"-oDir::State::lists={lists}", f"-oDir::Cache={scratch}")
-        download = ("download", "prometheus")
-        done = _apt(scratch, *download)
-        if done.returncode and not (done := _apt(scratch, *own, "update")).returncode:
-            done = _apt(scratch, *own, *download)
-        if done.returncode:
-            reason = (done.stderr.strip().splitlines() or ["apt-get gave no reason"])[-1]
-            raise StackError(f"Prometheus could not be fetched ({reason}); put prometheus and promtool on PATH.")
-        [package] = Path(scratch).glob("prometheus_*.deb")
-        unpacked = Path(scratch) / "unpacked"
-        subprocess.run(["dpkg", "-x", package, unpacked], check=True)
-        unpacked.rename(folder)
-
-
-def _apt(folder: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["apt-get", "--quiet", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    try:
+        unpack(folder, ["prometheus"])
+    except StackError as error:
+        raise StackError(f"Prometheus is missing; put prometheus and promtool on PATH. {error}") from error

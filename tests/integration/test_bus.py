@@ -25,7 +25,10 @@ from libs.chassis.bus import (
     connect,
     service_topology,
 )
+from tests.support.brokers import on_both_lines
 from tests.support.patience import eventually
+
+pytestmark = on_both_lines
 
 TIERS = (timedelta(milliseconds=100),)
 

@@ -19,9 +19,12 @@ from libs.chassis.lease import SWIFT, Cadence, MongoLease
 from libs.chassis.outbox import Relay
 from libs.chassis.store import connect
 from libs.localstack.processes import free_port
+from tests.support.brokers import on_both_lines
 from tests.support.ledger_service.station import Station
 from tests.support.loops import running
 from tests.support.patience import eventually
+
+pytestmark = on_both_lines
 
 
 @pytest.fixture(scope="module")
