@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,15 @@ def test_workers_get_the_first_user_of_the_operator_of_rabbitmq() -> None:
     secret = f"{cluster['metadata']['name']}-default-user"
     assert asked(values("rabbitmq-operator"), "rabbitmq") == {(secret, "connection_string")}
     assert "rabbitmq_consistent_hash_exchange" in cluster["spec"]["rabbitmq"]["additionalPlugins"]
+
+
+def test_the_version_of_every_store_is_pinned() -> None:
+    """What comes by itself brings defaults that nobody has tried: RabbitMQ 4 began to drop what is looked at often."""
+    [rabbitmq], [mongodb] = objects("rabbitmq-operator"), objects("mongodb-operator")
+    compose = yaml.safe_load((EXAMPLES.parents[2] / "docker" / "compose.yaml").read_text())["services"]
+    images = [rabbitmq["spec"]["image"], *(compose[name]["image"] for name in ("mongodb", "rabbitmq", "prometheus"))]
+    for version in (mongodb["spec"]["version"], *(image.rpartition(":")[2] for image in images)):
+        assert re.match(r"v?\d+\.\d+\.\d+", version), version
 
 
 def test_external_secrets_make_every_key_that_is_mounted() -> None:

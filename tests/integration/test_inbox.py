@@ -18,9 +18,12 @@ from libs.chassis.bus import Outgoing
 from libs.chassis.inbox import Permanent, Received, Retryable, Transient
 from libs.chassis.inbox.effects import DEADLY_AFTER, Effects
 from libs.chassis.store import connect
+from tests.support.brokers import on_both_lines
 from tests.support.ledger_service.station import Station
 from tests.support.loops import running
 from tests.support.patience import eventually
+
+pytestmark = on_both_lines
 
 
 @pytest.fixture(scope="module")
@@ -296,6 +299,16 @@ def test_an_operator_replays_parked_events_or_drops_them_with_a_reason(station: 
         ("drop", f"{dropped}:1:0", "operator", "made by a test"),
         ("replay", f"{kept}:1:0", "operator", None),
     ]
+
+
+def test_what_is_parked_stays_however_often_it_is_looked_at(station: Station) -> None:
+    """RabbitMQ 4 drops, unless told otherwise, what was delivered twenty times, and every look is a delivery."""
+    [id] = station.open("permanent")
+    station.publish(station.waiting())
+    with running(station.consumer()):
+        eventually(lambda: station.dead().show(f"{id}:1:0"))
+    for _ in range(50):
+        assert [parked.id for parked in station.dead().list()] == [f"{id}:1:0"]
 
 
 def _consumers(station: Station) -> int:

@@ -27,10 +27,19 @@ TIERS: Final = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600,
 """The delays of the retry queues."""
 DELIVERY_LIMIT: Final = 50
 """Deliveries after which the broker itself parks a message: a last resort, `inbox` isolates long before."""
+UNLIMITED_DELIVERIES: Final = 2**31 - 1
+"""The delivery limit of a queue without a way out, where RabbitMQ 4 would drop a message that was looked at 20 times.
+
+A number and not -1: RabbitMQ 3 refuses -1, and a queue has to keep its arguments when its broker is upgraded.
+"""
 MAX_LENGTH_BYTES: Final = 2 * 1024**3
 """A full queue refuses the relay, whose events then wait in their entities."""
 
-_QUORUM: Final[Mapping[str, Any]] = {"x-queue-type": "quorum", "x-overflow": "reject-publish"}
+_QUORUM: Final[Mapping[str, Any]] = {
+    "x-queue-type": "quorum",
+    "x-overflow": "reject-publish",
+    "x-delivery-limit": UNLIMITED_DELIVERIES,
+}
 _AT_LEAST_ONCE: Final[Mapping[str, Any]] = {"x-dead-letter-strategy": "at-least-once"}
 
 

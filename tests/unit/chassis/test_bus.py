@@ -7,16 +7,21 @@ from datetime import timedelta
 import pytest
 
 from libs.chassis.bus import TIERS, Route, service_topology
-from libs.chassis.bus.topology import retry_exchange
+from libs.chassis.bus.topology import UNLIMITED_DELIVERIES, retry_exchange
 
 ROUTE = Route(name="customers", keys={"profiles": ["kehu.profiles.customer.updated.v1"]}, partitions=2, ordered=True)
 TOPOLOGY = service_topology("interactions", [ROUTE])
 
 
-def test_every_queue_is_durable_bounded_in_its_failures_and_refuses_rather_than_drops() -> None:
+def test_no_queue_drops_a_message_by_a_default_of_the_broker() -> None:
     for queue in TOPOLOGY.queues:
         assert queue.arguments["x-queue-type"] == "quorum"
         assert queue.arguments["x-overflow"] == "reject-publish"
+        if "x-dead-letter-exchange" in queue.arguments:
+            assert queue.arguments["x-dead-letter-strategy"] == "at-least-once"
+        else:
+            assert queue.arguments["x-delivery-limit"] == UNLIMITED_DELIVERIES
+            assert "x-message-ttl" not in queue.arguments
 
 
 def test_names_tell_who_consumes_what() -> None:
