@@ -82,9 +82,9 @@ def covers(granted: Iterable[str], scope: str) -> bool:
     return any(held in (scope, "*") or (held.endswith(".*") and scope.startswith(held[:-1])) for held in granted)
 
 
-def scope_of(method: MethodDescriptor) -> str:
-    """The scope that a method asks for; LookupError when its proto does not say."""
-    scope: str = method.GetOptions().Extensions[options_pb2.access].scope
+def scope_of(method: MethodDescriptor, service: str = "") -> str:
+    """The scope that a method asks for, as served by `service`; LookupError when its proto does not say."""
+    scope: str = method.GetOptions().Extensions[options_pb2.access].scope.replace("{service}", service)
     if not scope:
         raise LookupError(
             f"{method.full_name} does not say who may call it; add "

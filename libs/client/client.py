@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from pkgutil import iter_modules
 from types import TracebackType
 from typing import Self
 
@@ -17,6 +18,8 @@ from libs.client.service import Service
 from libs.client.stack import Stack
 
 SERVICES = ("profiles", "interactions")
+COMMON = ("kehu.common.v1.journal_pb2", "kehu.common.v1.operation_pb2")
+"""Modules of the gRPC services that every service serves."""
 
 
 class Client:
@@ -47,7 +50,7 @@ class Client:
         for name, target in self.targets.items():
             self._channels[name] = channel(target)
             caller = Caller(self._channels[name], token=token or stack.token, timeout=timeout, retry=retry or Retry())
-            setattr(self, name, Service(descriptor(name), caller))
+            setattr(self, name, Service(name, descriptors(name), caller))
 
     def close(self) -> None:
         """Closes the connections; calls under way are cancelled."""
@@ -63,8 +66,9 @@ class Client:
         self.close()
 
 
-def descriptor(name: str) -> ServiceDescriptor:
-    """The descriptor of the service `name`, for example of `kehu.profiles.v1.ProfilesService`."""
-    module = import_module(f"kehu.{name}.v1.{name}_pb2")
-    services: ServiceDescriptor = module.DESCRIPTOR.services_by_name[f"{name.capitalize()}Service"]
-    return services
+def descriptors(name: str) -> list[ServiceDescriptor]:
+    """The gRPC services of a service: those of its own package, and those that every service serves."""
+    package = import_module(f"kehu.{name}.v1")
+    own = [f"{package.__name__}.{each.name}" for each in iter_modules(package.__path__) if each.name.endswith("_pb2")]
+    modules = [import_module(each) for each in (*sorted(own), *COMMON)]
+    return [service for module in modules for service in module.DESCRIPTOR.services_by_name.values()]

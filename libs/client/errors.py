@@ -65,7 +65,7 @@ class KehuError(Exception):
         self.code = code
         """The canonical gRPC code."""
         self.method = method
-        """The method that was called, for example `/kehu.profiles.v1.ProfilesService/GetCustomer`."""
+        """The method that was called, for example `/kehu.profiles.v1.CustomersService/GetCustomer`."""
         self.reason = reason
         """A name from `kehu.common.v1.ErrorReason`, without its prefix; empty when no service answered."""
         self.metadata = dict(metadata or {})

@@ -1,4 +1,6 @@
-"""The methods of one service, made from its descriptor: a new RPC is here as soon as the protos are generated.
+"""The methods of one service, made from its descriptors: a new RPC is here as soon as the protos are generated.
+
+A service has a gRPC service for each of its areas; here their methods stand side by side.
 
 `GetCustomer` is `get_customer(…)`. It takes the fields of its request as keyword arguments, or the request itself:
 
@@ -39,12 +41,12 @@ _CURSOR = "cursor"
 
 
 class Service:
-    """One service; its methods are attributes. `dir(service)` lists them."""
+    """One service; the methods of all its gRPC services are attributes. `dir(service)` lists them."""
 
-    def __init__(self, descriptor: ServiceDescriptor, caller: Caller) -> None:
-        self._descriptor = descriptor
+    def __init__(self, name: str, descriptors: Sequence[ServiceDescriptor], caller: Caller) -> None:
+        self._name = name
         self._caller = caller
-        self._methods = {snake_case(method.name): method for method in descriptor.methods}
+        self._methods = {snake_case(method.name): method for each in descriptors for method in each.methods}
         self._updates = dict(_update(m) for name, m in self._methods.items() if name.startswith("update_"))
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
@@ -54,7 +56,7 @@ class Service:
         elif name in self._methods:
             call = self._method(self._methods[name])
         else:
-            raise AttributeError(f"{self._descriptor.name} has no method {name!r}; it has {', '.join(self._methods)}")
+            raise AttributeError(f"{self._name} has no method {name!r}; it has {', '.join(self._methods)}")
         call.__name__ = name
         call.__doc__ = self._describe(name)
         self.__dict__[name] = call
@@ -68,7 +70,7 @@ class Service:
         """Saves the named fields of `entity` and returns it as saved; Conflict when its revision is not current."""
         found = self._updates.get(entity.DESCRIPTOR.full_name)
         if found is None:
-            raise TypeError(f"{self._descriptor.name} cannot update a {entity.DESCRIPTOR.name}")
+            raise TypeError(f"{self._name} cannot update a {entity.DESCRIPTOR.name}")
         method, field = found
         request = GetMessageClass(method.input_type)()
         fill(request, {field: entity, "update_mask": FieldMask(paths=list(fields))})

@@ -17,7 +17,7 @@ from kehu.profiles.v1.profiles_pb2_grpc import ProfilesServiceServicer
 
 from libs.chassis.codec import from_proto, merge
 from libs.chassis.domain import DomainError, E, InvalidArgument
-from libs.chassis.rpc import JournalApi, status_of
+from libs.chassis.rpc import status_of
 from libs.chassis.store import Outcome
 from services.profiles.activity.application.facts import Facts
 from services.profiles.activity.application.habits import Habits
@@ -53,7 +53,7 @@ from services.profiles.ownership.application.policies import OwnershipPolicies
 from services.profiles.privacy.api import PrivacyApi
 from services.profiles.privacy.application.access import Privacy, unmasked
 from services.profiles.privacy.application.erasures import Erasures
-from services.profiles.schedules.api import OperationsApi
+from services.profiles.schedules.api import SchedulesApi
 from services.profiles.schedules.application import Schedules
 from services.profiles.segments.api import SegmentsApi
 from services.profiles.segments.application import Segments
@@ -95,14 +95,13 @@ class _Ending:
 
 class ProfilesServicer(
     IdentityApi,
-    OperationsApi,
+    SchedulesApi,
     SegmentsApi,
     OwnershipApi,
     EntitlementsApi,
     WorthApi,
     Customer360Api,
     PrivacyApi,
-    JournalApi,
     ProfilesServiceServicer,
 ):
     """Hands requests to use-cases and their results back."""
@@ -121,7 +120,6 @@ class ProfilesServicer(
         self._erasures = Erasures(store)
         self._operations = store.operations
         self._schedules = Schedules(store)
-        self._database = store.database
         self._history = history
         self._segments = Segments(store)
         self._ownerships = Ownerships(store)

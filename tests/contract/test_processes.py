@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kehu.common.v1 import journal_pb2, operation_pb2
 from pymongo import MongoClient
 
 from libs.chassis import access
 from libs.chassis.rpc.server import Server
+from libs.chassis.run.api import servicers
+from libs.chassis.run.service import Process
 from libs.chassis.settings import Secret, Settings
 from libs.chassis.store import MongoDatabase
 from tests.support.contracts import SERVICES, methods
@@ -63,13 +66,18 @@ def test_a_service_composes_and_serves_every_method_that_it_declares(service: st
     declared = import_module(f"services.{service}.__main__").SERVICE
     access.make_keys(tmp_path)
     client: MongoClient[dict[str, Any]] = MongoClient("mongodb://127.0.0.1:1", connect=False)
-    servicers = declared.servicers(declared.store(MongoDatabase(client, service, page_key=bytes(32))))
-    server = Server(Settings(mongodb_uri=Secret("x"), listen="127.0.0.1:0", token_keys=tmp_path), servicers)
+    database = MongoDatabase(client, service, page_key=bytes(32))
+    settings = Settings(mongodb_uri=Secret("x"), listen="127.0.0.1:0", token_keys=tmp_path)
+    composed = servicers(Process(declared, settings, database, declared.store(database)))
+    server = Server(settings, composed, service=service)
     server.stop()
     client.close()
     assert declared.name == service
-    served = {name for _, servicer in servicers for name, at in _definitions(servicer) if not at.endswith("_pb2_grpc")}
-    assert {method.name for method in methods(service)} <= served
+    assert {method.scope.split(".")[0] for method in server.methods} == {service}
+    served = {name for _, servicer in composed for name, at in _definitions(servicer) if not at.endswith("_pb2_grpc")}
+    shared = (journal_pb2, operation_pb2) if declared.operations is not None else (journal_pb2,)
+    common = [m for file in shared for each in file.DESCRIPTOR.services_by_name.values() for m in each.methods]
+    assert {method.name for method in (*methods(service), *common)} <= served
 
 
 def _definitions(servicer: object) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from re import _constants
 from re import _parser as parser
 from typing import Any
@@ -75,10 +76,15 @@ def test_comments_are_sentences(name: str) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_package_and_folder_agree_and_there_is_one_service(service: str) -> None:
+def test_package_and_folder_agree(service: str) -> None:
     assert {file.package for file in files(service)} == {f"kehu.{service}.v1"}
-    declared = [name for file in files(service) for name in file.services_by_name]
-    assert declared == [f"{service.capitalize()}Service"]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_names_of_methods_are_unique_in_a_package(service: str) -> None:
+    """The client offers the methods of all gRPC services of a package, and those that every service serves, flat."""
+    names = Counter(method.name for method in (*methods(service), *methods("common")))
+    assert {name for name, count in names.items() if count > 1} <= {"VerifyJournal"}
 
 
 @pytest.mark.parametrize("service", SERVICES)

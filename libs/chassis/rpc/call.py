@@ -34,7 +34,7 @@ class Method:
     """One method of a servicer, with everything about it that does not depend on the call."""
 
     path: str
-    """For example `/kehu.profiles.v1.ProfilesService/GetCustomer`."""
+    """For example `/kehu.profiles.v1.CustomersService/GetCustomer`."""
     kind: str
     """UNARY, CLIENT_STREAMING, SERVER_STREAMING or BIDI_STREAMING."""
     scope: str
@@ -59,8 +59,10 @@ class Method:
         self.streams = self.kind != "UNARY"
 
 
-def describe(descriptor: MethodDescriptor, serve: Callable[[Any, grpc.ServicerContext], Any]) -> Method:
-    """The method of a descriptor; LookupError when its proto does not say who may call it."""
+def describe(
+    descriptor: MethodDescriptor, serve: Callable[[Any, grpc.ServicerContext], Any], service: str = ""
+) -> Method:
+    """The method of a descriptor as `service` serves it; LookupError when its proto does not say who may call it."""
     kinds = {
         (False, False): "UNARY",
         (True, False): "CLIENT_STREAMING",
@@ -70,7 +72,7 @@ def describe(descriptor: MethodDescriptor, serve: Callable[[Any, grpc.ServicerCo
     return Method(
         path=f"/{descriptor.containing_service.full_name}/{descriptor.name}",
         kind=kinds[descriptor.client_streaming, descriptor.server_streaming],
-        scope=scope_of(descriptor),
+        scope=scope_of(descriptor, service),
         priority=_priority(descriptor),
         request=GetMessageClass(descriptor.input_type),
         commands="request_id" in descriptor.input_type.fields_by_name,

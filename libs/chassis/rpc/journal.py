@@ -1,4 +1,4 @@
-"""The method about the journal that every service has."""
+"""The journal service, which every service serves."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Final, cast
 
 import grpc
 from kehu.common.v1 import journal_pb2 as pb
+from kehu.common.v1.journal_pb2_grpc import JournalServiceServicer
 
 from libs.chassis import context as acting
 from libs.chassis.store import Database, MongoDatabase
@@ -36,3 +37,10 @@ class JournalApi:
             return pb.VerifyJournalResponse(broken_position=broken.position, explanation=broken.what)
         root = pb.JournalRoot(position=checked.position, hash=checked.hash)
         return pb.VerifyJournalResponse(intact=True, checked=root, complete=complete)
+
+
+class JournalServicer(JournalApi, JournalServiceServicer):
+    """The same as a service of its own."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database

@@ -59,14 +59,19 @@ OPTIONS = (
 
 
 class Server:
-    """Serves `servicers`, each given with its generated function; refuses to be made while a method is undeclared."""
+    """Serves `servicers`, each given with its generated function; refuses to be made while a method is undeclared.
 
-    def __init__(self, settings: Settings, servicers: Iterable[tuple[AddToServer, object]]) -> None:
+    `service` stands in the scopes of methods that several services serve.
+    """
+
+    def __init__(
+        self, settings: Settings, servicers: Iterable[tuple[AddToServer, object]], *, service: str = ""
+    ) -> None:
         self._settings = settings
         self._unary = Pool("unary", settings.threads, observe.end)
         self._streams = Pool("stream", settings.streams, observe.end)
         self._limiter = Limiter(self._unary, self._streams, settings.tenant_rate)
-        registered = _Registered()
+        registered = _Registered(service)
         for add, servicer in servicers:
             # Generated code imports the messages that it names, not the file that declares the service.
             import_module(add.__module__.removesuffix("_grpc"))
@@ -153,7 +158,8 @@ class Server:
 class _Registered:
     """Takes what a generated `add_XServicer_to_server` registers, and keeps it for the chain."""
 
-    def __init__(self) -> None:
+    def __init__(self, service: str) -> None:
+        self._service = service
         self.methods: list[Method] = []
 
     def add_generic_rpc_handlers(self, handlers: object) -> None:
@@ -163,7 +169,7 @@ class _Registered:
         """Describes each method of the service by its descriptor."""
         declared = descriptor_pool.Default().FindServiceByName(service)
         for name, handler in handlers.items():
-            self.methods.append(describe(declared.methods_by_name[name], _behavior(handler)))
+            self.methods.append(describe(declared.methods_by_name[name], _behavior(handler), self._service))
 
 
 class _Aside:

@@ -11,13 +11,17 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 import pymongo
+from kehu.common.v1.journal_pb2_grpc import add_JournalServiceServicer_to_server
+from kehu.common.v1.operation_pb2_grpc import add_OperationsServiceServicer_to_server
 from pymongo.errors import PyMongoError
 
 from libs.chassis import logs, tracing
 from libs.chassis.admin import AdminServer
+from libs.chassis.rpc.journal import JournalServicer
+from libs.chassis.rpc.operations import OperationsServicer
 from libs.chassis.rpc.server import Server
 from libs.chassis.run.schema import Gate
-from libs.chassis.run.service import Process
+from libs.chassis.run.service import Process, Servicer
 from libs.chassis.settings import CLEAN_UP
 
 LOOK_EVERY: Final = 2.0
@@ -78,12 +82,21 @@ def wait(asked_to_end: SimpleQueue[int]) -> None:
             return
 
 
+def servicers(process: Process[Any]) -> list[Servicer]:
+    """What the process serves: the areas of the service, its journal, and its operations if it has any."""
+    served = [*process.service.servicers(process.store)]
+    served.append((add_JournalServiceServicer_to_server, JournalServicer(process.database)))
+    if process.service.operations is not None:
+        served.append((add_OperationsServiceServicer_to_server, OperationsServicer(process.operations)))
+    return served
+
+
 def serve(process: Process[Any]) -> int:
     """Serves calls until SIGTERM or SIGINT, then drains."""
     asked_to_end = SimpleQueue[int]()  # the one thing that a signal handler may safely wake a thread with
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: asked_to_end.put(number))
-    server = Server(process.settings, process.service.servicers(process.store))
+    server = Server(process.settings, servicers(process), service=process.service.name)
     watch = DatabaseWatch(process, server)
     admin = AdminServer(process.settings.admin_listen, live=lambda: None, ready=watch.why_not_ready)
     server.start()

@@ -32,6 +32,9 @@ UNAVAILABLE: Final = 75
 
 S = TypeVar("S")
 
+Servicer = tuple[Callable[[Any, Any], None], object]
+"""A generated `add_XServicer_to_server` and the servicer that it adds."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Service(Generic[S]):
@@ -41,8 +44,8 @@ class Service(Generic[S]):
     """Folder, database, exchange and metric label."""
     store: Callable[[Database], S]
     """Declares the collections."""
-    servicers: Callable[[S], Sequence[tuple[Callable[[Any, Any], None], object]]]
-    """Pairs of a generated `add_XServicer_to_server` and the servicer; called in an api process only."""
+    servicers: Callable[[S], Sequence[Servicer]]
+    """The gRPC services of the areas; called in an api process only. Journal and operations are added to them."""
     subscriptions: Callable[[S], Sequence[Subscription]] = lambda _: ()
     """What the service reacts to; called in every role but api."""
     timers: Callable[[S], Sequence[Timer]] = lambda _: ()

@@ -1,4 +1,4 @@
-"""The methods of ProfilesService about long work."""
+"""The methods of ProfilesService about schedules."""
 # ruff: noqa: ARG002, N802  (grpc decides the names and the arguments of the methods)
 
 from __future__ import annotations
@@ -18,28 +18,15 @@ from services.profiles.schedules.application import Schedules
 Repeatable = EvaluateLifecyclesRequest | RunOwnershipPolicyRequest
 
 
-class OperationsApi:
-    """Looking at operations and cancelling them, and what of them is done again and again."""
+class SchedulesApi:
+    """Work that starts again and again."""
 
-    _operations: Operations
     _schedules: Schedules
 
     def GetSchedules(
         self, request: lifecycle_pb2.GetSchedulesRequest, context: grpc.ServicerContext
     ) -> lifecycle_pb2.GetSchedulesResponse:
         return lifecycle_pb2.GetSchedulesResponse(schedules=answers(self._schedules.list(), lifecycle_pb2.Schedule))
-
-    def GetOperation(self, request: pb.GetOperationRequest, context: grpc.ServicerContext) -> pb.Operation:
-        return to_message(self._operations.get(request.operation_id))
-
-    def ListOperations(
-        self, request: pb.ListOperationsRequest, context: grpc.ServicerContext
-    ) -> pb.ListOperationsResponse:
-        page = self._operations.list(request)
-        return pb.ListOperationsResponse(operations=map(to_message, page.items), next_page_token=page.next_page_token)
-
-    def CancelOperation(self, request: pb.CancelOperationRequest, context: grpc.ServicerContext) -> pb.Operation:
-        return to_message(self._operations.cancel(request.operation_id))
 
 
 def start_and_plan(operations: Operations, schedules: Schedules, kind: str, request: Repeatable) -> pb.Operation:

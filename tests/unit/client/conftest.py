@@ -16,7 +16,7 @@ from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2, status_pb2
 
 from libs.client import Client, Retry
-from libs.client.client import SERVICES, descriptor
+from libs.client.client import SERVICES, descriptors
 
 Answer = Message | status_pb2.Status | Sequence[Message | status_pb2.Status]
 """A response, a refusal, or for a server stream several of them; a stream may end in a refusal."""
@@ -64,9 +64,10 @@ class _Handler(grpc.GenericRpcHandler):
     def __init__(self, script: Script) -> None:
         self._script = script
         self._methods = {
-            f"/{descriptor(name).full_name}/{method.name}": method
+            f"/{each.full_name}/{method.name}": method
             for name in SERVICES
-            for method in descriptor(name).methods
+            for each in descriptors(name)
+            for method in each.methods
         }
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
