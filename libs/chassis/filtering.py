@@ -359,7 +359,7 @@ class _Parser:
 def _literal(name: str, text: str, kind: Any) -> Any:
     try:
         if issubclass(kind, Enum):
-            return kind(text)
+            return {member.value: member for member in kind}[text]  # an open enum takes any word for a member
         if kind is bool:
             return {"true": True, "false": False}[text]
         if kind is int:

@@ -8,13 +8,13 @@ import pkgutil
 from enum import Enum
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from google.protobuf.descriptor import Descriptor
 
 from libs.chassis import codec
-from libs.chassis.domain import Entity, Event, upper_snake
+from libs.chassis.domain import Entity, Event, OpenEnum, upper_snake
 from tests.support.contracts import SERVICES, enums, event_messages, messages
 
 
@@ -40,6 +40,13 @@ def pairs(service: str) -> list[tuple[type[Any], Descriptor]]:
         for cls in classes(service)
         if dataclasses.is_dataclass(cls) and cls.__name__ in by_name
     ]
+
+
+def enums_in(hint: Any) -> set[type[Enum]]:
+    """The enums that a type hint names."""
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return {hint}
+    return {enum for part in get_args(hint) for enum in enums_in(part)}
 
 
 def fields(cls: type[Any]) -> set[str]:
@@ -82,6 +89,26 @@ def test_an_enum_has_the_values_of_its_proto(service: str) -> None:
     own = {cls: {str(member.value) for member in cls} for cls in classes(service) if issubclass(cls, Enum)}
     uncovered = {name for name, values in words.items() if not any(values <= members for members in own.values())}
     assert uncovered == set(), "no enum of the domain has all of these values"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_an_enum_that_messages_carry_has_no_value_that_its_proto_lacks(service: str) -> None:
+    """Callers would see such a value as an unspecified one."""
+    strange = {
+        f"{cls.__name__}.{field.name}": sorted(set(enum) - set(codec._members(field.enum_type, enum).values()))
+        for cls, message in pairs(service)
+        for field in message.fields
+        if field.enum_type is not None
+        for enum in enums_in(codec._hints(cls)[field.name])
+    }
+    assert strange, "no message of the service carries an enum"
+    assert {where: values for where, values in strange.items() if values} == {}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_enum_of_the_domain_is_open_to_values_of_a_newer_release(service: str) -> None:
+    closed = {cls.__name__ for cls in classes(service) if issubclass(cls, Enum) and not issubclass(cls, OpenEnum)}
+    assert closed == set()
 
 
 @pytest.mark.parametrize("service", SERVICES)

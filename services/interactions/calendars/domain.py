@@ -10,12 +10,11 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from enum import StrEnum
 from itertools import accumulate
 from typing import ClassVar
 from zoneinfo import ZoneInfo
 
-from libs.chassis.domain import Change, Entity, Event, FailedPrecondition, FieldViolation, InvalidArgument
+from libs.chassis.domain import Change, Entity, Event, FailedPrecondition, FieldViolation, InvalidArgument, OpenEnum
 
 HORIZON = timedelta(days=3653)
 """How far ahead of a start working time is looked for."""
@@ -25,7 +24,7 @@ EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo
 _DAY, _WEEK = timedelta(days=1), timedelta(days=7)
 
 
-class Weekday(StrEnum):
+class Weekday(OpenEnum):
     """A day of the week, in the order of `date.weekday()`."""
 
     MONDAY = "MONDAY"
@@ -45,7 +44,7 @@ class Weekday(StrEnum):
 _WEEKDAYS = tuple(Weekday)
 
 
-class ExceptionKind(StrEnum):
+class ExceptionKind(OpenEnum):
     """How a date differs from the regular week."""
 
     CLOSED = "CLOSED"
@@ -53,7 +52,7 @@ class ExceptionKind(StrEnum):
     REPLACE = "REPLACE"
 
 
-class Rule(StrEnum):
+class Rule(OpenEnum):
     """What in a calendar says that a stretch of time is worked, or that a date is not."""
 
     WEEKLY = "WEEKLY"

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import ClassVar
 
-from libs.chassis.domain import Change, Entity, Event, FailedPrecondition
+from libs.chassis.domain import Change, Entity, Event, FailedPrecondition, OpenEnum
 from services.interactions.customers.domain import Channel, customer_key
 from services.interactions.timeline.domain import Interaction
 
@@ -16,7 +15,7 @@ IDLE_WINDOW = timedelta(hours=24)
 """Silence after which the next contact of a customer who was not waiting begins a new conversation."""
 
 
-class ConversationState(StrEnum):
+class ConversationState(OpenEnum):
     """Where a conversation stands."""
 
     OPEN = "OPEN"
@@ -27,7 +26,7 @@ class ConversationState(StrEnum):
 OPEN_STATES = (ConversationState.OPEN, ConversationState.WAITING)
 
 
-class CloseReason(StrEnum):
+class CloseReason(OpenEnum):
     """Why a conversation was closed."""
 
     RESOLVED = "RESOLVED"
@@ -37,7 +36,7 @@ class CloseReason(StrEnum):
     ERASED = "ERASED"
 
 
-class ParticipantKind(StrEnum):
+class ParticipantKind(OpenEnum):
     """What takes part for the company."""
 
     AGENT = "AGENT"

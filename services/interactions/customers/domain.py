@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 from typing import ClassVar
 
-from libs.chassis.domain import Change, Entity, FieldViolation
+from libs.chassis.domain import Change, Entity, FieldViolation, OpenEnum
 
 
-class Channel(StrEnum):
+class Channel(OpenEnum):
     """How customer and company met."""
 
     VOICE = "VOICE"
@@ -26,7 +25,7 @@ class Channel(StrEnum):
     LETTER = "LETTER"
 
 
-class IdentifierKind(StrEnum):
+class IdentifierKind(OpenEnum):
     """What the value of an identifier is."""
 
     CUSTOMER = "CUSTOMER"

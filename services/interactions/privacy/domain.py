@@ -6,15 +6,14 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 from typing import ClassVar
 
-from libs.chassis.domain import Change, Entity, Event
+from libs.chassis.domain import Change, Entity, Event, OpenEnum
 
 SERVICE = "interactions"
 
 
-class Stage(StrEnum):
+class Stage(OpenEnum):
     """What is erased next. The copy of the customer goes first and contacts last: without the copy no new contact leads
     to the customer, and without an open conversation none is taken for theirs. At the end come the contacts of which
     nobody knew whom they were with, by what the customer used to be reached at."""

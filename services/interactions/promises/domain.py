@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from enum import StrEnum
 from itertools import islice
 from typing import ClassVar, Final
 
-from libs.chassis.domain import Change, Entity, Event, FailedPrecondition, InvalidArgument
+from libs.chassis.domain import Change, Entity, Event, FailedPrecondition, InvalidArgument, OpenEnum
 from services.interactions.calendars.domain import EARLIEST, LATEST, Segment, WorkingHours, instant, zone
 from services.interactions.timeline.domain import Link
 
@@ -16,7 +15,7 @@ MOST_SEGMENTS: Final = 400
 """Segments of an explanation; a year and more of working days."""
 
 
-class PromiseState(StrEnum):
+class PromiseState(OpenEnum):
     """Where a promise stands."""
 
     MADE = "MADE"

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any, ClassVar
 
 from libs.chassis.domain import (
@@ -17,6 +16,7 @@ from libs.chassis.domain import (
     FailedPrecondition,
     FieldViolation,
     InvalidArgument,
+    OpenEnum,
 )
 from services.interactions.customers.domain import Channel, Identifier, IdentifierKind, customer_key
 
@@ -46,14 +46,14 @@ LIVE = frozenset({Channel.VOICE, Channel.VISIT, Channel.VIDEO})
 """Channels on which whoever answers does so in the same interaction."""
 
 
-class Direction(StrEnum):
+class Direction(OpenEnum):
     """Who started it."""
 
     INBOUND = "INBOUND"
     OUTBOUND = "OUTBOUND"
 
 
-class Purpose(StrEnum):
+class Purpose(OpenEnum):
     """What it was for."""
 
     INQUIRY = "INQUIRY"
@@ -67,7 +67,7 @@ class Purpose(StrEnum):
     OTHER = "OTHER"
 
 
-class JourneyPhase(StrEnum):
+class JourneyPhase(OpenEnum):
     """Where the customer stood."""
 
     PRE_SALE = "PRE_SALE"
@@ -76,7 +76,7 @@ class JourneyPhase(StrEnum):
     RENEWAL = "RENEWAL"
 
 
-class ServiceLevel(StrEnum):
+class ServiceLevel(OpenEnum):
     """How much of a person served the customer."""
 
     SELF = "SELF"
@@ -86,7 +86,7 @@ class ServiceLevel(StrEnum):
     FACE = "FACE"
 
 
-class ContactOutcome(StrEnum):
+class ContactOutcome(OpenEnum):
     """How it ended."""
 
     RESOLVED = "RESOLVED"

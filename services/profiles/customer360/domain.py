@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from libs.chassis.domain import OpenEnum
 
 
-class Section(StrEnum):
+class Section(OpenEnum):
     """A part that can be read, and fail, by itself."""
 
     CUSTOMER = "CUSTOMER"

@@ -7,18 +7,17 @@ import re
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import date
-from enum import StrEnum
 from itertools import groupby
 from typing import ClassVar
 
-from libs.chassis.domain import Change, Entity, Event
+from libs.chassis.domain import Change, Entity, Event, OpenEnum
 from services.profiles.customers.domain.text import check_interval, clean
 from services.profiles.customers.domain.violations import Violations
 
 _SLUG = re.compile("[a-z][a-z0-9-]{0,62}")
 
 
-class Basis(StrEnum):
+class Basis(OpenEnum):
     """To whom something is given, the weakest first."""
 
     EVERYBODY = "EVERYBODY"
@@ -30,7 +29,7 @@ class Basis(StrEnum):
 _STRENGTH = {basis: strength for strength, basis in enumerate(Basis)}
 
 
-class Period(StrEnum):
+class Period(OpenEnum):
     """How often an allowance begins anew."""
 
     ONCE = "ONCE"

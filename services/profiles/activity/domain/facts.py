@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 from typing import ClassVar
 
-from libs.chassis.domain import Change, Entity, Event, NotFound, PermissionDenied
+from libs.chassis.domain import Change, Entity, Event, NotFound, OpenEnum, PermissionDenied
 from services.profiles.consent.domain.receipts import Purpose
 from services.profiles.customers.domain.text import check_past, clean
 from services.profiles.customers.domain.violations import Violations
@@ -17,7 +16,7 @@ READ_SENSITIVE = "profiles.facts.read_sensitive"
 """The scope that shows sensitive facts."""
 
 
-class Topic(StrEnum):
+class Topic(OpenEnum):
     """What a fact is about."""
 
     HOME_TOWN = "HOME_TOWN"
@@ -30,14 +29,14 @@ class Topic(StrEnum):
     OTHER = "OTHER"
 
 
-class Visibility(StrEnum):
+class Visibility(OpenEnum):
     """Who may read a fact."""
 
     STAFF = "STAFF"
     AUTHOR = "AUTHOR"
 
 
-class Sensitivity(StrEnum):
+class Sensitivity(OpenEnum):
     """How much harm a fact could do."""
 
     ORDINARY = "ORDINARY"

@@ -6,17 +6,16 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 from typing import ClassVar
 from zoneinfo import ZoneInfo
 
-from libs.chassis.domain import Entity
+from libs.chassis.domain import Entity, OpenEnum
 from services.profiles.customers.domain.contact_points import Channel
 
 MOST_RECENT = 100
 
 
-class Direction(StrEnum):
+class Direction(OpenEnum):
     """Who began a contact."""
 
     INBOUND = "INBOUND"

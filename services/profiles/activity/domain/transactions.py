@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import ClassVar
 
-from libs.chassis.domain import Change, Entity, Event
+from libs.chassis.domain import Change, Entity, Event, OpenEnum
 from services.profiles.customers.domain.text import clean
 from services.profiles.customers.domain.violations import Violations
 
@@ -29,7 +28,7 @@ CURRENCIES = frozenset(_ISO_4217.split())
 """ISO 4217, list one, without metals, test codes and units of account of banks."""
 
 
-class TransactionType(StrEnum):
+class TransactionType(OpenEnum):
     """What the money was; it also tells the direction."""
 
     SALE = "SALE"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
+from libs.chassis.domain import OpenEnum
 from services.profiles.consent.domain.receipts import ConsentDecision, ConsentState, Purpose, Scope
 from services.profiles.customers.domain.contact_points import (
     POINT_OF_CHANNEL,
@@ -22,7 +22,7 @@ _VERIFIABLE = frozenset({ContactPointType.PHONE, ContactPointType.EMAIL, Contact
 _MOST_STEPS = 20
 
 
-class SendReason(StrEnum):
+class SendReason(OpenEnum):
     """Why a message should not be sent."""
 
     CUSTOMER_DELETED = "CUSTOMER_DELETED"

@@ -7,10 +7,9 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from enum import StrEnum
 from typing import ClassVar
 
-from libs.chassis.domain import Entity, FailedPrecondition
+from libs.chassis.domain import Entity, FailedPrecondition, OpenEnum
 from services.profiles.customers.domain.contact_points import Channel
 from services.profiles.customers.domain.text import check_past, clean
 from services.profiles.customers.domain.violations import Violations
@@ -18,7 +17,7 @@ from services.profiles.customers.domain.violations import Violations
 MOST_DECISIONS = 500
 
 
-class Purpose(StrEnum):
+class Purpose(OpenEnum):
     """What a contact or a use of data is for."""
 
     SERVICE = "SERVICE"
@@ -28,7 +27,7 @@ class Purpose(StrEnum):
     PROFILING = "PROFILING"
 
 
-class ConsentState(StrEnum):
+class ConsentState(OpenEnum):
     """What was decided."""
 
     GRANTED = "GRANTED"
@@ -37,7 +36,7 @@ class ConsentState(StrEnum):
     EXPIRED = "EXPIRED"
 
 
-class Capture(StrEnum):
+class Capture(OpenEnum):
     """How a decision came to us."""
 
     CUSTOMER_ACTION = "CUSTOMER_ACTION"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
+from libs.chassis.domain import OpenEnum
 from services.profiles.customers.domain.text import clean, clean_name
 from services.profiles.customers.domain.violations import Violations
 
 
-class AddressUsage(StrEnum):
+class AddressUsage(OpenEnum):
     """What an address is used for."""
 
     HOME = "HOME"

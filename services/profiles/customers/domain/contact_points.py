@@ -7,17 +7,16 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
-from libs.chassis.domain import InvalidArgument
+from libs.chassis.domain import InvalidArgument, OpenEnum
 from services.profiles.customers.domain.text import check_past, clean
 from services.profiles.customers.domain.violations import Violations
 
 
-class Channel(StrEnum):
+class Channel(OpenEnum):
     """How a customer is reached."""
 
     VOICE = "VOICE"
@@ -32,7 +31,7 @@ class Channel(StrEnum):
     LETTER = "LETTER"
 
 
-class ContactPointType(StrEnum):
+class ContactPointType(OpenEnum):
     """What kind of address a contact point is."""
 
     PHONE = "PHONE"
@@ -42,7 +41,7 @@ class ContactPointType(StrEnum):
     DEVICE = "DEVICE"
 
 
-class ContactPointStatus(StrEnum):
+class ContactPointStatus(OpenEnum):
     """Whether a contact point works."""
 
     ACTIVE = "ACTIVE"
@@ -52,7 +51,7 @@ class ContactPointStatus(StrEnum):
     INVALID = "INVALID"
 
 
-class VerificationMethod(StrEnum):
+class VerificationMethod(OpenEnum):
     """How it was shown that the customer controls a contact point."""
 
     CODE = "CODE"

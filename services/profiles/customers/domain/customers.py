@@ -6,10 +6,18 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any, ClassVar, Final, cast
 
-from libs.chassis.domain import AlreadyExists, Change, Entity, Event, FailedPrecondition, InvalidArgument, NotFound
+from libs.chassis.domain import (
+    AlreadyExists,
+    Change,
+    Entity,
+    Event,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    OpenEnum,
+)
 from services.profiles.consent.domain.receipts import ConsentHead, ConsentReceipt, ConsentState
 from services.profiles.customers.domain import contact_points, external_ids, lifecycle, names
 from services.profiles.customers.domain.addresses import Address
@@ -45,7 +53,7 @@ MOST = {
 }
 
 
-class CustomerKind(StrEnum):
+class CustomerKind(OpenEnum):
     """What a customer is."""
 
     PERSON = "PERSON"

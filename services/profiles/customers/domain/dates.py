@@ -5,10 +5,10 @@ from __future__ import annotations
 import calendar
 from dataclasses import dataclass, replace
 from datetime import date
-from enum import StrEnum
 
 from lunar_python import Lunar, LunarMonth, LunarYear
 
+from libs.chassis.domain import OpenEnum
 from services.profiles.customers.domain.text import clean
 from services.profiles.customers.domain.violations import Violations
 
@@ -17,7 +17,7 @@ _LONGEST_GAP_OF_LEAP_DAYS = 8
 """Years between leap years where a century is none: 1896 to 1904."""
 
 
-class TypedDateKind(StrEnum):
+class TypedDateKind(OpenEnum):
     """What happens on a date."""
 
     BIRTH = "BIRTH"
@@ -26,14 +26,14 @@ class TypedDateKind(StrEnum):
     CUSTOM = "CUSTOM"
 
 
-class Calendar(StrEnum):
+class Calendar(OpenEnum):
     """The calendar in which year, month and day count."""
 
     GREGORIAN = "GREGORIAN"
     CHINESE_LUNISOLAR = "CHINESE_LUNISOLAR"
 
 
-class Feb29Policy(StrEnum):
+class Feb29Policy(OpenEnum):
     """When 29 February is kept in a year that has none."""
 
     FEB28 = "FEB28"

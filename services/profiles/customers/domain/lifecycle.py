@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
+
+from libs.chassis.domain import OpenEnum
 
 FLOOR_DAYS = 30
 """Days of silence that are never unusual, whatever the rhythm of a customer."""
 
 
-class Lifecycle(StrEnum):
+class Lifecycle(OpenEnum):
     """The stage of the relationship, moved by what happens and never typed in."""
 
     VISITOR = "VISITOR"
@@ -28,7 +29,7 @@ EVALUATED = (Lifecycle.DORMANT, Lifecycle.AT_RISK, Lifecycle.ACTIVE)
 """The stages between which silence, warnings and purchases move a customer."""
 
 
-class LifecycleReason(StrEnum):
+class LifecycleReason(OpenEnum):
     """What moved a customer."""
 
     PURCHASE = "PURCHASE"

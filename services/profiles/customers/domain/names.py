@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from enum import StrEnum
 
+from libs.chassis.domain import OpenEnum
 from services.profiles.customers.domain import pinyin
 from services.profiles.customers.domain.text import check_interval, clean, clean_name, fold, script_of
 from services.profiles.customers.domain.violations import Violations
@@ -16,7 +16,7 @@ _FAMILY_NAME_FIRST = frozenset({"Hani", "Jpan", "Hang"})
 _LONGEST_KEY, _MOST_KEYS = 60, 100
 
 
-class NameOrder(StrEnum):
+class NameOrder(OpenEnum):
     """Which part of a name is said and written first."""
 
     GIVEN_FIRST = "GIVEN_FIRST"

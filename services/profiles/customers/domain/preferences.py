@@ -7,10 +7,10 @@ import zoneinfo
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from functools import cache
 from zoneinfo import ZoneInfo
 
+from libs.chassis.domain import OpenEnum
 from services.profiles.consent.domain.receipts import Purpose
 from services.profiles.customers.domain.contact_points import Channel
 from services.profiles.customers.domain.violations import Violations
@@ -27,7 +27,7 @@ _FARTHEST = timedelta(days=8)
 """A week and a bit: quiet windows repeat every week, so a customer who is quiet for longer is quiet for ever."""
 
 
-class Weekday(StrEnum):
+class Weekday(OpenEnum):
     """A day of the week."""
 
     MONDAY = "MONDAY"

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from enum import StrEnum
 from typing import ClassVar
 
-from libs.chassis.domain import Change, Entity, Event, FailedPrecondition, InvalidArgument
+from libs.chassis.domain import Change, Entity, Event, FailedPrecondition, InvalidArgument, OpenEnum
 from services.profiles.customers.domain.customers import Customer, CustomerKind
 from services.profiles.customers.domain.text import check_interval, clean
 from services.profiles.customers.domain.violations import Violations
@@ -17,7 +16,7 @@ MOST_LEVELS = 50
 """Reporting lines that are longer are a mistake in the data."""
 
 
-class RelationshipType(StrEnum):
+class RelationshipType(OpenEnum):
     """What the left customer is to the right one."""
 
     EMPLOYED_BY = "EMPLOYED_BY"
@@ -28,7 +27,7 @@ class RelationshipType(StrEnum):
     PAYER_OF = "PAYER_OF"
 
 
-class BuyingRole(StrEnum):
+class BuyingRole(OpenEnum):
     """The part that a person plays in a purchase."""
 
     ECONOMIC = "ECONOMIC"
@@ -39,7 +38,7 @@ class BuyingRole(StrEnum):
     GATEKEEPER = "GATEKEEPER"
 
 
-class Side(StrEnum):
+class Side(OpenEnum):
     """The place of a customer in a relationship."""
 
     FROM = "FROM"

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 from typing import ClassVar
 
-from libs.chassis.domain import Change, Entity, FailedPrecondition, InvalidArgument
+from libs.chassis.domain import Change, Entity, FailedPrecondition, InvalidArgument, OpenEnum
 from services.profiles.customers.domain.text import clean
 from services.profiles.customers.domain.violations import Violations
 from services.profiles.identity.domain.matching import Band, Evidence, Match
 
 
-class DuplicateState(StrEnum):
+class DuplicateState(OpenEnum):
     """Where the decision about a pair stands."""
 
     OPEN = "OPEN"
@@ -22,7 +21,7 @@ class DuplicateState(StrEnum):
     LAPSED = "LAPSED"
 
 
-class Decision(StrEnum):
+class Decision(OpenEnum):
     """What somebody decides about a pair."""
 
     REJECT = "REJECT"

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from operator import ne
 
+from libs.chassis.domain import OpenEnum
 from services.profiles.identity.domain.similarity import alike, edits
 from services.profiles.identity.domain.traits import AddressTraits, Birth, NameTraits, Traits, contact_key
 
@@ -34,7 +34,7 @@ _ALIKE = 0.65
 """The share of letters in common from which two words may be the same with slips of the pen."""
 
 
-class Feature(StrEnum):
+class Feature(OpenEnum):
     """What is compared."""
 
     FAMILY_NAME = "FAMILY_NAME"
@@ -55,7 +55,7 @@ class Feature(StrEnum):
     AREA = "AREA"
 
 
-class Agreement(StrEnum):
+class Agreement(OpenEnum):
     """How two values agree."""
 
     SAME = "SAME"
@@ -67,7 +67,7 @@ class Agreement(StrEnum):
     DIFFERENT = "DIFFERENT"
 
 
-class Band(StrEnum):
+class Band(OpenEnum):
     """What a score means."""
 
     UNLIKELY = "UNLIKELY"
@@ -75,7 +75,7 @@ class Band(StrEnum):
     LIKELY = "LIKELY"
 
 
-class Veto(StrEnum):
+class Veto(OpenEnum):
     """Why two customers must not be merged, whatever their score."""
 
     DIFFERENT_KIND = "DIFFERENT_KIND"

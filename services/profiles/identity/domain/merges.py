@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 from operator import itemgetter
 from typing import Any, ClassVar
 
-from libs.chassis.domain import Change, Entity, Event, FailedPrecondition
+from libs.chassis.domain import Change, Entity, Event, FailedPrecondition, OpenEnum
 from services.profiles.customers.domain import contact_points, names
 from services.profiles.customers.domain.contact_points import ContactPoint
 from services.profiles.customers.domain.customers import MOST, Customer, CustomerKind, CustomerUpdated
@@ -40,14 +39,14 @@ _SINGLE = ("display_name", "owner", "preferences")
 CHOOSABLE = ("display_name", "names", "owner", "addresses", "dates", "preferences", "labels")
 
 
-class MergeState(StrEnum):
+class MergeState(OpenEnum):
     """Where a merge stands."""
 
     COMMITTED = "COMMITTED"
     UNMERGED = "UNMERGED"
 
 
-class Rule(StrEnum):
+class Rule(OpenEnum):
     """What decided about a field."""
 
     SURVIVOR = "SURVIVOR"

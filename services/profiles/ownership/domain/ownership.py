@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from enum import StrEnum
 from typing import ClassVar
 
-from libs.chassis.domain import Change, Entity, Event, FailedPrecondition, NotFound
+from libs.chassis.domain import Change, Entity, Event, FailedPrecondition, NotFound, OpenEnum
 from services.profiles.customers.domain.text import clean
 from services.profiles.customers.domain.violations import Violations
 
 MOST_HOLDS = 20
 
 
-class OwnershipState(StrEnum):
+class OwnershipState(OpenEnum):
     """Where a customer stands."""
 
     OWNED = "OWNED"
@@ -23,7 +22,7 @@ class OwnershipState(StrEnum):
     UNOWNED = "UNOWNED"
 
 
-class OwnershipReason(StrEnum):
+class OwnershipReason(OpenEnum):
     """Why an ownership began or ended."""
 
     ASSIGNED = "ASSIGNED"

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
-from enum import StrEnum
 from typing import ClassVar, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from libs.chassis.domain import Change, Entity, Event
+from libs.chassis.domain import Change, Entity, Event, OpenEnum
 from services.profiles.customers.domain.text import clean
 from services.profiles.customers.domain.violations import Violations
 from services.profiles.ownership.domain.ownership import (
@@ -26,7 +25,7 @@ from services.profiles.ownership.domain.ownership import (
 _DAY = timedelta(days=1)
 
 
-class Outcome(StrEnum):
+class Outcome(OpenEnum):
     """What a policy does about an owned customer."""
 
     KEPT = "KEPT"
@@ -37,7 +36,7 @@ class Outcome(StrEnum):
     RECYCLED = "RECYCLED"
 
 
-class ClaimBlockReason(StrEnum):
+class ClaimBlockReason(OpenEnum):
     """What keeps somebody from taking a customer."""
 
     NOT_POOLED = "NOT_POOLED"

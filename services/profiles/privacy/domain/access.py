@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from functools import lru_cache
 from typing import Any, ClassVar
 
-from libs.chassis.domain import Change, Entity, Event
+from libs.chassis.domain import Change, Entity, Event, OpenEnum
 from services.profiles.customers.domain.addresses import Address
 from services.profiles.customers.domain.customers import Customer
 from services.profiles.customers.domain.dates import TypedDate
@@ -19,7 +18,7 @@ from services.profiles.customers.domain.violations import Violations
 _HIDDEN = "•••••"
 
 
-class ReadClass(StrEnum):
+class ReadClass(OpenEnum):
     """Fields that are read together, or not at all."""
 
     CONTACTS = "CONTACTS"

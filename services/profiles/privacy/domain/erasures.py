@@ -7,10 +7,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import ClassVar
 
-from libs.chassis.domain import Change, Entity, Event
+from libs.chassis.domain import Change, Entity, Event, OpenEnum
 from services.profiles.customers.domain.customers import Customer
 
 SERVICE = "profiles"
@@ -20,7 +19,7 @@ WITHIN = timedelta(hours=24)
 """How long an erasure may take."""
 
 
-class ErasureState(StrEnum):
+class ErasureState(OpenEnum):
     """How far it is."""
 
     REQUESTED = "REQUESTED"

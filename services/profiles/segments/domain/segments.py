@@ -6,10 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 from typing import ClassVar
 
-from libs.chassis.domain import Change, Entity, Event, FailedPrecondition
+from libs.chassis.domain import Change, Entity, Event, FailedPrecondition, OpenEnum
 from services.profiles.customers.domain.text import clean
 from services.profiles.customers.domain.violations import Violations
 from services.profiles.segments.domain.rules import Verdict
@@ -20,14 +19,14 @@ _VERSIONS_KEPT = 20
 _KEY = re.compile("[a-z][a-z0-9-]{0,62}")
 
 
-class SegmentState(StrEnum):
+class SegmentState(OpenEnum):
     """Whether a segment is in use."""
 
     ACTIVE = "ACTIVE"
     RETIRED = "RETIRED"
 
 
-class MembershipState(StrEnum):
+class MembershipState(OpenEnum):
     """Whether a customer belongs to a segment."""
 
     MEMBER = "MEMBER"

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
+from libs.chassis.domain import OpenEnum
 from services.profiles.activity.domain.habits import ContactRecord
 from services.profiles.activity.domain.transactions import TransactionSummary, TransactionType
 from services.profiles.consent.domain.receipts import ConsentDecision, ConsentHead, ConsentState, Scope
@@ -20,7 +20,7 @@ from services.profiles.worth.domain.concentration import Tier
 _DAY = timedelta(days=1)
 
 
-class Source(StrEnum):
+class Source(OpenEnum):
     """Where a field is known from."""
 
     CUSTOMER = "CUSTOMER"

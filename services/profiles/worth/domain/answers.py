@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from enum import StrEnum
 
-from libs.chassis.domain import InvalidArgument
+from libs.chassis.domain import InvalidArgument, OpenEnum
 from services.profiles.activity.domain.transactions import Money
 from services.profiles.loyalty.domain.measures import wallet_share
 from services.profiles.worth.domain.contribution import CurrencyContribution
@@ -83,7 +82,7 @@ class AliveProbability:
     basis: Basis
 
 
-class ShareMethod(StrEnum):
+class ShareMethod(OpenEnum):
     """How a share of customer was found."""
 
     SPEND = "SPEND"

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import accumulate
 
-from libs.chassis.domain import InvalidArgument
+from libs.chassis.domain import InvalidArgument, OpenEnum
 
 PER_MILLE = 1000
 
 
-class Tier(StrEnum):
+class Tier(OpenEnum):
     """The class of a customer by contribution (Dickie 1951)."""
 
     A = "A"

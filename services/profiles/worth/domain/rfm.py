@@ -6,11 +6,10 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from enum import StrEnum
 from statistics import fmean, median
 from zoneinfo import ZoneInfo
 
-from libs.chassis.domain import InvalidArgument
+from libs.chassis.domain import InvalidArgument, OpenEnum
 
 FIFTHS = 5
 TIED_SHARE = 0.4
@@ -19,7 +18,7 @@ FREQUENCY_BREAKS = (2, 3, 5, 9)
 """The least frequency that scores 2, 3, 4, 5 when frequency is heavily tied at one purchase."""
 
 
-class Method(StrEnum):
+class Method(OpenEnum):
     """Where the breaks between two scores come from."""
 
     QUINTILE = "QUINTILE"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from enum import StrEnum
 from typing import ClassVar
 from zoneinfo import available_timezones
 
-from libs.chassis.domain import Change, Entity, Event, FailedPrecondition
+from libs.chassis.domain import Change, Entity, Event, FailedPrecondition, OpenEnum
 from services.profiles.activity.domain.transactions import CURRENCIES, Money
 from services.profiles.customers.domain.text import clean
 from services.profiles.customers.domain.violations import Violations
@@ -85,7 +84,7 @@ class TierPolicyCreated(Event):
     tier_policy: TierPolicy
 
 
-class TierReason(StrEnum):
+class TierReason(OpenEnum):
     """Why a customer has a tier."""
 
     AUTO = "AUTO"
