@@ -17,7 +17,7 @@ from dataclasses import MISSING, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from functools import cache, lru_cache
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, overload
 
 import msgspec
 from google.api import field_behavior_pb2
@@ -28,6 +28,8 @@ from google.protobuf.message import Message
 from libs.chassis.domain import FieldViolation, InvalidArgument, OpenEnum, upper_snake
 
 T = TypeVar("T")
+D = TypeVar("D")
+M = TypeVar("M", bound=Message)
 
 _STORED_BY_THE_DRIVER = (datetime, bytes)
 _KEPT_BY_THE_STORE = frozenset({"id", "revision", "create_time", "update_time"})
@@ -77,7 +79,7 @@ def plain(value: Any) -> Any:
 # ----------------------------------------------------------------------------------------------- messages
 
 
-def to_proto(value: Any, message_class: type[Message]) -> Any:
+def to_proto(value: object, message_class: type[M]) -> M:
     """The message of a dataclass; fields that the message lacks (search keys and the like) stay at home."""
     return message_class(**_writer(cast(Any, type(value)), message_class.DESCRIPTOR)(value))
 
@@ -85,6 +87,22 @@ def to_proto(value: Any, message_class: type[Message]) -> Any:
 def from_proto(cls: type[T], message: Message) -> T:
     """The dataclass of a message. InvalidArgument names the path of a field that has no acceptable value."""
     return cast(T, _reader(cast(Any, cls), message.DESCRIPTOR)(message))
+
+
+@overload
+def field_of(message: Message, name: str, cls: type[T]) -> T: ...
+@overload
+def field_of(message: Message, name: str, cls: type[T], default: D) -> T | D: ...
+def field_of(message: Message, name: str, cls: type[T], default: Any = MISSING) -> Any:
+    """The value of one field of a request: a dataclass, an enum, a time, or a `tuple[…, ...]` of them.
+
+    An absent one is its default, or, without a default, refused as required. InvalidArgument names the path of a field
+    that has no acceptable value.
+    """
+    value = _field_reader(message.DESCRIPTOR, name, cast(Any, cls))(message)
+    if value is not MISSING:
+        return value
+    return default if default is not MISSING else _absent(name, optional=False, has_default=False)
 
 
 def merge(cls: type[T], current: T, message: Message, update_mask: FieldMask) -> T:
@@ -256,7 +274,17 @@ def _read_plan(cls: type, descriptor: Descriptor) -> dict[str, Callable[[Any], A
     """Field → what reads it from the message; MISSING means its default."""
     fields, targets = descriptor.fields_by_name, {field.name: field for field in dataclasses.fields(cls)}
     hints = {name: hint for name, hint in _hints(cls).items() if name in fields}
-    return {name: _read_field(fields[name], hint, targets[name]) for name, hint in hints.items()}
+    return {name: _read_field(fields[name], hint, _has_default(targets[name])) for name, hint in hints.items()}
+
+
+@cache
+def _field_reader(descriptor: Descriptor, name: str, hint: Any) -> Callable[[Any], Any]:
+    """Reads one field; MISSING when it is absent."""
+    return _read_field(descriptor.fields_by_name[name], hint, has_default=True)
+
+
+def _has_default(target: dataclasses.Field[Any]) -> bool:
+    return target.default is not MISSING or target.default_factory is not MISSING
 
 
 def _default(cls: type, name: str) -> Any:
@@ -265,7 +293,7 @@ def _default(cls: type, name: str) -> Any:
     return field.default_factory() if field.default_factory is not MISSING else field.default
 
 
-def _read_field(field: FieldDescriptor, hint: Any, target: dataclasses.Field[Any]) -> Callable[[Any], Any]:
+def _read_field(field: FieldDescriptor, hint: Any, has_default: bool) -> Callable[[Any], Any]:
     name = field.name
     if _is_map(field):
         each = _read_one(cast(Any, field.message_type).fields_by_name["value"], typing.get_args(hint)[1])
@@ -279,7 +307,6 @@ def _read_field(field: FieldDescriptor, hint: Any, target: dataclasses.Field[Any
         )
     inner, optional = _optional(hint)
     one = _read_one(field, inner)
-    has_default = target.default is not MISSING or target.default_factory is not MISSING
     if field.has_presence:
 
         def read_present(message: Any) -> Any:

@@ -12,14 +12,17 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 
 from libs.chassis import identity
+from libs.chassis.codec import to_proto
 from libs.chassis.domain import InvalidArgument
 from libs.chassis.filtering import Condition, all_of, any_of, field
 
@@ -27,6 +30,7 @@ DEFAULT_SIZE, MAX_SIZE = 50, 500
 TOKEN_LIFE = timedelta(days=3)
 
 T = TypeVar("T")
+M = TypeVar("M", bound=Message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,34 @@ class Page(Generic[T]):
 
     items: list[T]
     next_page_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """The request for one page of a list, as the store takes it; made from the message where it arrives."""
+
+    size: int = 0
+    """Items wanted; 0 means `DEFAULT_SIZE`."""
+    token: str = ""
+    """Page token of the page before; empty for the first page."""
+    bound_to: bytes = b""
+    """Hash of everything else that was asked: a page token works with the same request only."""
+
+    @classmethod
+    def of(cls, request: Message) -> PageRequest:
+        """The page that a message with `page_size` and `page_token` asks for."""
+        asked: Any = request
+        return cls(asked.page_size, asked.page_token, request_hash(request))
+
+
+def to_page(page: Page[Any], response: type[M]) -> M:
+    """The response of a list: the items in its one repeated field, and the token of the next page."""
+    [items] = [field for field in response.DESCRIPTOR.fields if field.is_repeated]
+    message = response()
+    item = GetMessageClass(cast(Descriptor, items.message_type))
+    getattr(message, items.name).extend([to_proto(each, item) for each in page.items])
+    cast(Any, message).next_page_token = page.next_page_token
+    return message
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,15 +19,12 @@ if __name__ == "__main__" and sys.argv[1] in ("relay", "inbox"):
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import replace
-from functools import partial
 
 import amqp
 from pymongo import UpdateOne
 
 from libs.chassis import metrics
 from libs.chassis.bus import connect as bus_connect
-from libs.chassis.domain import Change
 from libs.chassis.inbox import Received, Subscription
 from libs.chassis.inbox.consumer import BATCH, Consumer
 from libs.chassis.lease import SWIFT, MongoLease
@@ -62,10 +59,7 @@ class Ledger:
         )
 
     def _count(self, events: Sequence[Received]) -> None:
-        def one_more(tally: Tally | None, *, id: str) -> Change[Tally]:
-            return (replace(tally, count=tally.count + 1) if tally else Tally(id=id, count=1)), []
-
-        self.tallies.fold([(id, partial(one_more, id=id)) for id in (f"tal{event.entity_id[3:]}" for event in events)])
+        self.tallies.upsert_many([(Tally(id=f"tal{event.entity_id[3:]}"), 1) for event in events], Tally.plus)
 
 
 def relay(mongodb_uri: str, amqp_uri: str, events: int) -> float:

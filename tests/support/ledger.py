@@ -74,6 +74,9 @@ class Tally(Entity):
 
     count: int = 0
 
+    def plus(self, number: int) -> Change[Tally]:
+        return replace(self, count=self.count + number), []
+
 
 def _messages() -> ModuleType:
     """`kehu.ledger.v1.events_pb2`, made here because generated code belongs to real services."""

@@ -162,10 +162,21 @@ class StoreLaws:
         with context.enter(OTHER):
             assert accounts.insert(account("m").opened(), key="erp/1").id != first.id
 
-    def test_the_next_id_is_the_one_that_insert_uses(self, accounts: Collection[Account]) -> None:
-        assert accounts.insert(account().opened(), key="erp/2").id == accounts.next_id("erp/2")
+    def test_an_insert_gives_the_id(self, accounts: Collection[Account]) -> None:
+        given: list[str] = []
+
+        def create(id: str) -> Any:
+            given.append(id)
+            return Account(id=id, name="Li").opened()
+
+        natural = accounts.insert(create, key="erp/2")
+        new = accounts.insert(create)
         with context.enter(replace(TENANT, command=Command("k3", b"f"))):
-            assert accounts.insert(account().opened()).id == accounts.next_id()
+            commanded = [accounts.insert(create).id for _ in range(2)]
+        assert given == [natural.id, new.id, *commanded]
+        assert natural.id == accounts.id_of("erp/2")
+        assert commanded[0] == commanded[1]
+        assert len(set(given)) == 3
 
     def test_a_bulk_insert_gives_every_row_its_own_fate(self, accounts: Collection[Account]) -> None:
         taken = Label(system="erp", id="1")
@@ -236,25 +247,38 @@ class StoreLaws:
         with pytest.raises(RelayBehind):
             accounts.update(stored.id, lambda a: a.deposit(1))
 
-    # ------------------------------------------------------------------------------------------------------- fold
+    # ---------------------------------------------------------------------------------------------- many at once
 
-    def test_a_fold_creates_and_changes_in_order(self, tallies: Collection[Tally]) -> None:
-        def add(id: str) -> Any:
-            return lambda t: (replace(t, count=t.count + 1) if t else Tally(id=id, count=1), [])
-
-        tallies.fold([("tal_a", add("tal_a")), ("tal_b", add("tal_b")), ("tal_a", add("tal_a"))])
-        folded = tallies.fold([("tal_a", add("tal_a"))])
-        assert (folded[0].count, folded[0].revision) == (3, 3)
+    def test_many_begin_and_change_in_order(self, tallies: Collection[Tally]) -> None:
+        a, b = Tally(id="tal_a"), Tally(id="tal_b")
+        tallies.upsert_many([(a, 1), (b, 1), (a, 1)], Tally.plus)
+        [changed] = tallies.upsert_many([(a, 1)], Tally.plus)
+        assert (changed.count, changed.revision) == (3, 3)
         assert tallies.get("tal_b").count == 1
 
-    def test_a_fold_of_publishing_entities_keeps_every_event(self, accounts: Collection[Account]) -> None:
+    def test_what_nothing_happened_to_is_not_stored(self, tallies: Collection[Tally]) -> None:
+        [blank] = tallies.upsert_many([(Tally(id="tal_a"), 0)], Tally.plus)
+        assert (blank.revision, tallies.find_by_id("tal_a")) == (0, None)
+        assert tallies.upsert_many([], Tally.plus) == []
+
+    def test_many_changes_keep_every_event(self, accounts: Collection[Account]) -> None:
         stored = accounts.insert(account().opened())
-        steps = [(stored.id, lambda a: a.deposit(2)), (stored.id, lambda a: a.deposit(2))]
-        assert accounts.fold(steps)[0].balance == 4
+        [changed] = accounts.update_many([(stored.id, 2), (stored.id, 2)], Account.deposit)
+        assert changed == accounts.get(stored.id)
+        assert changed.balance == 4
         assert [e["id"] for e in self.pending_events(accounts, stored.id)] == [f"{stored.id}:{n}:0" for n in (1, 2, 3)]
 
+    def test_many_changes_want_all_of_them_there(self, accounts: Collection[Account]) -> None:
+        stored = accounts.insert(account().opened())
+        with pytest.raises(NotFound, match="acc_missing"):
+            accounts.update_many([(stored.id, 1), ("acc_missing", 1)], Account.deposit)
+        with context.enter(OTHER), pytest.raises(NotFound):
+            accounts.update_many([(stored.id, 1)], Account.deposit)
+        assert accounts.get(stored.id).balance == 0
+        assert accounts.update_many([], Account.deposit) == []
+
     def test_a_projection_can_be_purged(self, tallies: Collection[Tally], accounts: Collection[Account]) -> None:
-        tallies.fold([("tal_a", lambda t: (Tally(id="tal_a"), []))])
+        tallies.upsert_many([(Tally(id="tal_a"), 1)], Tally.plus)
         assert tallies.purge(field("_id") == "tal_a", limit=10) == 1
         assert tallies.find_by_id("tal_a") is None
         with pytest.raises(TypeError):

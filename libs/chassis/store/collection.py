@@ -7,30 +7,31 @@ relay, and the idempotency keys, all changed in one atomic write.
 
 from __future__ import annotations
 
-import hashlib
 import random
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
-from typing import Any, Generic, cast
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Generic, TypeVar, cast
 
-import msgspec
 from google.protobuf.message import Message
 
 from libs.chassis import context, identity
-from libs.chassis.codec import from_doc, to_doc
 from libs.chassis.domain import AlreadyExists, Change, Conflict, E, Event, NotFound
 from libs.chassis.filtering import Condition
-from libs.chassis.paging import Order, Page, Pager, page_size, request_hash
-from libs.chassis.store.declaration import MAX_PENDING, Contention, DuplicateKey, Index, Outcome, RelayBehind, Write
-from libs.chassis.store.events import NOT_CONTENT, differing, waiting_events
+from libs.chassis.paging import Order, Page, Pager, PageRequest, page_size, request_hash
+from libs.chassis.store.declaration import Contention, DuplicateKey, Index, Outcome, Write
+from libs.chassis.store.drafts import Drafts
 from libs.chassis.store.refusals import request_id_reused, require_index, source_key_reused
-from libs.chassis.store.vault import Safe, Sealing, Vault
+from libs.chassis.store.vault import Vault
 
 ATTEMPTS = 12
 """How often a change is tried again when others were faster."""
+
+
+A = TypeVar("A")
 
 
 class Collection(ABC, Generic[E]):
@@ -42,7 +43,7 @@ class Collection(ABC, Generic[E]):
         self.entity, self.name, self.service, self.publishes = entity, name, vault.service, publishes
         self.indexes = {index.name: index for index in indexes}
         self._pager, self._vault = pager, vault
-        self._safe = Safe(vault, name, entity)
+        self._drafts = Drafts(entity, name, vault, publishes=publishes)
 
     # ------------------------------------------------------------------------------------------------ reading
 
@@ -64,7 +65,7 @@ class Collection(ABC, Generic[E]):
         missing = next((id for id in ids if id not in documents), None)
         if missing is not None:
             raise self._not_found(missing)
-        found = dict(zip(documents, self._entities([*documents.values()]), strict=True))
+        found = dict(zip(documents, self._drafts.read([*documents.values()]), strict=True))
         return [found[id] for id in ids]
 
     def find(self, where: Condition | None, *, order: str | Sequence[str] | None = (), limit: int) -> list[E]:
@@ -75,7 +76,7 @@ class Collection(ABC, Generic[E]):
         """
         require_index(self.indexes.values(), where, order or ())
         total = None if order is None else Order(order)
-        return self._entities(self._select(where, total, limit))
+        return self._drafts.read(self._select(where, total, limit))
 
     def find_one(self, where: Condition) -> E | None:
         """Any one entity that meets the condition, or None."""
@@ -93,16 +94,18 @@ class Collection(ABC, Generic[E]):
     def page(
         self,
         where: Condition | None,
+        request: PageRequest | Message | bytes,
         *,
         order: str | Sequence[str] = "-create_time",
-        size: int,
-        token: str,
-        request: Message | bytes,
+        size: int = 0,
+        token: str = "",
     ) -> Page[E]:
         """One keyset page. The token only works with the same request, order and tenant."""
+        if not isinstance(request, PageRequest):
+            request = PageRequest(size, token, request_hash(request))
         require_index(self.indexes.values(), where, order)
-        total, bound_to = Order(order), request_hash(request) + context.current().tenant.encode()
-        size = page_size(size)
+        total, bound_to = Order(order), request.bound_to + context.current().tenant.encode()
+        size, token = page_size(request.size), request.token
         rest = where
         if token:
             after = total.after(self._pager.open(token, bound_to, len(total.keys)))
@@ -111,7 +114,7 @@ class Collection(ABC, Generic[E]):
         more = len(documents) > size
         documents = documents[:size]
         return Page(
-            self._entities(documents),
+            self._drafts.read(documents),
             self._pager.seal(total.position(documents[-1]), bound_to) if more else "",
         )
 
@@ -119,37 +122,39 @@ class Collection(ABC, Generic[E]):
         """(tenant, entity) of every tenant, for background work; needs an index with `every_tenant`."""
         documents = self._select(where, Order(order), limit, every_tenant=True)
         tenants = [document["tenant"] for document in documents]
-        return list(zip(tenants, self._entities(documents), strict=True))
+        return list(zip(tenants, self._drafts.read(documents), strict=True))
 
     def read(self, document: Mapping[str, Any]) -> E:
         """The entity in a stored document; without personal values when they were erased."""
-        return self._entities([document])[0]
+        return self._drafts.read([document])[0]
 
     def token(self, name: str, value: str) -> bytes:
         """What stands for a personal value in the index `_tokens.<name>`, for conditions."""
-        return self._safe.token(context.current().tenant, name, value)
+        return self._drafts.safe.token(context.current().tenant, name, value)
 
     # ------------------------------------------------------------------------------------------------ writing
 
-    def next_id(self, key: str = "") -> str:
-        """The id that `insert` will use: derived from the natural key or the command if there is one, else new.
+    def id_of(self, key: str) -> str:
+        """The id of the entity with a natural key, whether it exists or not."""
+        return identity.derived_id(self.entity.ID_PREFIX, context.current().tenant, self.name, key)
 
-        For use-cases that must know the id before they insert, because something else refers to it.
-        """
+    def next_id(self, key: str = "") -> str:
+        """The id that `insert` gives: derived from the natural key or the command if there is one, else new."""
         here = context.current()
         if key:
-            return identity.derived_id(self.entity.ID_PREFIX, here.tenant, self.name, key)
+            return self.id_of(key)
         if here.command is not None:
             return identity.derived_id(self.entity.ID_PREFIX, here.tenant, self.name, "request", here.command.key)
         return identity.new_id(self.entity.ID_PREFIX)
 
-    def insert(self, change: Change[E], *, key: str = "") -> E:
-        """Store a new entity with its events.
+    def insert(self, create: Change[E] | Callable[[str], Change[E]], *, key: str = "") -> E:
+        """Store the new entity that `create` makes of the id it is given, with its events.
 
         A repeat of the same command, or of the same natural `key`, returns the entity as it is now and writes nothing.
         The same key with other content is refused: InvalidArgument REQUEST_ID_REUSED for a command, AlreadyExists
         SOURCE_KEY_REUSED for a natural key. A unique index that is taken raises AlreadyExists.
         """
+        change = create(self.next_id(key)) if callable(create) else create
         outcome = self.insert_many([change], keys=[key])[0]
         if outcome.error is not None:
             raise outcome.error
@@ -162,7 +167,7 @@ class Collection(ABC, Generic[E]):
         which is enough for a single entity only.
         """
         at = identity.now()
-        prepared = [self._prepare(change, key, at) for change, key in zip(changes, keys, strict=True)]
+        prepared = [(*self._new(change, key, at), bool(key)) for change, key in zip(changes, keys, strict=True)]
         outcomes: list[Outcome[E] | None] = [None] * len(prepared)
         first_of: dict[str, int] = {}
         fresh = []
@@ -206,7 +211,7 @@ class Collection(ABC, Generic[E]):
                     id=id,
                     revision=entity.revision,
                 )
-            write, changed = self._changed(document, entity, [change])
+            write, changed = self._drafts.changed(document, entity, [change])
             if write is None:
                 return entity
             if self._write([write]) == 1:
@@ -215,6 +220,29 @@ class Collection(ABC, Generic[E]):
                 raise Contention(f"{self.name} {id}")
             time.sleep(random.uniform(0, 0.002 * 2 ** min(attempt, 6)))  # noqa: S311
         raise Conflict(f"{id} is changed by too many others at once: try again", id=id)
+
+    def update_many(self, arguments: Iterable[tuple[str, A]], change: Callable[[E, A], Change[E]]) -> list[E]:
+        """Change many entities in one read and one bulk write; each pair is an id and what `change` is given for it.
+
+        Pairs with the same id apply in order. NotFound when one is missing; Contention asks to run all of it again.
+        Returns the entities, one per distinct id.
+        """
+        steps = _by_id(arguments)
+        documents = self._read(list(steps), with_bookkeeping=True) if steps else {}
+        missing = next((id for id in steps if id not in documents), None)
+        if missing is not None:
+            raise self._not_found(missing)
+        return self._apply(steps, documents, {}, change)
+
+    def upsert_many(self, arguments: Iterable[tuple[E, A]], change: Callable[[E, A], Change[E]]) -> list[E]:
+        """The same, where a missing entity begins as the first of a pair: one that has its id and nothing happened to.
+
+        It is not stored while `change` leaves it at that, without an event.
+        """
+        pairs = list(arguments)
+        steps = _by_id((blank.id, argument) for blank, argument in pairs)
+        documents = self._read(list(steps), with_bookkeeping=True) if steps else {}
+        return self._apply(steps, documents, {blank.id: blank for blank, _ in reversed(pairs)}, change)
 
     def fold(self, changes: Sequence[tuple[str, Callable[[E | None], Change[E]]]]) -> list[E]:
         """Apply many changes in one read and one bulk write, for reactions to a batch of events.
@@ -228,21 +256,22 @@ class Collection(ABC, Generic[E]):
         for id, change in changes:
             by_id.setdefault(id, []).append(change)
         documents = self._read(list(by_id), with_bookkeeping=True)
-        known = dict(zip(documents, self._entities([*documents.values()]), strict=True))
+        known = dict(zip(documents, self._drafts.read([*documents.values()]), strict=True))
         writes: list[Write] = []
         inserts: list[dict[str, Any]] = []
         folded: list[E] = []
         for id, steps in by_id.items():
             document = documents.get(id)
             if document is not None:
-                write, entity = self._changed(document, known[id], steps)
+                write, entity = self._drafts.changed(document, known[id], steps)
                 writes += [write] if write is not None else []
             else:
-                created, first = self._created(id, steps)
-                if created is None:
+                first, events = cast(tuple[E | None, Sequence[Event]], steps[0](None))
+                if first is None:
                     continue
-                inserts.append(created)
-                entity = cast(E, first)
+                blank = replace(first, update_time=datetime.min.replace(tzinfo=UTC))
+                created, entity = self._drafts.begun(blank, [partial(_precomputed, (first, events)), *steps[1:]])
+                inserts += [created] if created is not None else []
             folded.append(entity)
         if inserts and any(self._insert(inserts)):
             raise Contention(f"{self.name}: another worker created the same entity")
@@ -268,28 +297,43 @@ class Collection(ABC, Generic[E]):
 
     # --------------------------------------------------------------------------------------- how it is worked out
 
-    def _prepare(self, change: Change[E], key: str, at: datetime) -> tuple[E, dict[str, Any], bool]:
-        """(entity as stored, its document, whether its key is a natural one)."""
-        here = context.current()
+    def _apply(
+        self,
+        steps: Mapping[str, Sequence[A]],
+        documents: Mapping[str, dict[str, Any]],
+        blanks: Mapping[str, E],
+        change: Callable[[E, A], Change[E]],
+    ) -> list[E]:
+        """Takes each document, or else its blank, through its steps, and stores what came of it."""
+        known = dict(zip(documents, self._drafts.read([*documents.values()]), strict=True))
+        writes: list[Write] = []
+        inserts: list[dict[str, Any]] = []
+        changed: list[E] = []
+        for id, arguments in steps.items():
+            one_by_one = [partial(_given, change, argument) for argument in arguments]
+            if id in documents:
+                write, entity = self._drafts.changed(documents[id], known[id], one_by_one)
+                writes += [write] if write is not None else []
+            else:
+                document, entity = self._drafts.begun(blanks[id], one_by_one)
+                inserts += [document] if document is not None else []
+            changed.append(entity)
+        if inserts and any(self._insert(inserts)):
+            raise Contention(f"{self.name}: another worker created the same entity")
+        if writes and self._write(writes) != len(writes):
+            raise Contention(f"{self.name}: another worker changed the same entity")
+        return changed
+
+    def _new(self, change: Change[E], key: str, at: datetime) -> tuple[E, dict[str, Any]]:
+        """(entity as stored, its document) under the id that its key or the command gives."""
         entity, events = change
-        if key or here.command is not None:
-            entity = replace(entity, id=self.next_id(key))
-        entity = replace(entity, revision=1, create_time=at, update_time=at)
-        document = to_doc(entity)
-        created_by: dict[str, Any] = {}
+        command = context.current().command
         if key:
-            created_by = {"key": key, "fingerprint": self._content_hash(document)}
-        elif here.command is not None:
-            created_by = {"key": here.command.key, "fingerprint": here.command.fingerprint}
-        sealing = self._sealing(entity.id)
-        pending = self._pending(sealing, entity, events, at=at)
-        document = sealing.whole(entity, document)
-        if created_by:
-            document["_created_by"] = created_by
-        document["tenant"] = here.tenant
-        if pending:
-            document["_pending"], document["_pending_since"] = pending, at
-        return entity, document, bool(key)
+            return self._drafts.new((replace(entity, id=self.id_of(key)), events), at, {"key": key})
+        if command is None:
+            return self._drafts.new(change, at, None)
+        created_by = {"key": command.key, "fingerprint": command.fingerprint}
+        return self._drafts.new((replace(entity, id=self.next_id()), events), at, created_by)
 
     def _settle(
         self, there: dict[str, Any] | None, document: dict[str, Any], duplicate: DuplicateKey | None, natural: bool
@@ -307,96 +351,6 @@ class Collection(ABC, Generic[E]):
             error=AlreadyExists(index.taken or f"{self.name}: {', '.join(index.keys)} is taken", index=index.name)
         )
 
-    def _created(
-        self, id: str, steps: Sequence[Callable[[E | None], Change[E]]]
-    ) -> tuple[dict[str, Any] | None, E | None]:
-        """Document and entity made by the first step and changed by the others; (None, None) if none made one."""
-        made: E | None = None
-        document: dict[str, Any] = {}
-        pending: list[dict[str, Any]] = []
-        at, sealing = identity.now(), self._sealing(id)
-        for step in steps:
-            result = step(made)
-            entity, events = cast(tuple[E | None, Sequence[Event]], result)
-            if entity is None or (entity == made and not events):
-                continue
-            if entity.id != id:
-                raise ValueError(f"{self.name}: the change of {id} made {entity.id}")
-            before, revision = document, (made.revision if made else 0) + 1
-            made = replace(entity, revision=revision, create_time=at, update_time=at)
-            document = to_doc(made)
-            changed = differing(before, document) if before else ()
-            pending += self._pending(sealing, made, events, at=at, changed_fields=changed)
-        if made is None:
-            return None, None
-        document = sealing.whole(made, document)
-        document["tenant"] = context.current().tenant
-        if pending:
-            document["_pending"], document["_pending_since"] = pending, at
-        return document, made
-
-    def _changed(
-        self, document: dict[str, Any], entity: E, steps: Sequence[Callable[[E], Change[E]]]
-    ) -> tuple[Write | None, E]:
-        """The guarded write that takes a stored document through the steps, or None when nothing changes."""
-        here, at = context.current(), identity.now()
-        before = to_doc(entity)
-        start, pending = before, list[dict[str, Any]]()
-        sealing = self._sealing(entity.id, document)
-        for step in steps:
-            changed, events = step(entity)
-            if changed == entity and not events:
-                continue
-            if changed.id != entity.id:
-                raise ValueError(f"{self.name}: a change may not alter the id of {entity.id}")
-            entity = replace(changed, revision=entity.revision + 1, create_time=entity.create_time, update_time=at)
-            after = to_doc(entity)
-            changed_fields = differing(before, after)
-            pending += self._pending(sealing, entity, events, at=at, changed_fields=changed_fields)
-            before = after
-        if before is start:
-            return None, entity
-        if len(document.get("_pending", ())) + len(pending) > MAX_PENDING:
-            raise RelayBehind(f"{len(document['_pending'])} events of {entity.id} wait to be published")
-        command = here.command and {
-            "key": here.command.key,
-            "fingerprint": here.command.fingerprint,
-            "revision": entity.revision,
-        }
-        return Write(
-            id=entity.id,
-            seen=start["revision"],
-            revision=entity.revision,
-            set=sealing.difference(entity, start, before),
-            pending=pending,
-            pending_since=at if pending else None,
-            command=command or None,
-        ), entity
-
-    def _pending(
-        self,
-        sealing: Sealing,
-        entity: E,
-        events: Sequence[Event],
-        *,
-        at: datetime,
-        changed_fields: Sequence[str] = (),
-    ) -> list[dict[str, Any]]:
-        if bool(events) != self.publishes:
-            what = "needs an event for every change" if self.publishes else "does not publish events"
-            raise TypeError(f"{self.name} {what}")
-        return waiting_events(self._vault, sealing, entity, events, at=at, changed_fields=changed_fields)
-
-    def _sealing(self, id: str, document: Mapping[str, Any] | None = None) -> Sealing:
-        """What seals one write of a document."""
-        return Sealing(self._safe, context.current().tenant, id, (document or {}).get("_sealed") or {})
-
-    def _content_hash(self, document: Mapping[str, Any]) -> bytes:
-        """A fingerprint of what the caller gave, for keys that come with the data itself."""
-        content = {name: value for name, value in document.items() if name not in NOT_CONTENT}
-        encoded = msgspec.msgpack.encode(content, order="deterministic")
-        return self._safe.fingerprint(context.current().tenant, hashlib.sha256(encoded).digest())
-
     def _was_served(self, document: Mapping[str, Any], command: context.Command) -> bool:
         """Whether this entity has seen the command; refuses its key with another request."""
         known = [*document.get("_commands", ()), document.get("_created_by") or {}]
@@ -406,9 +360,6 @@ class Collection(ABC, Generic[E]):
                     raise request_id_reused(command.key)
                 return True
         return False
-
-    def _entities(self, documents: Sequence[Mapping[str, Any]]) -> list[E]:
-        return [from_doc(self.entity, document) for document in self._safe.opened(documents)]
 
     def _not_found(self, id: str) -> NotFound:
         return NotFound(self.entity.__name__, id)
@@ -444,3 +395,19 @@ class Collection(ABC, Generic[E]):
     @abstractmethod
     def _in_transaction(self) -> bool:
         """Whether a transaction is open here."""
+
+
+def _by_id(arguments: Iterable[tuple[str, A]]) -> dict[str, list[A]]:
+    """Id → its arguments in order."""
+    found: dict[str, list[A]] = {}
+    for id, argument in arguments:
+        found.setdefault(id, []).append(argument)
+    return found
+
+
+def _given(change: Callable[[E, A], Change[E]], argument: A, entity: E) -> Change[E]:
+    return change(entity, argument)
+
+
+def _precomputed(change: Change[E], _: E) -> Change[E]:
+    return change

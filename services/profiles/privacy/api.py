@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import cast
+from typing import Any, cast
 
 import grpc
 from google.protobuf.descriptor import Descriptor
@@ -74,7 +74,8 @@ class PrivacyApi:
     ) -> Iterator[privacy_pb2.ExportedRecord]:
         for kind, record in self._privacy.everything(request.customer_id):
             # In full, whatever the caller is shown elsewhere: the scope to export is the scope to see.
-            yield privacy_pb2.ExportedRecord(**{kind: to_proto(record, record_class(kind))})
+            exported: dict[str, Any] = {kind: to_proto(record, record_class(kind))}
+            yield privacy_pb2.ExportedRecord(**exported)
         for id in self._privacy.group(request.customer_id):
             yield from self._changes(id)
 
@@ -106,7 +107,7 @@ class PrivacyApi:
         customer, access = self._privacy.reveal(request.customer_id, request.purpose_of_use, classes)
         # Not as the caller may see it otherwise: what was asked for is in full.
         return privacy_pb2.RevealFieldsResponse(
-            customer=cast(customer_pb2.Customer, to_proto(customer, customer_pb2.Customer)),
+            customer=to_proto(customer, customer_pb2.Customer),
             access=answer(access, privacy_pb2.Access),
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import grpc
 from google.protobuf.message import Message
@@ -192,7 +192,7 @@ class WorthApi:
 
 
 def _answer(value: object, message: type[M]) -> M:
-    return cast(M, to_proto(value, message))
+    return to_proto(value, message)
 
 
 def _read(cls: type[T], message: Message, field: str) -> T:

@@ -8,9 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 
-from libs.chassis.domain import Change
 from libs.chassis.inbox import Permanent, Received, Retryable, Subscription
 from libs.chassis.operations import Operations
 from libs.chassis.store import Database
@@ -29,18 +27,7 @@ class LedgerStore:
         """The reaction: one more for each event."""
         for event in events:
             misbehave(event.message.account.name)
-        self.tallies.fold([(tally_id(event.entity_id), counted(event)) for event in events])
-
-
-def counted(event: Received):
-    """The change that counts one event."""
-
-    def change(tally: Tally | None) -> Change[Tally]:
-        if tally is None:
-            return Tally(id=tally_id(event.entity_id), count=1), []
-        return replace(tally, count=tally.count + 1), []
-
-    return change
+        self.tallies.upsert_many([(Tally(id=tally_id(event.entity_id)), 1) for event in events], Tally.plus)
 
 
 def tally_id(account_id: str) -> str:

@@ -11,7 +11,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.chassis.codec import from_doc, from_proto, merge, to_doc, to_proto
+from libs.chassis.codec import field_of, from_doc, from_proto, merge, to_doc, to_proto
 from libs.chassis.domain import InvalidArgument
 from tests.support.ledger import Account, Label, State, events_pb2
 
@@ -71,6 +71,35 @@ def test_an_enum_value_that_a_newer_release_stored_is_kept_and_shown_as_unspecif
 def test_an_enum_value_of_the_wrong_type_is_no_enum_value() -> None:
     with pytest.raises(msgspec.ValidationError):
         from_doc(Account, {"_id": "acc_1", "name": "x", "state": 5})
+
+
+def test_one_field_is_read_as_what_it_is() -> None:
+    at = datetime(2026, 5, 1, tzinfo=UTC)
+    opened = events_pb2.AccountOpened(account=to_proto(Account(id="acc_1", name="x", due=at), events_pb2.Account))
+    assert field_of(opened, "account", Account) == Account(id="acc_1", name="x", due=at)
+    assert field_of(opened.account, "due", datetime) == at
+    assert field_of(opened.account, "state", State) is State.OPEN
+    assert field_of(opened.account, "labels", tuple[Label, ...]) == ()
+
+
+def test_an_absent_field_is_its_default_or_refused() -> None:
+    empty = events_pb2.Account()
+    assert field_of(empty, "due", datetime, None) is None
+    assert field_of(empty, "state", State, State.CLOSED) is State.CLOSED
+    for name, cls in (("due", datetime), ("state", State)):
+        with pytest.raises(InvalidArgument) as refused:
+            field_of(empty, name, cls)
+        assert [(v.field, v.description) for v in refused.value.violations] == [(name, "is required")]
+
+
+def test_complaints_about_a_field_name_its_path() -> None:
+    endless = events_pb2.Account(due={"seconds": 10**15})
+    with pytest.raises(InvalidArgument) as refused:
+        field_of(events_pb2.AccountOpened(account=endless), "account", Account)
+    assert refused.value.violations[0].field == "account.due"
+    with pytest.raises(InvalidArgument) as refused:
+        field_of(endless, "due", datetime)
+    assert refused.value.violations[0].field == "due"
 
 
 def test_a_time_out_of_range_is_refused_by_path() -> None:

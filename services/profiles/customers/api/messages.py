@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from google.protobuf.message import Message
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 def answer(value: object, message: type[M]) -> M:
     """The message of a value; a customer as the caller may see it."""
-    return cast(M, to_proto(shown(value) if isinstance(value, Customer) else value, message))
+    return to_proto(shown(value) if isinstance(value, Customer) else value, message)
 
 
 def answers(values: Iterable[object], message: type[M]) -> list[M]:

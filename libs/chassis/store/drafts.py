@@ -1,0 +1,133 @@
+"""Changes of entities as they are to be stored: documents, guarded writes and the events that wait in them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Generic
+
+import msgspec
+
+from libs.chassis import context, identity
+from libs.chassis.codec import from_doc, to_doc
+from libs.chassis.domain import Change, E, Event
+from libs.chassis.store.declaration import MAX_PENDING, RelayBehind, Write
+from libs.chassis.store.events import NOT_CONTENT, differing, waiting_events
+from libs.chassis.store.vault import Safe, Sealing, Vault
+
+Document = dict[str, Any]
+Step = Callable[[E], Change[E]]
+
+
+class Drafts(Generic[E]):
+    """Takes entities of one collection through changes, in memory."""
+
+    def __init__(self, entity: type[E], name: str, vault: Vault, *, publishes: bool) -> None:
+        self.safe = Safe(vault, name, entity)
+        self._entity, self._name, self._vault, self._publishes = entity, name, vault, publishes
+
+    def read(self, documents: Sequence[Mapping[str, Any]]) -> list[E]:
+        """The entities in stored documents; without personal values where they were erased."""
+        return [from_doc(self._entity, document) for document in self.safe.opened(documents)]
+
+    def new(self, change: Change[E], at: datetime, created_by: Mapping[str, Any] | None) -> tuple[E, Document]:
+        """(entity as stored, its document); what it was created by is fingerprinted by its content, unless it says."""
+        entity, events = change
+        entity = replace(entity, revision=1, create_time=at, update_time=at)
+        open_document, sealing = to_doc(entity), self._sealing(entity.id)
+        pending = self._pending(sealing, entity, events, at=at)
+        document = self._whole(sealing, entity, open_document, pending, at)
+        if created_by is not None:
+            document["_created_by"] = {"fingerprint": self._content_hash(open_document), **created_by}
+        return entity, document
+
+    def begun(self, blank: E, steps: Sequence[Step[E]]) -> tuple[Document | None, E]:
+        """(document, entity) of a blank that was taken through the steps; no document when none changed it."""
+        at, sealing = identity.now(), self._sealing(blank.id)
+        entity, document = blank, Document()
+        pending: list[Document] = []
+        for step in steps:
+            changed, events = step(entity)
+            if changed == entity and not events:
+                continue
+            self._require_same(entity, changed)
+            entity = replace(changed, revision=entity.revision + 1, create_time=at, update_time=at)
+            before, document = document, to_doc(entity)
+            differs = differing(before, document) if before else ()
+            pending += self._pending(sealing, entity, events, at=at, changed_fields=differs)
+        return (self._whole(sealing, entity, document, pending, at) if document else None), entity
+
+    def changed(self, document: Document, entity: E, steps: Sequence[Step[E]]) -> tuple[Write | None, E]:
+        """The guarded write that takes a stored document through the steps, or None when nothing changes."""
+        here, at = context.current(), identity.now()
+        before = to_doc(entity)
+        start, pending = before, list[Document]()
+        sealing = self._sealing(entity.id, document)
+        for step in steps:
+            changed, events = step(entity)
+            if changed == entity and not events:
+                continue
+            self._require_same(entity, changed)
+            entity = replace(changed, revision=entity.revision + 1, create_time=entity.create_time, update_time=at)
+            after = to_doc(entity)
+            changed_fields = differing(before, after)
+            pending += self._pending(sealing, entity, events, at=at, changed_fields=changed_fields)
+            before = after
+        if before is start:
+            return None, entity
+        if len(document.get("_pending", ())) + len(pending) > MAX_PENDING:
+            raise RelayBehind(f"{len(document['_pending'])} events of {entity.id} wait to be published")
+        command = here.command and {
+            "key": here.command.key,
+            "fingerprint": here.command.fingerprint,
+            "revision": entity.revision,
+        }
+        return Write(
+            id=entity.id,
+            seen=start["revision"],
+            revision=entity.revision,
+            set=sealing.difference(entity, start, before),
+            pending=pending,
+            pending_since=at if pending else None,
+            command=command or None,
+        ), entity
+
+    def _whole(
+        self, sealing: Sealing, entity: E, document: Document, pending: Sequence[Document], at: datetime
+    ) -> Document:
+        """A new document, sealed and with its bookkeeping."""
+        document = sealing.whole(entity, document)
+        document["tenant"] = context.current().tenant
+        if pending:
+            document["_pending"], document["_pending_since"] = pending, at
+        return document
+
+    def _require_same(self, before: E, after: E) -> None:
+        if before.id != after.id:
+            raise ValueError(f"{self._name}: a change may not alter the id of {before.id}")
+
+    def _pending(
+        self,
+        sealing: Sealing,
+        entity: E,
+        events: Sequence[Event],
+        *,
+        at: datetime,
+        changed_fields: Sequence[str] = (),
+    ) -> list[Document]:
+        if bool(events) != self._publishes:
+            what = "needs an event for every change" if self._publishes else "does not publish events"
+            raise TypeError(f"{self._name} {what}")
+        return waiting_events(self._vault, sealing, entity, events, at=at, changed_fields=changed_fields)
+
+    def _sealing(self, id: str, document: Mapping[str, Any] | None = None) -> Sealing:
+        """What seals one write of a document."""
+        return Sealing(self.safe, context.current().tenant, id, (document or {}).get("_sealed") or {})
+
+    def _content_hash(self, document: Mapping[str, Any]) -> bytes:
+        """A fingerprint of what the caller gave, for keys that come with the data itself."""
+        content = {name: value for name, value in document.items() if name not in NOT_CONTENT}
+        encoded = msgspec.msgpack.encode(content, order="deterministic")
+        return self.safe.fingerprint(context.current().tenant, hashlib.sha256(encoded).digest())
