@@ -1,0 +1,1 @@
+"""Surveys: asking well, measuring honestly, closing the loop."""

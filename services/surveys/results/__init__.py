@@ -1,0 +1,1 @@
+"""What answers say: scores with intervals, gaps, drivers, and the people who say nothing."""

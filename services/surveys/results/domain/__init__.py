@@ -1,0 +1,1 @@
+"""Scores, service-quality gaps, importance and performance, silent sufferers."""

@@ -1,0 +1,1 @@
+"""Whom to ask: designs, sample sizes, frames and weights."""
