@@ -1,8 +1,9 @@
 """Dataclass ↔ MongoDB document and dataclass ↔ protobuf message, both by field name.
 
 A field has one name in the proto, the dataclass and the document, so no service writes a converter. Enums map by value
-(`State.ACTIVE = "ACTIVE"` is `STATE_ACTIVE`), a value of a newer release is carried (see `OpenEnum`), times are aware UTC datetimes in whole milliseconds, and
-`google.type.Date` is `datetime.date`. The walk over a pair of types is worked out once and cached.
+(`State.ACTIVE = "ACTIVE"` is `STATE_ACTIVE`), a value of a newer release is carried (see `OpenEnum`), times are aware
+UTC datetimes in whole milliseconds, and `google.type.Date` is `datetime.date`. The walk over a pair of types is worked
+out once and cached.
 """
 
 from __future__ import annotations
