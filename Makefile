@@ -45,8 +45,9 @@ gen: env ## Generate Python code from the protos into build/gen.
 	@$(PY) protos/generate.py
 
 .PHONY: chart
-chart: gen ## Generate what the Helm chart derives: schema, table of values, leases, alerts, dashboards, runbooks.
+chart: gen ## Generate what chart, compose and monitoring derive from the registry, the code and the values.
 	@$(PY) deploy/helm/generate.py
+	$(PY) docker/generate.py
 	$(PY) -m libs.monitoring
 
 .PHONY: requirements

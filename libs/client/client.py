@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pkgutil import iter_modules
+from threading import Lock
 from types import TracebackType
 from typing import Self
 
@@ -16,8 +17,8 @@ from libs.client.calls import Caller, Token
 from libs.client.retry import Retry
 from libs.client.service import Service
 from libs.client.stack import Stack
+from libs.registry import SERVICES
 
-SERVICES = ("profiles", "interactions")
 COMMON = ("kehu.common.v1.journal_pb2", "kehu.common.v1.operation_pb2")
 """Modules of the gRPC services that every service serves."""
 
@@ -25,15 +26,12 @@ COMMON = ("kehu.common.v1.journal_pb2", "kehu.common.v1.operation_pb2")
 class Client:
     """Speaks to the services for the tenant that the token names; thread safe, and meant to be kept.
 
-    `targets` maps service names to addresses (`{"profiles": "dns:///profiles:50051"}`); what is absent there is taken
-    from KEHU_TARGET_<SERVICE> or the local stack. `timeout` is the time in seconds for one
-    call with all its retries; bulk calls get 30, and every call takes its own `timeout=`.
+    Every service of the registry is an attribute: `client.profiles`, `client.interactions`, … It connects when it is
+    first used, so only services that are called have to be known. `targets` maps service names to addresses
+    (`{"profiles": "dns:///profiles:50051"}`); what is absent there is taken from KEHU_TARGET_<SERVICE> or the local
+    stack. `timeout` is the time in seconds for one call with all its retries; bulk calls get 30, and every call takes
+    its own `timeout=`.
     """
-
-    profiles: Service
-    """Customers, consents, duplicates, purchases."""
-    interactions: Service
-    """Contacts on every channel, promises, the context of a customer."""
 
     def __init__(
         self,
@@ -44,13 +42,30 @@ class Client:
         retry: Retry | None = None,
         channel: Callable[[str], grpc.Channel] = connect,
     ) -> None:
-        stack = Stack.find()
-        self.targets = {name: (targets or {}).get(name) or stack.target(name) for name in SERVICES}
+        self._stack = Stack.find()
+        self.targets = {**self._stack.targets, **(targets or {})}
+        """Service → address, as far as it is known."""
+        self._token = token or self._stack.token
+        self._timeout = timeout
+        self._retry = retry or Retry()
+        self._connect = channel
         self._channels: dict[str, grpc.Channel] = {}
-        for name, target in self.targets.items():
-            self._channels[name] = channel(target)
-            caller = Caller(self._channels[name], token=token or stack.token, timeout=timeout, retry=retry or Retry())
-            setattr(self, name, Service(name, descriptors(name), caller))
+        self._lock = Lock()
+
+    def __getattr__(self, name: str) -> Service:
+        if name not in SERVICES:
+            raise AttributeError(f"{name!r} is no service; there are {', '.join(SERVICES)}")
+        with self._lock:
+            if name not in self.__dict__:
+                channel = self._connect(self.targets.get(name) or self._stack.target(name))
+                caller = Caller(channel, token=self._token, timeout=self._timeout, retry=self._retry)
+                self._channels[name] = channel
+                self.__dict__[name] = Service(name, descriptors(name), caller)
+        service: Service = self.__dict__[name]
+        return service
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *SERVICES]
 
     def close(self) -> None:
         """Closes the connections; calls under way are cancelled."""
@@ -69,6 +84,6 @@ class Client:
 def descriptors(name: str) -> list[ServiceDescriptor]:
     """The gRPC services of a service: those of its own package, and those that every service serves."""
     package = import_module(f"kehu.{name}.v1")
-    own = [f"{package.__name__}.{each.name}" for each in iter_modules(package.__path__) if each.name.endswith("_pb2")]
+    own = {f"{package.__name__}.{each.name}" for each in iter_modules(package.__path__) if each.name.endswith("_pb2")}
     modules = [import_module(each) for each in (*sorted(own), *COMMON)]
     return [service for module in modules for service in module.DESCRIPTOR.services_by_name.values()]

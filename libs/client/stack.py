@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from libs.registry import SERVICES, target_variable
+
 FILE = Path(__file__).resolve().parents[2] / "build" / "run" / "stack.json"
 
 DEFAULT_TENANT = "demo"
@@ -41,11 +43,7 @@ class Stack:
         local = json.loads(file.read_text()) if file.exists() else {}
         if environ.get("KEHU_AMQP_URI"):
             local.pop("management_uri", None)  # it belongs to another broker
-        elsewhere = {
-            variable.removeprefix(_TARGET).lower(): target
-            for variable, target in environ.items()
-            if variable.startswith(_TARGET) and target
-        }
+        elsewhere = {service: target for service in SERVICES if (target := environ.get(target_variable(service), ""))}
         return cls(
             targets={**local.get("targets", {}), **elsewhere},
             admin={
@@ -67,7 +65,7 @@ class Stack:
         except KeyError:
             raise StackUnknown(
                 f"it is not known where {service} is: start the local stack with `make up`, "
-                f"or set {_TARGET}{service.upper()}=host:port"
+                f"or set {target_variable(service)}=host:port"
             ) from None
 
     @property
@@ -127,7 +125,6 @@ class Stack:
             ) from None
 
 
-_TARGET = "KEHU_TARGET_"
 _VARIABLES = {
     "token": "KEHU_TOKEN",
     "tenant": "KEHU_TENANT",

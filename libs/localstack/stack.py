@@ -23,13 +23,11 @@ from libs.chassis.settings import concerns_services
 from libs.localstack.mongo import ReplicaSet
 from libs.localstack.processes import HOST, Process, StackError, answers, free_port, listening, running
 from libs.localstack.rabbit import Broker
+from libs.registry import ROLES, SERVICES
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "build" / "run"
 KEHU = Path(sys.executable).with_name("kehu")
-
-SERVICES = ("profiles", "interactions", "care", "surveys", "opportunities")
-ROLES = ("api", "worker")
 
 # The ports that are taken when they are free. `<service>.grpc` serves calls, `<service>.<role>` serves /readyz.
 PREFERRED_PORTS = {"mongod": 7427, "amqp": 7472, "management": 7473} | {
@@ -75,11 +73,6 @@ class Stack:
         self.amqp_uri = os.environ.get("KEHU_AMQP_URI", "")
         self.management_uri = os.environ.get("KEHU_MANAGEMENT_URI", "")
 
-    @property
-    def services(self) -> list[str]:
-        """The services that this checkout has, in the order of their start."""
-        return [service for service in SERVICES if (ROOT / "services" / service / "__main__.py").exists()]
-
     def up(self, announce: Announce) -> list[str]:
         """Starts what does not run, and anew what runs on code or settings that have changed since.
 
@@ -90,14 +83,14 @@ class Stack:
         announce("making development keys")
         self.keys.mkdir(parents=True, exist_ok=True)
         self._finish("keys", ["token", "keys"])
-        for service in self.services:
+        for service in SERVICES:
             announce(f"migrating {service}")
             self._finish(f"{service}-migrate", [service, "migrate"])
         renewed = [
-            f"{service}-{role}" for service in self.services for role in ROLES if self._start(service, role, announce)
+            f"{service}-{role}" for service in SERVICES for role in ROLES if self._start(service, role, announce)
         ]
         self._save()
-        for service in self.services:
+        for service in SERVICES:
             for role in ROLES:
                 announce(f"waiting for {service} {role}")
                 ready = partial(answers, _readiness(self._chosen[f"{service}.{role}"]))
@@ -150,7 +143,7 @@ class Stack:
                 yield Row(name, "yours", "as the environment says", None)
             else:
                 yield self._row(name, process, port, port)
-        for service in self.services:
+        for service in SERVICES:
             yield self._row(f"{service}-api", self._process(service, "api"), f"{service}.grpc", f"{service}.api")
             yield self._row(f"{service}-worker", self._process(service, "worker"), None, f"{service}.worker")
 
@@ -218,7 +211,7 @@ class Stack:
                 "token_keys": str(self.keys),
                 "targets": {
                     service: f"{HOST}:{self._chosen[f'{service}.grpc']}"
-                    for service in self.services
+                    for service in SERVICES
                     if f"{service}.grpc" in self._chosen
                 },
                 "ports": self._chosen,
@@ -238,7 +231,7 @@ def fingerprint(service: str, settings: Mapping[str, str], root: Path = ROOT) ->
     """A digest of what a service's process is made of: its code, what it is built on, and what it is told."""
     told = {name: value for name, value in os.environ.items() if concerns_services(name)} | dict(settings)
     digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
-    folders = ("libs/chassis", f"services/{service}", "build/gen")
+    folders = ("libs", f"services/{service}", "build/gen")
     files = (path for folder in folders for path in (root / folder).rglob("*") if path.suffix != ".pyc")
     for path in (root / "requirements.txt", *sorted(path for path in files if path.is_file())):
         digest.update(f"{path.relative_to(root)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())

@@ -15,8 +15,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import Histogram, MetricWrapperBase
 
 from libs.chassis import metrics
-from libs.client.client import SERVICES
-from libs.localstack.stack import ROLES
+from libs.registry import ROLES, SERVICES
 
 TARGET: Final = ("namespace", "service", "role", "instance", "pod")
 """Labels that the scrape adds to every series."""

@@ -23,12 +23,13 @@ from kehu.profiles.v1.profiles_pb2 import (
 from libs.chassis.codec import to_doc
 from libs.client.values import fill
 from libs.localstack.processes import HOST, free_port
+from libs.registry import SERVICES
 from tests.bench import bare, load
 from tests.bench.figures import Figure
 from tests.bench.stage import TENANT, Stage, in_turns
 
 SERVICE = "/kehu.profiles.v1.ProfilesService"
-WORKERS = ("profiles-worker", "interactions-worker")
+WORKERS = tuple(f"{service}-worker" for service in SERVICES)
 
 
 def get(stage: Stage) -> Figure:

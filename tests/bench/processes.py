@@ -9,17 +9,19 @@ from pathlib import Path
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from libs.registry import PROCESSES
 from tests.bench.figures import Figure
 from tests.bench.stage import Stage
 
 
 def memory(stage: Stage) -> list[Figure]:
     """Resident memory of processes that have just started and have nothing to do."""
-    names = ("profiles-api", "profiles-worker", "interactions-api", "interactions-worker")
-    for name in names:
+    for name in PROCESSES:
         stage.system.restart(name)
     time.sleep(2)
-    return [Figure.limit(f"memory of an idle {name}, MB", _resident(stage.system.pid(name)), most=90) for name in names]
+    return [
+        Figure.limit(f"memory of an idle {name}, MB", _resident(stage.system.pid(name)), most=90) for name in PROCESSES
+    ]
 
 
 def start(stage: Stage) -> Figure:

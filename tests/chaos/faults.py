@@ -15,9 +15,9 @@ from libs.chassis.bus import Outgoing, Publisher
 from libs.chassis.bus.topology import events_exchange, shard_exchange
 from libs.chassis.outbox import event_headers
 from libs.chassis.store import connect
-from libs.client.client import SERVICES
 from libs.client.commands.backstage import routes
-from tests.chaos.lab import OWN, Lab, Poison
+from libs.registry import PROCESSES, SERVICES
+from tests.chaos.lab import Lab, Poison
 
 
 def kill_own(lab: Lab, chance: random.Random, *, seconds: float) -> int:
@@ -25,7 +25,7 @@ def kill_own(lab: Lab, chance: random.Random, *, seconds: float) -> int:
     kills, until = 0, time.monotonic() + seconds
     while time.monotonic() < until:
         time.sleep(chance.uniform(0.8, 2.0))
-        victim = chance.choice(OWN)
+        victim = chance.choice(PROCESSES)
         lab.system.kill(victim)
         lab.system.launch(victim)
         kills += 1
@@ -62,7 +62,7 @@ def kill_primary(lab: Lab) -> None:
 def roll(lab: Lab) -> dict[str, tuple[int, float]]:
     """F20: each process is asked to end and started anew, one after the other: (exit code, seconds to end) of each."""
     ends = {}
-    for name in OWN:
+    for name in PROCESSES:
         pid, begun = lab.system.pid(name), time.monotonic()
         lab.system.kill(name, signal.SIGTERM)
         ends[name] = lab.system.exit_code(pid, 40), time.monotonic() - begun

@@ -12,19 +12,16 @@ import amqp
 
 from libs.chassis.bus import TIERS, close, connect
 from libs.chassis.bus.topology import UNROUTED, dead_queue, retry_exchange
-from libs.client.client import SERVICES
 from libs.client.commands.backstage import routes
 from libs.localstack import processes
 from libs.localstack.mongo import ReplicaSet
 from libs.localstack.processes import answers
 from libs.localstack.rabbit import Broker
+from libs.registry import PROCESSES, SERVICES
 from tests.support.stack import System
 
 Poison = Mapping[tuple[str, str], frozenset[str]]
 """(service, subscription) → ids of the messages that must be parked there."""
-
-OWN = ("profiles-api", "profiles-worker", "interactions-api", "interactions-worker")
-"""The processes that are ours."""
 
 
 class Victims(System):
@@ -89,7 +86,7 @@ class Lab:
             self._broker.kill(signal.SIGCONT)
             self._broker.start()
         deadline = time.monotonic() + 60
-        for name in OWN:
+        for name in PROCESSES:
             while not self.system.ready(name):
                 assert time.monotonic() < deadline, f"{name} does not become ready:\n{self.system.log(name)[-3000:]}"
                 if not self.system.alive(name):

@@ -12,27 +12,14 @@ from libs.chassis.bus.topology import TIERS, UNROUTED, dead_queue, retry_exchang
 from libs.chassis.lease.kubernetes import object_name
 from libs.chassis.memory import MemoryDatabase
 from libs.chassis.rpc.server import LIVENESS, READINESS
-from libs.client.client import SERVICES as CLIENT_SERVICES
 from libs.client.commands.backstage import composition, routes
 from libs.client.ops.rights import role as ops_role
+from libs.registry import SERVICES
 from tests.conftest import ROOT
 from tests.support.chart import CHART, kehu, merged, render
 
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
-SERVICES = sorted(path.parent.name for path in ROOT.glob("services/*/__main__.py"))
 MINIMAL: dict[str, Any] = {name: {"existingSecret": f"kehu-{name}"} for name in ("mongodb", "rabbitmq", "keys")}
-
-
-def test_every_service_is_declared() -> None:
-    assert sorted(VALUES["services"]) == SERVICES == sorted(CLIENT_SERVICES)
-
-
-@pytest.mark.parametrize("service", SERVICES)
-def test_a_service_listens_to_whom_its_subscriptions_name(service: str) -> None:
-    described = composition(service)
-    subscriptions = described.subscriptions(described.store(MemoryDatabase(service)))
-    sources = {source for subscription in subscriptions for source in subscription.route().keys}
-    assert set(VALUES["services"][service].get("listens", [])) == sources
 
 
 @pytest.mark.parametrize("service", SERVICES)

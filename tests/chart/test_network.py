@@ -105,7 +105,7 @@ def declared(rendered: Rendering) -> set[tuple[str, str, int]]:
         edges.add(("client", api, 50051))
         if GATEWAY.namespace in str(policy["clients"]):
             edges.add(("gateway", api, 50051))
-        if rendered.kind("Pod"):
+        if rendered.kind("Pod") and callee == "profiles":
             edges.add((f"{prefix}-smoke", api, 50051))
         for caller in rendered.running:
             if callee in services[caller].get("calls", []):

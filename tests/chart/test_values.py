@@ -37,7 +37,7 @@ VALUES = (CHART / "values.yaml").read_text()
 
 
 def test_what_is_generated_is_current() -> None:
-    stale = [str(path) for path, text in GENERATOR.generated().items() if path.read_text() != text]
+    stale = [str(path) for path, text in GENERATOR.files().items() if path.read_text() != text]
     assert not stale, "run `make chart`"
 
 

@@ -16,7 +16,7 @@ from libs.chassis.sealing.mongo import DATABASE as KEYRING
 from libs.localstack.mongo import SET_NAME, ReplicaSet
 from libs.localstack.processes import HOST, StackError
 from libs.localstack.rabbit import Broker
-from libs.localstack.stack import SERVICES
+from libs.registry import SERVICES
 from tests.cluster.configuration import ADDRESS, DOMAIN
 from tests.cluster.node import Node
 

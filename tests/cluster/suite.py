@@ -15,9 +15,10 @@ import yaml
 from helm_python import Chart, Config
 
 from libs.chassis import access
-from libs.client.client import SERVICES, Client
+from libs.client.client import Client
 from libs.client.retry import Retry
 from libs.localstack.processes import StackError, wait_until
+from libs.registry import PROCESSES, SERVICES
 from tests.cluster.configuration import DOMAIN
 from tests.cluster.node import ROOT, Node
 from tests.cluster.stores import NAMESPACE, Stores
@@ -28,7 +29,7 @@ CHART = ROOT / "deploy" / "helm" / "kehu"
 VALUES = Path(__file__).with_name("values.yaml")
 SETTLED_WITHIN = 300
 """Seconds that an install or an upgrade may take."""
-WORKLOADS = [f"{RELEASE}-{service}-{role}" for service in SERVICES for role in ("api", "worker")]
+WORKLOADS = [f"{RELEASE}-{process}" for process in PROCESSES]
 
 
 def build_image(archive: Path) -> None:

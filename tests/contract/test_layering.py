@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.contracts import FOLDER, ROOT, SERVICES
+from libs.registry import SERVICES
+from tests.support.contracts import FOLDER, ROOT
 
 MODULES = {
     "domain": {"domain"},
@@ -67,7 +68,16 @@ AREAS: dict[str, dict[str, set[str]]] = {
 """Service → area → the areas of the same service that it may import, beside itself."""
 
 LIBRARIES = {
-    "domain": {"email_validator", "libs.statistics", "lunar_python", "numpy", "phonenumbers", "pypinyin", "scipy"},
+    "domain": {
+        "email_validator",
+        "libs.registry",
+        "libs.statistics",
+        "lunar_python",
+        "numpy",
+        "phonenumbers",
+        "pypinyin",
+        "scipy",
+    },
     "application": set[str](),
     "store": {"google.protobuf", "pymongo"},
     "api": {"google", "grpc", "kehu"},

@@ -16,7 +16,8 @@ from libs.chassis import metrics
 from libs.chassis.memory import MemoryDatabase
 from libs.chassis.settings import OTHER_PREFIXES, OTHERS, PREFIX, Settings
 from libs.client.commands.backstage import composition
-from tests.support.contracts import ROOT, SERVICES
+from libs.registry import SERVICES
+from tests.support.contracts import ROOT
 
 CODE = sorted([*(ROOT / "libs").rglob("*.py"), *(ROOT / "services").rglob("*.py")])
 DECLARED = {name: value for name, value in vars(metrics).items() if isinstance(value, MetricWrapperBase)}

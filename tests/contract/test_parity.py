@@ -15,7 +15,8 @@ from google.protobuf.descriptor import Descriptor
 
 from libs.chassis import codec
 from libs.chassis.domain import Entity, Event, OpenEnum, upper_snake
-from tests.support.contracts import SERVICES, enums, event_messages, messages
+from libs.registry import SERVICES
+from tests.support.contracts import enums, event_messages, messages
 
 
 @cache

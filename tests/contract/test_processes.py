@@ -19,7 +19,8 @@ from libs.chassis.run.api import servicers
 from libs.chassis.run.service import Process
 from libs.chassis.settings import Secret, Settings
 from libs.chassis.store import MongoDatabase
-from tests.support.contracts import SERVICES, methods
+from libs.registry import SERVICES
+from tests.support.contracts import methods
 
 COMMON = [
     "libs.chassis.run",

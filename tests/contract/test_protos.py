@@ -12,8 +12,8 @@ import pytest
 from buf.validate import validate_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 
+from libs.registry import SERVICES
 from tests.support.contracts import (
-    SERVICES,
     elements,
     enums,
     files,

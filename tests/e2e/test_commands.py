@@ -12,6 +12,7 @@ import pytest
 
 from libs.chassis.bus import Outgoing, Publisher
 from libs.client import Client
+from libs.registry import SERVICES
 from tests.support.patience import eventually
 from tests.support.stack import KEHU, System
 
@@ -146,7 +147,7 @@ def test_events_are_watched_and_sent_again(stack: System, tenant: str, client: C
 
 def test_the_journal_holds(stack: System, told: tuple[str, str]) -> None:
     tenant, _ = told
-    for service in ("profiles", "interactions"):
+    for service in SERVICES:
         verified = stack.kehu(tenant, "journal", "verify", service, "--json")
         assert verified.returncode == 0, verified.stderr
         assert json.loads(verified.stdout)["entries"] > 0

@@ -20,6 +20,7 @@ from libs.client import (
     Retry,
     to_money,
 )
+from libs.registry import PROCESSES
 from tests.support.patience import eventually
 from tests.support.stack import System
 
@@ -211,7 +212,7 @@ def test_a_rolling_restart_is_not_noticed(stack: System, tenant: str) -> None:
 
         worker = threading.Thread(target=work)
         worker.start()
-        for name in ("profiles-api", "profiles-worker", "interactions-api", "interactions-worker", "profiles-api"):
+        for name in (*PROCESSES, "profiles-api"):
             stack.restart(name)
         stop.set()
         worker.join(30)

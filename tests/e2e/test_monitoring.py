@@ -16,11 +16,11 @@ from xml.etree import ElementTree as ET
 import pytest
 import yaml
 
-from libs.client.client import SERVICES, Client
+from libs.client.client import Client
 from libs.localstack.processes import StackError
-from libs.localstack.stack import ROLES
 from libs.monitoring import files, picture
 from libs.monitoring.prometheus import Api, Prometheus, Target
+from libs.registry import ROLES, SERVICES
 from tests.support import promql
 from tests.support.patience import eventually
 from tests.support.stack import System

@@ -15,7 +15,8 @@ import pytest
 from google.protobuf.descriptor import MethodDescriptor
 
 from libs.chassis import identity
-from tests.support.contracts import SERVICES, method_ids, methods, reads, scope, streams
+from libs.registry import SERVICES
+from tests.support.contracts import method_ids, methods, reads, scope, streams
 from tests.support.examples import names_a_thing, request
 from tests.support.security import OK, Door, Outcome, sow
 from tests.support.stack import System

@@ -12,7 +12,8 @@ from google.protobuf.descriptor import MethodDescriptor
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.contracts import SERVICES, method_ids, streams
+from libs.registry import SERVICES
+from tests.support.contracts import method_ids, streams
 from tests.support.examples import anything, request
 from tests.support.security import Door, sow
 from tests.support.stack import System

@@ -18,15 +18,14 @@ import pytest
 import yaml
 
 from libs.chassis import access
-from libs.client.client import SERVICES, Client
+from libs.client.client import Client
 from libs.client.errors import NotFound
 from libs.localstack.processes import HOST, free_port
+from libs.registry import PROCESSES, ROLES, SERVICES
 from tests.support.containers import ROOT, Engine
 from tests.support.patience import eventually
 
 COMPOSE = ROOT / "docker" / "compose.yaml"
-ROLES = ("api", "worker")
-PROCESSES = [f"{service}-{role}" for service in SERVICES for role in ROLES]
 PROJECT = "kehu-tested"
 
 

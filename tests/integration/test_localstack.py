@@ -245,7 +245,7 @@ def test_stack_starts_anew_what_has_changed_and_nothing_else(
 ) -> None:
     monkeypatch.setenv("KEHU_MONGODB_URI", mongodb_uri)
     monkeypatch.setenv("KEHU_AMQP_URI", amqp_uri)
-    monkeypatch.setattr(Stack, "services", ["profiles"])
+    monkeypatch.setattr("libs.localstack.stack.SERVICES", ["profiles"])
 
     def pids() -> dict[str, int | None]:
         return {row.name: row.pid for row in Stack(folder=tmp_path).rows() if row.pid}

@@ -22,13 +22,11 @@ from google.protobuf.descriptor_pb2 import (
 from kehu.common.v1 import options_pb2
 
 from libs.chassis.codec import is_output_only
+from libs.registry import SERVICES
 
 ROOT = Path(__file__).resolve().parents[2]
 GENERATED = ROOT / "build" / "gen"
 FOLDER = ROOT / "services"
-
-SERVICES = tuple(sorted(path.parent.name for path in FOLDER.glob("*/__main__.py")))
-"""Every service that there is."""
 
 
 @cache

@@ -12,7 +12,8 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.rpc import error_details_pb2
 from kehu.common.v1 import error_reason_pb2
 
-from tests.support.contracts import SERVICES, methods, reads, rows, streams
+from libs.registry import SERVICES
+from tests.support.contracts import methods, reads, rows, streams
 from tests.support.examples import request
 from tests.support.lab import Caller, Failure, failure
 from tests.support.stack import System

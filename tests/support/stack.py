@@ -19,13 +19,13 @@ from libs.chassis import access
 from libs.chassis.bus import close as bus_close
 from libs.chassis.bus import connect as bus_connect
 from libs.chassis.rpc.channel import connect
-from libs.client.client import SERVICES, Client
+from libs.client.client import Client
 from libs.client.commands.backstage import routes
 from libs.client.retry import Retry
 from libs.localstack.processes import HOST, Process, answers, free_port, wait_until
+from libs.registry import PROCESSES, SERVICES, target_variable
 
 KEHU = Path(sys.executable).with_name("kehu")
-ROLES = ("api", "worker")
 
 
 class System:
@@ -34,9 +34,7 @@ class System:
     def __init__(self, folder: Path, *, mongodb_uri: str, amqp_uri: str) -> None:
         self.keys = folder / "keys"
         self._stores = {"KEHU_MONGODB_URI": mongodb_uri, "KEHU_AMQP_URI": amqp_uri}
-        self._processes = {
-            f"{s}-{role}": Process(folder / "services", f"{s}-{role}") for s in SERVICES for role in ROLES
-        }
+        self._processes = {name: Process(folder / "services", name) for name in PROCESSES}
         self._admin_ports = {name: free_port() for name in self._processes}
         self.targets = {service: f"{HOST}:{free_port()}" for service in SERVICES}
         access.make_keys(self.keys)
@@ -130,7 +128,7 @@ class System:
         return {
             **_without_kehu(os.environ),
             **self._stores,
-            **{f"KEHU_TARGET_{service.upper()}": target for service, target in self.targets.items()},
+            **{target_variable(service): target for service, target in self.targets.items()},
             "KEHU_TOKEN_KEYS": str(self.keys),
             "KEHU_TENANT": tenant,
             "COLUMNS": "120",

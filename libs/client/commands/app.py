@@ -19,8 +19,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="""Kehu from the command line.
 
-    It speaks to the local stack that [bold]make up[/bold] starts, or to where KEHU_TARGET_PROFILES,
-    KEHU_TARGET_INTERACTIONS and KEHU_TOKEN point. Every command explains itself: [bold]kehu COMMAND --help[/bold].
+    It speaks to the local stack that [bold]make up[/bold] starts, or to where KEHU_TARGET_<SERVICE> and
+    KEHU_TOKEN point. Every command explains itself: [bold]kehu COMMAND --help[/bold].
 
     [bold]Try:[/bold]
 

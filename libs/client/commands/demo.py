@@ -12,6 +12,7 @@ from libs.client.commands.events import show as show_event
 from libs.client.commands.events import tap
 from libs.client.commands.output import Failure, client, console
 from libs.client.stack import Stack
+from libs.registry import SERVICES
 
 if TYPE_CHECKING:
     from libs.client.client import Client
@@ -37,7 +38,7 @@ def demo() -> None:
     from libs.client.views.card import render
     from libs.client.views.timeline import contact_line, context_panel
 
-    with tap("profiles", "interactions") as copies, client(patient=True) as connected:
+    with tap(*SERVICES) as copies, client(patient=True) as connected:
         from libs.client import story
 
         try:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
 import typer
 from rich.markup import escape
@@ -14,6 +16,10 @@ from rich.table import Table
 from libs.client.commands.backstage import composition, routes
 from libs.client.commands.output import AsJson, console, print_json
 from libs.client.stack import Stack, StackUnknown
+from libs.registry import SERVICES, target_variable
+
+if TYPE_CHECKING:
+    from libs.client.client import Client
 
 STALE = timedelta(seconds=30)
 """How long an event may wait to be published before something is wrong."""
@@ -58,8 +64,6 @@ def doctor(as_json: AsJson = False) -> None:
 
 def examine(stack: Stack) -> Iterator[Finding]:
     """Looks at one thing after another; none keeps the next from being looked at."""
-    from libs.client.client import SERVICES
-
     yield _attempt("token", partial(_token, stack))
     for service in SERVICES:
         yield _attempt(f"{service} api", partial(_api, stack, service))
@@ -112,19 +116,31 @@ def _api(stack: Stack, service: str) -> tuple[str, str]:
         try:
             answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=_SECONDS)
         except grpc.RpcError as error:
-            return f"{target}: {error.details()}", f"start it (`make up`), or set KEHU_TARGET_{service.upper()}"
+            return f"{target}: {error.details()}", f"start it (`make up`), or set {target_variable(service)}"
     state = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
     if state != "SERVING":
         return f"{target}: {state}", "it starts, stops, or has lost its store; see the lines below"
     with Client(token=stack.token, timeout=_SECONDS, retry=Retry(attempts=1)) as client:
         try:
-            probe = {"profiles": client.profiles.list_customers, "interactions": client.interactions.list_calendars}
-            next(probe[service](page_size=1).pages)
+            _ask(client, service)
         except Unauthenticated as error:
             return f"{target}: {error}", "get a new token with `kehu token issue` and set KEHU_TOKEN"
         except PermissionDenied:
             return f"{target} serves; the token may not read there", ""
     return f"{target} serves", ""
+
+
+def _ask(client: Client, service: str) -> None:
+    """Asks for a page of a list, to see whether the token is taken; a list that wants more than that is as good."""
+    from libs.client.client import descriptors
+    from libs.client.errors import InvalidArgument
+    from libs.client.pages import items_field
+    from libs.client.service import snake_case
+
+    lists = [method for area in descriptors(service) for method in area.methods if items_field(method)]
+    for method in lists[:1]:
+        with suppress(InvalidArgument):
+            next(getattr(getattr(client, service), snake_case(method.name))().pages)
 
 
 def _ready(name: str, address: str) -> tuple[str, str]:

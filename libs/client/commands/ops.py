@@ -20,6 +20,7 @@ from rich.markup import escape
 from libs.client.commands.backstage import routes
 from libs.client.commands.output import AsJson, Misuse, console, print_json
 from libs.client.stack import Stack, StackUnknown
+from libs.registry import SERVICES
 
 if TYPE_CHECKING:
     from libs.client.ops.cluster import Cluster
@@ -272,7 +273,6 @@ def look(cluster: Cluster) -> Status:
 def read_lag(management: str) -> Lag:
     """The queues, as the management API tells, or AMQP where no management API is known."""
     from libs.chassis.bus.topology import TIERS, UNROUTED, dead_queue, retry_exchange
-    from libs.client.client import SERVICES
     from libs.client.ops.broker import Management, read_over_amqp
 
     stack = Stack.find()

@@ -16,7 +16,8 @@ from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2, status_pb2
 
 from libs.client import Client, Retry
-from libs.client.client import SERVICES, descriptors
+from libs.client.client import descriptors
+from libs.registry import SERVICES
 
 Answer = Message | status_pb2.Status | Sequence[Message | status_pb2.Status]
 """A response, a refusal, or for a server stream several of them; a stream may end in a refusal."""

@@ -10,11 +10,12 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from libs.chassis.domain import Change, Entity, Event, OpenEnum
+from libs.registry import ERASURE_PARTICIPANTS
 from services.profiles.customers.domain.customers import Customer
 
 SERVICE = "profiles"
-OTHERS = ("interactions",)
-"""The services beside this one that hold something personal; each of them has to answer."""
+OTHERS = tuple(service for service in ERASURE_PARTICIPANTS if service != SERVICE)
+"""The services beside this one that hold something about customers; each of them has to answer."""
 WITHIN = timedelta(hours=24)
 """How long an erasure may take."""
 
