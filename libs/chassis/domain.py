@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar, Self, TypeAlias, TypeVar, cast, dataclass_transform
+from typing import Annotated, Any, ClassVar, Self, TypeAlias, TypeVar, cast, dataclass_transform
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +65,14 @@ class Event:
 
 
 E = TypeVar("E", bound=Entity)
+_T = TypeVar("_T")
+
+SEALED = "sealed"
+Sealed = Annotated[_T, SEALED]
+"""Type of a personal field that no proto has, because it never leaves the service: `keys: Sealed[tuple[str, ...]]`.
+
+The whole of it is sealed. Fields that a proto has are declared there, with `(kehu.common.v1.personal)`.
+"""
 
 Change: TypeAlias = tuple[E, Sequence[Event]]
 """What a domain method returns: the new state and the events that tell of it.

@@ -109,6 +109,49 @@ def caller(running: Running) -> Iterator[Caller]:
     made.channel.close()
 
 
+class People:
+    """Gives one person, in every way."""
+
+    def GetPerson(self, request: Any, _: grpc.ServicerContext) -> Any:
+        """The person."""
+        return lab().Person(id=request.id, name="Ada", canonical="ada@example.com")
+
+    CallPerson = RevealPerson = GetPerson
+
+    def WatchPeople(self, request: Any, rpc_context: grpc.ServicerContext) -> Iterator[Any]:
+        """The person, twice."""
+        yield from [self.GetPerson(request, rpc_context)] * 2
+
+
+@pytest.mark.parametrize(
+    ("scopes", "shown"),
+    [
+        ((), ("A•••••", "a•••••@example.com")),
+        (("profiles.names.read",), ("Ada", "a•••••@example.com")),
+        (("profiles.contacts.read", "profiles.names.read"), ("Ada", "ada@example.com")),
+    ],
+)
+def test_responses_and_streams_are_masked_at_the_exit(scopes: tuple[str, ...], shown: tuple[str, str]) -> None:
+    people = lab().DESCRIPTOR.services_by_name["PeopleService"].methods_by_name
+    request = lab().GetPersonRequest(id="p")
+    with serving([(lab().add_PeopleServiceServicer_to_server, People())]) as running:
+        caller = Caller(running.target, running.token("lab.people.read", *scopes))
+        answers = [caller.unary(people["GetPerson"], request), *caller.stream(people["WatchPeople"], request)]
+        assert [(each.name, each.canonical) for each in answers] == [shown] * 3
+        caller.channel.close()
+
+
+def test_what_a_call_reveals_is_what_it_names() -> None:
+    people = lab().DESCRIPTOR.services_by_name["PeopleService"].methods_by_name
+    with serving([(lab().add_PeopleServiceServicer_to_server, People())]) as running:
+        caller = Caller(running.target, running.token("lab.people.reveal", "lab.people.call"))
+        revealed = caller.unary(people["RevealPerson"], lab().GetPersonRequest(id="p", classes=["NAMES"]))
+        assert (revealed.name, revealed.canonical) == ("Ada", "a•••••@example.com")
+        called = caller.unary(people["CallPerson"], lab().GetPersonRequest(id="p"))
+        assert (called.name, called.canonical) == ("A•••••", "ada@example.com")
+        caller.channel.close()
+
+
 def method(name: str) -> Any:
     """A method of the lab."""
     return lab().DESCRIPTOR.services_by_name["LabService"].methods_by_name[name]

@@ -16,6 +16,7 @@ from typing import Any
 
 import grpc
 from buf.validate import validate_pb2
+from google.protobuf import any_pb2
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message_factory import GetMessageClass
@@ -38,7 +39,9 @@ def lab() -> Any:
 
     folder = Path(tempfile.mkdtemp(prefix="kehu-lab-"))
     atexit.register(shutil.rmtree, folder)
-    (folder / "known.binpb").write_bytes(_descriptors(validate_pb2, options_pb2, outcome_pb2).SerializeToString())
+    (folder / "known.binpb").write_bytes(
+        _descriptors(validate_pb2, options_pb2, outcome_pb2, any_pb2).SerializeToString()
+    )
     source = folder / "lab" / "v1"
     source.mkdir(parents=True)
     (source / "lab.proto").write_bytes(_PROTO.read_bytes())
@@ -55,7 +58,7 @@ def lab() -> Any:
     assert code == 0, "lab.proto does not compile"
     sys.path.append(str(folder))
     messages, services = import_module("lab.v1.lab_pb2"), import_module("lab.v1.lab_pb2_grpc")
-    vars(messages).update({name: value for name, value in vars(services).items() if "LabService" in name})
+    vars(messages).update({name: value for name, value in vars(services).items() if "Service" in name})
     return messages
 
 

@@ -39,6 +39,8 @@ class Account(Entity):
     balance: int = 0
     labels: tuple[Label, ...] = ()
     due: datetime | None = None
+    holder: str = ""
+    """The only personal field."""
 
     def opened(self) -> Change[Account]:
         return self, [AccountOpened(account=self)]
@@ -103,10 +105,12 @@ def _messages() -> ModuleType:
         ("balance", _Field.TYPE_INT64, ""),
         ("labels", _Field.TYPE_MESSAGE, ".kehu.ledger.v1.Label"),
         ("due", _Field.TYPE_MESSAGE, ".google.protobuf.Timestamp"),
+        ("holder", _Field.TYPE_STRING, ""),
     ]
     for number, (name, kind, type_name) in enumerate(columns, 1):
         repeated = _Field.LABEL_REPEATED if name == "labels" else _Field.LABEL_OPTIONAL
         account.field.add(name=name, number=number, type=kind, type_name=type_name or None, label=repeated)
+    setattr(account.field[-1].options.Extensions[options_pb2.personal], "class", options_pb2.Personal.NAMES)
     for name, type_ in (("AccountOpened", "account.opened"), ("AccountChanged", "account.changed")):
         event = file.message_type.add(name=name)
         event.field.add(
@@ -120,6 +124,7 @@ def _messages() -> ModuleType:
     pool = descriptor_pool.Default()
     pool.AddSerializedFile(file.SerializeToString())
     module = ModuleType("kehu.ledger.v1.events_pb2")
+    module.DESCRIPTOR = pool.FindFileByName(file.name)  # type: ignore[attr-defined]
     for name in ("Label", "Account", "AccountOpened", "AccountChanged"):
         found = pool.FindMessageTypeByName(f"kehu.ledger.v1.{name}")
         setattr(module, name, message_factory.GetMessageClass(found))

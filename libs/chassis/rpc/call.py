@@ -15,6 +15,7 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from libs.chassis import privacy
 from libs.chassis.access import NOBODY, Principal, scope_of
 from libs.chassis.tracing import Span
 
@@ -44,6 +45,8 @@ class Method:
     """Whether requests carry a `request_id`."""
     serve: Callable[[Any, grpc.ServicerContext], Any]
     """The servicer's own code."""
+    shown: privacy.Exit
+    """Gives of a response what its caller may see."""
     seconds: float = 0.0
     """Moving average of the time that this code takes."""
     service: str = field(init=False)
@@ -77,6 +80,7 @@ def describe(
         request=GetMessageClass(descriptor.input_type),
         commands="request_id" in descriptor.input_type.fields_by_name,
         serve=serve,
+        shown=privacy.Exit(descriptor),
     )
 
 

@@ -109,7 +109,7 @@ class _Unary:
             request = validate.read(self._method, data)
             with acting.enter(_context(call, request)), deadline.database(call):
                 response: Message = self._method.serve(request, context)
-            answer = response.SerializeToString()
+            answer = self._method.shown(response, call.principal.scopes, request).SerializeToString()
         except Exception as error:  # noqa: BLE001  (every error becomes a status)
             errors.abort(context, _conclude(call, deadline.passed(call, error, started)), _named(call))
         finally:
@@ -145,7 +145,7 @@ class _Streaming:
             deadline.begin(call, context)
             with acting.enter(_context(call)), closing(self._responses(messages, context)) as responses:
                 for response in responses:
-                    stream.send(response.SerializeToString())
+                    stream.send(self._method.shown(response, call.principal.scopes).SerializeToString())
                     if stream.over.is_set():
                         break
             stream.end()

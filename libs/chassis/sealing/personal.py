@@ -1,16 +1,29 @@
-"""What is personal in an entity, and how it is taken out of its document and its events."""
+"""What is personal in an entity, and how it is taken out of its document and its events.
+
+The protos declare it, field by field (`libs.chassis.privacy`); a field that no proto has declares it by its type,
+`Sealed[str]`. Where a list or a map holds anything personal, the whole of it is.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+import pkgutil
+import sys
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from enum import Enum
+from functools import cache, cached_property
+from importlib import import_module
+from typing import Any, cast
 
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
+from libs.chassis import privacy
 from libs.chassis.codec import plain
+from libs.chassis.domain import SEALED
 
 Tree = Mapping[str, "Tree | None"]
 """Field → None where the whole of it is personal, else what is personal inside."""
@@ -18,46 +31,164 @@ Tree = Mapping[str, "Tree | None"]
 
 @dataclass(frozen=True, kw_only=True)
 class Personal:
-    """Declared with a collection, so that neither domain nor use-cases know of sealing."""
+    """What is personal in the entities of a collection."""
 
-    fields: tuple[str, ...]
-    """What is sealed; a dot leads into an object: `consent.decisions`. Each field needs a default, or is a string, or
-    has a `blank`."""
+    fields: tuple[str, ...] = ()
+    """What is sealed beside what the proto declares; a dot leads into an object: `consent.decisions`."""
     tokens: Mapping[str, Callable[[Any], Iterable[str]]] = field(default_factory=dict)
     """Name of an index → the values of an entity to be found by. They are kept as tokens: an index on `_tokens.<name>`
     serves `field("_tokens.<name>") == collection.token(name, value)`, for equality and nothing else."""
-    blank: Mapping[str, Any] = field(default_factory=dict)
-    """What stands in a document for erased values of fields that have no default and are no strings."""
     event_fields: tuple[str, ...] = ()
     """Fields of the entity's events, beside the entities they carry, that are personal."""
+    declared: Tree = field(default_factory=dict)
+    """What the proto and the types of the entity declare."""
 
     @cached_property
     def tree(self) -> Tree:
-        """The fields as a tree."""
-        return tree(self.fields)
+        """What is sealed."""
+        return union(self.declared, tree(self.fields))
 
     def blanks(self, entity: type) -> dict[str, Any]:
         """What an entity whose values were erased has in place of fields without default."""
-        required = [
-            f
-            for f in dataclasses.fields(entity)
-            if f.name not in self.blank
-            and self.tree.get(f.name, ...) is None
-            and f.default is dataclasses.MISSING
-            and f.default_factory is dataclasses.MISSING
-        ]
-        if wrong := [f.name for f in required if f.type not in ("str", str)]:
-            raise TypeError(f"{entity.__name__}: {', '.join(wrong)} cannot be sealed without a default")
-        return {**dict.fromkeys((f.name for f in required), ""), **self.blank}
+        return _blanks(entity, self.tree)
 
     def defaults(self, entity: type) -> dict[str, Any]:
         """The values, as they stand in a document, that say nothing and are not worth sealing."""
-        values = self.blanks(entity)
-        for f in dataclasses.fields(entity):
-            if f.name in self.tree and f.name not in values:
-                made = f.default_factory() if f.default_factory is not dataclasses.MISSING else f.default
-                values[f.name] = plain(made)
-        return values
+        return _defaults(entity, self.tree)
+
+
+# ---------------------------------------------------------------------------------------------------- what is declared
+
+
+def declared(entity: type, service: str) -> Tree:
+    """What is personal in the entities of a class, as its proto and its types declare it."""
+    return _declared(entity, messages_of(service).get(entity.__name__), service, (entity,))
+
+
+def _declared(cls: type, message: Descriptor | None, service: str, within: tuple[type, ...]) -> Tree:
+    hints = typing.get_type_hints(cls, include_extras=True)
+    found: dict[str, Tree | None] = {}
+    for each in dataclasses.fields(cls):
+        hint = hints[each.name]
+        told = message.fields_by_name.get(each.name) if message is not None else None
+        held, many = _held(hint)
+        if _is_sealed(hint) or (told is not None and privacy.personal(told) is not None):
+            found[each.name] = None
+        elif held is not None:
+            inner = privacy.inside(told) if told is not None else messages_of(service).get(held.__name__)
+            if held in within:  # the tree would have no end
+                if inner is not None and privacy.holds_personal(inner):
+                    found[each.name] = None
+            elif inside := _declared(held, inner, service, (*within, held)):
+                found[each.name] = None if many else inside
+    return found
+
+
+def _is_sealed(hint: Any) -> bool:
+    return SEALED in getattr(hint, "__metadata__", ()) or any(map(_is_sealed, typing.get_args(hint)))
+
+
+def _held(hint: Any) -> tuple[type | None, bool]:
+    """(the dataclass that a field holds, whether it may hold many)."""
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        return hint, False
+    many = typing.get_origin(hint) not in (None, typing.Union, types.UnionType, typing.Annotated)
+    for part in typing.get_args(hint):
+        held, more = _held(part)
+        if held is not None:
+            return held, many or more
+    return None, False
+
+
+@cache
+def declared_in_message(message: Descriptor) -> Tree:
+    """What is personal in messages of a type."""
+    return _in_message(message, (message,))
+
+
+def _in_message(message: Descriptor, within: tuple[Descriptor, ...]) -> Tree:
+    found: dict[str, Tree | None] = {}
+    for each in message.fields:
+        held = privacy.inside(each)
+        if privacy.personal(each) is not None:
+            found[each.name] = None
+        elif held is not None and privacy.holds_personal(held):
+            endless = each.is_repeated or held in within
+            found[each.name] = None if endless else _in_message(held, (*within, held))
+    return found
+
+
+@cache
+def messages_of(service: str) -> Mapping[str, Descriptor]:
+    """Name → message, of all messages of a service that are inside of no other."""
+    package = f"kehu.{service}.v1"
+    try:
+        folders = list(import_module(package).__path__)
+        names = {found.name for found in pkgutil.iter_modules(folders) if found.name.endswith("_pb2")}
+    except ModuleNotFoundError:
+        names = {"events_pb2"} & {name.rpartition(".")[2] for name in sys.modules if name.startswith(f"{package}.")}
+    modules = [import_module(f"{package}.{name}") for name in sorted(names)]
+    return {name: found for module in modules for name, found in module.DESCRIPTOR.message_types_by_name.items()}
+
+
+# -------------------------------------------------------------------------------------------------------------- blanks
+
+
+def _required(each: dataclasses.Field[Any]) -> bool:
+    return each.default is dataclasses.MISSING and each.default_factory is dataclasses.MISSING
+
+
+def _blanks(cls: type, within: Tree) -> dict[str, Any]:
+    hints = typing.get_type_hints(cls)
+    values: dict[str, Any] = {}
+    for each in dataclasses.fields(cls):
+        inside = within.get(each.name, ...)
+        if inside is None and _required(each):
+            values[each.name] = _blank(hints[each.name], f"{cls.__name__}: {each.name}")
+        elif isinstance(inside, Mapping) and (nested := _blanks(_held_by(hints[each.name]), inside)):
+            values[each.name] = nested
+    return values
+
+
+def _defaults(cls: type, within: Tree) -> dict[str, Any]:
+    hints, blanks = typing.get_type_hints(cls), _blanks(cls, within)
+    values: dict[str, Any] = {}
+    for each in dataclasses.fields(cls):
+        inside = within.get(each.name, ...)
+        if isinstance(inside, Mapping):
+            values[each.name] = _defaults(_held_by(hints[each.name]), inside)
+        elif inside is None:
+            made = each.default_factory() if each.default_factory is not dataclasses.MISSING else each.default
+            values[each.name] = blanks[each.name] if _required(each) else plain(made)
+    return values
+
+
+def _held_by(hint: Any) -> type:
+    return cast(type, _held(hint)[0])
+
+
+def _blank(hint: Any, what: str) -> Any:
+    """The least that a reader takes for a value of a type."""
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return next(iter(hint)).value
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        return _blanks(hint, dict.fromkeys(each.name for each in dataclasses.fields(hint)))
+    if type(None) in typing.get_args(hint):
+        return None
+    made = {str: "", bytes: b"", tuple: [], frozenset: [], Sequence: [], Mapping: {}, dict: {}}
+    kind = typing.get_origin(hint) or hint
+    if kind not in made:
+        raise TypeError(f"{what} cannot be sealed without a default")
+    return made[kind]
+
+
+def union(one: Tree, other: Tree) -> Tree:
+    """What is personal in one or the other."""
+    grown = dict(one)
+    for name, inside in other.items():
+        here = grown.get(name, {})
+        grown[name] = None if here is None or inside is None else union(here, inside)
+    return grown
 
 
 def tree(paths: Iterable[str]) -> Tree:
@@ -99,6 +230,17 @@ def join(public: Mapping[str, Any], private: Mapping[str, Any]) -> dict[str, Any
         there = joined.get(name)
         joined[name] = join(there, value) if isinstance(there, dict) and isinstance(value, dict) else value
     return joined
+
+
+def fill(document: Mapping[str, Any], blanks: Mapping[str, Any], within: Tree) -> dict[str, Any]:
+    """A document with what stands in the place of personal values that are not there."""
+    filled = dict(document)
+    for name, blank in blanks.items():
+        if within[name] is None:
+            filled.setdefault(name, blank)
+        elif isinstance(filled.get(name), dict):
+            filled[name] = fill(filled[name], blank, cast(Tree, within[name]))
+    return filled
 
 
 def clear(message: Message, within: Tree) -> None:

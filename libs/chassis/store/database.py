@@ -43,8 +43,7 @@ class Database(ABC):
         """
         if name in self.collections:
             raise ValueError(f"collection {name!r} is declared twice")
-        if personal is not None:
-            self.vault.declared[entity] = personal
+        self.vault.declare(entity, personal)
         made = self._make(entity, name, indexes, publishes)
         self.collections[name] = made
         return made

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, replace
 from typing import Any
 
 import msgspec
@@ -12,7 +12,7 @@ from kehu.common.v1.envelope_pb2 import Envelope
 
 from libs.chassis.domain import Entity, Event
 from libs.chassis.sealing import Key, Keyring, Personal
-from libs.chassis.sealing.personal import Tree, clear, join, split
+from libs.chassis.sealing.personal import clear, declared, declared_in_message, fill, join, split, union
 
 SEALED, TOKENS = "_sealed", "_tokens"
 Document = dict[str, Any]
@@ -25,15 +25,23 @@ class Vault:
         self.service, self.keyring = service, keyring
         self.declared: dict[type[Entity], Personal] = {}
 
+    def declare(self, entity: type[Entity], personal: Personal | None) -> None:
+        """Takes up what is personal in the entities of a class: as it is given, and as proto and types declare it."""
+        whole = replace(personal or Personal(), declared=declared(entity, self.service))
+        if whole.tree:
+            self.declared[entity] = whole
+
     def seal_event(self, event: Event, personal: Personal | None, message: Message) -> bytes:
         """Takes the personal values out of an event's message; the whole of it as it was, or nothing when none were in
         it."""
         whole = message.SerializeToString()
-        within: dict[str, Tree | None] = dict.fromkeys(personal.event_fields) if personal is not None else {}
-        for each in dataclasses.fields(event):
+        within = declared_in_message(message.DESCRIPTOR)
+        if personal is not None:
+            within = union(within, dict.fromkeys(personal.event_fields))
+        for each in fields(event):
             carried = self.declared.get(type(getattr(event, each.name)))
             if carried is not None:
-                within[each.name] = carried.tree
+                within = union(within, {each.name: carried.tree})
         clear(message, within)
         return whole if within and message.ByteSize() < len(whole) else b""
 
@@ -95,7 +103,7 @@ class Safe:
         return [self._open(document, keys.get(document["tenant"], {})) for document in documents]
 
     def _open(self, document: Mapping[str, Any], keys: Mapping[str, Key | None]) -> Document:
-        whole = {**self._blanks, **document}
+        whole = fill(document, self._blanks, self.personal.tree) if self.personal is not None else {**document}
         sealed = document.get(SEALED) or {}
         key = keys.get(sealed.get("key", ""))
         if key is None or "data" not in sealed:

@@ -12,7 +12,6 @@ from google.protobuf.message import Message
 from libs.chassis.filtering import FilterSpec, all_of, field, parse
 from libs.chassis.paging import Page
 from libs.chassis.store import Database, Index, Personal
-from services.profiles.customers.domain.customers import CustomerKind
 from services.profiles.customers.store import ListRequest
 from services.profiles.identity.domain.duplicates import BlockingKeys, DuplicateCandidate, DuplicateState, pair_of
 from services.profiles.identity.domain.merges import MOST_MERGED, MergeForest, MergeRecord, MergeState
@@ -26,11 +25,7 @@ CANDIDATES = (
 )
 MERGES = (Index(("party_ids", "-epoch")),)
 CANDIDATE_FILTER = FilterSpec({"state": DuplicateState})
-_SOMEBODY = {"id": "", "kind": CustomerKind.PERSON.value}
-PERSONAL_OF_A_MERGE = Personal(
-    fields=("before", "after", "losers", "reason", "unmerge_reason"),
-    blank={"before": _SOMEBODY, "after": _SOMEBODY, "losers": []},
-)
+PERSONAL_OF_A_MERGE = Personal(fields=("before", "after", "losers", "reason", "unmerge_reason"))
 """What everybody was before, for the merge to be undone; an erased customer is not brought back."""
 _MOST_OPEN = 1000
 """Open pairs of the customers of one batch that are compared again."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 
 import pytest
@@ -13,19 +15,20 @@ from kehu.common.v1.envelope_pb2 import Envelope
 
 from libs.chassis import context, identity
 from libs.chassis.context import Context
-from libs.chassis.domain import AlreadyExists, Entity
+from libs.chassis.domain import AlreadyExists, Entity, Sealed
 from libs.chassis.filtering import field
 from libs.chassis.inbox.subscription import Subscription, opened
 from libs.chassis.memory import MemoryCollection, MemoryDatabase
-from libs.chassis.sealing import Keyring, KeyringError, Masters, MemoryKeyring, Personal
+from libs.chassis.sealing import Keyring, KeyringError, Masters, MemoryKeyring, Personal, personal
 from libs.chassis.sealing.keyring import PAGE, REMEMBERED
 from libs.chassis.sealing.personal import join, split, tree
 from libs.chassis.store import Collection, Index
+from tests.support.lab import lab
 from tests.support.ledger import Account, events_pb2
 
 CANARY = "Zanzibar-7731"
-PERSONAL = Personal(fields=("name",), tokens={"name": lambda account: [account.name]})
-NAME = Index(("_tokens.name",), unique=True, only=field("_tokens.name").exists(), taken="the name is taken")
+PERSONAL = Personal(tokens={"holder": lambda account: filter(None, [account.holder])})
+HOLDER = Index(("_tokens.holder",), unique=True, only=field("_tokens.holder").exists(), taken="the holder is taken")
 
 
 @pytest.fixture
@@ -36,11 +39,11 @@ def database() -> Iterator[MemoryDatabase]:
 
 @pytest.fixture
 def accounts(database: MemoryDatabase) -> Collection[Account]:
-    return database.collection(Account, "accounts", indexes=[NAME], personal=PERSONAL)
+    return database.collection(Account, "accounts", indexes=[HOLDER], personal=PERSONAL)
 
 
-def account(name: str = CANARY, **fields: Any) -> Account:
-    return Account(id=identity.new_id("acc"), name=name, **fields)
+def account(holder: str = CANARY, **fields: Any) -> Account:
+    return Account(id=identity.new_id("acc"), name="main", holder=holder, **fields)
 
 
 def stored(accounts: Collection[Account], id: str) -> dict[str, Any]:
@@ -49,8 +52,8 @@ def stored(accounts: Collection[Account], id: str) -> dict[str, Any]:
     return accounts.documents[id]
 
 
-def renamed(name: str) -> Any:
-    return lambda each: replace(each, name=name).opened()
+def renamed(holder: str) -> Any:
+    return lambda each: replace(each, holder=holder).opened()
 
 
 # ------------------------------------------------------------------------------------------------------- the keyring
@@ -209,13 +212,73 @@ def test_what_is_taken_out_comes_back(document: dict[str, Any], paths: set[str])
     assert not paths & {*public, *(f"b.{name}" for name in public["b"])}
 
 
-def test_a_field_without_default_must_be_a_text() -> None:
+class Mood(StrEnum):
+    GOOD = "GOOD"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """The dataclass of a message that declares nearly all of its fields."""
+
+    id: str
+    name: str
+    year: int = 0
+    mood: Sealed[Mood]
+    parent: Person | None = None
+    children: tuple[Person, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Household(Entity):
+    """An entity without a message."""
+
+    first: Person
+    others: tuple[Person, ...] = ()
+    keys: Sealed[tuple[str, ...]]
+    head: Sealed[Person]
+    size: int
+
+
+@pytest.fixture
+def people(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(personal, "messages_of", lambda _: {"Person": lab().Person.DESCRIPTOR})
+
+
+@pytest.mark.usefixtures("people")
+def test_what_is_personal_follows_from_protos_and_types() -> None:
+    one = {"name": None, "year": None, "mood": None, "parent": None, "children": None}
+    assert personal.declared(Household, "lab") == {"first": one, "others": None, "keys": None, "head": None}
+
+
+def test_what_is_personal_in_a_message_follows_from_its_proto() -> None:
+    found = personal.declared_in_message(lab().Person.DESCRIPTOR)
+    fields = {each.name for each in lab().Person.DESCRIPTOR.fields}
+    assert found == dict.fromkeys(fields - {"id", "feature", "packed"})
+
+
+@pytest.mark.usefixtures("people")
+def test_a_field_without_default_has_a_blank_when_it_was_erased() -> None:
+    database = MemoryDatabase("lab")
+    with context.enter(Context(tenant="acme", actor="ann")):
+        homes = database.collection(Household, "households", publishes=False)
+        ada = Person(id="p", name=CANARY, year=1990, mood=Mood.GOOD)
+        home = Household(id="hou_1", first=ada, others=(ada,), keys=(CANARY,), head=ada, size=2)
+        homes.insert((home, []))
+        assert homes.get("hou_1").others == (ada,)
+        homes.erase(["hou_1"])
+        left = homes.get("hou_1")
+        nobody = Person(id="", name="", mood=Mood.GOOD)
+        assert (left.first, left.head) == (replace(nobody, id="p"), nobody)
+        assert (left.others, left.keys, left.size) == ((), (), 2)
+
+
+def test_a_number_without_default_cannot_be_sealed() -> None:
     @dataclass(frozen=True, slots=True, kw_only=True)
     class Odd(Entity):
-        amount: int
+        amount: Sealed[Decimal]
 
     with pytest.raises(TypeError, match="Odd: amount cannot be sealed without a default"):
-        MemoryDatabase("ledger").collection(Odd, "odd", personal=Personal(fields=("amount",)))
+        MemoryDatabase("ledger").collection(Odd, "odd")
 
 
 # --------------------------------------------------------------------------------------------- documents and events
@@ -225,16 +288,16 @@ def test_nothing_personal_is_ever_stored_or_sent_in_clear(accounts: Collection[A
     id = accounts.insert(account().opened()).id
     accounts.update(id, renamed(f"{CANARY}-2"))
     assert CANARY not in repr(stored(accounts, id))
-    assert accounts.get(id).name == f"{CANARY}-2"
+    assert accounts.get(id).holder == f"{CANARY}-2"
 
 
 def test_what_is_sealed_is_found_by_its_token(accounts: Collection[Account]) -> None:
     mine, other = accounts.insert(account().opened()), accounts.insert(account("Li").opened())
-    where = field("_tokens.name") == accounts.token("name", CANARY)
+    where = field("_tokens.holder") == accounts.token("holder", CANARY)
     assert accounts.find(where, limit=9) == [mine]
     accounts.update(mine.id, renamed("Wu"))
     assert accounts.find(where, limit=9) == []
-    with pytest.raises(AlreadyExists, match="the name is taken"):
+    with pytest.raises(AlreadyExists, match="the holder is taken"):
         accounts.update(other.id, renamed("Wu"))
     with pytest.raises(ValueError, match="no tokens 'balance'"):
         accounts.token("balance", "1")
@@ -252,11 +315,11 @@ def test_an_erased_entity_is_a_skeleton_to_every_reader(
 ) -> None:
     made = accounts.insert(account(balance=7).opened())
     assert accounts.erase([made.id]) == 1
-    assert accounts.get(made.id) == replace(made, name="")
+    assert accounts.get(made.id) == replace(made, holder="")
     assert accounts.batch_get([made.id])[0].balance == 7
     [event] = database.events()
     told = events_pb2.AccountOpened.FromString(event.data).account
-    assert (told.id, told.balance, told.name) == (made.id, 7, "")
+    assert (told.id, told.balance, told.holder) == (made.id, 7, "")
 
 
 def test_a_change_after_erasure_leaves_no_trace_and_begins_anew(accounts: Collection[Account]) -> None:
@@ -265,7 +328,7 @@ def test_a_change_after_erasure_leaves_no_trace_and_begins_anew(accounts: Collec
     accounts.update(id, lambda each: replace(each, balance=1).opened())
     assert (stored(accounts, id)["_sealed"], stored(accounts, id)["_tokens"]) == ({}, {})
     accounts.update(id, renamed("somebody new"))
-    assert accounts.get(id).name == "somebody new"
+    assert accounts.get(id).holder == "somebody new"
     assert accounts.erase([id]) == 1
 
 
@@ -275,7 +338,7 @@ def test_a_document_emptied_of_personal_values_keeps_the_key_of_its_past(
     id = accounts.insert(account().opened()).id
     accounts.update(id, renamed(""))
     assert accounts.erase([id]) == 1
-    assert [events_pb2.AccountOpened.FromString(event.data).account.name for event in database.events()] == ["", ""]
+    assert [events_pb2.AccountOpened.FromString(event.data).account.holder for event in database.events()] == ["", ""]
 
 
 def test_events_reach_their_handler_opened_and_without_what_was_erased(
@@ -286,10 +349,10 @@ def test_events_reach_their_handler_opened_and_without_what_was_erased(
     bodies = [waiting["body"] for id in ids for waiting in stored(accounts, id)["_pending"]]
     assert all(CANARY.encode() not in body for body in bodies)
     received = [listening.decode(body) for body in bodies]
-    assert [event.message.account.name for event in received] == ["", ""]  # type: ignore[attr-defined]
+    assert [event.message.account.holder for event in received] == ["", ""]  # type: ignore[attr-defined]
     accounts.erase(ids[:1])
     whole = opened(database.vault, received)
-    assert [event.message.account.name for event in whole] == ["", f"{CANARY}-1"]  # type: ignore[attr-defined]
+    assert [event.message.account.holder for event in whole] == ["", f"{CANARY}-1"]  # type: ignore[attr-defined]
 
 
 def test_an_event_with_the_seal_of_another_is_refused(database: MemoryDatabase, accounts: Collection[Account]) -> None:
