@@ -30,11 +30,16 @@ from libs.chassis.filtering import to_mongo
 from libs.chassis.inbox.subscription import Received, Subscription, parse_envelope, received
 from libs.chassis.outbox import event_headers
 from libs.chassis.paging import Order, Page, page_size, request_hash
-from libs.chassis.store import MongoDatabase
+from libs.chassis.store import Index, MongoDatabase
 
 COLLECTION: Final = "journal"
 HEADS: Final = "journal_heads"
 SUBSCRIPTION: Final = "journal"
+INDEXES: Final = (
+    Index(("position",), unique=True),
+    Index(("entity_id", "revision")),
+    Index(("time", "revision")),
+)
 START: Final = b"\0" * 32
 """What the first entry of a chain follows."""
 _COVERED: Final = (
@@ -92,12 +97,6 @@ class Journal:
             remembers=False,
             service=self._database.service,
         )
-
-    def migrate(self) -> None:
-        """Makes the indexes."""
-        self._entries.create_index(["tenant", "position"], unique=True)
-        self._entries.create_index(["tenant", "entity_id", "revision", "_id"])
-        self._entries.create_index(["tenant", "time", "revision", "_id"])
 
     def append(self, events: Sequence[Received]) -> None:
         """Adds the events of one tenant that are not there yet, within the open transaction."""

@@ -81,8 +81,8 @@ def visible(stage: Stage) -> Figure:
 def _prepare(stage: Stage, count: int) -> None:
     """Makes the little service's indexes and queues, and `bodies`: the bytes of its events, for the bare sides."""
     ledger = Ledger(stage.mongodb_uri)
+    ledger.database.keep(effects.COLLECTION, effects.INDEXES)
     ledger.database.migrate()
-    effects.migrate(ledger.database)
     connection = connect(stage.amqp_uri, name="bench")
     subscription = ledger.subscription()
     service_topology("ledger", [subscription.route()]).declare(connection)

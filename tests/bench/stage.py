@@ -24,7 +24,7 @@ from libs.localstack.processes import guard
 from libs.localstack.rabbit import Broker
 from services.profiles.store import ProfilesStore
 from tests.bench.load import LOAD_CORE, pin
-from tests.support.stack import System
+from tests.support.stack import ROLES, System
 
 TENANT = "bench"
 
@@ -60,8 +60,12 @@ class Stage:
         """The database of the profiles service, with collections of it that lack their indexes inside the block.
 
         They are built at its end, which takes less than half of the time that keeping them up to date would; and all
-        is on disk then, so that what is measured next does not pay for it.
+        is on disk then, so that what is measured next does not pay for it. The processes of the service, which would
+        notice what is missing, begin anew afterwards.
         """
+        processes = [f"profiles-{role}" for role in ROLES]
+        for process in processes:
+            self.system.stop_one(process)
         with connect(self.mongodb_uri, "profiles", patient=True) as mongo:
             database = mongo["profiles"]
             kept: dict[str, list[IndexModel]] = {}
@@ -77,6 +81,8 @@ class Stage:
             for name, indexes in kept.items():
                 database[name].create_indexes(indexes)
             mongo.admin.command("fsync")
+        for process in processes:
+            self.system.restart(process)
 
     @contextmanager
     def profiles(self, tenant: str) -> Iterator[ProfilesStore]:

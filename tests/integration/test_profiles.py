@@ -17,11 +17,10 @@ from kehu.common.v1.envelope_pb2 import Envelope
 from kehu.profiles.v1 import consent_pb2, contact_pb2, customer_pb2, fact_pb2, relationship_pb2, transaction_pb2
 from kehu.profiles.v1 import profiles_pb2 as pb
 
-from libs.chassis import context, identity
+from libs.chassis import context, identity, journal
 from libs.chassis.context import Command, Context
 from libs.chassis.domain import AlreadyExists, FailedPrecondition, InvalidArgument
 from libs.chassis.inbox.subscription import received
-from libs.chassis.journal import Journal
 from libs.chassis.store import MongoDatabase, connect
 from services.profiles.activity.application.transactions import Row, Transactions
 from services.profiles.activity.domain.transactions import Money, Transaction, TransactionType
@@ -60,8 +59,8 @@ def store(client: Any) -> Iterator[ProfilesStore]:
         client, "profiles", page_key=bytes(32), seal_key=bytes(32), name=f"profiles_{uuid4().hex[:8]}"
     )
     store = ProfilesStore(database)
+    database.keep(journal.COLLECTION, journal.INDEXES)
     database.migrate()
-    Journal(database).migrate()
     yield store
     client.drop_database(database.raw.name)
 
@@ -73,7 +72,7 @@ def database(store: ProfilesStore) -> MongoDatabase:
 
 @pytest.fixture
 def servicer(store: ProfilesStore, database: MongoDatabase) -> ProfilesServicer:
-    return ProfilesServicer(store, Journal(database).history)
+    return ProfilesServicer(store, journal.Journal(database).history)
 
 
 def person(given: str = "Ada", family: str = "Lovelace", **fields: Any) -> Customer:
@@ -118,7 +117,7 @@ def journal_everything(database: MongoDatabase) -> None:
         envelopes = [Envelope.FromString(each["body"]) for each in document["_pending"]]
         events += [received(envelope, envelope) for envelope in envelopes]
     with database.transaction():
-        Journal(database).append(events)
+        journal.Journal(database).append(events)
     database.raw["customers"].update_many({}, {"$unset": {"_pending": "", "_pending_since": ""}})
 
 

@@ -15,11 +15,10 @@ import pytest
 from google.rpc import code_pb2
 from kehu.profiles.v1 import customer360_pb2, entitlement_pb2, ownership_pb2, segment_pb2
 
-from libs.chassis import context, identity
+from libs.chassis import context, identity, journal
 from libs.chassis.context import Context
 from libs.chassis.domain import FailedPrecondition
 from libs.chassis.identity import FixedClock
-from libs.chassis.journal import Journal
 from libs.chassis.store import MongoDatabase, connect
 from services.profiles.activity.application.transactions import Transactions
 from services.profiles.activity.domain.transactions import Money, Transaction, TransactionType
@@ -64,8 +63,8 @@ def store(client: Any) -> Iterator[ProfilesStore]:
         client, "profiles", page_key=bytes(32), seal_key=bytes(32), name=f"profiles_{uuid4().hex[:8]}"
     )
     store = ProfilesStore(database)
+    database.keep(journal.COLLECTION, journal.INDEXES)
     database.migrate()
-    Journal(database).migrate()
     yield store
     client.drop_database(database.raw.name)
 
@@ -229,7 +228,7 @@ def test_a_section_that_waits_is_late_and_the_others_are_there(store: ProfilesSt
     request = customer360_pb2.GetCustomer360Request(customer_id=ada)
     request.section_timeout.FromMilliseconds(700)
     started = time.monotonic()
-    view = ProfilesServicer(store, Journal(database).history).GetCustomer360(request, CALL)
+    view = ProfilesServicer(store, journal.Journal(database).history).GetCustomer360(request, CALL)
     assert time.monotonic() - started < 2.5
     (late,) = view.partial_sections
     assert (late.section, late.error.code) == (customer360_pb2.Customer360.SECTION_FACTS, code_pb2.DEADLINE_EXCEEDED)
@@ -243,7 +242,7 @@ def test_every_question_is_answered_by_an_index(store: ProfilesStore, database: 
     """MongoDB itself tells how it answered, with other customers in the way."""
     clock = FixedClock(datetime(2026, 5, 4, tzinfo=UTC))
     with identity.clock(clock):
-        servicer, ownerships = ProfilesServicer(store, Journal(database).history), Ownerships(store)
+        servicer, ownerships = ProfilesServicer(store, journal.Journal(database).history), Ownerships(store)
         ids = customers(store, 120, owner="bob")
         ada = ids[0]
         segment(store, "owner = bob AND days_since_create >= 0")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from libs.chassis.bus import close, connect
+from libs.chassis.store.declaration import PENDING
 from libs.localstack.processes import answers
 from tests.support.ledger_service.processes import Ledger
 from tests.support.patience import eventually
@@ -32,15 +34,26 @@ def test_migrate_is_repeatable_and_check_finds_what_is_missing(ledger: Ledger) -
     assert ledger.run("migrate").returncode == 0
     found = ledger.run("check")
     assert (found.returncode, found.stderr) == (0, "")
-    ledger.database.raw["accounts"].drop_index("pending")
+    ledger.database.raw["accounts"].drop_index(PENDING.name)
     connection = connect(ledger.amqp_uri, name="test")
     connection.channel().queue_delete("ledger.tallies.1")
     close(connection)
     found = ledger.run("check")
     assert found.returncode == 1
-    assert "accounts.pending" in found.stdout
+    assert f"accounts.{PENDING.name}" in found.stdout
     assert "ledger.tallies.1 is missing" in " ".join(found.stdout.split())
     assert ledger.run("nonsense").returncode == 2
+
+
+def test_migrate_waits_for_an_index_longer_than_a_call_may(ledger: Ledger) -> None:
+    ledger.database.raw["accounts"].drop_index(PENDING.name)
+    ledger.client.admin.command("fsync", lock=True)
+    unlock = threading.Timer(9.5, ledger.client.admin.command, ("fsyncUnlock",))  # calls give up after 8
+    unlock.start()
+    migrated = ledger.run("migrate")
+    unlock.join()
+    assert migrated.returncode == 0, migrated.stderr
+    assert f"created index accounts.{PENDING.name}" in migrated.stdout
 
 
 def test_a_queue_of_another_shape_is_told_with_what_to_do(ledger: Ledger) -> None:

@@ -16,11 +16,12 @@ from libs.chassis.context import Context
 from libs.chassis.crash import crash_point
 from libs.chassis.inbox.fates import fate_of
 from libs.chassis.inbox.subscription import Received, Subscription, opened
-from libs.chassis.store import Contention, MongoDatabase
+from libs.chassis.store import Contention, Index, MongoDatabase
 
 COLLECTION: Final = "inbox"
 REMEMBERED_FOR: Final = timedelta(days=14)
 """How long a repeat is recognised; longer than the retries and the stay of a parked event that is replayed blindly."""
+INDEXES: Final = (Index(("at",), expire_after=REMEMBERED_FOR),)
 DEADLY_AFTER: Final = 3
 """Times that the process may die while it handles one suspect event before the event is parked unhandled."""
 
@@ -117,11 +118,6 @@ class Effects:
             causation_id=group[0].id if len(group) == 1 else "",
             correlation_id=correlations.pop() if len(correlations) == 1 else "",
         )
-
-
-def migrate(database: MongoDatabase) -> None:
-    """Makes the index that forgets old ids."""
-    database.raw[COLLECTION].create_index("at", expireAfterSeconds=int(REMEMBERED_FOR.total_seconds()))
 
 
 def _by_tenant(events: Sequence[Received]) -> dict[str, list[Received]]:

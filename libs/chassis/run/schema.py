@@ -7,6 +7,7 @@ its database is at its schema, and goes on with a newer one. A release that stor
 
 from __future__ import annotations
 
+import time
 from typing import Any, Final
 
 from pymongo.errors import PyMongoError
@@ -20,6 +21,8 @@ SCHEMA: Final = 1
 noticed by themselves."""
 READABLE_FROM: Final = 1
 """The oldest code, by its `SCHEMA`, that can work with what this code stores."""
+LOOK_AT_INDEXES_EVERY: Final = 30.0
+"""Seconds between two looks at the indexes once they were right: dozens of collections are too many for each look."""
 META: Final = "meta"
 _ID: Final = "schema"
 
@@ -31,7 +34,7 @@ class Gate:
 
     def __init__(self, database: MongoDatabase) -> None:
         self._database = database
-        self._complete = False
+        self._next_thorough_look = 0.0
         self.problem: str | None = "has not seen its database yet"
         """Why not, in one sentence, or None: what the last look found."""
         metrics.SCHEMA_VERSION.labels("code").set(SCHEMA)
@@ -40,13 +43,15 @@ class Gate:
         """Asks the database; whether the work may go on. PyMongoError when it does not answer."""
         found = _stored(self._database)
         metrics.SCHEMA_VERSION.labels("stored").set(found.get("version", 0))
-        # Server and indexes are looked at until they were right once: nobody changes them under a release that runs.
-        wrong, advice = _judge(self._database, found, thorough=not self._complete)
+        # Server and indexes are looked at until they are right, then now and then: somebody may drop an index.
+        thorough = self.problem is not None or time.monotonic() >= self._next_thorough_look
+        wrong, advice = _judge(self._database, found, thorough=thorough)
         problem = f"{wrong}: {advice}" if wrong else None
+        if thorough:
+            self._next_thorough_look = time.monotonic() + LOOK_AT_INDEXES_EVERY
         if problem != self.problem:
             log.info("may not work" if problem else "may work", reason=problem or "", schema=SCHEMA)
         self.problem = problem
-        self._complete = self._complete or problem is None
         return problem is None
 
     def try_to_look(self) -> bool:
@@ -60,7 +65,10 @@ class Gate:
 
 def trouble(database: MongoDatabase) -> tuple[str, str]:
     """(what keeps this code from working on the database, what to do about it); two empty texts when nothing does."""
-    return _judge(database, _stored(database), thorough=True)
+    wrong, advice = _judge(database, _stored(database), thorough=True)
+    if not wrong and (problems := database.index_problems(thorough=True)):
+        return f"indexes: {', '.join(problems)}", _migrate(database)
+    return wrong, advice
 
 
 def too_old(database: MongoDatabase) -> str:
@@ -91,8 +99,8 @@ def _judge(database: MongoDatabase, found: dict[str, Any], *, thorough: bool) ->
     if needed > SCHEMA:
         wrong = f"the database is at schema {version}, which needs code of schema {needed}; this code has {SCHEMA}"
         return wrong, "install a newer release"
-    if missing := database.missing_indexes() if thorough else []:
-        return f"indexes are missing: {', '.join(missing)}", _migrate(database)
+    if problems := database.index_problems() if thorough else []:
+        return f"indexes: {', '.join(problems)}", _migrate(database)
     return "", ""
 
 

@@ -13,8 +13,9 @@ from amqp import AMQPError
 from pymongo import MongoClient
 from pymongo.errors import ConnectionFailure
 
-from libs.chassis import logs, metrics, tracing
+from libs.chassis import journal, logs, metrics, tracing
 from libs.chassis.access import NEXT_SEAL_KEY, OLD_SEAL_KEY, PAGE_KEY, SEAL_KEY
+from libs.chassis.inbox import effects as inbox
 from libs.chassis.journal import Journal
 from libs.chassis.operations import OperationKind, Operations
 from libs.chassis.sealing import Masters
@@ -111,7 +112,7 @@ def _run(service: Service[Any], arguments: Sequence[str]) -> int:
             # What serves waits for its database, alive and not ready: started again and again, it would be late when
             # the database comes.
             return _serve(_process(service, settings, unconnected(settings.mongodb_uri.read(), service.name)), role)
-        client = connect(settings.mongodb_uri.read(), service.name, patient=role == "operation")
+        client = connect(settings.mongodb_uri.read(), service.name, patient=role in ("operation", "migrate"))
         process = _process(service, settings, client)
         if role == "operation":
             return _operate(process, *arguments[1:])
@@ -142,6 +143,8 @@ def _process(service: Service[S], settings: Settings, client: MongoClient[dict[s
         page_key=_key(settings, PAGE_KEY) or bytes(32),  # roles that make no page tokens may do without
         seal_key=Masters(*(_key(settings, name) for name in (SEAL_KEY, OLD_SEAL_KEY, NEXT_SEAL_KEY))),
     )
+    for bookkeeping in (inbox, journal):
+        database.keep(bookkeeping.COLLECTION, bookkeeping.INDEXES)
     return Process(service, settings, database, service.store(database))
 
 

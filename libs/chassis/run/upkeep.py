@@ -11,24 +11,25 @@ from rich.table import Table
 
 from libs.chassis.abandoned import end_abandoned_transactions
 from libs.chassis.bus import BUS_ERRORS, Topology, close, connect, service_topology
-from libs.chassis.inbox import effects
 from libs.chassis.run import schema
 from libs.chassis.run.service import WRONG, Process
 from libs.chassis.settings import SettingsError
+from libs.chassis.store.indexes import IndexRefused
 
 
 def migrate(process: Process[Any], *, remove: bool) -> int:
     """Makes indexes, exchanges and queues, tells each step, and records the schema.
 
-    Nothing is taken away that the release before may still use, unless `remove` asks for it. May be repeated, and run
-    several times at once.
+    Returns when every index is built, however long that takes. Nothing is taken away that the release before may still
+    use, unless `remove` asks for it. May be repeated, and run several times at once.
     """
     if problem := schema.too_old(process.database):
         raise SettingsError(problem)
     end_abandoned_transactions(process.database.client)  # indexes wait for them
-    steps = process.database.migrate(remove=remove)
-    process.journal.migrate()
-    effects.migrate(process.database)
+    try:
+        steps = process.database.migrate(remove=remove)
+    except IndexRefused as refused:
+        raise SettingsError(f"{refused}; change these documents, and migrate again") from refused
     connection = connect(process.amqp_uri(), name=f"{process.service.name}.migrate")
     try:
         topology(process).declare(connection)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Generic
+from typing import Any, Final, Generic
 
 from libs.chassis.domain import DomainError, E
-from libs.chassis.filtering import Condition
+from libs.chassis.filtering import Condition, field, to_mongo
 
 MAX_PENDING = 256
 """Events of one entity that may wait for the relay before commands are refused: loud beats a 16 MiB document."""
@@ -44,7 +46,9 @@ class Index:
 
     @property
     def name(self) -> str:
-        return "_".join(key.replace("-", "desc_") for key in self.keys) + ("_unique" if self.unique else "")
+        """The name, another one for another condition: a release that changes it gets an index beside the old one."""
+        only = "" if self.only is None else f"_if_{_digest(self.only)}"
+        return "_".join(key.replace("-", "desc_") for key in self.keys) + ("_unique" if self.unique else "") + only
 
     @property
     def mongo_keys(self) -> list[tuple[str, int]]:
@@ -54,6 +58,15 @@ class Index:
             return keys
         lead = [] if self.every_tenant else [("tenant", 1)]
         return [*lead, *keys] if self.unique else [*lead, *keys, ("_id", keys[-1][1])]
+
+
+def _digest(condition: Condition) -> str:
+    query = json.dumps(to_mongo(condition), sort_keys=True, default=str)
+    return hashlib.blake2b(query.encode(), digest_size=4).hexdigest()
+
+
+PENDING: Final = Index(("_pending_since",), only=field("_pending_since").exists(), every_tenant=True)
+"""The way of the relay to the events that wait."""
 
 
 @dataclass(frozen=True, slots=True)

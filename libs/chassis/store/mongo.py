@@ -26,12 +26,13 @@ from libs.chassis.sealing import Masters
 from libs.chassis.sealing.mongo import MongoKeyring
 from libs.chassis.store.collection import Collection
 from libs.chassis.store.database import Database
-from libs.chassis.store.declaration import COMMANDS_KEPT, Contention, DuplicateKey, Index, Write
+from libs.chassis.store.declaration import COMMANDS_KEPT, PENDING, Contention, DuplicateKey, Index, Write
+from libs.chassis.store.indexes import Indexes
 from libs.chassis.store.vault import TOKENS
 
 Document = dict[str, Any]
 _DUPLICATE_KEY = 11000
-_NAMESPACE_EXISTS, _INDEX_NOT_FOUND = 48, 27
+_NAMESPACE_EXISTS = 48
 _VALUES_AT_ONCE = 1000
 """Values that one question looks up."""
 _UNREAD: Mapping[str, int] = {"_pending": 0, "_commands": 0, TOKENS: 0}
@@ -98,6 +99,7 @@ class MongoDatabase(Database):
         self.raw: RawDatabase[Document] = client.get_database(name or service).with_options(
             codec_options=CodecOptions(tz_aware=True, tzinfo=UTC)
         )
+        self._kept: dict[str, Sequence[Index]] = {}
         self._session: ContextVar[ClientSession | None] = ContextVar(f"session_{service}", default=None)
 
     @property
@@ -132,58 +134,37 @@ class MongoDatabase(Database):
             finally:
                 self._session.reset(token)
 
+    def keep(self, collection: str, indexes: Sequence[Index]) -> None:
+        """Declares the indexes of a collection that no entity of the service lives in."""
+        self._kept[collection] = indexes
+
     def migrate(self, *, remove: bool = False) -> list[str]:
-        """Create the indexes that are missing; what was done, one line each.
+        """Makes collections and indexes that are missing and returns when they are built; what was done, one line each.
 
         Those no longer declared stay, because the release before uses them while it still runs, or when it comes back;
         with `remove` they are dropped.
         """
         done = []
         existing = set(self.raw.list_collection_names())
-        for name, collection in self.collections.items():
+        for name, indexes in self._declared():
             if name not in existing:
                 with _unless(_NAMESPACE_EXISTS):
                     self.raw.create_collection(name, check_exists=False)
                     done.append(f"created collection {name}")
-            there = self.raw[name].index_information()
-            wanted = self._wanted_indexes(collection)
-            for index in sorted(there.keys() - wanted.keys() - {"_id_"}):
-                if remove:
-                    with _unless(_INDEX_NOT_FOUND):
-                        self.raw[name].drop_index(index)
-                        done.append(f"dropped index {name}.{index}")
-                else:
-                    done.append(f"kept index {name}.{index}, which is no longer declared (migrate --remove drops it)")
-            for index, (keys, options) in wanted.items():
-                if index not in there:
-                    self.raw[name].create_index(keys, name=index, **options)
-                    done.append(f"created index {name}.{index}")
+            done += indexes.make(remove=remove)
         return done
 
-    def missing_indexes(self) -> list[str]:
-        """Declared indexes that the database lacks, as `collection.index`."""
-        return [
-            f"{name}.{index}"
-            for name, collection in self.collections.items()
-            for index in self._wanted_indexes(collection).keys() - self.raw[name].index_information().keys()
-        ]
+    def index_problems(self, *, thorough: bool = False) -> list[str]:
+        """Declared indexes that are missing, unfinished or different, one text each; see `Indexes.problems`."""
+        return [text for _, indexes in self._declared() for text in indexes.problems(thorough=thorough)]
 
-    @staticmethod
-    def _wanted_indexes(collection: Collection[Any]) -> dict[str, tuple[list[tuple[str, int]], dict[str, Any]]]:
-        wanted: dict[str, tuple[list[tuple[str, int]], dict[str, Any]]] = {}
-        for index in collection.indexes.values():
-            options: dict[str, Any] = {"unique": True} if index.unique else {}
-            if index.only is not None:
-                options["partialFilterExpression"] = _partial(to_mongo(index.only))
-            if index.expire_after is not None:
-                options["expireAfterSeconds"] = int(index.expire_after.total_seconds())
-            wanted[index.name] = index.mongo_keys, options
-        if collection.publishes:
-            wanted["pending"] = (
-                [("_pending_since", 1)],
-                {"partialFilterExpression": {"_pending_since": {"$exists": True}}},
-            )
-        return wanted
+    def _declared(self) -> Iterator[tuple[str, Indexes]]:
+        """Yields every collection with its indexes."""
+        for name, collection in self.collections.items():
+            pending = (PENDING,) if collection.publishes else ()
+            yield name, Indexes(self.raw, name, [*collection.indexes.values(), *pending])
+        for name, kept in self._kept.items():
+            yield name, Indexes(self.raw, name, kept)
 
     def _make(self, entity: type[E], name: str, indexes: Sequence[Index], publishes: bool) -> Collection[E]:
         return MongoCollection(entity, name, database=self, pager=self.pager, indexes=indexes, publishes=publishes)
@@ -345,13 +326,3 @@ def _index_name(failure: Document) -> str:
     """The index in a duplicate-key failure; the server names it in its message only."""
     found = failure.get("errmsg", "").partition(" index: ")[2].split(" ", 1)[0]
     return "" if found == "_id_" else found
-
-
-def _partial(query: Document) -> Document:
-    """A query as a partial-index filter, which knows no `$ne`: `exists` becomes "greater than null"."""
-    if "$and" in query:
-        return {"$and": [_partial(part) for part in query["$and"]]}
-    return {
-        path: {"$exists": True} if isinstance(test, dict) and "$exists" in test else test
-        for path, test in query.items()
-    }

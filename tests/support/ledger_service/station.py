@@ -12,7 +12,7 @@ from uuid import uuid4
 import amqp
 from pymongo import MongoClient
 
-from libs.chassis import identity
+from libs.chassis import identity, journal
 from libs.chassis.bus import Outgoing, Publisher, body_of, close, connect, service_topology
 from libs.chassis.bus.topology import dead_queue, shard_exchange
 from libs.chassis.context import Context, enter
@@ -20,7 +20,6 @@ from libs.chassis.inbox import Received, Subscription, effects
 from libs.chassis.inbox.consumer import Consumer
 from libs.chassis.inbox.fates import Schedule
 from libs.chassis.inbox.parked import DeadQueue
-from libs.chassis.journal import Journal
 from libs.chassis.lease import SWIFT, MongoLease
 from libs.chassis.outbox import Relay, event_headers
 from libs.chassis.store import MongoDatabase
@@ -39,10 +38,10 @@ class Station:
         self.amqp_uri = amqp_uri
         self.database = MongoDatabase(client, "ledger", page_key=bytes(32), name=f"ledger_{name}")
         self.store = LedgerStore(self.database)
+        for bookkeeping in (effects, journal):
+            self.database.keep(bookkeeping.COLLECTION, bookkeeping.INDEXES)
         self.database.migrate()
-        effects.migrate(self.database)
-        self.journal = Journal(self.database)
-        self.journal.migrate()
+        self.journal = journal.Journal(self.database)
         [self.subscription] = subscriptions(self.store, name=name, partitions=partitions)
         self.queues = self.subscription.route().queues("ledger")
         self.schedule = QUICK
