@@ -7,12 +7,14 @@ may not, because nobody would act upon it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from protovalidate import Validator, Violation
 
+from libs.chassis.codec import at_path
 from libs.chassis.domain import FieldViolation, InvalidArgument
 
 _validator = Validator()
@@ -33,6 +35,17 @@ def validate(message: Message) -> None:
         # A rule about several fields together has no path.
         text = "; ".join(f"{v.field}: {v.description}" if v.field else v.description for v in wrong)
         raise InvalidArgument(text, violations=wrong)
+
+
+@contextmanager
+def inside(path: str) -> Iterator[None]:
+    """Puts the field of a request that is read in front of the fields found wrong in it."""
+    try:
+        yield
+    except InvalidArgument as error:
+        if error.reason_code != InvalidArgument.reason:
+            raise  # about the request as a whole, such as REQUEST_ID_REUSED
+        raise at_path(path, error) from None
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -34,18 +35,6 @@ PARTS = {
 }
 """Part of a service → the parts of the same service that it may import."""
 
-_INTERACTIONS = {
-    "attribution",
-    "calendars",
-    "callcenter",
-    "context",
-    "conversations",
-    "counts",
-    "customers",
-    "privacy",
-    "promises",
-    "timeline",
-}
 _PROFILES = {
     "activity",
     "consent",
@@ -62,7 +51,18 @@ _PROFILES = {
     "worth",
 }
 AREAS: dict[str, dict[str, set[str]]] = {
-    "interactions": {area: _INTERACTIONS - {"attribution"} for area in _INTERACTIONS},
+    "interactions": {
+        "customers": set(),
+        "calendars": {"customers"},
+        "callcenter": set(),
+        "conversations": {"customers"},
+        "timeline": {"conversations", "customers"},
+        "counts": {"customers", "timeline"},
+        "promises": {"calendars", "conversations", "customers", "timeline"},
+        "context": {"conversations", "customers", "promises", "timeline"},
+        "privacy": {"conversations", "customers", "promises", "timeline"},
+        "attribution": {"conversations", "customers", "privacy", "timeline"},
+    },
     "profiles": {area: _PROFILES - {area} for area in _PROFILES},
 }
 """Service → area → the areas of the same service that it may import, beside itself."""
@@ -137,6 +137,20 @@ def test_each_part_of_a_service_imports_only_what_the_table_allows(service: str)
                 if not allowed(name, service, area, part)
             ]
     assert wrong == []
+
+
+@pytest.mark.parametrize("service", ["interactions"])
+def test_areas_import_each_other_in_one_direction(service: str) -> None:
+    try:
+        TopologicalSorter(AREAS[service]).prepare()
+    except CycleError as error:
+        pytest.fail(f"areas in a circle: {' → '.join(error.args[1])}")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_folder_of_a_service_is_an_area_of_the_table(service: str) -> None:
+    folders = {path.parent.name for path in (FOLDER / service).glob("*/__init__.py")}
+    assert folders - MODULES.keys() == AREAS[service].keys()
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -22,14 +22,15 @@ from libs.chassis.inbox import Received
 from libs.chassis.inbox.effects import Effects
 from libs.chassis.store import Contention, MongoDatabase, connect
 from services.interactions.attribution.application import Attribution
+from services.interactions.calendars.domain.terms import CivilTime, Term
+from services.interactions.context.application import Contexts
 from services.interactions.conversations.application import Conversations
 from services.interactions.conversations.domain import CloseReason
 from services.interactions.counts.application import Counts
 from services.interactions.counts.domain import ChannelCount, CountRange
-from services.interactions.customers.application import Customers
-from services.interactions.customers.domain import Channel, CustomerCopy, Identifier, IdentifierKind, customer_key
+from services.interactions.customers.domain import Channel, CustomerProjection, Identifier, IdentifierKind, customer_key
 from services.interactions.promises.application import Promises
-from services.interactions.promises.domain import CivilTime, Promise, PromiseState, Term
+from services.interactions.promises.domain import Promise, PromiseState
 from services.interactions.store import InteractionsStore
 from services.interactions.subscriptions import subscriptions
 from services.interactions.timeline.application import Timeline
@@ -80,11 +81,11 @@ def customer_id(store: InteractionsStore) -> str:
 
 
 def learn(store: InteractionsStore, id: str, *identifiers: str) -> str:
-    copy = CustomerCopy(
+    copy = CustomerProjection(
         id=id, source_revision=1, source_time=identity.now(), identifiers=(customer_key(id), *identifiers)
     )
     with store.database.transaction():
-        Attribution(store).learn([(id, copy.heard_after)])
+        Attribution(store.timeline).learn([(id, copy.heard_after)])
     return id
 
 
@@ -144,7 +145,7 @@ def deliver(store: InteractionsStore) -> None:
 
 
 def test_the_same_contact_told_at_once_is_recorded_once(database: MongoDatabase, store: InteractionsStore) -> None:
-    timeline = Timeline(store)
+    timeline = Timeline(store.timeline)
     told = contact(external_key="4711", identifier=PHONE)
     recorded = at_once(lambda _: timeline.ingest(told))
     assert {type(each) for each in recorded} == {Interaction}
@@ -153,7 +154,7 @@ def test_the_same_contact_told_at_once_is_recorded_once(database: MongoDatabase,
 
 
 def test_of_two_contacts_under_one_key_one_wins(database: MongoDatabase, store: InteractionsStore) -> None:
-    timeline, at = Timeline(store), identity.now()
+    timeline, at = Timeline(store.timeline), identity.now()
     answers = at_once(lambda n: timeline.ingest(contact(external_key="4711", occurred_time=at, summary=str(n % 2))))
     refused = [each for each in answers if isinstance(each, AlreadyExists)]
     assert len(refused) == THREADS // 2
@@ -164,12 +165,12 @@ def test_of_two_contacts_under_one_key_one_wins(database: MongoDatabase, store: 
 def test_first_contacts_at_once_open_one_conversation(
     database: MongoDatabase, store: InteractionsStore, customer_id: str
 ) -> None:
-    timeline = Timeline(store)
+    timeline = Timeline(store.timeline)
     recorded = at_once(lambda n: timeline.ingest(contact(external_key=str(n), customer_id=customer_id)))
     assert {type(each) for each in recorded} == {Interaction}
     [conversation_id] = {each.conversation_id for each in recorded}
     deliver(store)
-    assert Conversations(store).get(conversation_id).interaction_count == THREADS
+    assert Conversations(store.conversations).get(conversation_id).interaction_count == THREADS
     assert events(database) == [
         *["conversation.continued"] * THREADS,
         "conversation.opened",
@@ -178,7 +179,7 @@ def test_first_contacts_at_once_open_one_conversation(
 
 
 def test_continuing_at_once_with_a_token_counts_every_contact(store: InteractionsStore, customer_id: str) -> None:
-    timeline, conversations = Timeline(store), Conversations(store)
+    timeline, conversations = Timeline(store.timeline), Conversations(store.conversations)
     first = conversations.get(timeline.ingest(contact(channel=Channel.WEB_CHAT)).conversation_id)
     deliver(store)
     conversations.close(first.id, CloseReason.RESOLVED)
@@ -194,7 +195,7 @@ def test_continuing_at_once_with_a_token_counts_every_contact(store: Interaction
 
 
 def test_the_same_import_twice_at_once_doubles_nothing(store: InteractionsStore) -> None:
-    timeline, at = Timeline(store), identity.now()
+    timeline, at = Timeline(store.timeline), identity.now()
     rows = [contact(external_key=str(n), occurred_time=at) for n in range(200)]
     outcomes = at_once(lambda _: timeline.load(rows), times=4)
     assert all(outcome.error is None for loaded in outcomes for outcome in loaded)
@@ -204,7 +205,7 @@ def test_the_same_import_twice_at_once_doubles_nothing(store: InteractionsStore)
 def test_two_clocks_move_every_promise_once(
     database: MongoDatabase, store: InteractionsStore, customer_id: str
 ) -> None:
-    promises = Promises(store)
+    promises = Promises(store.promises)
     due = CivilTime(date=identity.now().date() + 2 * DAY, time_zone="UTC")
     for n in range(120):
         promises.make(Promise(id="", customer_id=customer_id, text=str(n), term=Term(civil_time=due)))
@@ -232,7 +233,7 @@ def test_two_clocks_move_every_promise_once(
 
 def test_keeping_races_with_the_clock(database: MongoDatabase, store: InteractionsStore, customer_id: str) -> None:
     """Whoever comes first decides, and there is exactly one ending."""
-    promises = Promises(store)
+    promises = Promises(store.promises)
     due = datetime.combine(identity.now().date() + 2 * DAY, datetime.min.time(), UTC)
     term = Term(civil_time=CivilTime(date=due.date(), time_zone="UTC"))
     made = [promises.make(Promise(id="", customer_id=customer_id, text=str(n), term=term)) for n in range(20)]
@@ -253,7 +254,7 @@ def test_keeping_races_with_the_clock(database: MongoDatabase, store: Interactio
 
 
 def test_counting_at_once_loses_nothing(database: MongoDatabase, store: InteractionsStore) -> None:
-    counts, midnight = Counts(store), datetime(2026, 8, 10, tzinfo=UTC)
+    counts, midnight = Counts(store.counts), datetime(2026, 8, 10, tzinfo=UTC)
     recorded = [contact(occurred_time=midnight + n * timedelta(minutes=7)) for n in range(100)]
 
     def count(n: int) -> None:
@@ -268,7 +269,7 @@ def test_contacts_taken_in_while_people_work_on_the_conversation(
     database: MongoDatabase, store: InteractionsStore, customer_id: str
 ) -> None:
     """A reaction that meets a change of somebody else is run again as a whole; nothing is counted twice or lost."""
-    timeline, conversations = Timeline(store), Conversations(store)
+    timeline, conversations = Timeline(store.timeline), Conversations(store.conversations)
     recorded = [timeline.ingest(contact(customer_id=customer_id, external_key=str(n))) for n in range(40)]
     conversation_id = recorded[0].conversation_id
     [attribution] = [each for each in subscriptions(store) if each.name == "attribution"]
@@ -294,13 +295,13 @@ def test_contacts_taken_in_while_people_work_on_the_conversation(
 
 
 def test_attribution_in_a_transaction_sees_its_own_work(store: InteractionsStore) -> None:
-    timeline = Timeline(store)
+    timeline = Timeline(store.timeline)
     timeline.load([contact(external_key=str(n), identifier=PHONE) for n in range(450)])
     told = timeline.ingest(contact(identifier=PHONE))
     customer_id = learn(store, identity.new_id("cus"), PHONE.key)
-    assert store.unattributed_by_identifier([PHONE.key], 10) == []
+    assert store.timeline.unattributed_by_identifier([PHONE.key], 10) == []
     assert timeline.get(told.id).customer_id == customer_id
-    assert Conversations(store).get(told.conversation_id).customer_id == customer_id
+    assert Conversations(store.conversations).get(told.conversation_id).customer_id == customer_id
 
 
 # ----------------------------------------------------------------------------------------------------- indexes
@@ -324,7 +325,9 @@ def library(client: Any) -> Iterator[Library]:
     with context.enter(ACME):
         customer_id = learn(store, identity.new_id("cus"), PHONE.key)
         for batch in range(6):
-            outcomes = Timeline(store).load([page_of_history(customer_id, batch * 500 + n) for n in range(500)])
+            outcomes = Timeline(store.timeline).load(
+                [page_of_history(customer_id, batch * 500 + n) for n in range(500)]
+            )
             assert all(outcome.created for outcome in outcomes)
     yield Library(store, cast(MongoDatabase, store.database), customer_id)
     client.drop_database(store.database.raw.name)
@@ -356,7 +359,11 @@ def profiled(database: MongoDatabase, work: Callable[[], Any]) -> list[dict[str,
 
 def test_every_question_is_answered_by_an_index(library: Library) -> None:
     database, store, busy = library.database, library.store, library.customer_id
-    timeline, conversations, promises = Timeline(store), Conversations(store), Promises(store)
+    timeline, conversations, promises = (
+        Timeline(store.timeline),
+        Conversations(store.conversations),
+        Promises(store.promises),
+    )
     term = Term(civil_time=CivilTime(date=date(2199, 1, 1), time_zone="UTC"))
     made = promises.make(Promise(id="", customer_id=busy, text="x", term=term))
     opened = conversations.get(timeline.ingest(contact(customer_id=busy)).conversation_id)
@@ -375,11 +382,11 @@ def test_every_question_is_answered_by_an_index(library: Library) -> None:
         timeline.ingest(contact(customer_id=busy, channel=Channel.SMS))
         timeline.ingest(contact(identifier=PHONE))
         timeline.ingest(contact(channel=Channel.WEB_CHAT), continuity_token=opened.continuity_token)
-        store.unattributed_by_identifier([PHONE.key], 10)
-        store.unattributed_in(opened.id, 10)
-        store.promises_to_wake(identity.now(), 10)
-        store.list_calendars(page)
-        Counts(store).by_channel(
+        store.timeline.unattributed_by_identifier([PHONE.key], 10)
+        store.timeline.unattributed_in(opened.id, 10)
+        store.promises.to_wake(identity.now(), 10)
+        store.calendars.list(page)
+        Counts(store.counts).by_channel(
             CountRange(start_time=datetime(2026, 1, 1, tzinfo=UTC), end_time=datetime(2026, 2, 1, tzinfo=UTC))
         )
         promises.keep(made.id)
@@ -394,13 +401,17 @@ def test_every_question_is_answered_by_an_index(library: Library) -> None:
 
 def test_the_context_costs_five_bounded_reads(library: Library) -> None:
     database, store, busy = library.database, library.store, library.customer_id
-    timeline, conversations, promises = Timeline(store), Conversations(store), Promises(store)
+    timeline, conversations, promises = (
+        Timeline(store.timeline),
+        Conversations(store.conversations),
+        Promises(store.promises),
+    )
     term = Term(civil_time=CivilTime(date=date(2199, 1, 1), time_zone="UTC"))
     for n in range(60):
         promises.make(Promise(id="", customer_id=busy, text=str(n), term=term))
         closed = timeline.ingest(contact(customer_id=busy))
         conversations.close(closed.conversation_id, CloseReason.RESOLVED)
-    done = profiled(database, lambda: Customers(store).context(busy))
+    done = profiled(database, lambda: Contexts(store.timeline, store.promises).get(busy))
     assert len(done) == 5
     for each in done:
         assert "IXSCAN" in each["planSummary"], each
@@ -436,7 +447,7 @@ def test_a_timeline_of_merged_customers_is_sorted_by_an_index(library: Library) 
     """The ids of a customer are read side by side, each in order."""
     merged = [identity.new_id("cus") for _ in range(10)]
     rows = [contact(external_key=f"{id} {n}", customer_id=id) for id in merged for n in range(20)]
-    Timeline(library.store).load(rows)
+    Timeline(library.store.timeline).load(rows)
     query = TimelineQuery(customer_id=library.customer_id, channels=(Channel.VOICE, Channel.SMS))
     for each in profiled(library.database, lambda: two_pages(library.store, query, *merged)):
         assert "IXSCAN" in each["planSummary"], each
@@ -447,16 +458,16 @@ def test_a_timeline_of_merged_customers_is_sorted_by_an_index(library: Library) 
 def two_pages(store: InteractionsStore, query: TimelineQuery, *merged: str) -> None:
     request = timeline_pb2.ListTimelineRequest(customer_id=query.customer_id, page_size=10)
     ids = (query.customer_id, *merged)
-    first = store.timeline(query, ids, request)
+    first = store.timeline.of_customer(query, ids, request)
     request.page_token = first.next_page_token
-    both = [*first.items, *store.timeline(query, ids, request).items]
+    both = [*first.items, *store.timeline.of_customer(query, ids, request).items]
     assert len({each.id for each in both}) == len(both)
     assert [each.occurred_time for each in both] == sorted((each.occurred_time for each in both), reverse=True)
 
 
 def test_t44_pages_are_stable_under_inserts(library: Library) -> None:
     store, busy = library.store, library.customer_id
-    timeline = Timeline(store)
+    timeline = Timeline(store.timeline)
     query = TimelineQuery(customer_id=busy, direction=Direction.INBOUND)
     seen: list[str] = []
     token = ""

@@ -18,12 +18,14 @@ from libs.chassis import context, identity
 from libs.chassis.context import Context
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.store import MongoDatabase, connect
+from services.interactions.calendars.domain.terms import CivilTime, Term
+from services.interactions.context.application import Contexts
 from services.interactions.context.store import feed as feed_module
 from services.interactions.context.store.changes import MongoChanges, Party
 from services.interactions.context.store.feed import Feed, Notice
-from services.interactions.customers.domain import Channel, CustomerCopy, customer_key
+from services.interactions.customers.domain import Channel, CustomerProjection, customer_key
 from services.interactions.promises.application import Promises
-from services.interactions.promises.domain import CivilTime, Promise, PromiseState, Term
+from services.interactions.promises.domain import Promise, PromiseState
 from services.interactions.store import InteractionsStore
 from services.interactions.timeline.application import Timeline
 from services.interactions.timeline.domain import Direction, Interaction
@@ -58,8 +60,8 @@ def customer_id(store: InteractionsStore) -> str:
 
 def known_customer(store: InteractionsStore) -> str:
     id = identity.new_id("cus")
-    copy = CustomerCopy(id=id, source_revision=1, source_time=identity.now(), identifiers=(customer_key(id),))
-    store.customers.fold([(id, copy.heard_after)])
+    copy = CustomerProjection(id=id, source_revision=1, source_time=identity.now(), identifiers=(customer_key(id),))
+    store.customers.customers.fold([(id, copy.heard_after)])
     return id
 
 
@@ -104,8 +106,8 @@ def seen(notices: list[Notice]) -> list[tuple[str, int]]:
 def test_contacts_and_promises_are_told_in_order_each_once(
     store: InteractionsStore, feed: Feed, customer_id: str
 ) -> None:
-    timeline, promises = Timeline(store), Promises(store)
-    notices = timeline.watch(feed, customer_id, "", patiently())
+    timeline, promises = Timeline(store.timeline), Promises(store.promises)
+    notices = Contexts(store.timeline, store.promises).watch(feed, customer_id, "", patiently())
     assert next(notices).entity is None
     recorded = timeline.ingest(contact(customer_id, agent_id="a"))
     term = Term(civil_time=CivilTime(date=identity.now().date() + timedelta(days=2), time_zone="UTC"))
@@ -120,8 +122,8 @@ def test_contacts_and_promises_are_told_in_order_each_once(
 
 
 def test_what_the_relay_clears_is_no_news(store: InteractionsStore, feed: Feed, customer_id: str) -> None:
-    timeline = Timeline(store)
-    notices = timeline.watch(feed, customer_id, "", patiently())
+    timeline = Timeline(store.timeline)
+    notices = Contexts(store.timeline, store.promises).watch(feed, customer_id, "", patiently())
     next(notices)
     first = timeline.ingest(contact(customer_id))
     cast(MongoDatabase, store.database).raw["interactions"].update_many({}, {"$set": {"_pending": []}})
@@ -132,13 +134,13 @@ def test_what_the_relay_clears_is_no_news(store: InteractionsStore, feed: Feed, 
 def test_a_contact_that_is_attributed_is_told_to_its_customer(
     store: InteractionsStore, feed: Feed, customer_id: str
 ) -> None:
-    timeline = Timeline(store)
-    notices = timeline.watch(feed, customer_id, "", patiently())
+    timeline = Timeline(store.timeline)
+    notices = Contexts(store.timeline, store.promises).watch(feed, customer_id, "", patiently())
     next(notices)
     unknown = timeline.ingest(
         Interaction(id="", channel=Channel.FAX, direction=Direction.INBOUND, occurred_time=identity.now())
     )
-    store.interactions.update(unknown.id, lambda each: each.attribute(customer_id))
+    store.timeline.interactions.update(unknown.id, lambda each: each.attribute(customer_id))
     assert seen(take(notices, 1)) == [(unknown.id, 2)]
 
 
@@ -146,22 +148,40 @@ def test_a_cursor_serves_any_process_and_any_age(
     store: InteractionsStore, customer_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feed_module, "BACKLOG", 5)
-    timeline, first_process = Timeline(store), new_feed(store)
-    notices = timeline.watch(first_process, customer_id, "", patiently())
+    timeline, first_process = Timeline(store.timeline), new_feed(store)
+    notices = Contexts(store.timeline, store.promises).watch(first_process, customer_id, "", patiently())
     checkpoint = next(notices)
     recorded = [timeline.ingest(contact(customer_id, agent_id="a")) for _ in range(20)]
     expected = [(each.id, 1) for each in recorded]
     told = take(notices, 20)
     assert seen(told) == expected
     for process in (first_process, new_feed(store)):
-        assert seen(take(timeline.watch(process, customer_id, checkpoint.cursor, patiently()), 20)) == expected
-        assert seen(take(timeline.watch(process, customer_id, told[9].cursor, patiently()), 10)) == expected[10:]
+        assert (
+            seen(
+                take(
+                    Contexts(store.timeline, store.promises).watch(
+                        process, customer_id, checkpoint.cursor, patiently()
+                    ),
+                    20,
+                )
+            )
+            == expected
+        )
+        assert (
+            seen(
+                take(
+                    Contexts(store.timeline, store.promises).watch(process, customer_id, told[9].cursor, patiently()),
+                    10,
+                )
+            )
+            == expected[10:]
+        )
 
 
 @pytest.mark.parametrize("cursor", ["x", "8265", "82FFFFFFFF000000012B0229296E04", "' OR 1=1", "82" + "0" * 3000])
 def test_a_made_up_cursor_is_refused(store: InteractionsStore, feed: Feed, customer_id: str, cursor: str) -> None:
     with pytest.raises(InvalidArgument, match="cursor"):
-        take(Timeline(store).watch(feed, customer_id, cursor, patiently()), 1)
+        take(Contexts(store.timeline, store.promises).watch(feed, customer_id, cursor, patiently()), 1)
 
 
 @pytest.mark.parametrize("cursor", ["8265000000" + "AB" * 20])
@@ -169,12 +189,12 @@ def test_a_cursor_that_cannot_be_resumed_is_refused(
     store: InteractionsStore, feed: Feed, customer_id: str, cursor: str
 ) -> None:
     with pytest.raises((FailedPrecondition, InvalidArgument), match="cursor"):
-        take(Timeline(store).watch(feed, customer_id, cursor, patiently()), 1)
+        take(Contexts(store.timeline, store.promises).watch(feed, customer_id, cursor, patiently()), 1)
 
 
 def test_another_tenants_customer_cannot_be_watched(store: InteractionsStore, feed: Feed, customer_id: str) -> None:
     with context.enter(Context(tenant="other", actor="bob")), pytest.raises(NotFound):
-        take(Timeline(store).watch(feed, customer_id, "", patiently()), 1)
+        take(Contexts(store.timeline, store.promises).watch(feed, customer_id, "", patiently()), 1)
     assert feed._watchers == {}
 
 
@@ -195,7 +215,7 @@ def test_the_reader_goes_on_when_the_database_is_dropped_and_ends_with_its_clien
         def tells_of_a_new_contact() -> bool:
             notices = feed.watch(Party("acme", customer_id), "", patiently(1.5))
             next(notices)
-            recorded = Timeline(store).ingest(contact(customer_id, agent_id="a"))
+            recorded = Timeline(store.timeline).ingest(contact(customer_id, agent_id="a"))
             return any(notice.entity is not None and notice.entity.id == recorded.id for notice in notices)
 
         eventually(tells_of_a_new_contact, 20)
@@ -247,7 +267,7 @@ def test_nothing_is_missed_or_told_twice_under_load_and_reconnects(
 ) -> None:
     monkeypatch.setattr(feed_module, "BACKLOG", backlog)
     monkeypatch.setattr(feed_module, "QUEUE", 20)
-    timeline, processes, done = Timeline(store), [new_feed(store), new_feed(store)], threading.Event()
+    timeline, processes, done = Timeline(store.timeline), [new_feed(store), new_feed(store)], threading.Event()
     recorded: list[str] = []
 
     def write(n: int) -> None:
@@ -268,7 +288,7 @@ def test_nothing_is_missed_or_told_twice_under_load_and_reconnects(
         writer.join()
     done.set()
     assert len(recorded) == WRITERS * EACH
-    final = {id: store.interactions.get(id).revision for id in recorded}
+    final = {id: store.timeline.interactions.get(id).revision for id in recorded}
     for watcher in watchers:
         watcher.join()
         assert max(Counter(watcher.told).values()) == 1  # nothing twice

@@ -15,10 +15,11 @@ MOST_ENTRIES: Final = 5000
 """Entries that one call checks."""
 
 
-class JournalApi:
+class JournalServicer(JournalServiceServicer):
     """Checks the journal of the caller's tenant."""
 
-    _database: Database
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def VerifyJournal(  # noqa: N802  (grpc decides)
         self,
@@ -37,10 +38,3 @@ class JournalApi:
             return pb.VerifyJournalResponse(broken_position=broken.position, explanation=broken.what)
         root = pb.JournalRoot(position=checked.position, hash=checked.hash)
         return pb.VerifyJournalResponse(intact=True, checked=root, complete=complete)
-
-
-class JournalServicer(JournalApi, JournalServiceServicer):
-    """The same as a service of its own."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database

@@ -9,14 +9,14 @@ from libs.chassis.domain import Change
 from services.interactions.conversations.application import Conversations
 from services.interactions.conversations.domain import Conversation
 from services.interactions.customers.application import Customers
-from services.interactions.customers.domain import CustomerCopy
-from services.interactions.store import InteractionsStore
+from services.interactions.customers.domain import CustomerProjection
 from services.interactions.timeline.domain import Interaction
+from services.interactions.timeline.store import TimelineStore
 
 BATCH: Final = 200
 """Interactions that are attributed in one go."""
 
-News = tuple[str, Callable[[CustomerCopy | None], Change[CustomerCopy]]]
+News = tuple[str, Callable[[CustomerProjection | None], Change[CustomerProjection]]]
 """(customer id, how its copy changes)."""
 
 
@@ -27,14 +27,14 @@ class Attribution:
     time, the second to be looked at finds the first.
     """
 
-    def __init__(self, store: InteractionsStore) -> None:
+    def __init__(self, store: TimelineStore) -> None:
         self._store = store
-        self._customers = Customers(store)
-        self._conversations = Conversations(store)
+        self._customers = Customers(store.customers)
+        self._conversations = Conversations(store.conversations)
 
     def learn(self, news: Sequence[News]) -> None:
         """Takes news about customers in, and attributes the contacts that waited for them."""
-        told = {customer.id: customer for customer in self._store.customers.fold(news)}
+        told = {customer.id: customer for customer in self._store.customers.customers.fold(news)}
         keys = list(dict.fromkeys(key for customer in told.values() for key in customer.identifiers))
         wanted = told.keys() | {id for customer in told.values() for id in customer.merged_ids}
         theirs = {key: id for key, id in self._customers.resolve(keys).items() if id in wanted}

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 
+from libs.chassis import identity
 from libs.chassis.paging import Page
-from services.interactions.calendars.domain import BusinessCalendar, WorkingHours
-from services.interactions.store import InteractionsStore, ListRequest
+from services.interactions.calendars.domain.calendars import BusinessCalendar, WorkingHours
+from services.interactions.calendars.domain.terms import Explanation, Term, explain
+from services.interactions.calendars.store import CalendarsStore
+from services.interactions.customers.store import ListRequest
 
 
 class Calendars:
     """When people work."""
 
-    def __init__(self, store: InteractionsStore) -> None:
+    def __init__(self, store: CalendarsStore) -> None:
         self._store = store
         self._calendars = store.calendars
 
@@ -27,7 +31,7 @@ class Calendars:
 
     def list(self, request: ListRequest) -> Page[BusinessCalendar]:
         """A page of all calendars, by name."""
-        return self._store.list_calendars(request)
+        return self._store.list(request)
 
     def update(
         self, calendar_id: str, merge: Callable[[BusinessCalendar], BusinessCalendar], revision: int
@@ -38,3 +42,7 @@ class Calendars:
     def hours(self, calendar_id: str) -> WorkingHours | None:
         """The working hours of a calendar; None for none."""
         return WorkingHours(self._calendars.get(calendar_id)) if calendar_id else None
+
+    def explain(self, term: Term, start_time: datetime | None = None) -> Explanation:
+        """When something would be due, and what was counted to find out."""
+        return explain(term, start_time or identity.now(), self.hours(term.calendar_id))

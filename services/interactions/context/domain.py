@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.interactions.conversations.domain import Conversation
-from services.interactions.customers.domain import CustomerCopy
+from services.interactions.customers.domain import CustomerProjection
 from services.interactions.promises.domain import Promise
 from services.interactions.timeline.domain import Interaction
 
@@ -15,7 +15,7 @@ from services.interactions.timeline.domain import Interaction
 class CustomerContext:
     """All that whoever picks up next must know about a customer."""
 
-    customer: CustomerCopy
+    customer: CustomerProjection
     conversations: tuple[Conversation, ...]
     interactions: tuple[Interaction, ...]
     promises: tuple[Promise, ...]

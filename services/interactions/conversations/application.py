@@ -9,10 +9,10 @@ from typing import Final, cast
 from libs.chassis import identity
 from libs.chassis.domain import AlreadyExists, Change, Conflict, NotFound
 from libs.chassis.paging import Page
-from services.interactions.conversations.domain import IDLE_WINDOW, CloseReason, Conversation
+from services.interactions.conversations.domain import IDLE_WINDOW, CloseReason, Conversation, Utterance
+from services.interactions.conversations.store import ConversationsStore
 from services.interactions.customers.domain import customer_key
-from services.interactions.store import InteractionsStore, ListRequest
-from services.interactions.timeline.domain import Interaction
+from services.interactions.customers.store import ListRequest
 
 ATTEMPTS: Final = 5
 """How often a contact looks for its conversation while others open and close them."""
@@ -24,7 +24,7 @@ Hearing = tuple[str, Callable[[Conversation | None], Change[Conversation]]]
 class Conversations:
     """Contacts that belong together, across channels."""
 
-    def __init__(self, store: InteractionsStore, *, idle_window: timedelta = IDLE_WINDOW) -> None:
+    def __init__(self, store: ConversationsStore, *, idle_window: timedelta = IDLE_WINDOW) -> None:
         self._store = store
         self._conversations = store.conversations
         self._idle_window = idle_window
@@ -35,14 +35,14 @@ class Conversations:
 
     def list(self, filter: str, request: ListRequest) -> Page[Conversation]:
         """A page, the latest interaction first."""
-        return self._store.list_conversations(filter, request)
+        return self._store.list(filter, request)
 
     def resume(self, *, continuity_token: str = "", conversation_id: str = "", customer_id: str = "") -> Conversation:
         """The conversation of a token or id, open and with the customer it turned out to be with, if given."""
 
         def work() -> Conversation:
             named = self.named(continuity_token, conversation_id)
-            known = named.customer_id if customer_id in self._store.group(named.customer_id) else customer_id
+            known = named.customer_id if customer_id in self._store.customers.group(named.customer_id) else customer_id
             current_for = self._current_for(named, customer_key(known) if known else named.party)
             return self._conversations.update(named.id, lambda each: each.resume(known, current_for))
 
@@ -70,16 +70,16 @@ class Conversations:
         """The conversation of a token or an id; NotFound when there is none."""
         if conversation_id:
             return self._conversations.get(conversation_id)
-        found = self._store.conversation_of_token(continuity_token)
+        found = self._store.of_token(continuity_token)
         if found is None:
             raise NotFound("Conversation", continuity_token)
         return found
 
-    def for_contact(self, interaction: Interaction, now: datetime) -> Conversation:
+    def for_contact(self, interaction: Utterance, now: datetime) -> Conversation:
         """The open conversation of whom a contact is with, or a new one when there is none or it went idle."""
         at = min(interaction.occurred_time, now)
         for _ in range(ATTEMPTS):
-            current = self._store.current_conversation(interaction.party)
+            current = self._store.current(interaction.party)
             if current is not None and current.went_idle_before(at, self._idle_window):
                 self._conversations.update(current.id, lambda each: each.close_when_idle(at, self._idle_window, now))
             elif current is not None:
@@ -93,9 +93,9 @@ class Conversations:
                     return opened
         raise Conflict("too many contacts of the same customer begin a conversation at once: try again")
 
-    def hear(self, recorded: Sequence[Interaction]) -> dict[str, Conversation]:
+    def hear(self, recorded: Sequence[Utterance]) -> dict[str, Conversation]:
         """Takes recorded contacts into their conversations; those conversations by id."""
-        by_id: dict[str, list[Interaction]] = {}
+        by_id: dict[str, list[Utterance]] = {}
         for interaction in recorded:
             if interaction.conversation_id:
                 by_id.setdefault(interaction.conversation_id, []).append(interaction)
@@ -118,11 +118,11 @@ class Conversations:
         """The party, unless its contacts go to another open conversation already."""
         if party == conversation.current_for:
             return party
-        current = self._store.current_conversation(party)
+        current = self._store.current(party)
         return party if current is None or current.id == conversation.id else ""
 
 
-def _hearing(interaction: Interaction, current_for: str) -> Callable[[Conversation | None], Change[Conversation]]:
+def _hearing(interaction: Utterance, current_for: str) -> Callable[[Conversation | None], Change[Conversation]]:
     def hear(found: Conversation | None) -> Change[Conversation]:
         return cast(Conversation, found).receive(interaction, current_for)  # conversations are never removed
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from libs.chassis.domain import Change, Entity, Event, FailedPrecondition, OpenEnum
 from services.interactions.customers.domain import Channel, customer_key
-from services.interactions.timeline.domain import Interaction
 
 IDLE_WINDOW = timedelta(hours=24)
 """Silence after which the next contact of a customer who was not waiting begins a new conversation."""
@@ -41,6 +40,58 @@ class ParticipantKind(OpenEnum):
 
     AGENT = "AGENT"
     BOT = "BOT"
+
+
+class Utterance(Protocol):
+    """An interaction as its conversation takes it in."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+
+    @property
+    def conversation_id(self) -> str:
+        """The conversation that it belongs to."""
+
+    @property
+    def customer_id(self) -> str:
+        """The customer it was with; empty while nobody knows."""
+
+    @property
+    def party(self) -> str:
+        """The key of whom it was with: the customer, else the identifier."""
+
+    @property
+    def channel(self) -> Channel:
+        """Its channel."""
+
+    @property
+    def agent_id(self) -> str:
+        """The member of staff who took part."""
+
+    @property
+    def bot_id(self) -> str:
+        """The robot that took part."""
+
+    @property
+    def occurred_time(self) -> datetime:
+        """When it occurred, by the clock of its source."""
+
+    @property
+    def create_time(self) -> datetime | None:
+        """When it was recorded."""
+
+    @property
+    def happened(self) -> datetime:
+        """When it occurred, never later than when it was recorded."""
+
+    @property
+    def keeps_waiting(self) -> bool:
+        """Whether the customer spoke, and wants an answer that it has not brought."""
+
+    @property
+    def answers(self) -> bool:
+        """Whether the company spoke to the customer, or nothing is left to say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +134,7 @@ class Conversation(Entity):
     """While it is open: the party whose contacts find it without token or id; empty when only those lead to it."""
 
     @classmethod
-    def open(cls, first: Interaction, *, continuity_token: str, at: datetime) -> Change[Conversation]:
+    def open(cls, first: Utterance, *, continuity_token: str, at: datetime) -> Change[Conversation]:
         """An empty conversation, for this contact to be the first in."""
         opened = cls(
             id="",
@@ -104,7 +155,7 @@ class Conversation(Entity):
         """The key of whom it is with: the customer, or while nobody knows, whom it is current for."""
         return customer_key(self.customer_id) if self.customer_id else self.current_for
 
-    def party_after(self, said: Sequence[Interaction]) -> str:
+    def party_after(self, said: Sequence[Utterance]) -> str:
         """The key of whom it is with once these contacts (at least one) are taken in."""
         customer_id = self.customer_id or next((each.customer_id for each in said if each.customer_id), "")
         return customer_key(customer_id) if customer_id else self.current_for or said[0].party
@@ -117,7 +168,7 @@ class Conversation(Entity):
         """At its end, if it is too late for a contact at this time; nothing changes otherwise."""
         return self.close(CloseReason.IDLE, now) if self.is_open and self.went_idle_before(at, window) else (self, [])
 
-    def receive(self, interaction: Interaction, current_for: str) -> Change[Conversation]:
+    def receive(self, interaction: Utterance, current_for: str) -> Change[Conversation]:
         """With one more interaction. What was recorded after its end reopens it, what was on its way then does not."""
         recorded = interaction.create_time or interaction.occurred_time
         before_the_end = self.close_time is not None and recorded <= self.close_time
@@ -229,7 +280,7 @@ class ConversationReopened(ConversationEvent):
     """The next episode of a closed conversation began."""
 
 
-def _with(conversation: Conversation, interaction: Interaction) -> Conversation:
+def _with(conversation: Conversation, interaction: Utterance) -> Conversation:
     at = interaction.happened
     asks, answers = interaction.keeps_waiting, interaction.answers
     answered = max(filter(None, (conversation.last_answer_time, at if answers else None)), default=None)

@@ -7,28 +7,28 @@ from collections.abc import Callable, Sequence
 from libs.chassis import context, identity
 from libs.chassis.domain import Change
 from services.interactions.counts.domain import ChannelCount, ChannelDay, CountRange
+from services.interactions.counts.store import CountsStore
 from services.interactions.customers.domain import Channel
-from services.interactions.store import InteractionsStore
 from services.interactions.timeline.domain import Interaction
 
 
 class Counts:
     """Counters that follow the recorded contacts."""
 
-    def __init__(self, store: InteractionsStore) -> None:
+    def __init__(self, store: CountsStore) -> None:
         self._store = store
 
     def by_channel(self, range: CountRange) -> list[ChannelCount]:
         """How many contacts occurred in a range, by channel; channels without any are left out."""
         totals = dict.fromkeys(Channel, 0)
-        for each in self._store.channel_days(range.start_time.date(), range.end_time.date()):
+        for each in self._store.between(range.start_time.date(), range.end_time.date()):
             totals[each.channel] += each.within(range)
         return [ChannelCount(channel=channel, count=count) for channel, count in totals.items() if count]
 
     def count(self, recorded: Sequence[Interaction]) -> None:
         """Counts contacts that were recorded."""
         tenant = context.current().tenant
-        self._store.counts.fold([_counting(tenant, interaction) for interaction in recorded])
+        self._store.days.fold([_counting(tenant, interaction) for interaction in recorded])
 
 
 def _counting(tenant: str, interaction: Interaction) -> tuple[str, Callable[[ChannelDay | None], Change[ChannelDay]]]:

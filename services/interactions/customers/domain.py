@@ -95,7 +95,7 @@ class ConsentSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CustomerCopy(Entity):
+class CustomerProjection(Entity):
     """The few fields of a customer that this service needs, as the profiles service last told them.
 
     `source_revision` and `source_time` say which state of the customer this is; older news are skipped.
@@ -130,7 +130,7 @@ class CustomerCopy(Entity):
         """The id of the customer who lives on."""
         return self.merged_into or self.id
 
-    def heard_after(self, known: CustomerCopy | None) -> Change[CustomerCopy]:
+    def heard_after(self, known: CustomerProjection | None) -> Change[CustomerProjection]:
         """This news after what is known: the newer of the two, and of an erased customer only how new it is. Where the
         id leads is told by merges alone."""
         if known is None:
@@ -147,9 +147,9 @@ class CustomerCopy(Entity):
             epoch=known.epoch,
         ), []
 
-    def without_person(self) -> Change[CustomerCopy]:
+    def without_person(self) -> Change[CustomerProjection]:
         """What is left of an erased customer."""
-        left = CustomerCopy(
+        left = CustomerProjection(
             id=self.id,
             source_revision=self.source_revision,
             source_time=self.source_time,
@@ -176,9 +176,9 @@ class Alias:
     handed_over: tuple[str, ...] = ()
     """Keys of the identifiers that came with it; none for one that was merged before already."""
 
-    def heard_after(self, known: CustomerCopy | None, time: datetime) -> Change[CustomerCopy]:
+    def heard_after(self, known: CustomerProjection | None, time: datetime) -> Change[CustomerProjection]:
         """What is known of the customer, which may be nothing yet, with this."""
-        copy = known or CustomerCopy(
+        copy = known or CustomerProjection(
             id=self.customer_id,
             source_revision=0,
             source_time=time,

@@ -10,10 +10,10 @@ from libs.chassis.context import Context
 from libs.chassis.domain import Change, NotFound
 from libs.chassis.store import Collection
 from services.interactions.conversations.domain import Conversation
-from services.interactions.customers.domain import CustomerCopy
+from services.interactions.customers.domain import CustomerProjection
 from services.interactions.privacy.domain import Erasure, Stage
+from services.interactions.privacy.store import PrivacyStore
 from services.interactions.promises.domain import Promise
-from services.interactions.store import InteractionsStore
 from services.interactions.timeline.domain import Interaction
 
 BATCH: Final = 200
@@ -24,7 +24,7 @@ ACTOR: Final = "service:interactions"
 class Erasures:
     """The erasures that the profiles service asked for, and all that is held on a customer."""
 
-    def __init__(self, store: InteractionsStore) -> None:
+    def __init__(self, store: PrivacyStore) -> None:
         self._store = store
 
     def begin(self, requests: Sequence[tuple[str, str, Sequence[str]]]) -> None:
@@ -37,7 +37,7 @@ class Erasures:
 
     def advance(self) -> int:
         """Erases one batch of each erasure that is not done, of every tenant; how many erasures went on."""
-        pending = self._store.pending_erasures(BATCH)
+        pending = self._store.pending(BATCH)
         for tenant, erasure in pending:
             with context.enter(Context(tenant=tenant, actor=ACTOR)):
                 self._advance(erasure)
@@ -45,7 +45,7 @@ class Erasures:
 
     def everything(self, customer_id: str) -> Iterator[tuple[str, Any]]:
         """(kind, record) of all that is held on a customer, under any of its ids; NotFound for one never heard of."""
-        known = self._store.customer(customer_id)
+        known = self._store.customers.customer(customer_id)
         if known is None:
             raise NotFound("Customer", customer_id)
         for kind, stage in (
@@ -54,7 +54,7 @@ class Erasures:
             ("conversation", Stage.CONVERSATIONS),
             ("promise", Stage.PROMISES),
         ):
-            for id in self._store.group(customer_id, known):
+            for id in self._store.customers.group(customer_id, known):
                 yield from ((kind, each) for each in self._held_on(id, stage))
 
     def _held_on(self, customer_id: str, stage: Stage) -> Iterator[Any]:
@@ -73,8 +73,8 @@ class Erasures:
                 self._store.erasures.erase([erasure.id])
                 self._store.erasures.update(erasure.id, lambda each: each.completed(now))
             case Stage.UNATTRIBUTED:
-                contacts = self._store.unattributed_by_identifier(self._alone(erasure), BATCH)
-                talks = self._store.unattributed_conversations({each.conversation_id for each in contacts} - {""})
+                contacts = self._store.timeline.unattributed_by_identifier(self._alone(erasure), BATCH)
+                talks = self._store.conversations.unattributed({each.conversation_id for each in contacts} - {""})
                 self._erase(erasure, {"interactions": contacts, "conversations": talks}, ended=len(contacts) < BATCH)
             case stage:
                 page = self._store.held_on(erasure.customer_id, stage, BATCH, erasure.cursor)
@@ -101,15 +101,15 @@ class Erasures:
     def _alone(self, erasure: Erasure) -> list[str]:
         """What led to the customer and leads to nobody else: a contact from a telephone that is shared may have been
         the other one's."""
-        ids = set(self._store.group(erasure.customer_id))
+        ids = set(self._store.customers.group(erasure.customer_id))
         return [
             key
             for key in erasure.identifiers
-            if all(each.id in ids for each in self._store.customers_with([key], len(ids) + 1))
+            if all(each.id in ids for each in self._store.customers.led_to_by([key], len(ids) + 1))
         ]
 
 
-def _erased(found: Interaction | Conversation | Promise | CustomerCopy | None) -> Change[Any]:
+def _erased(found: Interaction | Conversation | Promise | CustomerProjection | None) -> Change[Any]:
     now = identity.now()
     match found:
         case Interaction():
@@ -119,4 +119,4 @@ def _erased(found: Interaction | Conversation | Promise | CustomerCopy | None) -
         case Promise():
             return found.erased()
         case _:
-            return cast(CustomerCopy, found).without_person()  # nothing that is held is ever removed
+            return cast(CustomerProjection, found).without_person()  # nothing that is held is ever removed

@@ -13,9 +13,11 @@ from libs.chassis.context import Context
 from libs.chassis.domain import Change, InvalidArgument
 from libs.chassis.paging import Page
 from services.interactions.calendars.application import Calendars
+from services.interactions.calendars.domain.terms import Term
 from services.interactions.customers.application import Customers
-from services.interactions.promises.domain import Explanation, Promise, Term, explain
-from services.interactions.store import InteractionsStore, ListRequest
+from services.interactions.customers.store import ListRequest
+from services.interactions.promises.domain import Promise
+from services.interactions.promises.store import PromisesStore
 
 BATCH: Final = 500
 """Promises that the clock moves on in one go."""
@@ -24,18 +26,18 @@ BATCH: Final = 500
 class Promises:
     """What the company told customers it would do."""
 
-    def __init__(self, store: InteractionsStore) -> None:
+    def __init__(self, store: PromisesStore) -> None:
         self._store = store
         self._promises = store.promises
-        self._customers = Customers(store)
-        self._calendars = Calendars(store)
+        self._customers = Customers(store.customers)
+        self._calendars = Calendars(store.calendars)
 
     def make(self, draft: Promise) -> Promise:
         """A new promise, with the time it is due."""
         self._customers.require(draft.customer_id)
         if draft.conversation_id:
-            conversation = self._store.conversations.get(draft.conversation_id)
-            if conversation.customer_id not in ("", *self._store.group(draft.customer_id)):
+            conversation = self._store.conversations.conversations.get(draft.conversation_id)
+            if conversation.customer_id not in ("", *self._store.customers.group(draft.customer_id)):
                 raise InvalidArgument.field("conversation_id", f"{conversation.id} is with another customer")
         hours = self._calendars.hours(draft.term.calendar_id)
         draft = replace(draft, id=self._promises.next_id())
@@ -47,7 +49,7 @@ class Promises:
 
     def list(self, filter: str, request: ListRequest) -> Page[Promise]:
         """A page of promises, the first due first."""
-        return self._store.list_promises(filter, request)
+        return self._store.list(filter, request)
 
     def keep(self, promise_id: str, kept_time: datetime | None = None, *, revision: int = 0) -> Promise:
         """It was kept, now or at a time before now."""
@@ -83,10 +85,6 @@ class Promises:
 
         return self._store.database.transact(work)
 
-    def explain(self, term: Term, start_time: datetime | None = None) -> Explanation:
-        """When something would be due, and what was counted to find out."""
-        return explain(term, start_time or identity.now(), self._calendars.hours(term.calendar_id))
-
     # --------------------------------------------------------------------------------------------------- clock
 
     def wake_due(self) -> int:
@@ -96,7 +94,7 @@ class Promises:
         Contention when another process was faster; what is left is found again.
         """
         now = identity.now()
-        due = sorted(self._store.promises_to_wake(now, BATCH), key=itemgetter(0))
+        due = sorted(self._store.to_wake(now, BATCH), key=itemgetter(0))
 
         def wake(found: Promise | None) -> Change[Promise]:
             return cast(Promise, found).wake(now)  # promises are never removed

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
-from itertools import islice
-from typing import ClassVar, Final
+from datetime import datetime, timedelta
+from typing import ClassVar
 
 from libs.chassis.domain import Change, Entity, Event, FailedPrecondition, InvalidArgument, OpenEnum
-from services.interactions.calendars.domain import EARLIEST, LATEST, Segment, WorkingHours, instant, zone
+from services.interactions.calendars.domain.calendars import WorkingHours
+from services.interactions.calendars.domain.terms import Deadline, Term
 from services.interactions.timeline.domain import Link
-
-MOST_SEGMENTS: Final = 400
-"""Segments of an explanation; a year and more of working days."""
 
 
 class PromiseState(OpenEnum):
@@ -28,95 +25,6 @@ class PromiseState(OpenEnum):
 
 PENDING_STATES = (PromiseState.MADE, PromiseState.AT_RISK)
 """States of a promise that is still to be kept."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CivilTime:
-    """A time on the clock of a zone."""
-
-    date: date
-    time_zone: str
-    minute: int = 0
-
-    def instant(self) -> datetime:
-        """The same in UTC. InvalidArgument when there is no such zone, or the date is far from our time."""
-        if not EARLIEST.date() <= self.date < LATEST.date():
-            raise InvalidArgument.field("term.civil_time.date", f"{self.date} is not in the years 1970 to 2199")
-        return instant(self.date, self.minute, zone(self.time_zone, "term.civil_time.time_zone"))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Term:
-    """By when something is promised, as it was said: exactly one of civil time, working time and working days."""
-
-    calendar_id: str = ""
-    civil_time: CivilTime | None = None
-    working_time: timedelta | None = None
-    working_days: int = 0
-
-    def due(self, start: datetime, hours: WorkingHours | None) -> Deadline:
-        """When it is due. InvalidArgument when that is not after the start.
-
-        `hours` are those of the calendar, without which only a civil time can be worked out.
-        """
-        if self.civil_time is not None:
-            due = self.civil_time.instant()
-            if due <= start:
-                raise InvalidArgument.field(
-                    "term.civil_time", f"{due.isoformat()} is not after {start.isoformat()}, when the time begins"
-                )
-        elif hours is None:
-            raise InvalidArgument.field("term.calendar_id", "is required for working_time and working_days")
-        elif self.working_time is not None:
-            due = hours.add(start, self.working_time)
-        else:
-            due = hours.add_days(start, self.working_days)
-        return Deadline(start, due, hours)
-
-
-@dataclass(frozen=True, slots=True)
-class Deadline:
-    """The time between a promise and its due time: working time where a calendar says so, else elapsed time."""
-
-    start: datetime
-    due: datetime
-    hours: WorkingHours | None = None
-
-    @property
-    def at_risk(self) -> datetime:
-        """When three quarters of it are over."""
-        work = self.hours.elapsed(self.start, self.due) if self.hours is not None else timedelta(0)
-        if self.hours is None or work <= timedelta(0):
-            return _whole_milliseconds(self.start + (self.due - self.start) * 3 / 4)
-        return _whole_milliseconds(self.hours.add(self.start, work * 3 / 4))
-
-    def left(self, at: datetime) -> timedelta:
-        """How much of it is left; negative when it is over."""
-        return self.hours.elapsed(at, self.due) if self.hours is not None else self.due - at
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
-    """When something would be due, and what was counted to find out."""
-
-    due_time: datetime
-    at_risk_time: datetime
-    working_time: timedelta | None = None
-    """Absent without a calendar."""
-    segments: tuple[Segment, ...] = ()
-
-
-def explain(term: Term, start: datetime, hours: WorkingHours | None) -> Explanation:
-    """The due time of a term that begins at `start`, with at most the first 400 segments that lead to it."""
-    deadline = term.due(start, hours)
-    if hours is None:
-        return Explanation(due_time=deadline.due, at_risk_time=deadline.at_risk)
-    return Explanation(
-        due_time=deadline.due,
-        at_risk_time=deadline.at_risk,
-        working_time=hours.elapsed(start, deadline.due),
-        segments=tuple(islice(hours.segments(start, deadline.due), MOST_SEGMENTS)),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +76,7 @@ class Promise(Entity):
             made_by=self.made_by or made_by,
             made_time=made_time,
             term=self.term,
-            due_time=_whole_milliseconds(deadline.due),
+            due_time=deadline.due,
             at_risk_time=deadline.at_risk,
             wake_time=deadline.at_risk,
         )
@@ -302,7 +210,3 @@ class PromiseErased(PromiseEvent):
 
 class PromiseRecovered(PromiseEvent):
     """A broken promise was made good."""
-
-
-def _whole_milliseconds(at: datetime) -> datetime:
-    return at.replace(microsecond=at.microsecond // 1000 * 1000)

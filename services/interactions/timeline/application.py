@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -10,23 +10,22 @@ from libs.chassis import context, identity
 from libs.chassis.domain import AlreadyExists, DomainError, InvalidArgument, NotFound
 from libs.chassis.paging import Page
 from libs.chassis.store import Outcome
-from services.interactions.context.store.changes import Party
-from services.interactions.context.store.feed import Feed, Notice
 from services.interactions.conversations.application import Conversations
 from services.interactions.conversations.domain import IDLE_WINDOW
 from services.interactions.customers.application import Customers
-from services.interactions.store import InteractionsStore, ListRequest
+from services.interactions.customers.store import ListRequest
 from services.interactions.timeline.domain import Interaction, TimelineQuery
+from services.interactions.timeline.store import TimelineStore
 
 
 class Timeline:
     """Every contact with every customer."""
 
-    def __init__(self, store: InteractionsStore, *, idle_window: timedelta = IDLE_WINDOW) -> None:
+    def __init__(self, store: TimelineStore, *, idle_window: timedelta = IDLE_WINDOW) -> None:
         self._store = store
         self._interactions = store.interactions
-        self._customers = Customers(store)
-        self._conversations = Conversations(store, idle_window=idle_window)
+        self._customers = Customers(store.customers)
+        self._conversations = Conversations(store.conversations, idle_window=idle_window)
 
     # ----------------------------------------------------------------------------------------------- recording
 
@@ -66,7 +65,7 @@ class Timeline:
             except DomainError as error:
                 outcomes[i] = Outcome(error=error)
         ids = {i: self._interactions.next_id(each.source_key) for i, each in told.items()}
-        there = self._store.known_interactions([*ids.values()])
+        there = self._store.known([*ids.values()])
         fresh = [i for i in told if ids[i] not in there]
         changes = [each.record() for each in self._resolved([told[i] for i in fresh])]
         inserted = self._interactions.insert_many(changes, keys=[told[i].source_key for i in fresh]) if fresh else []
@@ -96,25 +95,17 @@ class Timeline:
 
     def list(self, filter: str, request: ListRequest) -> Page[Interaction]:
         """A page over all customers, the latest first."""
-        return self._store.list_interactions(filter, request)
+        return self._store.list(filter, request)
 
     def of_customer(self, query: TimelineQuery, request: ListRequest) -> tuple[str, Page[Interaction]]:
         """Who lives on as the customer, and a page of what was recorded for any of its ids, the latest first. NotFound
         when nothing is known of the customer."""
-        known = self._store.customer(query.customer_id)
-        ids = self._store.group(query.customer_id, known)
-        page = self._store.timeline(query, ids, request)
+        known = self._store.customers.customer(query.customer_id)
+        ids = self._store.customers.group(query.customer_id, known)
+        page = self._store.of_customer(query, ids, request)
         if not page.items and known is None:
             raise NotFound("Customer", query.customer_id)
         return ids[0], page
-
-    def watch(self, feed: Feed, customer_id: str, cursor: str, listening: Callable[[], bool]) -> Iterator[Notice]:
-        """Every interaction and promise of a customer that is new or changes after the cursor, under each of the ids
-        that lead to the customer when the watch begins."""
-        known = self._customers.require(customer_id)
-        tenant = context.current().tenant
-        party, *also = (Party(tenant, id) for id in self._store.group(customer_id, known))
-        return feed.watch(party, cursor, listening, also=also)
 
     # ------------------------------------------------------------------------------------------------ changing
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import grpc
 import pytest
 from google.rpc import error_details_pb2
-from kehu.interactions.v1.watch_pb2 import WatchTimelineResponse
+from kehu.interactions.v1.context_pb2 import WatchTimelineResponse
 from kehu.profiles.v1.customer_pb2 import Customer
 from kehu.profiles.v1.profiles_pb2 import GetCustomerRequest, ListCustomersResponse
 from kehu.profiles.v1.transaction_pb2 import RecordTransactionsRequest, RecordTransactionsResponse

@@ -51,7 +51,7 @@ class World:
     def conversation(self, interaction: Interaction) -> Conversation:
         """The conversation of a contact, once everything that was recorded is taken in."""
         self.deliver()
-        return self.store.conversations.get(interaction.conversation_id)
+        return self.store.conversations.conversations.get(interaction.conversation_id)
 
     def hear(self, *messages: Message, revision: int = 1) -> None:
         """Hands the service events of profiles about one customer each, then what they cause."""

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.chassis.domain import FailedPrecondition, InvalidArgument
-from services.interactions.calendars.domain import (
+from services.interactions.calendars.domain.calendars import (
     BusinessCalendar,
     CalendarException,
     ExceptionKind,

@@ -33,12 +33,12 @@ Make = Callable[..., Interaction]
 
 @pytest.fixture
 def timeline(world: Any) -> Timeline:
-    return Timeline(world.store)
+    return Timeline(world.store.timeline)
 
 
 @pytest.fixture
 def conversations(world: Any) -> Conversations:
-    return Conversations(world.store)
+    return Conversations(world.store.conversations)
 
 
 def test_contacts_of_a_customer_share_a_conversation_until_it_goes_idle(
@@ -83,7 +83,7 @@ def test_a_token_carries_a_conversation_to_another_channel_and_names_its_custome
     world: Any, timeline: Timeline, contact: Make, phone: Any, customer: Any
 ) -> None:
     """An unknown visitor chats, then calls; the call tells who it is, and the chat belongs to the customer too."""
-    conversations = Conversations(world.store)
+    conversations = Conversations(world.store.conversations)
     chat = timeline.ingest(contact(channel=Channel.WEB_CHAT))
     token = conversations.get(chat.conversation_id).continuity_token
     customer_id = customer(NUMBER)

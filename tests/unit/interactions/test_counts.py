@@ -23,7 +23,7 @@ Make = Callable[..., Interaction]
 
 
 def test_every_recorded_contact_counts_once_where_it_occurred(world: Any, contact: Make) -> None:
-    timeline, counts = Timeline(world.store), Counts(world.store)
+    timeline, counts = Timeline(world.store.timeline), Counts(world.store.counts)
     yesterday = MIDNIGHT - timedelta(hours=1)
     timeline.ingest(contact(external_key="1", occurred_time=yesterday))
     timeline.ingest(contact(external_key="1", occurred_time=yesterday))  # a repeat

@@ -12,11 +12,19 @@ from kehu.profiles.v1 import events_pb2 as profiles
 from libs.chassis import context, identity
 from libs.chassis.context import Context
 from libs.chassis.domain import NotFound
+from services.interactions.calendars.domain.terms import CivilTime, Term
+from services.interactions.context.application import Contexts
 from services.interactions.customers.application import Customers
-from services.interactions.customers.domain import Channel, ConsentSummary, CustomerCopy, Identifier, IdentifierKind
+from services.interactions.customers.domain import (
+    Channel,
+    ConsentSummary,
+    CustomerProjection,
+    Identifier,
+    IdentifierKind,
+)
+from services.interactions.customers.subscriptions import projection_of
 from services.interactions.promises.application import Promises
-from services.interactions.promises.domain import CivilTime, Promise, Term
-from services.interactions.subscriptions import copy_of
+from services.interactions.promises.domain import Promise
 from services.interactions.timeline.application import Timeline
 from services.interactions.timeline.domain import Interaction
 
@@ -27,12 +35,17 @@ Make = Callable[..., Interaction]
 
 @pytest.fixture
 def timeline(world: Any) -> Timeline:
-    return Timeline(world.store)
+    return Timeline(world.store.timeline)
 
 
 @pytest.fixture
 def customers(world: Any) -> Customers:
-    return Customers(world.store)
+    return Customers(world.store.customers)
+
+
+@pytest.fixture
+def contexts(world: Any) -> Contexts:
+    return Contexts(world.store.timeline, world.store.promises)
 
 
 def full_event() -> profiles.CustomerUpdated:
@@ -57,7 +70,7 @@ def test_a_copy_holds_the_few_fields_that_are_needed(world: Any, customers: Cust
     event = full_event()
     world.hear(event, revision=3)
     copy = customers.require(event.customer.id)
-    assert copy == CustomerCopy(
+    assert copy == CustomerProjection(
         id=event.customer.id,
         revision=1,
         create_time=world.clock.at,
@@ -171,7 +184,7 @@ def test_a_contact_recorded_while_its_customer_became_known(
     """The customer arrived after the contact was resolved and before it was stored: the second look finds it."""
     told = contact(identifier=phone(NUMBER)).as_told(world.clock.at)
     customer_id = customer(NUMBER)
-    stored = world.store.interactions.insert(told.record(), key="late")
+    stored = world.store.timeline.interactions.insert(told.record(), key="late")
     world.deliver()
     assert timeline.get(stored.id).customer_id == customer_id
 
@@ -188,11 +201,11 @@ def test_many_contacts_are_attributed_in_batches(
 
 
 def test_the_context_tells_all_that_whoever_picks_up_must_know(
-    world: Any, customers: Customers, timeline: Timeline, contact: Make
+    world: Any, contexts: Contexts, timeline: Timeline, contact: Make
 ) -> None:
     event = full_event()
     world.hear(event, revision=2)
-    customer_id, promises = event.customer.id, Promises(world.store)
+    customer_id, promises = event.customer.id, Promises(world.store.promises)
 
     def promise(text: str, days: int) -> Promise:
         due = (world.clock.at + days * DAY).date()
@@ -210,7 +223,7 @@ def test_the_context_tells_all_that_whoever_picks_up_must_know(
         )
     waiting = timeline.ingest(contact(customer_id=customer_id, channel=Channel.FAX))
     world.deliver()
-    found = customers.context(customer_id)
+    found = contexts.get(customer_id)
     assert found.customer.display_name == "单雄信"
     assert found.customer.source_revision == 2
     assert [each.id for each in found.conversations] == [waiting.conversation_id]
@@ -223,15 +236,15 @@ def test_the_context_tells_all_that_whoever_picks_up_must_know(
     assert found.as_of_time == world.clock.at
 
 
-def test_the_context_of_nobody_is_not_found(customers: Customers, customer: Any) -> None:
+def test_the_context_of_nobody_is_not_found(contexts: Contexts, customer: Any) -> None:
     customer_id = customer()
     with pytest.raises(NotFound, match="Customer"):
-        customers.context("cus_nobody")
+        contexts.get("cus_nobody")
     with pytest.raises(NotFound), context.enter(Context(tenant="other", actor="bob")):
-        customers.context(customer_id)
+        contexts.get(customer_id)
 
 
 def test_an_unknown_word_of_profiles_is_passed_on_as_its_number(world: Any) -> None:
     event = full_event()
     event.customer.lifecycle = 77
-    assert copy_of(event.customer, 1, world.clock.at).lifecycle == "77"
+    assert projection_of(event.customer, 1, world.clock.at).lifecycle == "77"

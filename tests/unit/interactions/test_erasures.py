@@ -14,6 +14,7 @@ from kehu.profiles.v1 import events_pb2 as profiles
 from libs.chassis import identity
 from libs.chassis.domain import NotFound
 from libs.chassis.memory import MemoryCollection
+from services.interactions.calendars.domain.terms import CivilTime, Term
 from services.interactions.conversations.application import Conversations
 from services.interactions.conversations.domain import CloseReason
 from services.interactions.customers.application import Customers
@@ -22,7 +23,7 @@ from services.interactions.privacy import application
 from services.interactions.privacy.application import Erasures
 from services.interactions.privacy.domain import Stage
 from services.interactions.promises.application import Promises
-from services.interactions.promises.domain import CivilTime, Promise, Term
+from services.interactions.promises.domain import Promise
 from services.interactions.timeline.application import Timeline
 from services.interactions.timeline.domain import Interaction
 from tests.unit.interactions.conftest import NOW, World
@@ -38,13 +39,13 @@ def ada(world: World, contact: Callable[..., Interaction]) -> str:
     customer = customer_pb2.Customer(id=ADA, display_name=CANARY)
     customer.contact_points.add(type="TYPE_EMAIL", canonical=MAILBOX.value, status="STATUS_ACTIVE")
     world.hear(profiles.CustomerCreated(customer=customer))
-    mail = Timeline(world.store).ingest(
+    mail = Timeline(world.store.timeline).ingest(
         contact(channel=Channel.EMAIL, identifier=MAILBOX, summary=f"{CANARY} is angry", external_key="mail/1")
     )
     world.deliver()
-    Conversations(world.store).transfer(mail.conversation_id, queue="second", note=f"call {CANARY} back")
+    Conversations(world.store.conversations).transfer(mail.conversation_id, queue="second", note=f"call {CANARY} back")
     day = (NOW + timedelta(days=1)).date()
-    Promises(world.store).make(
+    Promises(world.store.promises).make(
         Promise(
             id="",
             customer_id=ADA,
@@ -65,7 +66,7 @@ def request(world: World, revision: int = 2) -> None:
 
 
 def finish(world: World) -> own.ErasureCompleted:
-    while Erasures(world.store).advance():
+    while Erasures(world.store.privacy).advance():
         world.deliver()
     [completed] = [event for event in world.database.events() if event.type.endswith("erasure.completed.v1")]
     return own.ErasureCompleted.FromString(completed.data)
@@ -98,17 +99,17 @@ def test_the_receipt_tells_what_was_erased(world: World) -> None:
 
 
 def test_what_is_left_counts_and_names_nobody(world: World, ada: str) -> None:
-    before = world.store.interactions.get(ada)
+    before = world.store.timeline.interactions.get(ada)
     request(world)
     finish(world)
-    left = world.store.interactions.get(ada)
+    left = world.store.timeline.interactions.get(ada)
     assert (left.summary, left.identifier, left.links, left.digest) == ("", None, (), "")
     assert (left.customer_id, left.channel, left.occurred_time) == (ADA, before.channel, before.occurred_time)
-    conversation = world.store.conversations.get(left.conversation_id)
+    conversation = world.store.conversations.conversations.get(left.conversation_id)
     assert (conversation.close_reason, conversation.interaction_count) == (CloseReason.ERASED, 1)
-    [promise] = world.store.held_on(ADA, Stage.PROMISES, 9, "").items
+    [promise] = world.store.privacy.held_on(ADA, Stage.PROMISES, 9, "").items
     assert (promise.text, promise.wake_time) == ("", None)
-    copy = world.store.customers.get(ADA)
+    copy = world.store.customers.customers.get(ADA)
     assert (copy.display_name, copy.identifiers, copy.deleted, copy.erased) == ("", (), True, True)
     assert not any(CANARY.encode() in event.data for event in world.database.events())
 
@@ -117,9 +118,11 @@ def test_what_is_left_counts_and_names_nobody(world: World, ada: str) -> None:
 def test_a_later_contact_leads_to_nobody(world: World, contact: Callable[..., Interaction]) -> None:
     request(world)
     finish(world)
-    later = Timeline(world.store).ingest(contact(channel=Channel.EMAIL, identifier=MAILBOX, external_key="mail/2"))
+    later = Timeline(world.store.timeline).ingest(
+        contact(channel=Channel.EMAIL, identifier=MAILBOX, external_key="mail/2")
+    )
     world.deliver()
-    assert world.store.interactions.get(later.id).customer_id == ""
+    assert world.store.timeline.interactions.get(later.id).customer_id == ""
 
 
 @pytest.mark.usefixtures("ada")
@@ -127,7 +130,7 @@ def test_news_that_come_late_bring_nothing_back(world: World) -> None:
     request(world)
     finish(world)
     world.hear(profiles.CustomerUpdated(customer=customer_pb2.Customer(id=ADA, display_name=CANARY)), revision=9)
-    copy = world.store.customers.get(ADA)
+    copy = world.store.customers.customers.get(ADA)
     assert (copy.display_name, copy.source_revision, copy.erased) == ("", 9, True)
 
 
@@ -138,29 +141,29 @@ def test_it_goes_batch_by_batch_and_on_after_a_crash(
     monkeypatch.setattr(application, "BATCH", 2)
     for number in range(5):
         told = contact(occurred_time=identity.now() - timedelta(hours=number), customer_id=ADA, summary=CANARY)
-        Timeline(world.store).ingest(told)
+        Timeline(world.store.timeline).ingest(told)
     world.deliver()
     request(world)
     request(world, revision=3)  # told twice
-    Erasures(world.store).advance()
-    world.store.promises.erase([each.id for each in world.store.pending_promises(ADA, 9)])
+    Erasures(world.store.privacy).advance()
+    world.store.promises.promises.erase([each.id for each in world.store.promises.pending_of(ADA, 9)])
     assert {each.kind: each.count for each in finish(world).receipt.erased}["interactions"] == 6
-    assert CANARY not in repr([each for _, each in Erasures(world.store).everything(ADA)])
+    assert CANARY not in repr([each for _, each in Erasures(world.store.privacy).everything(ADA)])
 
 
 @pytest.mark.usefixtures("ada")
 def test_an_export_holds_everything(world: World) -> None:
-    held = list(Erasures(world.store).everything(ADA))
+    held = list(Erasures(world.store.privacy).everything(ADA))
     assert [kind for kind, _ in held] == ["customer", "interaction", "conversation", "promise"]
     assert CANARY in repr(held[1])
     with pytest.raises(NotFound):
-        list(Erasures(world.store).everything("cus_nobody"))
+        list(Erasures(world.store.privacy).everything("cus_nobody"))
 
 
 def test_erasing_somebody_of_whom_little_is_known(world: World) -> None:
     request(world)
     assert [each.kind for each in finish(world).receipt.erased] == ["customers"]
-    assert Customers(world.store).require(ADA).erased
+    assert Customers(world.store.customers).require(ADA).erased
 
 
 def doomed(world: World, customer_id: str, erasure_id: str, *phones: str, **fields: object) -> None:
@@ -172,7 +175,7 @@ def doomed(world: World, customer_id: str, erasure_id: str, *phones: str, **fiel
     world.hear(
         profiles.CustomerErasureRequested(customer_id=customer_id, erasure_id=erasure_id, customer=gone), revision=7
     )
-    while Erasures(world.store).advance():
+    while Erasures(world.store.privacy).advance():
         world.deliver()
 
 
@@ -190,26 +193,28 @@ def test_contacts_of_nobody_known_are_erased_by_what_led_to_the_customer_alone(
     ann, ben = customer(OWN, FAMILY), customer(FAMILY)
     calls = {}
     world.hear(profiles.CustomerDeleted(customer=_deleted(ann)), revision=2)
-    calls["own"] = Timeline(world.store).ingest(contact(identifier=phone(OWN), summary=CANARY))
+    calls["own"] = Timeline(world.store.timeline).ingest(contact(identifier=phone(OWN), summary=CANARY))
     world.hear(profiles.CustomerUndeleted(customer=_deleted(ann, OWN + "9", FAMILY, live=True)), revision=3)
-    calls["family"] = Timeline(world.store).ingest(contact(identifier=phone(FAMILY), summary=CANARY))
-    calls["stranger"] = Timeline(world.store).ingest(contact(identifier=phone("+8613100000009"), summary=CANARY))
+    calls["family"] = Timeline(world.store.timeline).ingest(contact(identifier=phone(FAMILY), summary=CANARY))
+    calls["stranger"] = Timeline(world.store.timeline).ingest(
+        contact(identifier=phone("+8613100000009"), summary=CANARY)
+    )
     world.deliver()
-    assert [world.store.interactions.get(each.id).customer_id for each in calls.values()] == ["", "", ""]
-    talk = world.store.interactions.get(calls["own"].id).conversation_id
+    assert [world.store.timeline.interactions.get(each.id).customer_id for each in calls.values()] == ["", "", ""]
+    talk = world.store.timeline.interactions.get(calls["own"].id).conversation_id
 
     doomed(world, ann, FIRST, OWN, FAMILY)
     told = _receipt(world, FIRST)
     assert {each.kind: each.count for each in told.erased} == {"customers": 1, "interactions": 1, "conversations": 1}
-    left = {name: world.store.interactions.get(each.id) for name, each in calls.items()}
+    left = {name: world.store.timeline.interactions.get(each.id) for name, each in calls.items()}
     assert (left["own"].summary, left["own"].identifier, left["own"].identifier_key) == ("", None, "")
     assert [left[name].summary for name in ("family", "stranger")] == [CANARY, CANARY]
-    assert world.store.conversations.get(talk).close_reason is CloseReason.ERASED
-    assert world.store.erasures.get(FIRST).identifiers == ()
+    assert world.store.conversations.conversations.get(talk).close_reason is CloseReason.ERASED
+    assert world.store.privacy.erasures.get(FIRST).identifiers == ()
 
     doomed(world, ben, SECOND, FAMILY)
-    assert world.store.interactions.get(calls["family"].id).summary == ""
-    assert world.store.interactions.get(calls["stranger"].id).summary == CANARY
+    assert world.store.timeline.interactions.get(calls["family"].id).summary == ""
+    assert world.store.timeline.interactions.get(calls["stranger"].id).summary == CANARY
     assert OWN not in everything_stored(world)
 
 
@@ -218,7 +223,7 @@ def test_those_who_were_merged_do_not_shield_each_other(
 ) -> None:
     """Both have the number, and both are the customer that is erased; whichever comes first."""
     survivor, loser = customer_pb2.Customer(id=ADA), customer_pb2.Customer(id="cus_" + "0" * 25 + "2")
-    call = Timeline(world.store).ingest(contact(identifier=phone(OWN), summary=CANARY))
+    call = Timeline(world.store.timeline).ingest(contact(identifier=phone(OWN), summary=CANARY))
     for each in (survivor, loser):
         world.hear(profiles.CustomerCreated(customer=each))
     merged = profiles.CustomersMerged(customer=survivor)
@@ -229,7 +234,7 @@ def test_those_who_were_merged_do_not_shield_each_other(
     world.hear(merged, revision=2)
     doomed(world, loser.id, FIRST, OWN, merged_into=survivor.id)
     doomed(world, survivor.id, SECOND, OWN, merged_ids=[loser.id])
-    assert world.store.interactions.get(call.id).summary == ""
+    assert world.store.timeline.interactions.get(call.id).summary == ""
 
 
 def _deleted(id: str, *phones: str, live: bool = False) -> customer_pb2.Customer:

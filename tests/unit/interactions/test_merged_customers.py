@@ -17,8 +17,8 @@ from kehu.profiles.v1 import events_pb2 as profiles
 from libs.chassis import context
 from libs.chassis.domain import NotFound
 from libs.chassis.inbox.subscription import event_type
+from services.interactions.context.application import Contexts
 from services.interactions.conversations.application import Conversations
-from services.interactions.customers.application import Customers
 from services.interactions.customers.domain import Identifier, IdentifierKind
 from services.interactions.promises.application import Promises
 from services.interactions.subscriptions import subscriptions
@@ -97,7 +97,7 @@ def hear(world: World, *news: News) -> None:
 
 @pytest.fixture
 def timeline(world: World) -> Timeline:
-    return Timeline(world.store)
+    return Timeline(world.store.timeline)
 
 
 def request(**fields: Any) -> Any:
@@ -182,16 +182,16 @@ def test_context_conversations_and_promises_are_of_all_ids(world: World, timelin
     world.deliver()
     hear(world, merged(A, B, epoch=1, revision=2), gone(B, A, 2))
     for id in (A, B):
-        told = Customers(world.store).context(id)
+        told = Contexts(world.store.timeline, world.store.promises).get(id)
         assert (told.customer.id, told.customer.merged_ids) == (A, (B,))
         assert len(told.interactions) == len(told.conversations) == 2
-        listed = Conversations(world.store).list(
+        listed = Conversations(world.store.conversations).list(
             f'customer_id = "{id}" AND state = WAITING', conversations_pb2.ListConversationsRequest()
         )
         assert len(listed.items) == 2
         of_all = timeline.list(f'(customer_id = "{id}" OR customer_id = "{C}")', timeline_pb2.ListInteractionsRequest())
         assert len(of_all.items) == 2
-        promises = Promises(world.store).list(f'customer_id = "{id}"', promises_pb2.ListPromisesRequest())
+        promises = Promises(world.store.promises).list(f'customer_id = "{id}"', promises_pb2.ListPromisesRequest())
         assert list(promises.items) == []
 
 
@@ -206,7 +206,7 @@ def test_a_contact_of_either_goes_to_the_conversation_that_is_open(
     world.deliver()
     assert (first.customer_id, second.customer_id) == (A, B)
     assert second.conversation_id == first.conversation_id
-    resumed = Conversations(world.store).resume(conversation_id=first.conversation_id, customer_id=B)
+    resumed = Conversations(world.store.conversations).resume(conversation_id=first.conversation_id, customer_id=B)
     assert resumed.customer_id == A
 
 

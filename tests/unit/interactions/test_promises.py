@@ -12,7 +12,7 @@ from libs.chassis import context
 from libs.chassis.context import Command, Context
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
 from services.interactions.calendars.application import Calendars
-from services.interactions.calendars.domain import (
+from services.interactions.calendars.domain.calendars import (
     BusinessCalendar,
     CalendarException,
     ExceptionKind,
@@ -22,8 +22,9 @@ from services.interactions.calendars.domain import (
     WeeklyInterval,
     WeeklySchedule,
 )
+from services.interactions.calendars.domain.terms import CivilTime, Term
 from services.interactions.promises.application import Promises
-from services.interactions.promises.domain import CivilTime, Promise, PromiseState, Term
+from services.interactions.promises.domain import Promise, PromiseState
 from services.interactions.timeline.application import Timeline
 from services.interactions.timeline.domain import Link
 
@@ -34,7 +35,7 @@ Make = Callable[..., Promise]
 
 @pytest.fixture
 def promises(world: Any) -> Promises:
-    return Promises(world.store)
+    return Promises(world.store.promises)
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def office(world: Any) -> str:
     calendar = BusinessCalendar(
         id="", display_name="Office", time_zone="UTC", schedules=(WeeklySchedule(intervals=intervals),)
     )
-    return Calendars(world.store).create(calendar).id
+    return Calendars(world.store.calendars).create(calendar).id
 
 
 @pytest.fixture
@@ -112,7 +113,7 @@ def test_a_promise_needs_what_it_names(world: Any, promise: Make, contact: Any, 
         promise(conversation_id="conv_nowhere")
     with pytest.raises(NotFound, match="BusinessCalendar"):
         promise(term=Term(calendar_id="cal_never", working_time=HOUR))
-    theirs = Timeline(world.store).ingest(contact(customer_id=customer()))
+    theirs = Timeline(world.store.timeline).ingest(contact(customer_id=customer()))
     with pytest.raises(InvalidArgument, match="another customer"):
         promise(conversation_id=theirs.conversation_id)
     with pytest.raises(InvalidArgument, match=r"made_time: .* is in the future"):
@@ -158,10 +159,10 @@ def test_the_clock_serves_every_tenant_and_leaves_what_is_done_alone(
     mine, kept = promise(), promise()
     promises.keep(kept.id)
     with context.enter(Context(tenant="other", actor="bob")):
-        world.store.customers.fold([])
+        world.store.customers.customers.fold([])
         civil = Term(civil_time=CivilTime(date=date(2026, 8, 10), minute=600, time_zone="UTC"))
         draft = Promise(id="pro_other", customer_id="cus_other", text="x", term=civil)
-        theirs = world.store.promises.insert(draft.make(made_by="bob", now=world.clock.at, hours=None))
+        theirs = world.store.promises.promises.insert(draft.make(made_by="bob", now=world.clock.at, hours=None))
     world.clock.advance(30 * DAY)
     assert promises.wake_due() == 2
     assert promises.get(mine.id).state is BROKEN
@@ -230,7 +231,7 @@ def test_a_promise_is_renegotiated_before_it_is_due_or_not_at_all(
     world.clock.at = made.due_time
     with pytest.raises(FailedPrecondition, match="before it is due"):
         promises.renegotiate(made.id, Term(calendar_id=office, working_days=1), agreement="?")
-    assert len(world.store.promises.documents) == 1  # neither was written
+    assert len(world.store.promises.promises.documents) == 1  # neither was written
 
 
 def test_a_repeated_renegotiation_makes_one_promise(world: Any, promises: Promises, promise: Make, office: str) -> None:
@@ -240,14 +241,14 @@ def test_a_repeated_renegotiation_makes_one_promise(world: Any, promises: Promis
         first = promises.renegotiate(made.id, Term(calendar_id=office, working_days=1), agreement="yes")
         world.clock.advance(MINUTE)
         assert promises.renegotiate(made.id, Term(calendar_id=office, working_days=1), agreement="yes") == first
-    assert len(world.store.promises.documents) == 2
+    assert len(world.store.promises.promises.documents) == 2
 
 
 # -------------------------------------------------------------------------------------------------- explanation
 
 
-def test_an_explanation_shows_every_stretch(world: Any, promises: Promises, office: str) -> None:
-    calendars = Calendars(world.store)
+def test_an_explanation_shows_every_stretch(world: Any, office: str) -> None:
+    calendars = Calendars(world.store.calendars)
     half_day = CalendarException(
         date=date(2026, 8, 11),
         kind=ExceptionKind.REPLACE,
@@ -257,7 +258,7 @@ def test_an_explanation_shows_every_stretch(world: Any, promises: Promises, offi
     closed = CalendarException(date=date(2026, 8, 12), kind=ExceptionKind.CLOSED, label="Holiday")
     calendars.update(office, lambda each: _with(each, half_day, closed), 0)
     world.clock.advance(6 * HOUR)  # Monday 15:00
-    explained = promises.explain(Term(calendar_id=office, working_time=8 * HOUR))
+    explained = calendars.explain(Term(calendar_id=office, working_time=8 * HOUR))
     shown = [(each.date.day, each.rule, each.label) for each in explained.segments]
     assert shown == [
         (10, Rule.WEEKLY, ""),
@@ -268,7 +269,7 @@ def test_an_explanation_shows_every_stretch(world: Any, promises: Promises, offi
     assert explained.due_time == datetime.fromisoformat("2026-08-13T12:00:00+00:00")
     assert explained.working_time == 8 * HOUR
     civil = Term(civil_time=CivilTime(date=date(2026, 8, 11), time_zone="UTC"))
-    assert promises.explain(civil).segments == ()
+    assert calendars.explain(civil).segments == ()
 
 
 def _with(calendar: BusinessCalendar, *exceptions: CalendarException) -> BusinessCalendar:
@@ -289,6 +290,6 @@ def test_a_changed_calendar_leaves_promises_as_they_were_given(
 ) -> None:
     made = promise()
     closed = CalendarException(date=date(2026, 8, 10), kind=ExceptionKind.CLOSED)
-    Calendars(world.store).update(office, lambda each: _with(each, closed), 0)
+    Calendars(world.store.calendars).update(office, lambda each: _with(each, closed), 0)
     assert promises.get(made.id).due_time == made.due_time
     assert "calendar.updated" in world.events()

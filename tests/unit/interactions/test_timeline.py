@@ -23,7 +23,7 @@ Make = Callable[..., Interaction]
 
 @pytest.fixture
 def timeline(world: Any) -> Timeline:
-    return Timeline(world.store)
+    return Timeline(world.store.timeline)
 
 
 def page(**fields: Any) -> timeline_pb2.ListTimelineRequest:
@@ -38,7 +38,7 @@ def test_a_repeat_on_any_channel_is_recorded_once(
     first = timeline.ingest(told)
     world.clock.advance(HOUR)
     assert timeline.ingest(told) == first
-    assert world.events() == ["interaction.recorded", "conversation.opened"]
+    assert world.events() == ["conversation.opened", "interaction.recorded"]
 
 
 def test_the_same_key_on_another_channel_is_another_contact(timeline: Timeline, contact: Make) -> None:
@@ -78,7 +78,7 @@ def test_a_request_id_does_what_a_key_does(world: Any, timeline: Timeline, conta
     with pytest.raises(InvalidArgument) as refused:
         ingest("another")
     assert refused.value.reason_code == "REQUEST_ID_REUSED"
-    assert world.events() == ["interaction.recorded", "conversation.opened"]
+    assert world.events() == ["conversation.opened", "interaction.recorded"]
 
 
 def test_what_only_the_server_writes_is_ignored(timeline: Timeline, contact: Make) -> None:

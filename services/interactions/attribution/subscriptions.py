@@ -1,0 +1,57 @@
+"""The reactions that find out whom interactions and conversations are with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from kehu.interactions.v1 import events_pb2 as own
+from kehu.profiles.v1 import events_pb2 as profiles
+
+from libs.chassis.codec import from_proto
+from libs.chassis.inbox import Received, Subscription
+from services.interactions.attribution.application import Attribution
+from services.interactions.conversations.domain import Conversation
+from services.interactions.customers.subscriptions import CUSTOMER_EVENTS, Told, identifier_keys, told_by
+from services.interactions.privacy.application import Erasures
+from services.interactions.privacy.store import PrivacyStore
+from services.interactions.timeline.domain import Interaction
+from services.interactions.timeline.store import TimelineStore
+
+
+def subscriptions(timeline: TimelineStore, privacy: PrivacyStore) -> list[Subscription]:
+    """Everything that says whom an interaction was with."""
+    return [
+        Subscription(
+            name="attribution",
+            listens=[*CUSTOMER_EVENTS, own.InteractionRecorded, own.ConversationAttributed],
+            handle=partial(attribute, Attribution(timeline), Erasures(privacy)),
+            partitions=1,  # because its reactions are run one after the other
+        )
+    ]
+
+
+def attribute(attribution: Attribution, erasures: Erasures, events: Sequence[Received]) -> None:
+    """Learns of customers, takes contacts into conversations, finds out whom they were with, and who is to be erased.
+
+    A request to erase is noted and carried out later, so whatever else is in the batch does not matter.
+    """
+    told: list[Told] = []
+    doomed: list[tuple[str, str, Sequence[str]]] = []
+    recorded: list[Interaction] = []
+    attributed: list[Conversation] = []
+    for event in events:
+        match event.message:
+            case own.InteractionRecorded(interaction=interaction):
+                recorded.append(from_proto(Interaction, interaction))
+            case own.ConversationAttributed(conversation=conversation):
+                attributed.append(from_proto(Conversation, conversation))
+            case message:
+                if isinstance(message, profiles.CustomerErasureRequested):
+                    led = [*identifier_keys(message.customer)]
+                    doomed.append((message.erasure_id, message.customer_id, led))
+                told += told_by(event)
+    attribution.learn(told)
+    attribution.settle(recorded)
+    attribution.join(attributed)
+    erasures.begin(doomed)

@@ -1,0 +1,1 @@
+"""Calendars, and the terms that are counted in them."""

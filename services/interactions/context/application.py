@@ -1,0 +1,52 @@
+"""The context of a customer, read once or watched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Final
+
+from libs.chassis import context, identity
+from services.interactions.context.domain import CustomerContext
+from services.interactions.context.store.changes import Party
+from services.interactions.context.store.feed import Feed, Notice
+from services.interactions.customers.application import Customers
+from services.interactions.promises.store import PromisesStore
+from services.interactions.timeline.store import TimelineStore
+
+RECENT: Final = timedelta(days=30)
+"""How long a broken promise that nobody made good is brought up."""
+
+
+class Contexts:
+    """What the next person to serve a customer must know."""
+
+    def __init__(self, timeline: TimelineStore, promises: PromisesStore) -> None:
+        self._timeline, self._promises = timeline, promises
+        self._group = timeline.customers.group
+        self._customers = Customers(timeline.customers)
+
+    def get(self, customer_id: str) -> CustomerContext:
+        """All that whoever picks up next must know, in five bounded reads."""
+        now = identity.now()
+        customer = self._customers.require(customer_id)
+        ids = self._group(customer_id, customer)
+        conversations = self._timeline.conversations.open_of(ids, 5)
+        waiting = [each.waiting_since_time for each in conversations if each.waiting_since_time is not None]
+        return CustomerContext(
+            customer=customer,
+            conversations=tuple(conversations),
+            interactions=tuple(self._timeline.last_of(ids, 10)),
+            promises=tuple(self._promises.pending_of(ids, 20)),
+            broken_promises=tuple(self._promises.broken_of(ids, now - RECENT, 10)),
+            waiting_since_time=min(waiting, default=None),
+            as_of_time=now,
+        )
+
+    def watch(self, feed: Feed, customer_id: str, cursor: str, listening: Callable[[], bool]) -> Iterator[Notice]:
+        """Every interaction and promise of a customer that is new or changes after the cursor, under each of the ids
+        that lead to the customer when the watch begins."""
+        known = self._customers.require(customer_id)
+        tenant = context.current().tenant
+        party, *also = (Party(tenant, id) for id in self._group(customer_id, known))
+        return feed.watch(party, cursor, listening, also=also)

@@ -1,0 +1,94 @@
+"""The projection of customers, found by id and by the identifiers that lead to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, cast
+
+from google.protobuf.message import Message
+
+from libs.chassis.domain import E
+from libs.chassis.filtering import AllOf, AnyOf, Compare, Condition, FilterSpec, field, parse
+from libs.chassis.paging import Page
+from libs.chassis.store import Collection, Database, Index, Personal
+from services.interactions.customers.domain import CustomerProjection, customer_key, customer_of
+
+CUSTOMERS = (Index(("_tokens.identifiers",)),)
+
+PERSONAL = Personal(
+    fields=(
+        "display_name",
+        "language_code",
+        "time_zone",
+        "preferred_channels",
+        "consents",
+        "identifiers",
+        "handed_over",
+    ),
+    tokens={"identifiers": lambda customer: customer.identifiers},
+)
+
+
+class CustomersStore:
+    """Customers as far as this service has heard of them."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.customers = database.collection(
+            CustomerProjection, "customers", indexes=CUSTOMERS, publishes=False, personal=PERSONAL
+        )
+
+    def customer(self, id: str) -> CustomerProjection | None:
+        """The customer that an id leads to: the survivor, when it was merged; None while nothing is known of it."""
+        known = self.customers.find_by_id(id)
+        if known is None or not known.merged_into:
+            return known
+        return self.customers.find_by_id(known.merged_into) or known
+
+    def group(self, customer_id: str, known: CustomerProjection | None = None) -> tuple[str, ...]:
+        """All ids of whom an id leads to, the survivor first: what was recorded for any of them is theirs. The customer
+        may be given when it was read already."""
+        known = known or self.customer(customer_id) if customer_id else None
+        if known is None:
+            return (customer_id,)
+        return tuple(dict.fromkeys((known.canonical_id, *known.merged_ids, customer_id)))
+
+    def keys_of(self, party: str) -> list[str]:
+        """The keys under which a party may be known: of a customer, those of all its ids."""
+        customer_id = customer_of(party)
+        return [customer_key(id) for id in self.group(customer_id)] if customer_id else [party]
+
+    def led_to_by(self, keys: Sequence[str], limit: int) -> list[CustomerProjection]:
+        """Customers whom one of these identifiers leads to."""
+        tokens = [self.customers.token("identifiers", key) for key in keys]
+        return self.customers.find(field("_tokens.identifiers").one_of(tokens), limit=limit)
+
+    def condition(self, filter: str, spec: FilterSpec) -> Condition | None:
+        """The condition of an AIP-160 filter; a customer in it is meant with all of its ids."""
+
+        def meant(part: Condition) -> Condition:
+            match part:
+                case AllOf(parts):
+                    return AllOf(tuple(map(meant, parts)))
+                case AnyOf(parts):
+                    return AnyOf(tuple(map(meant, parts)))
+                case Compare("customer_id", "==", str(id)) if id:
+                    return field("customer_id").one_of(self.group(id))
+                case _:
+                    return part
+
+        condition = parse(filter, spec)
+        return meant(condition) if condition is not None else None
+
+
+class ListRequest(Protocol):
+    """Any request for a list: how much is wanted, and after which page."""
+
+    page_size: int
+    page_token: str
+
+
+def page_of(collection: Collection[E], where: Condition | None, order: str, request: ListRequest) -> Page[E]:
+    """The page of a collection that a request asks for."""
+    message = cast(Message, request)
+    return collection.page(where, order=order, size=request.page_size, token=request.page_token, request=message)

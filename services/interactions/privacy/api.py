@@ -1,0 +1,34 @@
+"""`PrivacyService`: everything that is held on a customer."""
+# ruff: noqa: N802  (the proto names the methods)
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from kehu.interactions.v1 import conversations_pb2, customers_pb2, privacy_pb2_grpc, promises_pb2, timeline_pb2
+from kehu.interactions.v1 import privacy_pb2 as pb
+
+from libs.chassis.codec import to_proto
+from services.interactions.privacy.application import Erasures
+from services.interactions.privacy.store import PrivacyStore
+
+
+class PrivacyApi(privacy_pb2_grpc.PrivacyServiceServicer):
+    """Serves `kehu.interactions.v1.PrivacyService`."""
+
+    def __init__(self, store: PrivacyStore) -> None:
+        self._erasures = Erasures(store)
+
+    def ExportSubjectData(self, request: pb.ExportSubjectDataRequest, _: object) -> Iterator[pb.ExportedRecord]:
+        for kind, record in self._erasures.everything(request.customer_id):
+            yield pb.ExportedRecord(**{kind: to_proto(record, _RECORDS[kind])})
+
+
+_RECORDS: dict[str, Any] = {
+    "customer": customers_pb2.CustomerProjection,
+    "interaction": timeline_pb2.Interaction,
+    "conversation": conversations_pb2.Conversation,
+    "promise": promises_pb2.Promise,
+}
+"""Kind of a record of an export → its message."""
