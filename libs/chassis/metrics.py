@@ -50,7 +50,9 @@ SCHEMA_VERSION = _gauge(
 RPC_STARTED = _counter("grpc_server_started_total", "Calls that arrived.", *_RPC)
 RPC_HANDLED = _counter("grpc_server_handled_total", "Calls that ended, by status code.", *_RPC, "grpc_code")
 RPC_SECONDS = _histogram("grpc_server_handling_seconds", "Time from arrival to end of a call.", *_RPC)
-RPC_IN_FLIGHT = _gauge("grpc_server_in_flight", "Calls that arrived and have not ended, by pool of threads.", "pool")
+RPC_IN_FLIGHT = _gauge(
+    "grpc_server_in_flight", "Calls that have not ended, by pool of threads (receiving: none).", "pool"
+)
 RPC_WAIT_SECONDS = _histogram("kehu_rpc_wait_seconds", "Time that admitted unary calls waited for a thread.")
 RPC_LIMIT = _gauge("kehu_rpc_limit", "Unary calls that may be in flight at present.")
 RPC_REFUSED = _counter("kehu_rpc_refused_total", "Calls refused to protect the others, by cause.", "cause")

@@ -172,10 +172,12 @@ class Settings:
         metadata=_from(_one_of("debug", "info", "warning", "error"), "debug, info, warning or error"),
     )
     """The least severe lines that are written."""
-    threads: int = field(default=8, metadata=_from(_whole(1, 256), "a whole number from 1 to 256"))
-    """Unary calls that one api process works on at a time; more of them wait or are refused."""
+    threads: int = field(default=16, metadata=_from(_whole(1, 256), "a whole number from 1 to 256"))
+    """Unary calls that one api process works on at a time, half of them for one tenant at most; more of them wait or
+    are refused."""
     streams: int = field(default=200, metadata=_from(_whole(1, 10_000), "a whole number from 1 to 10000"))
-    """Streaming calls that one api process holds open at a time, each on a thread of its own; more are refused."""
+    """Streaming calls that one api process holds open at a time, each on a thread of its own, half of them for one
+    tenant at most; more are refused."""
     tenant_rate: int = field(default=5000, metadata=_from(_whole(0, 1_000_000), "a whole number from 0 to 1000000"))
     """Calls per second that one api process takes from one tenant, bursts of twice as many; 0 means no limit."""
     drain_seconds: int = field(default=5, metadata=_from(_whole(0, 60), "a whole number from 0 to 60"))

@@ -14,6 +14,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.rpc import error_details_pb2
 
 from libs.chassis import rpc
 from libs.chassis.rpc.channel import connect
@@ -83,7 +84,7 @@ def median_time(caller: Caller) -> float:
 
 
 def test_watches_take_no_thread_from_unary_calls() -> None:
-    with serving(servicers(), threads=2, streams=WATCHES) as running:
+    with serving(servicers(), threads=2, streams=2 * WATCHES) as running:
         caller = Caller(running.target, running.token())
         alone = median_time(caller)
         with watching(caller, WATCHES):
@@ -91,7 +92,13 @@ def test_watches_take_no_thread_from_unary_calls() -> None:
             assert median_time(caller) < alone * 10 + 0.05
             with pytest.raises(grpc.RpcError) as refused:
                 next(caller.stream(method("WatchThings"), lab().GetThingRequest(id="w")))
-            assert failure(refused.value).code is grpc.StatusCode.RESOURCE_EXHAUSTED
+            told = failure(refused.value)
+            assert told.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+            assert told.detail(error_details_pb2.ErrorInfo).metadata["cause"] == "tenant_streams"
+            stranger = Caller(running.target, running.token(tenant="globex"))
+            with watching(stranger, 1):
+                pass
+            stranger.channel.close()
         end = time.monotonic() + 5
         while running.server._streams.in_flight:
             assert time.monotonic() < end, "a cancelled watch keeps its thread"
@@ -100,7 +107,7 @@ def test_watches_take_no_thread_from_unary_calls() -> None:
 
 
 def test_callers_that_do_not_read_hold_up_nobody_else() -> None:
-    with serving(servicers(), threads=2, streams=4) as running:
+    with serving(servicers(), threads=2, streams=8) as running:
         caller, lazy = Caller(running.target, running.token()), Caller(running.target, running.token())
         alone = median_time(caller)
         floods = [lazy.stream(method("WatchThings"), lab().GetThingRequest(id="w", behavior="flood")) for _ in range(4)]

@@ -55,11 +55,14 @@ class Method:
     """The values of the labels grpc_type, grpc_service and grpc_method."""
     streams: bool = field(init=False)
     """Whether a call may last."""
+    takes_many: bool = field(init=False)
+    """Whether a call brings any number of requests, also none."""
 
     def __post_init__(self) -> None:
         _, self.service, name = self.path.split("/")
         self.labels = (self.kind, self.service, name)
         self.streams = self.kind != "UNARY"
+        self.takes_many = self.kind in ("CLIENT_STREAMING", "BIDI_STREAMING")
 
 
 def describe(

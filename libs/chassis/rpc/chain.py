@@ -1,6 +1,7 @@
-"""The way of a call through the server: six stages in a fixed order, the same for every method of every service.
+"""The way of a call through the server: its stages in a fixed order, the same for every method of every service.
 
-    observe → authenticate → limit      on arrival, on the thread that receives: a refusal costs no other thread
+    observe → authenticate → rate       on arrival, on the thread that receives: a refusal costs no other thread
+    receive → limit                     there too, once the request is complete
     deadline → validate → errors        on a thread of the pool, around the servicer
 
 grpc's interceptors are not used, because they run where a call already has a thread. A `GenericRpcHandler` is asked for
@@ -18,15 +19,15 @@ from typing import Any
 
 import grpc
 from google.protobuf.message import Message
-from google.rpc import status_pb2
 
 from libs.chassis import context as acting
 from libs.chassis.access import Verifier
 from libs.chassis.rpc import authenticate, deadline, errors, observe, validate
 from libs.chassis.rpc.call import Call, Method, current_call
-from libs.chassis.rpc.errors import Metadata, Unavailable
+from libs.chassis.rpc.errors import Overloaded, Unavailable
 from libs.chassis.rpc.limit import Limiter
-from libs.chassis.rpc.pools import Inline, Pool
+from libs.chassis.rpc.pools import Pool
+from libs.chassis.rpc.receive import Reception, Refusal, Work
 from libs.chassis.rpc.streams import OpenStreams, Send, Stream, current_stream
 
 
@@ -38,30 +39,39 @@ class Chain(grpc.GenericRpcHandler):
     ) -> None:
         self._verifier = verifier
         self._limiter = limiter
+        self._pools = {False: unary, True: streams}
         self._open = OpenStreams()
+        self.reception = Reception(self._complete)
+        """Where calls are until their request is complete."""
         self.closed: str | None = None
         """Why no call is served at present."""
-        self._entries: dict[str, tuple[Method, Pool, grpc.RpcMethodHandler[Any, Any]]] = {}
-        for method in methods:
-            pool = streams if method.streams else unary
-            self._entries[method.path] = (method, pool, self._handler(method, pool))
+        self._entries = {method.path: (method, self._handler(method)) for method in methods}
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any] | None:
         """The handler of a call that has just arrived: its method's or one that refuses; None for an unknown method."""
         entry = self._entries.get(details.method)
         if entry is None:
             return None
-        method, pool, handler = entry
+        method, handler = entry
         call = observe.arrive(method, details.invocation_metadata)
         try:
             authenticate.check(call, self._verifier)
             self._check_open()
-            self._limiter.admit(call)
+            self._limiter.welcome(call)
         except Exception as error:  # noqa: BLE001  (every error becomes a status)
-            return grpc.stream_unary_rpc_method_handler(_Refusal(call, error))
+            return grpc.stream_unary_rpc_method_handler(Refusal(call, error))
         current_call.set(call)
-        pool.expect(call)
+        self.reception.expect(call)
         return handler
+
+    def _complete(self, work: Work) -> None:
+        """Hands a call whose request is complete to its pool, or refuses it."""
+        try:
+            self._limiter.admit(work.call)
+        except Overloaded as refused:
+            work.refuse(refused)
+        else:
+            self._pools[work.call.method.streams].take(work)
 
     def _check_open(self) -> None:
         if self.closed:
@@ -71,32 +81,17 @@ class Chain(grpc.GenericRpcHandler):
         """Ends every open stream with UNAVAILABLE, so that its caller resumes elsewhere."""
         self._open.end(errors.status_of(Unavailable("this server is about to stop; open the stream again")))
 
-    def _handler(self, method: Method, pool: Pool) -> grpc.RpcMethodHandler[Any, Any]:
+    def _handler(self, method: Method) -> grpc.RpcMethodHandler[Any, Any]:
         if method.streams:
-            return grpc.stream_stream_rpc_method_handler(_Streaming(method, pool, self._open))
-        return grpc.unary_unary_rpc_method_handler(_Unary(method, pool, self._limiter))
-
-
-class _Refusal:
-    """Answers a call without a thread and without reading its request."""
-
-    experimental_thread_pool = Inline(max_workers=1)
-
-    def __init__(self, call: Call, error: Exception) -> None:
-        self._call = call
-        self._error = error
-
-    def __call__(self, _requests: object, context: grpc.ServicerContext) -> None:
-        status = _conclude(self._call, self._error)
-        observe.end(self._call)
-        errors.abort(context, status, _named(self._call))
+            return grpc.stream_stream_rpc_method_handler(_Streaming(method, self.reception, self._open))
+        return grpc.unary_unary_rpc_method_handler(_Unary(method, self.reception, self._limiter))
 
 
 class _Unary:
     """Serves the calls of a method with one request and one response."""
 
-    def __init__(self, method: Method, pool: Pool, limiter: Limiter) -> None:
-        self.experimental_thread_pool = pool
+    def __init__(self, method: Method, reception: Reception, limiter: Limiter) -> None:
+        self.experimental_thread_pool = reception
         self._method = method
         self._limiter = limiter
 
@@ -111,10 +106,10 @@ class _Unary:
                 response: Message = self._method.serve(request, context)
             answer = self._method.shown(response, call.principal.scopes, request).SerializeToString()
         except Exception as error:  # noqa: BLE001  (every error becomes a status)
-            errors.abort(context, _conclude(call, deadline.passed(call, error, started)), _named(call))
+            errors.abort(context, errors.conclude(call, deadline.passed(call, error, started)), observe.named(call))
         finally:
             self._learn(call, time.monotonic() - started)
-        context.set_trailing_metadata(_named(call))
+        context.set_trailing_metadata(observe.named(call))
         call.code = "OK"
         return answer
 
@@ -129,8 +124,8 @@ class _Streaming:
 
     experimental_non_blocking = True
 
-    def __init__(self, method: Method, pool: Pool, open_streams: OpenStreams) -> None:
-        self.experimental_thread_pool = pool
+    def __init__(self, method: Method, reception: Reception, open_streams: OpenStreams) -> None:
+        self.experimental_thread_pool = reception
         self._method = method
         self._open = open_streams
 
@@ -141,7 +136,7 @@ class _Streaming:
         current_stream.set(stream)
         self._open.add(stream)
         try:
-            context.send_initial_metadata(_named(call))
+            context.send_initial_metadata(observe.named(call))
             deadline.begin(call, context)
             with acting.enter(_context(call)), closing(self._responses(messages, context)) as responses:
                 for response in responses:
@@ -151,27 +146,19 @@ class _Streaming:
             stream.end()
         except Exception as error:  # noqa: BLE001  (every error becomes a status)
             if context.is_active():  # else the caller is gone or was told, and what went wrong follows from that
-                stream.end(_conclude(call, error))
+                stream.end(errors.conclude(call, error))
         finally:
             self._open.discard(stream)
 
     def _responses(self, messages: Iterator[bytes], context: grpc.ServicerContext) -> Generator[Message]:
         method = self._method
         requests = (validate.read(method, data) for data in messages)
-        argument = requests if method.kind in ("CLIENT_STREAMING", "BIDI_STREAMING") else next(requests, None)
-        if argument is None:
-            raise validate.malformed(method)
+        argument = requests if method.takes_many else next(requests)
         result = method.serve(argument, context)
         if method.kind == "CLIENT_STREAMING":
             yield result
         else:
             yield from result
-
-
-def _named(call: Call) -> Metadata:
-    """The id of the call, for its caller: at the start of a stream, but at the end of a unary call, where it comes with
-    the answer; by itself it would be one message more, and five hundredths of the server's capacity."""
-    return ((observe.REQUEST_ID, call.request_id),)
 
 
 def _context(call: Call, request: Message | None = None) -> acting.Context:
@@ -182,12 +169,3 @@ def _context(call: Call, request: Message | None = None) -> acting.Context:
         command=None if request is None else validate.command(call.method, request),
         correlation_id=call.request_id,
     )
-
-
-def _conclude(call: Call, error: BaseException) -> status_pb2.Status:
-    status = errors.status_of(error, request_id=call.request_id)
-    call.code = errors.grpc_code(status).name
-    call.reason = errors.reason_of(status)
-    if call.code == "INTERNAL" or errors.is_outage(error):
-        call.error = error
-    return status

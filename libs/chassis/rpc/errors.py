@@ -27,6 +27,7 @@ from libs.chassis.domain import (
     NotFound,
     PermissionDenied,
 )
+from libs.chassis.rpc.call import Call
 from libs.chassis.store import Contention, RelayBehind
 from libs.chassis.store.rotation import refuses_us
 
@@ -74,6 +75,10 @@ class DeadlineExceeded(Exception):
     """The time that the call had is used up."""
 
 
+class Incomplete(Exception):
+    """The request of the call did not arrive in time; nothing was done."""
+
+
 def status_of(error: BaseException, *, request_id: str = "") -> status_pb2.Status:
     """The `google.rpc.Status` of an error, whole or for one row of a bulk answer; `request_id` is named in defects."""
     match error:
@@ -94,6 +99,8 @@ def status_of(error: BaseException, *, request_id: str = "") -> status_pb2.Statu
         case Contention():
             text = "others change the same things at once; nothing was changed, try again"
             return _status(code_pb2.ABORTED, text, "REVISION_MISMATCH", _retry(RETRY_AFTER))
+        case Incomplete():
+            return _status(code_pb2.DEADLINE_EXCEEDED, str(error), "REQUEST_INCOMPLETE")
         case DeadlineExceeded():
             return _status(code_pb2.DEADLINE_EXCEEDED, "the deadline passed", "DEADLINE_EXCEEDED")
     if is_outage(error):
@@ -120,6 +127,16 @@ def reason_of(status: status_pb2.Status) -> str:
     """The reason inside the status's `ErrorInfo`."""
     info = error_details_pb2.ErrorInfo()
     return info.reason if status.details[0].Unpack(info) else ""
+
+
+def conclude(call: Call, error: BaseException) -> status_pb2.Status:
+    """Notes on the call how it fails; the status that tells its caller."""
+    status = status_of(error, request_id=call.request_id)
+    call.code = grpc_code(status).name
+    call.reason = reason_of(status)
+    if call.code == "INTERNAL" or is_outage(error):
+        call.error = error
+    return status
 
 
 def abort(context: grpc.ServicerContext, status: status_pb2.Status, metadata: Metadata = ()) -> NoReturn:

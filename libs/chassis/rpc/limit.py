@@ -1,10 +1,11 @@
-"""Stage 3, limit: more work than can be done in time is refused at once, what matters least first.
+"""Stages 3 and 5, rate and limit: more work than can be done in time is refused at once, what matters least first.
 
-Three gates: a token bucket per tenant, so that one tenant cannot take the capacity of all; the number of streams that
-have a thread; and the number of unary calls in flight. The last limit follows the moving average of the time that a
-call keeps its thread: `threads` calls are served while `threads * PATIENCE / seconds` more will find a thread within
-`PATIENCE` (Little's law). It therefore shrinks within a few calls when a dependency becomes slow, where a limit that is
-felt out by increase and decrease took seconds, in which callers waited for nothing.
+Three gates: a token bucket per tenant; the number of streams that have a thread; and the number of unary calls in
+flight. Of the last two a tenant gets half, so that one cannot take the capacity of all. The limit of calls in flight
+follows the moving average of the time that a call keeps its thread: `threads` calls are served while
+`threads * PATIENCE / seconds` more will find a thread within `PATIENCE` (Little's law). It therefore shrinks within a
+few calls when a dependency becomes slow, where a limit that is felt out by increase and decrease took seconds, in which
+callers waited for nothing.
 """
 
 from __future__ import annotations
@@ -12,11 +13,14 @@ from __future__ import annotations
 import random
 import threading
 from collections import OrderedDict
+from typing import TYPE_CHECKING
 
 from libs.chassis import metrics
 from libs.chassis.rpc.call import Call, Priority
 from libs.chassis.rpc.errors import Overloaded
-from libs.chassis.rpc.pools import Pool
+
+if TYPE_CHECKING:
+    from libs.chassis.rpc.pools import Pool
 
 PATIENCE = 0.03
 """Seconds that an admitted call may wait for a thread."""
@@ -25,7 +29,10 @@ START = 64
 MOST = 1024
 """Calls in flight: before anything is known, and in any case."""
 
-CAUSES = ("in_flight", "tenant_rate", "streams", "deadline")
+SHARE = 0.5
+"""How much of a limit the calls of one tenant may fill."""
+
+CAUSES = ("in_flight", "tenant_in_flight", "tenant_rate", "streams", "tenant_streams", "receiving", "deadline")
 """Why a call is refused."""
 
 _LEARN = 0.05
@@ -45,10 +52,13 @@ class InFlight:
         """The limit of the moment."""
         return min(float(MOST), self._pool.threads * (1 + PATIENCE / max(self._seconds, 1e-6)))
 
-    def admit(self, priority: Priority) -> None:
-        """Overloaded when calls of this priority may not come in now."""
-        if self._pool.in_flight >= max(1.0, self.value * priority.value):
+    def admit(self, tenant: str, priority: Priority) -> None:
+        """Overloaded when calls of this priority may not come in now, from anybody or from this tenant."""
+        most = self.value * priority.value
+        if self._pool.in_flight >= max(1.0, most):
             raise refusal("in_flight", "the server is full")
+        if self._pool.held_by(tenant) >= max(1.0, most * SHARE):
+            raise refusal("tenant_in_flight", "this tenant has its share of calls in flight; make fewer at a time")
 
     def learn(self, seconds: float) -> None:
         """A call kept its thread for so long."""
@@ -90,16 +100,24 @@ class Limiter:
         for cause in CAUSES:
             metrics.RPC_REFUSED.labels(cause)
 
-    def admit(self, call: Call) -> None:
-        """Overloaded, with the time to wait before another attempt, when the call may not come in."""
-        method = call.method
+    def welcome(self, call: Call) -> None:
+        """Overloaded when the tenant calls too often: asked on arrival."""
         self._buckets.take(call.principal.tenant, call.arrived)
+
+    def admit(self, call: Call) -> None:
+        """Overloaded, with the time to wait before another attempt, when the call may not have a thread: asked when
+        its request is complete."""
+        method, tenant = call.method, call.principal.tenant
         if method.streams:
-            if self._streams.in_flight >= self._streams.threads * method.priority.value:
+            most = self._streams.threads * method.priority.value
+            if self._streams.in_flight >= most:
                 raise refusal("streams", "too many streams are open", random.uniform(1, 3))  # noqa: S311
+            if self._streams.held_by(tenant) >= max(1.0, most * SHARE):
+                text = "this tenant has its share of open streams; end one first"
+                raise refusal("tenant_streams", text, random.uniform(1, 3))  # noqa: S311
         else:
             repeated = call.repeated and method.priority is Priority.WRITE
-            self.in_flight.admit(Priority.REPEAT if repeated else method.priority)
+            self.in_flight.admit(tenant, Priority.REPEAT if repeated else method.priority)
 
 
 def refusal(cause: str, message: str, retry_after: float | None = None) -> Overloaded:

@@ -1,90 +1,97 @@
-"""Where calls run: a pool of threads for unary calls, one for streams, and none at all for refusals.
+"""Where calls run: a pool of threads for unary calls, one for streams; both see complete requests only.
 
-grpc lets a handler name its pool (`experimental_thread_pool`). A long-lived stream holds a thread of the stream pool
-for as long as it lives, so however many watches are open, unary calls find the same threads as before.
+A long-lived stream holds a thread of the stream pool for as long as it lives, so however many watches are open, unary
+calls find the same threads as before.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
-from typing import Any
 
 from libs.chassis.rpc.call import Call
+from libs.chassis.rpc.receive import Work
 
-Work = tuple[Call, Callable[..., None], tuple[Any, ...]]
 
+class Pool:
+    """Threads that know which calls they hold, and of whom.
 
-class Pool(ThreadPoolExecutor):
-    """Threads that know which calls they hold.
-
-    grpc submits a call on the thread that received it, right after the chain admitted it and before anything else
-    arrives, so `expect` can say which call the next `submit` is for. Counting happens here and not in the chain,
-    because grpc drops a call whose caller went away while it waited without running any of our code.
-
-    grpc insists on the type, but takes no interest in results: a queue and a count replace the future, the condition
-    and the two semaphores that the standard executor spends on each call (12 µs of about 180 for an empty one).
+    A tenant's calls take half of the threads at most; what it sends beyond waits for its own calls to end, while the
+    calls of others find a thread. Counting happens here and not in the chain, because grpc drops a call whose caller
+    went away while it waited without running any of our code.
     """
 
     def __init__(self, name: str, threads: int, ended: Callable[[Call], None]) -> None:
-        super().__init__(max_workers=threads, thread_name_prefix=name)
         self.name = name
         self.threads = threads
+        self.share = (threads + 1) // 2
+        """Threads that the calls of one tenant may take."""
         self.in_flight = 0
-        """Calls that were admitted and have not ended."""
+        """Calls that are complete and have not ended."""
         self._ended = ended
-        self._expected: Call | None = None
-        self._waiting: SimpleQueue[Work | None] = SimpleQueue()
+        self._tenants: dict[str, _Tenant] = {}
+        self._ready: SimpleQueue[Work | None] = SimpleQueue()
         self._count = threading.Lock()
         self._started = 0
 
-    def expect(self, call: Call) -> None:
-        """The next work submitted is this call's."""
-        self._expected = call
+    def held_by(self, tenant: str) -> int:
+        """Calls of this tenant that are complete and have not ended."""
+        known = self._tenants.get(tenant)
+        return known.in_flight if known is not None else 0
 
-    def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Runs work on the next free thread; the future says nothing and is done at once."""
-        call, self._expected = self._expected, None
-        if call is None or kwargs:
-            raise RuntimeError(f"work came to the pool {self.name!r} without a call that was admitted")
+    def take(self, work: Work) -> None:
+        """Does the work on the next thread that is free for its tenant."""
+        name = work.call.principal.tenant
         with self._count:
             self.in_flight += 1
+            tenant = self._tenants.get(name)
+            if tenant is None:
+                tenant = self._tenants[name] = _Tenant()
+            tenant.in_flight += 1
+            if tenant.in_flight > self.share:
+                tenant.waiting.append(work)
+                return
             grow = self._started < min(self.in_flight, self.threads)
             self._started += grow
         if grow:
             # Daemons: a handler that hangs must not keep the process from ending.
             threading.Thread(target=self._serve, name=f"{self.name}-{self._started}", daemon=True).start()
-        self._waiting.put((call, work, args))
-        return _DONE
+        self._ready.put(work)
 
-    def shutdown(self, wait: bool = False, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
+    def shutdown(self) -> None:
         """Lets the threads end when they have done what is waiting."""
         for _ in range(self._started):
-            self._waiting.put(None)
+            self._ready.put(None)
 
     def _serve(self) -> None:
-        while (item := self._waiting.get()) is not None:
-            call, work, args = item
+        while (work := self._ready.get()) is not None:
             try:
-                work(*args)
+                work.do()
             finally:
-                with self._count:
-                    self.in_flight -= 1
-                self._ended(call)
+                self._done(work.call)
             # An idle thread must not keep the last call, its request and its connection alive.
-            del item, call, work, args
+            del work
+
+    def _done(self, call: Call) -> None:
+        name = call.principal.tenant
+        with self._count:
+            self.in_flight -= 1
+            tenant = self._tenants[name]
+            tenant.in_flight -= 1
+            if tenant.waiting:
+                self._ready.put(tenant.waiting.popleft())
+            elif not tenant.in_flight:
+                del self._tenants[name]
+        self._ended(call)
 
 
-class Inline(ThreadPoolExecutor):
-    """Runs work at once on the thread that brings it: only for what never blocks."""
+class _Tenant:
+    """The calls of one tenant."""
 
-    def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Runs the work; the future is done."""
-        work(*args, **kwargs)
-        return _DONE
+    __slots__ = ("in_flight", "waiting")
 
-
-_DONE: Future[Any] = Future()
-_DONE.set_result(None)
+    def __init__(self) -> None:
+        self.in_flight = 0
+        self.waiting: deque[Work] = deque()

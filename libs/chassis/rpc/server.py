@@ -84,7 +84,7 @@ class Server:
             self.methods, verifier=verifier, unary=self._unary, streams=self._streams, limiter=self._limiter
         )
         age = ("grpc.max_connection_age_ms", settings.connection_age_seconds * 1000)
-        self._grpc = grpc.server(self._unary, handlers=[self._chain], options=(*OPTIONS, age))
+        self._grpc = grpc.server(self._chain.reception, handlers=[self._chain], options=(*OPTIONS, age))
         self._services = sorted({method.service for method in self.methods})
         self._health = health.HealthServicer()
         self._ready: bool | None = None
@@ -97,11 +97,13 @@ class Server:
         """The port that is listened on, also when 0 was asked for."""
         for pool in (self._unary, self._streams):
             metrics.RPC_IN_FLIGHT.labels(pool.name).set_function(partial(getattr, pool, "in_flight"))
+        metrics.RPC_IN_FLIGHT.labels("receiving").set_function(partial(getattr, self._chain.reception, "waiting"))
 
     def start(self) -> None:
         """Begins to serve; not yet ready, see `set_ready`."""
         self._health.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
         self.set_ready(False)
+        self._chain.reception.start()
         self._grpc.start()
 
     def set_ready(self, ready: bool) -> None:
@@ -141,6 +143,7 @@ class Server:
         self._close()
 
     def _close(self) -> None:
+        self._chain.reception.shutdown()
         self._unary.shutdown()
         self._streams.shutdown()
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import grpc
@@ -19,7 +20,8 @@ from libs.chassis.rpc import authenticate, deadline, limit, observe, validate
 from libs.chassis.rpc.call import Call, Method, Priority, describe
 from libs.chassis.rpc.errors import DeadlineExceeded, Overloaded, Unavailable, status_of
 from libs.chassis.rpc.limit import Buckets, InFlight, Limiter
-from libs.chassis.rpc.pools import Inline, Pool
+from libs.chassis.rpc.pools import Pool
+from libs.chassis.rpc.receive import Inline, Reception
 from libs.chassis.rpc.streams import OpenStreams, Stream
 from libs.chassis.tracing import Span
 from tests.support.lab import lab
@@ -50,11 +52,16 @@ class Time:
 
 
 class Full(Pool):
-    """A pool that says how full it is."""
+    """A pool that says how full it is, and how many of the calls are the tenant's."""
 
-    def __init__(self, threads: int, in_flight: int) -> None:
+    def __init__(self, threads: int, in_flight: int, *, of_tenant: int = 0) -> None:
         super().__init__("full", threads, lambda _: None)
         self.in_flight = in_flight
+        self._of_tenant = of_tenant
+
+    def held_by(self, tenant: str) -> int:
+        """Its calls."""
+        return self._of_tenant
 
 
 def cause(attempt: Callable[[], None]) -> str | None:
@@ -178,6 +185,11 @@ def test_a_rate_of_zero_is_no_limit() -> None:
         Buckets(rate=0).take("acme", 0.0)
 
 
+def admitted(gate: InFlight) -> set[str]:
+    """The priorities of the calls that it lets in."""
+    return {priority.name for priority in Priority if cause(partial(gate.admit, "acme", priority)) is None}
+
+
 @pytest.mark.parametrize(
     ("in_flight", "welcome"),
     [
@@ -190,7 +202,7 @@ def test_a_rate_of_zero_is_no_limit() -> None:
 )
 def test_what_matters_least_is_refused_first(in_flight: int, welcome: set[str]) -> None:
     gate = InFlight(Full(8, in_flight))
-    assert {priority.name for priority in Priority if cause(lambda p=priority: gate.admit(p)) is None} == welcome
+    assert admitted(gate) == welcome
 
 
 def test_the_limit_follows_the_time_that_calls_take() -> None:
@@ -215,6 +227,22 @@ def test_streams_have_a_bound_of_their_own() -> None:
     with pytest.raises(Overloaded) as refused:
         Limiter(Full(8, 0), Full(10, 10), 0).admit(call("WatchThings"))
     assert refused.value.cause == "streams"
+
+
+@pytest.mark.parametrize(
+    ("of_tenant", "welcome"),
+    [(15, {"READ", "WRITE", "REPEAT", "BULK"}), (16, {"READ", "WRITE", "REPEAT"}), (31, {"READ"}), (32, set())],
+)
+def test_a_tenant_may_fill_half_of_what_all_may(of_tenant: int, welcome: set[str]) -> None:
+    gate = InFlight(Full(8, of_tenant, of_tenant=of_tenant))
+    assert admitted(gate) == welcome
+    assert of_tenant < 32 or cause(lambda: gate.admit("acme", Priority.READ)) == "tenant_in_flight"
+
+
+def test_a_tenant_may_hold_half_of_the_streams() -> None:
+    Limiter(Full(8, 0), Full(10, 9, of_tenant=4), 0).admit(call("WatchThings"))
+    full = Limiter(Full(8, 0), Full(10, 5, of_tenant=5), 0)
+    assert cause(lambda: full.admit(call("WatchThings"))) == "tenant_streams"
 
 
 def test_a_write_sent_again_counts_as_such() -> None:
@@ -320,12 +348,19 @@ def test_a_request_without_a_key_is_no_command() -> None:
 # -------------------------------------------------------------------------------------------------- pools
 
 
-def submit(pool: Pool, work: Callable[[], None]) -> Call:
-    """Admits and submits a call."""
-    admitted = call()
-    pool.expect(admitted)
-    pool.submit(work)
-    return admitted
+class Task:
+    """Work of a tenant, without grpc."""
+
+    def __init__(self, do: Callable[[], object], tenant: str = "acme") -> None:
+        self.call = call(principal=Principal("user:1", tenant, frozenset(), 0.0))
+        self.do = do
+
+
+def take(pool: Pool, do: Callable[[], object], tenant: str = "acme") -> Call:
+    """Hands work to a pool."""
+    task = Task(do, tenant)
+    pool.take(task)  # type: ignore[arg-type]
+    return task.call
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -340,18 +375,41 @@ def test_a_pool_counts_its_calls_and_tells_of_their_end_whatever_happens() -> No
     ended: list[Call] = []
     gate = threading.Event()
     pool = Pool("test", 2, ended.append)
-    calls = [submit(pool, gate.wait) for _ in range(5)]
-    assert (pool.in_flight, pool._started) == (5, 2)
+    calls = [take(pool, gate.wait, tenant) for tenant in ("acme", "globex", "acme", "globex", "acme")]
+    assert (pool.in_flight, pool.held_by("acme"), pool.held_by("globex"), pool._started) == (5, 3, 2, 2)
     gate.set()
     until(lambda: len(ended) == 5)
     assert {id(one) for one in ended} == {id(one) for one in calls}
-    assert pool.in_flight == 0
+    assert (pool.in_flight, pool.held_by("acme"), pool._tenants) == (0, 0, {})
     pool.shutdown()
 
 
-def test_a_pool_takes_no_work_that_was_not_admitted() -> None:
+def test_a_tenant_leaves_half_of_the_threads_to_others() -> None:
+    gate, done = threading.Event(), list[str]()
+    pool = Pool("test", 4, lambda _: None)
+    for _ in range(50):
+        take(pool, gate.wait)
+    take(pool, lambda: done.append("globex"), "globex")
+    until(lambda: done == ["globex"])
+    assert pool.held_by("acme") == 50
+    gate.set()
+    until(lambda: not pool.in_flight)
+    pool.shutdown()
+
+
+def test_what_waits_for_a_tenant_s_own_calls_is_done_in_order() -> None:
+    done: list[int] = []
+    pool = Pool("test", 1, lambda _: None)
+    for number in range(100):
+        take(pool, partial(done.append, number))
+    until(lambda: not pool.in_flight)
+    assert done == list(range(100))
+    pool.shutdown()
+
+
+def test_the_reception_takes_no_work_that_was_not_admitted() -> None:
     with pytest.raises(RuntimeError, match="without a call"):
-        Pool("test", 1, lambda _: None).submit(print)
+        Reception(lambda _: None).submit(print)
 
 
 def test_inline_work_runs_where_it_comes_from() -> None:

@@ -22,7 +22,7 @@ def test_absent_settings_take_their_defaults(tmp_path: Path) -> None:
     settings = Settings.read("api", environment(tmp_path))
     assert settings.mongodb_uri.read() == MONGODB
     assert settings.token_keys == tmp_path
-    assert (settings.token_issuer, settings.threads, settings.reflection) == ("kehu", 8, True)
+    assert (settings.token_issuer, settings.threads, settings.reflection) == ("kehu", 16, True)
     assert (settings.lease, settings.lease_prefix, settings.connection_age_seconds) == ("mongodb", "kehu", 300)
 
 

@@ -1,0 +1,244 @@
+"""Receiving: a call takes a thread when its request is complete, and not before.
+
+grpc itself would have a thread of the pool wait for the request, for as long as the caller likes. Here the thread that
+receives everything starts to receive and goes on; it hears of it when the request is there, and only then hands the
+call on. A call whose request is on its way costs a little memory, and of that there is a share for each tenant: past
+it, the tenant's own oldest half-sent call makes room, so that nobody is locked out by what never ends.
+
+This module is the only one that knows what grpc keeps to itself: the arguments that it submits, and how it receives.
+"""
+
+# ruff: noqa: SLF001  (grpc has no public way to receive without a thread)
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
+from typing import Any
+
+import grpc
+from grpc import _server
+from grpc._cython import cygrpc  # type: ignore[attr-defined]
+
+from libs.chassis.rpc import errors, observe
+from libs.chassis.rpc.call import Call
+from libs.chassis.rpc.errors import Incomplete
+from libs.chassis.rpc.limit import refusal
+from libs.chassis.rpc.validate import malformed
+
+RECEIVE_SECONDS = 2.0
+"""Time from the arrival of a call to the end of its request, or to the end of the first one of a stream."""
+
+RECEIVING = 256
+"""Calls whose request is on its way, each with up to `RECEIVE_LIMIT` bytes of it."""
+
+RECEIVING_SHARE = RECEIVING // 2
+"""How many of them may be of one tenant, or of callers without a token."""
+
+_LOOK_EVERY = 0.25
+
+
+class Work:
+    """One call, with what grpc would have a thread do for it."""
+
+    __slots__ = (
+        "_behavior",
+        "_event",
+        "_requests",
+        "_rest",
+        "_run",
+        "_serve",
+        "_state",
+        "begun",
+        "call",
+        "data",
+        "empty",
+    )
+
+    def __init__(  # noqa: PLR0917  (as grpc submits them)
+        self,
+        call: Call,
+        run: Callable[..., None],
+        serve: Callable[..., None],
+        event: Any,
+        state: Any,
+        behavior: Callable[..., Any],
+        requests: Callable[[], Iterator[bytes]],
+        *rest: Any,
+    ) -> None:
+        self.call = call
+        self.begun = time.monotonic()
+        self.data: bytes | None = None
+        """The request, or the first one of a stream; None while it is not there, or when none came."""
+        self.empty = False
+        """Whether no request came, though one has to."""
+        self._run = run
+        self._serve = serve
+        self._event = event
+        self._state = state
+        self._behavior = behavior
+        self._requests = requests
+        self._rest = rest
+
+    def receive(self, then: Callable[[Work], None]) -> None:
+        """Starts to receive the request, and calls `then` on the receiving thread when it is there or will not come."""
+        told = _server._receive_message(self._state, self._event.call, None)
+
+        def received(event: Any) -> Any:
+            outcome = told(event)
+            with self._state.condition:
+                self.data, self._state.request = self._state.request, None
+            then(self)
+            return outcome
+
+        with self._state.condition:
+            self._event.call.start_server_batch((cygrpc.ReceiveMessageOperation(0),), received)
+            self._state.due.add(_server._RECEIVE_MESSAGE_TOKEN)
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether the caller went away."""
+        return self._state.client is _server._CANCELLED
+
+    def do(self) -> None:
+        """Serves the call on this thread; grpc drops it when there is no argument."""
+        self._run(self._serve, self._event, self._state, self._behavior, self._argument, *self._rest)
+
+    def refuse(self, error: Exception) -> None:
+        """Answers with the error on this thread, without blocking it."""
+        refused = Refusal(self.call, error)
+        self._run(self._serve, self._event, self._state, refused, lambda: b"", *self._rest)
+
+    def _argument(self) -> Any:
+        if self.abandoned:
+            return None
+        if not self.call.method.streams:
+            return self.data
+        first = () if self.data is None else (self.data,)
+        return chain(first, self._requests())
+
+
+class Refusal:
+    """Answers a call without a thread and without reading its request."""
+
+    def __init__(self, call: Call, error: Exception) -> None:
+        self._call = call
+        self._error = error
+        self.experimental_thread_pool = _INLINE
+
+    def __call__(self, _requests: object, context: grpc.ServicerContext) -> None:
+        status = errors.conclude(self._call, self._error)
+        observe.end(self._call)
+        errors.abort(context, status, observe.named(self._call))
+
+
+class Inline(ThreadPoolExecutor):
+    """Runs work at once on the thread that brings it: only for what never blocks."""
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Runs the work; the future is done."""
+        work(*args, **kwargs)
+        return _DONE
+
+
+class Reception(ThreadPoolExecutor):
+    """Takes what grpc submits and hands it on when its request is complete.
+
+    grpc submits a call on the thread that received it, right after the chain admitted it and before anything else
+    arrives, so `expect` can say which call the next `submit` is for. grpc insists on the type, but takes no interest in
+    results.
+    """
+
+    def __init__(self, complete: Callable[[Work], None]) -> None:
+        super().__init__(max_workers=1)
+        self._complete = complete
+        self._expected: Call | None = None
+        self._lock = threading.Lock()
+        self._waiting: dict[str, dict[int, Work]] = {}
+        """Tenant → its calls in the order of their arrival."""
+        self.waiting = 0
+        """Calls whose request is on its way."""
+        self._over = threading.Event()
+
+    def start(self) -> None:
+        """Begins to refuse what takes too long."""
+        threading.Thread(target=self._look, name="reception", daemon=True).start()
+
+    def expect(self, call: Call) -> None:
+        """The next work submitted is this call's."""
+        self._expected = call
+
+    def submit(self, run: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Starts to receive; the future says nothing and is done at once."""
+        call, self._expected = self._expected, None
+        if call is None or kwargs:
+            raise RuntimeError("work came without a call that was admitted")
+        work = Work(call, run, *args)
+        crowded = self._add(work)
+        work.receive(self._received)
+        if crowded is not None:
+            crowded.refuse(refusal("receiving", "too many requests of this tenant are on their way; send them faster"))
+        return _DONE
+
+    def shutdown(self, wait: bool = False, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
+        """Refuses nothing any more."""
+        self._over.set()
+
+    def _add(self, work: Work) -> Work | None:
+        """Notes that the call waits; the one that has to make room for it, if one has to."""
+        tenant = work.call.principal.tenant
+        with self._lock:
+            calls = self._waiting.setdefault(tenant, {})
+            crowded = None
+            if len(calls) >= RECEIVING_SHARE:
+                crowded = next(iter(calls.values()))
+            elif self.waiting >= RECEIVING:
+                crowded = min((next(iter(of.values())) for of in self._waiting.values() if of), key=lambda w: w.begun)
+            calls[id(work)] = work
+            self.waiting += 1
+        return crowded if crowded is not None and self._remove(crowded) else None
+
+    def _remove(self, work: Work) -> bool:
+        """Whether the call still waited: who takes it out decides what becomes of it."""
+        tenant = work.call.principal.tenant
+        with self._lock:
+            calls = self._waiting.get(tenant, {})
+            if calls.pop(id(work), None) is None:
+                return False
+            if not calls:
+                del self._waiting[tenant]
+            self.waiting -= 1
+            return True
+
+    def _received(self, work: Work) -> None:
+        if work.data is None and not work.call.method.takes_many:
+            # The caller ended its side without a request, or it went away and grpc does not know yet: `_look` will.
+            work.empty = True
+        elif self._remove(work):
+            self._complete(work)
+
+    def _look(self) -> None:
+        while not self._over.wait(_LOOK_EVERY):
+            self.expire(time.monotonic() - RECEIVE_SECONDS)
+
+    def expire(self, begun_before: float) -> None:
+        """Refuses the calls that came without a request, and those that began before and have none yet."""
+        with self._lock:
+            waiting = [work for calls in self._waiting.values() for work in calls.values()]
+        for work in waiting:
+            if (work.empty or work.begun < begun_before) and self._remove(work):
+                if work.abandoned:
+                    observe.end(work.call)
+                elif work.empty:
+                    work.refuse(malformed(work.call.method))
+                else:
+                    text = f"the request was not complete within {RECEIVE_SECONDS:.0f} s; nothing was done"
+                    work.refuse(Incomplete(text))
+
+
+_DONE: Future[Any] = Future()
+_DONE.set_result(None)
+_INLINE = Inline(max_workers=1)
