@@ -22,7 +22,7 @@ help: ## Print this list.
 ## Prepare
 
 .PHONY: env
-env: packages $(STAMP) ## Install Debian packages and the Python environment (.venv).
+env: packages $(STAMP) $(VENV)/bin/kehu ## Install Debian packages and the Python environment (.venv).
 
 .PHONY: packages
 packages:
@@ -35,10 +35,12 @@ $(STAMP): | packages
 	$(PY) -m pip install --quiet --disable-pip-version-check --use-pep517 --require-hashes -r requirements-dev.txt
 	site=$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 	printf '%s\n' "$(CURDIR)" "$(CURDIR)/build/gen" > "$$site/kehu.pth"
-	printf '#!%s\n%s\n' "$(CURDIR)/$(PY)" 'import sys; from libs.client.entry import main; sys.exit(main())' > $(VENV)/bin/kehu
-	chmod +x $(VENV)/bin/kehu
 	rm -f $(VENV)/.installed-*
 	touch $@
+
+$(VENV)/bin/kehu: $(STAMP) Makefile
+	@printf '#!%s\n%s\n' "$(CURDIR)/$(PY)" 'import sys; from libs.command.entry import main; sys.exit(main())' > $@
+	chmod +x $@
 
 .PHONY: gen
 gen: env ## Generate Python code from the protos into build/gen.

@@ -251,7 +251,7 @@ def _allowed(extra: Schema) -> str:
 
 def services() -> str:
     """The services of `values.yaml`: `calls` from the registry, `listens` from the subscriptions."""
-    from libs.client.commands.backstage import routes
+    from libs.suite import routes
 
     lines = []
     for each in REGISTRY:
@@ -266,7 +266,7 @@ def leases() -> dict[str, list[str]]:
     """Service → the last part of the names of its Leases: what its workers compete for."""
     from libs.chassis.lease.kubernetes import object_name
     from libs.chassis.memory import MemoryDatabase
-    from libs.client.commands.backstage import composition
+    from libs.suite import composition
 
     found = {}
     for name in sorted(SERVICES):

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from libs.chassis.exits import Exit
 from libs.localstack.processes import StackError
 from libs.localstack.stack import PREFERRED_PORTS, ROOT, Stack
 
@@ -35,7 +36,7 @@ def main() -> int:
         for line in error.tail():
             err.print(f"  {escape(line)}", style="dim", soft_wrap=True)
         err.print(f"[red]kehu:[/] {escape(str(error))}", soft_wrap=True)
-        return 1
+        return Exit.FAILED
     except KeyboardInterrupt:
         err.print("kehu: interrupted; `make down` ends what was started.")
         return 130
@@ -61,7 +62,7 @@ def _down(stack: Stack, _: argparse.Namespace) -> int:
 
 
 def _status(stack: Stack, _: argparse.Namespace) -> int:
-    return 0 if _show(stack) else 1
+    return Exit.DONE if _show(stack) else Exit.FAILED
 
 
 def _mongo(stack: Stack, _: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from libs.chassis.exits import Exit
 from libs.localstack.processes import StackError
 from libs.monitoring import files
 
@@ -28,7 +29,7 @@ def main() -> int:
                 return _write(arguments.runbooks)
     except StackError as error:
         print(f"kehu: {error}", file=sys.stderr)
-        return 1
+        return Exit.FAILED
 
 
 def _write(base: str) -> int:
@@ -41,7 +42,7 @@ def _check(base: str) -> int:
     stale = files.differences(files.FOLDER, files.generate(base))
     for name in stale:
         print(f"{name} is not what libs/monitoring declares; run `make chart`.", file=sys.stderr)
-    return 1 if stale else 0
+    return Exit.FAILED if stale else Exit.DONE
 
 
 def _picture(arguments: argparse.Namespace) -> int:

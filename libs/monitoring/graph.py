@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from libs.chassis.bus.topology import dead_queue
-from libs.client.commands.backstage import routes
 from libs.registry import SERVICES
+from libs.suite import routes
 
 
 @dataclass(frozen=True, slots=True)

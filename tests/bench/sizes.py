@@ -18,8 +18,8 @@ from kehu.profiles.v1.customer_pb2 import Customer
 from libs.chassis import context
 from libs.chassis.codec import to_doc
 from libs.client import Client
-from libs.client.imports import loading, targets
-from libs.client.imports.mapping import RowMapping, parse
+from libs.command.imports import loading, targets
+from libs.command.imports.mapping import RowMapping, parse
 from services.profiles.store import ProfilesStore
 from tests.bench.calls import customer
 from tests.bench.figures import Figure

@@ -31,8 +31,8 @@ from libs.chassis.inbox.parked import DeadQueue
 from libs.chassis.inbox.subscription import event_type
 from libs.chassis.journal import Journal, JournalBroken
 from libs.chassis.store import MongoDatabase, connect
-from libs.client.commands.backstage import composition, routes
 from libs.registry import SERVICES
+from libs.suite import composition, routes
 from tests.chaos.lab import Lab, Poison
 from tests.chaos.ledger import Ack, Ledger
 

@@ -15,8 +15,8 @@ from libs.chassis.bus import Outgoing, Publisher
 from libs.chassis.bus.topology import events_exchange, shard_exchange
 from libs.chassis.outbox import event_headers
 from libs.chassis.store import connect
-from libs.client.commands.backstage import routes
 from libs.registry import PROCESSES, SERVICES
+from libs.suite import routes
 from tests.chaos.lab import Lab, Poison
 
 

@@ -12,12 +12,12 @@ import amqp
 
 from libs.chassis.bus import TIERS, close, connect
 from libs.chassis.bus.topology import UNROUTED, dead_queue, retry_exchange
-from libs.client.commands.backstage import routes
 from libs.localstack import processes
 from libs.localstack.mongo import ReplicaSet
 from libs.localstack.processes import answers
 from libs.localstack.rabbit import Broker
 from libs.registry import PROCESSES, SERVICES
+from libs.suite import routes
 from tests.support.stack import System
 
 Poison = Mapping[tuple[str, str], frozenset[str]]

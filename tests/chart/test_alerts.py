@@ -16,7 +16,7 @@ from typer.main import get_command
 
 from libs.chassis import metrics
 from libs.chassis.settings import Role
-from libs.client.commands.app import app
+from libs.command.app import app
 from libs.localstack.processes import StackError
 from libs.monitoring import files, queries
 from libs.monitoring.alerts import ALERTS

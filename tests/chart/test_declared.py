@@ -12,9 +12,9 @@ from libs.chassis.bus.topology import TIERS, UNROUTED, dead_queue, retry_exchang
 from libs.chassis.lease.kubernetes import object_name
 from libs.chassis.memory import MemoryDatabase
 from libs.chassis.rpc.server import LIVENESS, READINESS
-from libs.client.commands.backstage import composition, routes
-from libs.client.ops.rights import role as ops_role
+from libs.command.ops.rights import role as ops_role
 from libs.registry import SERVICES
+from libs.suite import composition, routes
 from tests.conftest import ROOT
 from tests.support.chart import CHART, kehu, merged, render
 

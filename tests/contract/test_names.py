@@ -15,8 +15,8 @@ from prometheus_client.metrics import MetricWrapperBase
 from libs.chassis import metrics
 from libs.chassis.memory import MemoryDatabase
 from libs.chassis.settings import OTHER_PREFIXES, OTHERS, PREFIX, Settings
-from libs.client.commands.backstage import composition
 from libs.registry import SERVICES
+from libs.suite import composition
 from tests.support.contracts import ROOT
 
 CODE = sorted([*(ROOT / "libs").rglob("*.py"), *(ROOT / "services").rglob("*.py")])

@@ -54,7 +54,7 @@ def test_what_compose_derives_is_current() -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_whoever_holds_customers_hears_of_erasures(service: str) -> None:
-    from libs.client.commands.backstage import composition, routes
+    from libs.suite import composition, routes
     from tests.contract.test_holdings import names_customers
 
     database = MemoryDatabase(service)
@@ -151,7 +151,7 @@ def test_chart_and_monitoring_know_it(tree: Path, known: Mapping[str, Any]) -> N
 
 def test_its_process_says_what_it_lacks_as_every_other_does(tree: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", "from libs.client.entry import main; main()", "parcels", "api"],
+        [sys.executable, "-c", "from libs.command.entry import main; main()", "parcels", "api"],
         cwd=tree,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": f"{tree}:{tree}/build/gen"},
         capture_output=True,

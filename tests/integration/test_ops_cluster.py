@@ -14,7 +14,7 @@ import pytest
 import yaml
 from kubernetes import client as kubernetes
 
-from libs.client.ops import rights
+from libs.command.ops import rights
 from libs.localstack.processes import HOST, free_port
 from tests.support.api_server import ADMIN, NAMESPACE, ApiServer
 from tests.support.objects import budget, deployment, event, lease, pod

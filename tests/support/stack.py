@@ -20,10 +20,10 @@ from libs.chassis.bus import close as bus_close
 from libs.chassis.bus import connect as bus_connect
 from libs.chassis.rpc.channel import connect
 from libs.client.client import Client
-from libs.client.commands.backstage import routes
 from libs.client.retry import Retry
 from libs.localstack.processes import HOST, Process, answers, free_port, wait_until
 from libs.registry import PROCESSES, SERVICES, target_variable
+from libs.suite import routes
 
 KEHU = Path(sys.executable).with_name("kehu")
 

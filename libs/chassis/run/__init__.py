@@ -6,8 +6,7 @@
               ready. `--remove` also drops the indexes that are no longer declared
     check     says what is missing or wrong, and changes nothing
 
-Exit codes: 0 done or stopped in good order, 1 `check` found something, 2 the environment or the command is wrong, 3 the
-worker's container died, 70 stopping took too long, 75 the database or the broker does not answer (try again).
+Exit codes are those of `libs.chassis.exits`.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from pymongo.errors import PyMongoError
 
 from libs.chassis import logs, tracing
 from libs.chassis.admin import AdminServer
+from libs.chassis.exits import Exit
 from libs.chassis.rpc.journal import JournalServicer
 from libs.chassis.rpc.operations import OperationsServicer
 from libs.chassis.rpc.server import Server
@@ -32,7 +33,6 @@ LOOK_WITHIN: Final = 5.0
 """Seconds that the database may take to answer a look."""
 WAKE_EVERY: Final = 0.5
 """Seconds until a signal is heard at the latest."""
-TOO_LATE: Final = 70
 
 log = logs.get(__name__)
 
@@ -107,7 +107,7 @@ def serve(process: Process[Any]) -> int:
     wait(asked_to_end)
 
     log.info("drains")
-    last_resort = threading.Timer(process.settings.stop_budget, lambda: os._exit(TOO_LATE))
+    last_resort = threading.Timer(process.settings.stop_budget, lambda: os._exit(Exit.TOO_LATE))
     last_resort.daemon = True
     last_resort.start()
     watch.ended.set()

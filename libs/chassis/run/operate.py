@@ -26,6 +26,7 @@ from pymongo.errors import PyMongoError
 from libs.chassis import identity, logs
 from libs.chassis.context import Context, enter
 from libs.chassis.domain import DomainError
+from libs.chassis.exits import Exit
 from libs.chassis.loop import Loop
 from libs.chassis.operations import (
     ATTEMPTS,
@@ -42,7 +43,6 @@ from libs.chassis.store import Contention, RelayBehind
 
 LOOK_EVERY: Final = 1.0
 """Seconds between two looks for an operation that waits."""
-UNAVAILABLE: Final = 75
 _DATABASE_TIMEOUT: Final = 10.0
 _RENEW_EVERY: Final = CLAIM.total_seconds() / 3
 
@@ -108,7 +108,7 @@ def operate(
             return 0
         except PyMongoError as error:
             log.warning("interrupted", operation=id, error=f"{type(error).__name__}: {error}")
-            return UNAVAILABLE
+            return Exit.UNAVAILABLE
         attendance.leave()
         try:
             ended = operations.change(id, claimed.owner, verdict)

@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, get_args
 
 from amqp import AMQPError
 from pymongo import MongoClient
@@ -15,6 +15,7 @@ from pymongo.errors import ConnectionFailure
 
 from libs.chassis import journal, logs, metrics, tracing
 from libs.chassis.access import NEXT_SEAL_KEY, OLD_SEAL_KEY, PAGE_KEY, SEAL_KEY
+from libs.chassis.exits import Exit
 from libs.chassis.inbox import effects as inbox
 from libs.chassis.journal import Journal
 from libs.chassis.operations import OperationKind, Operations
@@ -26,10 +27,6 @@ from libs.chassis.timers import Timer
 
 if TYPE_CHECKING:
     from libs.chassis.inbox import Subscription
-
-WRONG: Final = 1
-MISUSED: Final = 2
-UNAVAILABLE: Final = 75
 
 S = TypeVar("S")
 
@@ -102,9 +99,9 @@ def _run(service: Service[Any], arguments: Sequence[str]) -> int:
         case _:
             roles = "|".join(role for role in get_args(Role) if role != "operation")
             print(f"usage: kehu {service.name} {roles}", file=sys.stderr)  # noqa: T201
-            return MISUSED
+            return Exit.MISUSED
     # Without a handler, the first process of a container ignores the signal. What serves has a better one later.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0 if role in ("api", "worker") else UNAVAILABLE))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(Exit.DONE if role in ("api", "worker") else Exit.UNAVAILABLE))
     try:
         settings = Settings.read(role)
         logs.configure(service.name, role, settings.log_level)
@@ -121,10 +118,10 @@ def _run(service: Service[Any], arguments: Sequence[str]) -> int:
         return upkeep.check(process) if role == "check" else upkeep.migrate(process, remove=len(arguments) > 1)
     except (SettingsError, FileNotFoundError) as error:
         print(f"kehu {service.name} {role}: {error}", file=sys.stderr)  # noqa: T201
-        return MISUSED
+        return Exit.MISUSED
     except (ConnectionFailure, AMQPError, OSError) as error:
         logs.get(__name__).error("gives up", error=f"{type(error).__name__}: {error}")
-        return UNAVAILABLE
+        return Exit.UNAVAILABLE
 
 
 def _operate(process: Process[Any], tenant: str, id: str) -> int:

@@ -11,8 +11,9 @@ from rich.table import Table
 
 from libs.chassis.abandoned import end_abandoned_transactions
 from libs.chassis.bus import BUS_ERRORS, Topology, close, connect, service_topology
+from libs.chassis.exits import Exit
 from libs.chassis.run import schema
-from libs.chassis.run.service import WRONG, Process
+from libs.chassis.run.service import Process
 from libs.chassis.settings import SettingsError
 from libs.chassis.store.indexes import IndexRefused
 
@@ -54,7 +55,7 @@ def check(process: Process[Any]) -> int:
         table.add_row(what, f"[red]{problem}[/red]" if problem else "[green]ok[/green]")
         wrong += bool(problem)
     Console().print(table)
-    return WRONG if wrong else 0
+    return Exit.FAILED if wrong else Exit.DONE
 
 
 def topology(process: Process[Any]) -> Topology:

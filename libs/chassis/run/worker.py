@@ -15,6 +15,7 @@ from nameko.runners import ServiceRunner
 
 from libs.chassis import logs, tracing
 from libs.chassis.admin import AdminServer
+from libs.chassis.exits import Exit
 from libs.chassis.inbox.consumer import Consumer, Spawn
 from libs.chassis.inbox.entrypoint import LoopEntrypoint, service_class
 from libs.chassis.lease import PATIENT, SWIFT, Cadence, Lease, MongoLease
@@ -29,8 +30,6 @@ LOOK_EVERY: Final = 0.5
 """Seconds between two looks of the watchdog."""
 LOOK_AT_DATABASE_EVERY: Final = 2.0
 """Seconds between two looks at the schema of the database, and at its credentials."""
-DIED: Final = 3
-TOO_LATE: Final = 70
 _WORKERS: Final = 100
 
 log = logs.get(__name__)
@@ -101,7 +100,7 @@ class _Worker:
             return
         self._stopping = True
         log.info("stops")
-        eventlet.spawn_after(self._stop_budget, os._exit, TOO_LATE)
+        eventlet.spawn_after(self._stop_budget, os._exit, Exit.TOO_LATE)
         self._runner.stop()
 
     def watch(self) -> None:
@@ -141,7 +140,7 @@ class _Worker:
 def _die() -> NoReturn:
     """Ends the process at once: what is left of it must not be waited for."""
     sys.stdout.flush()
-    os._exit(DIED)
+    os._exit(Exit.DIED)
 
 
 def _loops(process: Process[Any]) -> dict[str, Callable[[Spawn], Loop]]:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from libs.chassis.memory import MemoryDatabase
 from libs.client import Client
-from libs.client.commands.backstage import composition, routes
-from libs.client.commands.doctor import examine
+from libs.suite import composition, routes
+from libs.command.commands.doctor import examine
 from libs.client.stack import Stack
 from libs.localstack import stack as local
 from libs.monitoring.graph import edges

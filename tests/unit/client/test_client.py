@@ -27,7 +27,7 @@ from libs.client import (
     Unavailable,
 )
 from libs.client.errors import from_rpc
-from tests.unit.client.conftest import Script, refusal, retry_info
+from tests.support.scripted import Script, refusal, retry_info
 
 UNAVAILABLE = refusal(grpc.StatusCode.UNAVAILABLE)
 

@@ -1,0 +1,1 @@
+"""The `kehu` command: everything that people and scripts do with the suite from a terminal."""
