@@ -118,6 +118,18 @@ def conjuncts(condition: Condition | None) -> Iterator[Compare | AnyOf | Element
         yield condition
 
 
+def paths_in(condition: Condition | None) -> set[str]:
+    """Every field that a condition mentions."""
+    match condition:
+        case AllOf(parts=parts) | AnyOf(parts=parts):
+            return {path for part in parts for path in paths_in(part)}
+        case Element(path=path, condition=inner):
+            return {f"{path}.{each}" for each in paths_in(inner)}
+        case Compare(path=path):
+            return {path}
+    return set()
+
+
 # ---------------------------------------------------------------------------------------------- to MongoDB
 
 _MONGO = {"==": "$eq", "<": "$lt", "<=": "$lte", ">": "$gt", ">=": "$gte", "in": "$in"}

@@ -22,6 +22,7 @@ from libs.chassis.sealing import MemoryKeyring
 from libs.chassis.store.collection import Collection
 from libs.chassis.store.database import Database
 from libs.chassis.store.declaration import COMMANDS_KEPT, DuplicateKey, Index, Write
+from libs.chassis.store.totals import Key, Measure, Row, totals_of, value_at
 
 Document = dict[str, Any]
 
@@ -113,6 +114,29 @@ class MemoryCollection(Collection[E]):
             for name, direction in reversed(order.keys if order is not None else ()):
                 found.sort(key=lambda document, name=name: _sort_key(document, name), reverse=direction < 0)  # type: ignore[misc]
             return copy.deepcopy(found[:limit])
+
+    def _rows(
+        self,
+        where: Condition,
+        paths: Sequence[str],
+        *,
+        index: Index,  # noqa: ARG002  (a dictionary needs none)
+        order: Order | None,
+        skip: int,
+        limit: int | None,
+    ) -> Iterator[Row]:
+        found = self._select(where, order, len(self.documents))
+        end = None if limit is None else skip + limit
+        return iter([tuple(value_at(each, path) for path in paths) for each in found[skip:end]])
+
+    def _totals(
+        self,
+        where: Condition,
+        keys: Sequence[Key],
+        measures: Sequence[Measure],
+        index: Index,  # noqa: ARG002  (a dictionary needs none)
+    ) -> list[Row]:
+        return totals_of(self._select(where, None, len(self.documents)), keys, measures)
 
     def _ids_by(self, path: str, values: Sequence[Any], limit: int) -> dict[Any, list[str]]:
         return {value: [each["_id"] for each in self._select(field(path) == value, None, limit)] for value in values}

@@ -22,8 +22,9 @@ from services.profiles.store import ProfilesStore
 from services.profiles.worth.application.outlook import CustomerWorth
 from services.profiles.worth.application.tiers import TierEvaluations, Tiers
 from services.profiles.worth.domain.concentration import Tier
-from services.profiles.worth.domain.contribution import Window, sum_up
+from services.profiles.worth.domain.contribution import Window
 from services.profiles.worth.domain.tiers import TierOverride, TierPolicy
+from tests.support.figures import sum_up
 from tests.support.jobs import MemoryJob, run_killed_everywhere
 
 NOW = identity.now()

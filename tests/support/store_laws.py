@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
 
 import pytest
@@ -18,12 +18,15 @@ from libs.chassis import context, identity
 from libs.chassis.context import Command, Context
 from libs.chassis.domain import AlreadyExists, Conflict, FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.filtering import field
-from libs.chassis.store import Collection, Database, Index, RelayBehind
+from libs.chassis.store import Collection, Count, Database, DayOf, Greatest, Index, Least, RelayBehind, Sum
 from libs.chassis.store.declaration import MAX_PENDING
 from tests.support.ledger import Account, Label, State, Tally, events_pb2
 
 TENANT = Context(tenant="acme", actor="ann")
 OTHER = Context(tenant="other", actor="bob")
+
+
+SUMS = Index(("state", "due", "name", "balance"))
 
 
 def declare(database: Database) -> Database:
@@ -41,6 +44,7 @@ def declare(database: Database) -> Database:
                 only=field("labels.system") > "",
                 taken="that label belongs to another account",
             ),
+            SUMS,
             Index(("due",), every_tenant=True, only=field("due").exists()),
         ],
     )
@@ -427,6 +431,52 @@ class StoreLaws:
         assert accounts.ids_by("name", [], limit=2) == {}
         with pytest.raises(InvalidArgument):
             accounts.ids_by("balance", [0], limit=2)
+
+    @pytest.fixture
+    def summed(self, accounts: Collection[Account]) -> Collection[Account]:
+        """Accounts with something to add up, and those of somebody else."""
+        day = datetime(2026, 5, 1, 20, tzinfo=UTC)
+        rows = [
+            account("a", balance=1, due=day),
+            account("b", balance=-5, due=day + timedelta(hours=3)),
+            account("b", balance=7, due=day + timedelta(hours=5)),
+            account("c", balance=2),
+            account("d", balance=9, state=State.CLOSED, due=day),
+        ]
+        for here in (TENANT, OTHER):
+            with context.enter(here):
+                accounts.insert_many([row.opened() for row in rows], keys=list("12345"))
+        return accounts
+
+    def test_totals_are_worked_out_by_group(self, summed: Collection[Account]) -> None:
+        measures = (Count(), Count(lacking="due"), Sum("balance"), Least("due"), Greatest("balance"))
+        day = datetime(2026, 5, 1, 20, tzinfo=UTC)
+        is_open = field("state") == State.OPEN
+        assert sorted(summed.totals(is_open, ("state", "name"), measures, index=SUMS)) == [
+            ("OPEN", "a", 1, 0, 1, day, 1),
+            ("OPEN", "b", 2, 0, 2, day + timedelta(hours=3), 7),
+            ("OPEN", "c", 1, 1, 2, None, 2),
+        ]
+        due = is_open & field("due").exists()
+        for zone, days in (("UTC", [(1, 2, -4), (2, 1, 7)]), ("America/New_York", [(1, 3, 3)])):
+            found = summed.totals(due, (DayOf("due", zone),), (Count(), Sum("balance")), index=SUMS)
+            assert sorted(found) == [(date(2026, 5, number), count, total) for number, count, total in days]
+        assert summed.totals(field("state") == "NONE", (), (Count(),), index=SUMS) == []
+
+    def test_rows_are_read_from_an_index(self, summed: Collection[Account]) -> None:
+        is_open = field("state") == State.OPEN
+        rows = list(summed.rows(is_open, ("name", "balance"), index=SUMS, order=("name", "balance"), skip=1, limit=2))
+        assert rows == [("b", -5), ("b", 7)]
+        assert list(summed.rows(is_open & field("due").missing(), ("name", "due"), index=SUMS)) == [("c", None)]
+        assert len(list(summed.rows(is_open, ("name",), index=SUMS))) == 4
+
+    def test_what_the_index_lacks_is_not_summed(self, summed: Collection[Account]) -> None:
+        is_open = field("state") == State.OPEN
+        for where, path in ((is_open, "labels.id"), (is_open & (field("labels.id") == "1"), "name")):
+            with pytest.raises(ValueError, match=r"lacks labels\.id"):
+                summed.rows(where, (path,), index=SUMS)
+            with pytest.raises(ValueError, match=r"lacks labels\.id"):
+                summed.totals(where, (path,), (Count(),), index=SUMS)
 
     def test_background_work_sees_every_tenant(self, accounts: Collection[Account]) -> None:
         at = datetime(2026, 5, 1, tzinfo=UTC)

@@ -10,16 +10,24 @@ from libs.chassis.store.collection import Collection
 from libs.chassis.store.database import Database
 from libs.chassis.store.declaration import Contention, Index, Outcome, RelayBehind
 from libs.chassis.store.mongo import MongoDatabase, connect, unconnected
+from libs.chassis.store.totals import Count, DayOf, Greatest, Key, Least, Row, Sum
 
 __all__ = [
     "Collection",
     "Contention",
+    "Count",
     "Database",
+    "DayOf",
+    "Greatest",
     "Index",
+    "Key",
+    "Least",
     "MongoDatabase",
     "Outcome",
     "Personal",
     "RelayBehind",
+    "Row",
+    "Sum",
     "connect",
     "unconnected",
 ]

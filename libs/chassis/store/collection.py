@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -25,6 +25,7 @@ from libs.chassis.paging import Order, Page, Pager, PageRequest, page_size, requ
 from libs.chassis.store.declaration import Contention, DuplicateKey, Index, Outcome, Write
 from libs.chassis.store.drafts import Drafts
 from libs.chassis.store.refusals import request_id_reused, require_index, source_key_reused
+from libs.chassis.store.totals import Key, Measure, Row, paths_of, require_within
 from libs.chassis.store.vault import Vault
 
 ATTEMPTS = 12
@@ -117,6 +118,29 @@ class Collection(ABC, Generic[E]):
             self._drafts.read(documents),
             self._pager.seal(total.position(documents[-1]), bound_to) if more else "",
         )
+
+    def rows(
+        self,
+        where: Condition,
+        paths: Sequence[str],
+        *,
+        index: Index,
+        order: str | Sequence[str] | None = None,
+        skip: int = 0,
+        limit: int | None = None,
+    ) -> Iterator[Row]:
+        """A few fields of every entity that meets a condition, read from an index alone, without opening a document."""
+        require_within(index, where, paths)
+        total = Order(order) if order is not None else None
+        return self._rows(where, list(paths), index=index, order=total, skip=skip, limit=limit)
+
+    def totals(self, where: Condition, keys: Sequence[Key], measures: Sequence[Measure], *, index: Index) -> list[Row]:
+        """A row `(*keys, *measures)` for each group of the entities that meet a condition, in any order.
+
+        Everything is read from an index alone.
+        """
+        require_within(index, where, paths_of(keys, measures))
+        return self._totals(where, keys, measures, index)
 
     def across_tenants(self, where: Condition, *, order: str | Sequence[str] = (), limit: int) -> list[tuple[str, E]]:
         """(tenant, entity) of every tenant, for background work; needs an index with `every_tenant`."""
@@ -375,6 +399,16 @@ class Collection(ABC, Generic[E]):
         self, where: Condition | None, order: Order | None, limit: int, *, every_tenant: bool = False
     ) -> list[dict[str, Any]]:
         """At most `limit` documents in order, or in any without one."""
+
+    @abstractmethod
+    def _rows(
+        self, where: Condition, paths: Sequence[str], *, index: Index, order: Order | None, skip: int, limit: int | None
+    ) -> Iterator[Row]:
+        """See `rows`."""
+
+    @abstractmethod
+    def _totals(self, where: Condition, keys: Sequence[Key], measures: Sequence[Measure], index: Index) -> list[Row]:
+        """See `totals`."""
 
     @abstractmethod
     def _ids_by(self, path: str, values: Sequence[Any], limit: int) -> dict[Any, list[str]]:

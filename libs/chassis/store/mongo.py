@@ -28,6 +28,7 @@ from libs.chassis.store.collection import Collection
 from libs.chassis.store.database import Database
 from libs.chassis.store.declaration import COMMANDS_KEPT, PENDING, Contention, DuplicateKey, Index, Write
 from libs.chassis.store.indexes import Indexes
+from libs.chassis.store.totals import Key, Measure, Row, from_group, to_pipeline
 from libs.chassis.store.vault import TOKENS
 
 Document = dict[str, Any]
@@ -187,13 +188,6 @@ class MongoCollection(Collection[E]):
         self._database = database
         self.raw = database.raw[name]
 
-    def aggregate(self, where: Condition, steps: Sequence[Mapping[str, Any]], *, index: Index) -> Iterator[Document]:
-        """What the server works out, along one index, of the tenant's documents that meet a condition."""
-        match = {"tenant": context.current().tenant, **to_mongo(where)}
-        yield from self.raw.aggregate(
-            [{"$match": match}, *steps], hint=index.name, allowDiskUse=True, session=self._database.session
-        )
-
     def _read(self, ids: Sequence[str], *, with_bookkeeping: bool = False) -> dict[str, Document]:
         # A change needs to know how many events wait, never what they say.
         projection = {"_pending.body": 0, TOKENS: 0} if with_bookkeeping else _UNREAD
@@ -219,6 +213,26 @@ class MongoCollection(Collection[E]):
                 cursor = cursor.sort(list(order.keys))
             # One batch: the page, never a second round trip.
             return list(cursor.limit(limit).batch_size(limit + 1))
+
+    def _rows(
+        self, where: Condition, paths: Sequence[str], *, index: Index, order: Order | None, skip: int, limit: int | None
+    ) -> Iterator[Row]:
+        flat = {f"f{number}": f"${path}" for number, path in enumerate(paths)}
+        steps: list[Document] = [{"$sort": dict(order.keys)}] if order is not None else []
+        steps += [{"$skip": skip}] if skip else []
+        steps += [{"$limit": limit}] if limit is not None else []
+        for row in self._aggregate(where, [*steps, {"$project": {"_id": 0, **flat}}], index):
+            yield tuple(row.get(name) for name in flat)
+
+    def _totals(self, where: Condition, keys: Sequence[Key], measures: Sequence[Measure], index: Index) -> list[Row]:
+        groups = self._aggregate(where, to_pipeline(keys, measures), index)
+        return [from_group(group, keys, measures) for group in groups]
+
+    def _aggregate(self, where: Condition, steps: Sequence[Document], index: Index) -> Iterator[Document]:
+        match = {"tenant": context.current().tenant, **to_mongo(where)}
+        yield from self.raw.aggregate(
+            [{"$match": match}, *steps], hint=index.name, allowDiskUse=True, session=self._database.session
+        )
 
     def _ids_by(self, path: str, values: Sequence[Any], limit: int) -> dict[Any, list[str]]:
         of_one = [{"$match": {"tenant": context.current().tenant}}, {"$limit": limit}, {"$project": {"_id": 1}}]

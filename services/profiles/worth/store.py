@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from itertools import groupby
-from operator import attrgetter, itemgetter
-from typing import TYPE_CHECKING, Any, cast
+from operator import itemgetter
+from typing import TYPE_CHECKING, cast
 
 from google.protobuf.message import Message
 
@@ -15,13 +14,12 @@ from libs.chassis.ahead import ahead
 from libs.chassis.domain import E
 from libs.chassis.filtering import Condition, FilterSpec, all_of, field, parse
 from libs.chassis.paging import Page
-from libs.chassis.store import Collection, Database, Index, Personal
-from libs.chassis.store.mongo import MongoCollection
+from libs.chassis.store import Collection, Count, Database, DayOf, Greatest, Index, Key, Least, Personal, Row, Sum
 from services.profiles.activity.domain.transactions import Transaction, TransactionType
 from services.profiles.customers.domain.customers import Customer
 from services.profiles.loyalty.domain.measures import LoyaltyMeasures
 from services.profiles.worth.domain.concentration import Tier
-from services.profiles.worth.domain.contribution import Figures, Window, sum_up
+from services.profiles.worth.domain.contribution import Figures, Subtotal, Window
 from services.profiles.worth.domain.models import ClvModel, ClvScore, RfmTable
 from services.profiles.worth.domain.tiers import Held, TierAssignment, TierEvaluation, TierPolicy, TierReason, TierWatch
 
@@ -134,18 +132,8 @@ class WorthStore:
     def held_between(self, after: str, until: str) -> dict[str, Held]:
         """Customer → what he or she has, for the customers after one id until and with another; `until` may be open."""
         reached = all_of(field("customer_id") > after, field("customer_id") <= until if until else None)
-        if isinstance(self.assignments, MongoCollection):
-            kept = {"_id": 0, "customer_id": 1, "automatic_tier": 1, "override.expire_time": 1}
-            rows = self.assignments.aggregate(reached, [{"$project": kept}], index=HELD)
-            return {
-                row["customer_id"]: Held(Tier(row["automatic_tier"]), (row.get("override") or {}).get("expire_time"))
-                for row in rows
-            }
-        found = self.assignments.find(reached, order="customer_id", limit=_MOST_OF_ONE)
-        return {
-            each.customer_id: Held(each.automatic_tier, each.override.expire_time if each.override else None)
-            for each in found
-        }
+        rows = self.assignments.rows(reached, ("customer_id", "automatic_tier", "override.expire_time"), index=HELD)
+        return {customer_id: Held(Tier(tier), expire_time) for customer_id, tier, expire_time in rows}
 
     def watches_of(self, ids: Sequence[str]) -> dict[str, TierWatch]:
         """Customer → watch, where there is one."""
@@ -174,9 +162,8 @@ class WorthStore:
     def figures(self, ids: Sequence[str], window: Window | None, *, time_zone: str = "") -> list[Figures]:
         """What the transactions of a customer, under any of its ids, come to, by currency and, with a time zone, by its
         days."""
-        where = all_of(field("customer_id").one_of(ids), _within(window))
-        rows = self._rows(where, time_zone, owner=ids[0])
-        return next((figures for _, figures in self._sums(rows, time_zone)), [])
+        rows = self._rows(all_of(field("customer_id").one_of(ids), _within(window)), time_zone, owner=ids[0])
+        return next((figures for _, figures in _sums(rows)), [])
 
     def figures_by_customer(
         self, groups: Mapping[str, Sequence[str]], window: Window | None, *, time_zone: str = ""
@@ -184,21 +171,15 @@ class WorthStore:
         """The same of several customers, each given with all of his or her ids; without those who have none."""
         alone = [id for id, group in groups.items() if len(group) == 1]
         where = all_of(field("customer_id").one_of(alone), _within(window))
-        found = self._sums(self._rows(where, time_zone), time_zone) if alone else ()
+        found = _sums(self._rows(where, time_zone)) if alone else ()
         merged = ((id, self.figures(g, window, time_zone=time_zone)) for id, g in groups.items() if len(g) > 1)
         return {**dict(found), **dict(merged)}
 
     def latest_sales(self, ids: Sequence[str], limit: int) -> list[datetime]:
         """When a customer, under any of its ids, bought last, the latest first."""
         sales = all_of(field("customer_id").one_of(ids), field("type") == TransactionType.SALE)
-        if isinstance(self._transactions, MongoCollection):
-            steps: list[Mapping[str, Any]] = [
-                {"$sort": {"occurred_time": -1}},
-                {"$limit": limit},
-                {"$project": {"_id": 0, "occurred_time": 1}},
-            ]
-            return [row["occurred_time"] for row in self._transactions.aggregate(sales, steps, index=FIGURES)]
-        return [each.occurred_time for each in self._transactions.find(sales, order="-occurred_time", limit=limit)]
+        rows = self._transactions.rows(sales, ("occurred_time",), index=FIGURES, order="-occurred_time", limit=limit)
+        return [at for (at,) in rows]
 
     def figures_of_all(
         self, window: Window | None, *, after: str = "", time_zone: str = "", chunk: int = CHUNK
@@ -211,7 +192,7 @@ class WorthStore:
         groups = self.groups()
         grouped = {id for group in groups.values() for id in group}  # survivors too: they are summed up as groups
         for begin, last, rows in ahead(self._portions(window, after, time_zone, chunk)):
-            portion = [each for each in self._sums(rows, time_zone) if each[0] not in grouped]
+            portion = [each for each in _sums(rows) if each[0] not in grouped]
             here = [id for id in groups if begin < id and (not last or id <= last)]
             together = [(id, self.figures(groups[id], window, time_zone=time_zone)) for id in here]
             found = [each for each in together if each[1]]
@@ -219,7 +200,7 @@ class WorthStore:
 
     def _portions(
         self, window: Window | None, after: str, time_zone: str, chunk: int
-    ) -> Iterator[tuple[str, str, list[Any]]]:
+    ) -> Iterator[tuple[str, str, list[Row]]]:
         """(after whom, until and with whom, rows) of each portion; the last one is open at its end."""
         begin, last = after, after or "-"
         while last:
@@ -241,67 +222,38 @@ class WorthStore:
     def _end_of_chunk(self, after: str, size: int) -> str:
         """The customer of the transaction that comes so many after a customer's; empty when there are fewer."""
         beyond = field("customer_id") > after
-        if isinstance(self._transactions, MongoCollection):
-            steps: list[Mapping[str, Any]] = [
-                {"$sort": dict(FIGURES.mongo_keys)},
-                {"$skip": size},
-                {"$limit": 1},
-                {"$project": {"_id": 0, "customer_id": 1}},
-            ]
-            found = next(self._transactions.aggregate(beyond, steps, index=FIGURES), None)
-            return str(found["customer_id"]) if found is not None else ""
-        rows = self._transactions.find(beyond, order="customer_id", limit=size + 1)
-        return rows[size].customer_id if len(rows) > size else ""
+        rows = self._transactions.rows(beyond, ("customer_id",), index=FIGURES, order=FIGURES.keys, skip=size, limit=1)
+        return next((str(customer_id) for (customer_id,) in rows), "")
 
-    def _rows(self, where: Condition, time_zone: str, *, owner: str = "") -> list[Any]:
-        """What `_sums` adds up: transactions, or what MongoDB has added up of them next to the data.
-
-        With an owner, all of it is theirs.
-        """
-        if isinstance(self._transactions, MongoCollection):
-            return list(self._transactions.aggregate(where, _added_up(time_zone, owner), index=FIGURES))
-        found = self._transactions.find(where, order="customer_id", limit=_MOST_OF_ONE)
-        return [replace(each, customer_id=owner) for each in found] if owner else found
-
-    def _sums(self, rows: list[Any], time_zone: str) -> Iterator[Totals]:
-        """In order of the customers. The definition is `sum_up`."""
-        if not isinstance(self._transactions, MongoCollection):
-            for customer_id, theirs in groupby(rows, key=attrgetter("customer_id")):
-                yield customer_id, sum_up(theirs, time_zone)
-            return
-        by_key: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
-        for row in rows:
-            key = row["_id"]
-            by_key.setdefault((key["c"], key["k"], key.get("d", "")), []).append(row)
-        for customer_id, keys in groupby(sorted(by_key), key=itemgetter(0)):
-            yield customer_id, [_figures(by_key[key]) for key in keys]
+    def _rows(self, where: Condition, time_zone: str, *, owner: str = "") -> list[Row]:
+        """Rows of `_SUMS` by customer, currency, day (None without a time zone) and type; with an owner, all theirs."""
+        keys: list[Key] = [] if owner else ["customer_id"]
+        keys += ["amount.currency_code", *([DayOf("occurred_time", time_zone)] if time_zone else []), "type"]
+        rows = self._transactions.totals(where, keys, _SUMS, index=FIGURES)
+        if owner:
+            rows = [(owner, *row) for row in rows]
+        return rows if time_zone else [(customer_id, currency, None, *row) for customer_id, currency, *row in rows]
 
 
-def _added_up(time_zone: str, owner: str) -> list[Mapping[str, Any]]:
-    """The sums by customer, currency, type and perhaps day. Flat fields are what makes grouping quick: reaching into
-    objects costs a third more."""
-    flat: dict[str, Any] = {
-        "_id": 0,
-        "c": {"$literal": owner} if owner else "$customer_id",
-        "k": "$amount.currency_code",
-        "t": "$type",
-        "units": "$amount.minor_units",
-        "cost": "$direct_cost.minor_units",
-        "at": "$occurred_time",
-    }
-    key = {name: f"${name}" for name in "ckt"}
-    if time_zone:
-        key["d"] = {"$dateToString": {"date": "$at", "format": "%Y-%m-%d", "timezone": time_zone}}  # type: ignore[assignment]
-    sums = {
-        "_id": key,
-        "units": {"$sum": "$units"},
-        "cost": {"$sum": "$cost"},
-        "count": {"$sum": 1},
-        "uncosted": {"$sum": {"$cond": [{"$gt": ["$cost", None]}, 0, 1]}},
-        "first": {"$min": "$at"},
-        "last": {"$max": "$at"},
-    }
-    return [{"$project": flat}, {"$group": sums}]
+_SUMS = (
+    Sum("amount.minor_units"),
+    Sum("direct_cost.minor_units"),
+    Count(),
+    Count(lacking="direct_cost.minor_units"),
+    Least("occurred_time"),
+    Greatest("occurred_time"),
+)
+"""The measures of a `Subtotal`."""
+
+
+def _sums(rows: Iterable[Row]) -> Iterator[Totals]:
+    """The figures of each customer, in order of the customers."""
+    by_key: dict[tuple[str, str, date | None], list[Subtotal]] = {}
+    for customer_id, currency, day, type, *sums in rows:
+        by_key.setdefault((customer_id, currency, day), []).append(Subtotal(TransactionType(type), *sums))
+    ordered = sorted(by_key, key=lambda key: (key[0], key[1], key[2] or date.min))
+    for customer_id, keys in groupby(ordered, key=itemgetter(0)):
+        yield customer_id, [Figures.of(currency, day, by_key[customer_id, currency, day]) for _, currency, day in keys]
 
 
 def _page(collection: Collection[E], where: Condition | None, order: str, request: ListRequest) -> Page[E]:
@@ -319,32 +271,3 @@ def _within(window: Window | None) -> Condition | None:
     if window is None:
         return None
     return all_of(field("occurred_time") >= window.start_time, field("occurred_time") < window.end_time)
-
-
-_NAMES = {
-    TransactionType.REFUND: "refunds",
-    TransactionType.FEE: "fees",
-    TransactionType.COST_TO_SERVE: "cost_to_serve",
-    TransactionType.GOODWILL: "goodwill",
-}
-"""Type → the field of `Figures` that holds its sum."""
-
-
-def _figures(rows: Sequence[Mapping[str, Any]]) -> Figures:
-    """The figures of one currency, and perhaps day, from one row for each type of transaction."""
-    key = rows[0]["_id"]
-    parts: dict[str, Any] = {"currency_code": key["k"]}
-    if "d" in key:
-        parts["day"] = date.fromisoformat(key["d"])
-    count = cost = 0
-    for row in rows:
-        count += row["count"]
-        type = row["_id"]["t"]
-        cost += -row["cost"] if type == TransactionType.REFUND else row["cost"]
-        if type == TransactionType.SALE:
-            parts["sales"], parts["sale_count"] = row["units"], row["count"]
-            parts["uncosted_sale_count"] = row["uncosted"]
-            parts["first_sale_time"], parts["last_sale_time"] = row["first"], row["last"]
-        else:
-            parts[_NAMES[type]] = row["units"]
-    return Figures(transaction_count=count, direct_cost=cost, **parts)

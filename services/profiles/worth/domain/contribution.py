@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo, available_timezones
+from typing import Any, NamedTuple
+from zoneinfo import available_timezones
 
 from libs.chassis.domain import InvalidArgument
-from services.profiles.activity.domain.transactions import CURRENCIES, Money, Transaction, TransactionType
+from services.profiles.activity.domain.transactions import CURRENCIES, Money, TransactionType
 
 LONGEST = timedelta(days=3660)
 DEFAULT_DAYS = 365
@@ -32,6 +33,28 @@ class Window:
         """What a caller asked for; without an end until now, without a start a year."""
         until = end or now
         return cls(start_time=start or until - timedelta(days=DEFAULT_DAYS), end_time=until)
+
+
+class Subtotal(NamedTuple):
+    """What the transactions of one type come to, in minor units."""
+
+    type: TransactionType
+    units: int
+    direct_cost: int
+    number: int
+    uncosted_count: int
+    """Transactions without a direct cost."""
+    first_time: datetime
+    last_time: datetime
+
+
+_SUMS = {
+    TransactionType.REFUND: "refunds",
+    TransactionType.FEE: "fees",
+    TransactionType.COST_TO_SERVE: "cost_to_serve",
+    TransactionType.GOODWILL: "goodwill",
+}
+"""Type → the field of `Figures` that holds its sum."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,26 +89,21 @@ class Figures:
         """Sales less refunds; a refund counts when it happens, whenever its sale was."""
         return self.sales - self.refunds
 
-    def plus(self, transaction: Transaction) -> Figures:
-        """With one more transaction of the same currency."""
-        units, type = transaction.amount.minor_units, transaction.type
-        cost = transaction.direct_cost.minor_units if transaction.direct_cost is not None else 0
-        sale = type is TransactionType.SALE
-        times = [transaction.occurred_time] if sale else []
-        return replace(
-            self,
-            sales=self.sales + units * sale,
-            refunds=self.refunds + units * (type is TransactionType.REFUND),
-            fees=self.fees + units * (type is TransactionType.FEE),
-            direct_cost=self.direct_cost + (-cost if type is TransactionType.REFUND else cost),
-            cost_to_serve=self.cost_to_serve + units * (type is TransactionType.COST_TO_SERVE),
-            goodwill=self.goodwill + units * (type is TransactionType.GOODWILL),
-            transaction_count=self.transaction_count + 1,
-            sale_count=self.sale_count + sale,
-            uncosted_sale_count=self.uncosted_sale_count + (sale and transaction.direct_cost is None),
-            first_sale_time=min(filter(None, [self.first_sale_time, *times]), default=None),
-            last_sale_time=max(filter(None, [self.last_sale_time, *times]), default=None),
-        )
+    @classmethod
+    def of(cls, currency_code: str, day: date | None, subtotals: Iterable[Subtotal]) -> Figures:
+        """The figures of one currency, and perhaps day, from one subtotal for each type of transaction."""
+        parts: dict[str, Any] = {}
+        count = cost = 0
+        for each in subtotals:
+            count += each.number
+            cost += -each.direct_cost if each.type is TransactionType.REFUND else each.direct_cost
+            if each.type is TransactionType.SALE:
+                parts["sales"], parts["sale_count"] = each.units, each.number
+                parts["uncosted_sale_count"] = each.uncosted_count
+                parts["first_sale_time"], parts["last_sale_time"] = each.first_time, each.last_time
+            elif each.type in _SUMS:
+                parts[_SUMS[each.type]] = each.units
+        return cls(currency_code=currency_code, day=day, transaction_count=count, direct_cost=cost, **parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,16 +140,6 @@ class CurrencyContribution:
             transaction_count=figures.transaction_count,
             uncosted_sale_count=figures.uncosted_sale_count,
         )
-
-
-def sum_up(transactions: Iterable[Transaction], time_zone: str = "") -> list[Figures]:
-    """The figures by currency and, with a time zone, by its calendar days; in that order."""
-    zone = ZoneInfo(time_zone) if time_zone else None
-    found: dict[tuple[str, date | None], Figures] = {}
-    for each in transactions:
-        key = each.amount.currency_code, each.occurred_time.astimezone(zone).date() if zone else None
-        found[key] = found.get(key, Figures(currency_code=key[0], day=key[1])).plus(each)
-    return [found[key] for key in sorted(found, key=lambda key: (key[0], key[1] or date.min))]
 
 
 def check_currency(code: str, path: str = "currency_code") -> str:
