@@ -22,6 +22,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
@@ -56,7 +57,8 @@ class Service:
         elif name in self._methods:
             call = self._method(self._methods[name])
         else:
-            raise AttributeError(f"{self._name} has no method {name!r}; it has {', '.join(self._methods)}")
+            near = ", ".join(get_close_matches(name, self._methods)) or "nothing like it"
+            raise AttributeError(f"{self._name} has no method {name!r}; it has {near}")
         call.__name__ = name
         call.__doc__ = self._describe(name)
         self.__dict__[name] = call

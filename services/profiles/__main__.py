@@ -12,14 +12,11 @@ from services.profiles.subscriptions import subscriptions, timers
 
 
 def _servicers(store: ProfilesStore) -> Sequence[tuple[Callable[[Any, Any], None], object]]:
-    from kehu.profiles.v1.profiles_pb2_grpc import add_ProfilesServiceServicer_to_server
-
     from libs.chassis.journal import Journal
     from libs.chassis.store import MongoDatabase
-    from services.profiles.api import ProfilesServicer
+    from services.profiles.api import servicers
 
-    journal = Journal(cast(MongoDatabase, store.database))
-    return [(add_ProfilesServiceServicer_to_server, ProfilesServicer(store, journal.history))]
+    return servicers(store, Journal(cast(MongoDatabase, store.database)).history)
 
 
 SERVICE = Service(

@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from google.protobuf.message import Message
-from kehu.profiles.v1 import lifecycle_pb2, ownership_pb2, segment_pb2
-from kehu.profiles.v1 import worth_pb2 as worth
+from kehu.profiles.v1 import (
+    clv_pb2,
+    lifecycles_pb2,
+    loyalty_pb2,
+    ownership_policies_pb2,
+    retention_pb2,
+    rfm_pb2,
+    segments_pb2,
+)
+from kehu.profiles.v1 import tiers_pb2 as worth
 
 from libs.chassis.codec import to_proto
 from libs.chassis.operations import Job, OperationKind
@@ -25,13 +33,16 @@ def operations(store: ProfilesStore) -> list[OperationKind]:
     """Every kind of long work of the service."""
     segments, ownership_policies = Segments(store), OwnershipPolicies(store)
 
-    def evaluate_segments(job: Job) -> segment_pb2.EvaluateSegmentsResult:
-        return segment_pb2.EvaluateSegmentsResult(**segments.evaluate_all(job))
+    def evaluate_segments(job: Job) -> segments_pb2.EvaluateSegmentsResult:
+        return segments_pb2.EvaluateSegmentsResult(**segments.evaluate_all(job))
 
-    def run_ownership_policy(job: Job) -> ownership_pb2.RunOwnershipPolicyResult:
+    def run_ownership_policy(job: Job) -> ownership_policies_pb2.RunOwnershipPolicyResult:
         run = ownership_policies.run(job, validate_only=job.request.validate_only)
-        outcome, count = ownership_pb2.OwnershipDecision.Outcome, ownership_pb2.RunOwnershipPolicyResult.Count
-        return ownership_pb2.RunOwnershipPolicyResult(
+        outcome, count = (
+            ownership_policies_pb2.OwnershipDecision.Outcome,
+            ownership_policies_pb2.RunOwnershipPolicyResult.Count,
+        )
+        return ownership_policies_pb2.RunOwnershipPolicyResult(
             policy_version=run.policy_version,
             validate_only=job.request.validate_only,
             customer_count=run.customer_count,
@@ -39,18 +50,20 @@ def operations(store: ProfilesStore) -> list[OperationKind]:
                 count(outcome=outcome.Value(f"OUTCOME_{name}"), customer_count=number)
                 for name, number in sorted(run.counts.items())
             ],
-            decisions=[to_proto(each, ownership_pb2.OwnershipDecision) for each in run.decisions],
+            decisions=[to_proto(each, ownership_policies_pb2.OwnershipDecision) for each in run.decisions],
         )
 
     return [
-        OperationKind(name="evaluate_segments", request=segment_pb2.EvaluateSegmentsRequest, run=evaluate_segments),
+        OperationKind(name="evaluate_segments", request=segments_pb2.EvaluateSegmentsRequest, run=evaluate_segments),
         OperationKind(
-            name="run_ownership_policy", request=ownership_pb2.RunOwnershipPolicyRequest, run=run_ownership_policy
+            name="run_ownership_policy",
+            request=ownership_policies_pb2.RunOwnershipPolicyRequest,
+            run=run_ownership_policy,
         ),
         OperationKind(
             name="evaluate_lifecycles",
-            request=lifecycle_pb2.EvaluateLifecyclesRequest,
-            run=_telling(lifecycle_pb2.EvaluateLifecyclesResult, Lifecycles(store).run),
+            request=lifecycles_pb2.EvaluateLifecyclesRequest,
+            run=_telling(lifecycles_pb2.EvaluateLifecyclesResult, Lifecycles(store).run),
         ),
         OperationKind(
             name="evaluate_tiers",
@@ -58,20 +71,20 @@ def operations(store: ProfilesStore) -> list[OperationKind]:
             run=_telling(worth.EvaluateTiersResult, TierEvaluations(store).run),
         ),
         OperationKind(
-            name="compute_rfm", request=worth.ComputeRfmRequest, run=_telling(worth.RfmTable, RfmScores(store).run)
+            name="compute_rfm", request=rfm_pb2.ComputeRfmRequest, run=_telling(rfm_pb2.RfmTable, RfmScores(store).run)
         ),
         OperationKind(
-            name="fit_clv_model", request=worth.FitClvModelRequest, run=_telling(worth.ClvModel, Value(store).run)
+            name="fit_clv_model", request=clv_pb2.FitClvModelRequest, run=_telling(clv_pb2.ClvModel, Value(store).run)
         ),
         OperationKind(
             name="fit_contract_model",
-            request=worth.FitContractModelRequest,
-            run=_telling(worth.ContractModel, ContractModels(store).run),
+            request=retention_pb2.FitContractModelRequest,
+            run=_telling(retention_pb2.ContractModel, ContractModels(store).run),
         ),
         OperationKind(
             name="compute_loyalty_measures",
-            request=worth.ComputeLoyaltyMeasuresRequest,
-            run=_telling(worth.ComputeLoyaltyMeasuresResult, Loyalty(store).run),
+            request=loyalty_pb2.ComputeLoyaltyMeasuresRequest,
+            run=_telling(loyalty_pb2.ComputeLoyaltyMeasuresResult, Loyalty(store).run),
         ),
     ]
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection as Group
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
-from typing import cast
-
-from google.protobuf.message import Message
 
 from libs.chassis.domain import E, InvalidArgument
 from libs.chassis.filtering import Condition, FilterSpec, all_of, any_of, field, parse
 from libs.chassis.operations import Operations
-from libs.chassis.paging import Order, Page, Position, parse_order
+from libs.chassis.paging import Order, Page, PageRequest, Position, parse_order
 from libs.chassis.store import Collection, Database, Index, Personal
 from services.profiles.activity.domain.facts import PersonalFact
 from services.profiles.activity.domain.habits import ContactRecord
@@ -23,7 +20,6 @@ from services.profiles.customers.domain.customers import Customer, CustomerKind
 from services.profiles.customers.domain.external_ids import ExternalId
 from services.profiles.customers.domain.lifecycle import Lifecycle
 from services.profiles.customers.domain.relationships import Relationship, RelationshipType, ReportingLines, Side
-from services.profiles.customers.store import ListRequest
 from services.profiles.entitlements.store import EntitlementStore
 from services.profiles.identity.store import IdentityStore
 from services.profiles.ownership.store import OwnershipStore
@@ -197,13 +193,13 @@ class ProfilesStore:
         older = Order("-create_time").after(Position(last)) if last is not None else None
         return self.customers.find(all_of(field("lifecycle") == stage, older, LIVE), order="-create_time", limit=limit)
 
-    def list_customers(self, *, filter: str, order_by: str, show_deleted: bool, request: ListRequest) -> Page[Customer]:
+    def list_customers(self, filter: str, order_by: str, wanted: PageRequest, *, show_deleted: bool) -> Page[Customer]:
         """Customers that meet an AIP-160 filter."""
         where = all_of(parse(filter, CUSTOMER_FILTER), None if show_deleted else LIVE)
         order = parse_order(order_by, CUSTOMER_ORDER, default="-create_time")
         if len(order) > 1:
             raise InvalidArgument.field("order_by", f"takes one field of {', '.join(CUSTOMER_ORDER)}, not {len(order)}")
-        return _page(self.customers, where, order, request)
+        return _page(self.customers, where, order, wanted)
 
     def search_customers(self, beginning: str, limit: int) -> list[Customer]:
         """Live customers with a search key that begins like this."""
@@ -215,11 +211,11 @@ class ProfilesStore:
         return [each for each in found if any(key.startswith(beginning) for key in each.search_keys)][:limit]
 
     def customers_with_contact_point(
-        self, type: ContactPointType, canonical: str, request: ListRequest
+        self, type: ContactPointType, canonical: str, wanted: PageRequest
     ) -> Page[Customer]:
         """Live customers who use a contact point."""
         token = self.customers.token("contact_points", _contact_point(type, canonical))
-        return _page(self.customers, all_of(field("_tokens.contact_points") == token, LIVE), "-create_time", request)
+        return _page(self.customers, all_of(field("_tokens.contact_points") == token, LIVE), "-create_time", wanted)
 
     def customers_with_external_ids(self, ids: Group[ExternalId]) -> dict[ExternalId, Customer]:
         """The customer of each external id that somebody has."""
@@ -242,9 +238,9 @@ class ProfilesStore:
 
     # ------------------------------------------------------------------------------------------------- consent
 
-    def list_receipts(self, customer_id: str, request: ListRequest) -> Page[ConsentReceipt]:
+    def list_receipts(self, customer_id: str, wanted: PageRequest) -> Page[ConsentReceipt]:
         """The receipts of a customer, the newest first."""
-        return _page(self.receipts, field("customer_id") == customer_id, "-sequence", request)
+        return _page(self.receipts, field("customer_id") == customer_id, "-sequence", wanted)
 
     def chain(self, customer_id: str) -> Iterator[ConsentReceipt]:
         """Every receipt of a customer, the oldest first."""
@@ -258,7 +254,7 @@ class ProfilesStore:
     # ------------------------------------------------------------------------------------------- relationships
 
     def list_relationships(
-        self, customer_ids: Sequence[str], *, side: Side, filter: str, on: date | None, request: ListRequest
+        self, customer_ids: Sequence[str], wanted: PageRequest, *, side: Side, filter: str, on: date | None
     ) -> Page[Relationship]:
         """Relationships with a customer, under any of its ids, on one side, perhaps only those that last on a day."""
         where = all_of(
@@ -266,7 +262,7 @@ class ProfilesStore:
             parse(filter, RELATIONSHIP_FILTER),
             _lasts(on) if on else None,
         )
-        return _page(self.relationships, where, "-create_time", request)
+        return _page(self.relationships, where, "-create_time", wanted)
 
     def reporting_lines_from(self, people: Group[str]) -> list[Relationship]:
         """Every line, past ones too, from one of the people to a superior."""
@@ -283,24 +279,18 @@ class ProfilesStore:
         """What the transactions of a customer come to, under each of its ids."""
         return self.summaries.find(field("_id").one_of(customer_ids), limit=len(customer_ids))
 
-    def list_facts(self, customer_ids: Sequence[str], request: ListRequest) -> Page[PersonalFact]:
+    def list_facts(self, customer_ids: Sequence[str], wanted: PageRequest) -> Page[PersonalFact]:
         """The facts about a customer, under any of its ids, that were not removed, the newest first."""
-        return _page(self.facts, all_of(field("customer_id").one_of(customer_ids), LIVE), "-create_time", request)
+        return _page(self.facts, all_of(field("customer_id").one_of(customer_ids), LIVE), "-create_time", wanted)
 
-    def list_transactions(self, customer_ids: Sequence[str], *, filter: str, request: ListRequest) -> Page[Transaction]:
+    def list_transactions(self, customer_ids: Sequence[str], filter: str, wanted: PageRequest) -> Page[Transaction]:
         """The transactions of a customer, under any of its ids, the latest occurrence first."""
         where = all_of(field("customer_id").one_of(customer_ids), parse(filter, TRANSACTION_FILTER))
-        return _page(self.transactions, where, "-occurred_time", request)
+        return _page(self.transactions, where, "-occurred_time", wanted)
 
 
-def _page(collection: Collection[E], where: Condition, order: str | Sequence[str], request: ListRequest) -> Page[E]:
-    return collection.page(
-        where,
-        order=order,
-        size=request.page_size,
-        token=request.page_token,
-        request=cast(Message, request),
-    )
+def _page(collection: Collection[E], where: Condition, order: str | Sequence[str], wanted: PageRequest) -> Page[E]:
+    return collection.page(where, wanted, order=order)
 
 
 def _lasts(on: date) -> Condition:

@@ -10,7 +10,7 @@ from typing import cast
 
 from kehu.interactions.v1 import events_pb2 as interactions
 from kehu.profiles.v1 import events_pb2 as profiles
-from kehu.profiles.v1 import lifecycle_pb2, ownership_pb2, segment_pb2
+from kehu.profiles.v1 import lifecycles_pb2, ownership_policies_pb2, segments_pb2
 
 from libs.chassis.codec import from_proto
 from libs.chassis.inbox import Received, Subscription
@@ -117,10 +117,12 @@ def subscriptions(store: ProfilesStore) -> list[Subscription]:
 def timers(store: ProfilesStore) -> list[Timer]:
     """Everything that the clock sets off."""
     segments = Segments(store)
-    start = partial(store.operations.start, "evaluate_segments", segment_pb2.EvaluateSegmentsRequest())
-    repeated: dict[str, type[lifecycle_pb2.EvaluateLifecyclesRequest | ownership_pb2.RunOwnershipPolicyRequest]] = {
-        "evaluate_lifecycles": lifecycle_pb2.EvaluateLifecyclesRequest,
-        "run_ownership_policy": ownership_pb2.RunOwnershipPolicyRequest,
+    start = partial(store.operations.start, "evaluate_segments", segments_pb2.EvaluateSegmentsRequest())
+    repeated: dict[
+        str, type[lifecycles_pb2.EvaluateLifecyclesRequest | ownership_policies_pb2.RunOwnershipPolicyRequest]
+    ] = {
+        "evaluate_lifecycles": lifecycles_pb2.EvaluateLifecyclesRequest,
+        "run_ownership_policy": ownership_policies_pb2.RunOwnershipPolicyRequest,
     }
 
     def start_again(kind: str, request: bytes) -> object:

@@ -16,9 +16,9 @@ from typing import Any
 import grpc
 from bson import ObjectId
 from google.protobuf.timestamp_pb2 import Timestamp
-from kehu.profiles.v1.contact_pb2 import ContactPoint
+from kehu.profiles.v1.contact_points_pb2 import ContactPoint
 from kehu.profiles.v1.customer_pb2 import Customer, PersonName
-from kehu.profiles.v1.profiles_pb2 import GetCustomerRequest, ListCustomersRequest, ListCustomersResponse
+from kehu.profiles.v1.customers_pb2 import GetCustomerRequest, ListCustomersRequest, ListCustomersResponse
 
 from libs.chassis.store import connect
 from tests.bench.load import SERVER_CORE, pin

@@ -13,7 +13,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 from kehu.profiles.v1.customer_pb2 import Customer
-from kehu.profiles.v1.profiles_pb2 import (
+from kehu.profiles.v1.customers_pb2 import (
     CreateCustomerRequest,
     GetCustomerRequest,
     ListCustomersRequest,
@@ -28,7 +28,7 @@ from tests.bench import bare, load
 from tests.bench.figures import Figure
 from tests.bench.stage import TENANT, Stage, in_turns
 
-SERVICE = "/kehu.profiles.v1.ProfilesService"
+SERVICE = "/kehu.profiles.v1.CustomersService"
 WORKERS = tuple(f"{service}-worker" for service in SERVICES)
 
 

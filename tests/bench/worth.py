@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 import bson
 from bson.int64 import Int64
 from bson.raw_bson import RawBSONDocument
-from kehu.profiles.v1 import worth_pb2 as pb
+from kehu.profiles.v1 import tiers_pb2 as pb
 
 from libs.chassis import context
 from libs.chassis.codec import to_doc

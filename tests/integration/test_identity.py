@@ -14,13 +14,13 @@ from typing import Any, cast
 from uuid import uuid4
 
 import pytest
-from kehu.profiles.v1 import customer_pb2, identity_pb2
+from kehu.profiles.v1 import customer_pb2, duplicates_pb2, identity_pb2, merges_pb2
 
 from libs.chassis import context
 from libs.chassis.context import Context
 from libs.chassis.domain import Conflict, DomainError, FailedPrecondition
 from libs.chassis.store import MongoDatabase, connect
-from services.profiles.api import ProfilesServicer
+from services.profiles.api import servicers
 from services.profiles.customers.application.customers import Customers
 from services.profiles.customers.domain.contact_points import ContactPoint, ContactPointType
 from services.profiles.customers.domain.customers import Customer, CustomerKind
@@ -30,6 +30,7 @@ from services.profiles.identity.application.duplicates import LARGEST_BLOCK, Dup
 from services.profiles.identity.application.merges import Merges, Wish
 from services.profiles.identity.domain.merges import MergeRecord
 from services.profiles.store import ProfilesStore
+from tests.support.servicers import Methods
 
 CALL = cast(Any, None)
 """Servicers of ours never look at grpc's context."""
@@ -170,7 +171,7 @@ def test_a_change_of_a_party_and_a_merge_do_not_lose_each_other(store: ProfilesS
 def test_every_question_about_identity_is_answered_by_an_index(store: ProfilesStore) -> None:
     """MongoDB itself tells how it answered, with 300 other customers and pairs in the way."""
     database = cast(MongoDatabase, store.database)
-    servicer, duplicates = ProfilesServicer(store, cast(Any, None)), Duplicates(store)
+    servicer, duplicates = Methods(servicers(store, cast(Any, None))), Duplicates(store)
     others = [born(store, f"Zoe{n % 150}", contact_points=phone(f"+86 138 0013 8{n:03d}")) for n in range(300)]
     for start in range(0, 300, LARGEST_BLOCK):
         duplicates.look_again([each.id for each in others[start : start + LARGEST_BLOCK]])
@@ -179,18 +180,18 @@ def test_every_question_about_identity_is_answered_by_an_index(store: ProfilesSt
     database.raw.command("profile", 2)
     duplicates.look_again([a.id, b.id])
     draft = customer_pb2.Customer(kind="KIND_PERSON", names=[customer_pb2.PersonName(given="Ann", family="Lovelace")])
-    servicer.FindDuplicates(identity_pb2.FindDuplicatesRequest(draft=draft), CALL)
-    listed = servicer.ListDuplicateCandidates(identity_pb2.ListDuplicateCandidatesRequest(page_size=5), CALL)
+    servicer.FindDuplicates(duplicates_pb2.FindDuplicatesRequest(draft=draft), CALL)
+    listed = servicer.ListDuplicateCandidates(duplicates_pb2.ListDuplicateCandidatesRequest(page_size=5), CALL)
     servicer.ListDuplicateCandidates(
-        identity_pb2.ListDuplicateCandidatesRequest(page_size=5, filter="state = OPEN"), CALL
+        duplicates_pb2.ListDuplicateCandidatesRequest(page_size=5, filter="state = OPEN"), CALL
     )
-    servicer.ListDuplicateCandidates(identity_pb2.ListDuplicateCandidatesRequest(page_size=5, customer_id=a.id), CALL)
+    servicer.ListDuplicateCandidates(duplicates_pb2.ListDuplicateCandidatesRequest(page_size=5, customer_id=a.id), CALL)
     wish = {"survivor_id": a.id, "loser_ids": [b.id]}
-    servicer.PreviewMerge(identity_pb2.PreviewMergeRequest(**wish), CALL)
-    merge = servicer.MergeCustomers(identity_pb2.MergeCustomersRequest(**wish), CALL).merge
-    servicer.ListMerges(identity_pb2.ListMergesRequest(customer_id=b.id), CALL)
+    servicer.PreviewMerge(merges_pb2.PreviewMergeRequest(**wish), CALL)
+    merge = servicer.MergeCustomers(merges_pb2.MergeCustomersRequest(**wish), CALL).merge
+    servicer.ListMerges(merges_pb2.ListMergesRequest(customer_id=b.id), CALL)
     servicer.ResolveCanonicalIds(identity_pb2.ResolveCanonicalIdsRequest(customer_ids=[a.id, b.id]), CALL)
-    servicer.UnmergeCustomers(identity_pb2.UnmergeCustomersRequest(merge_id=merge.id), CALL)
+    servicer.UnmergeCustomers(merges_pb2.UnmergeCustomersRequest(merge_id=merge.id), CALL)
     database.raw.command("profile", 0)
 
     assert listed.next_page_token

@@ -14,8 +14,16 @@ from uuid import uuid4
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from kehu.common.v1.envelope_pb2 import Envelope
-from kehu.profiles.v1 import consent_pb2, contact_pb2, customer_pb2, fact_pb2, relationship_pb2, transaction_pb2
-from kehu.profiles.v1 import profiles_pb2 as pb
+from kehu.profiles.v1 import (
+    activity_pb2,
+    consent_pb2,
+    contact_points_pb2,
+    customer_pb2,
+    facts_pb2,
+    relationships_pb2,
+    transactions_pb2,
+)
+from kehu.profiles.v1 import customers_pb2 as pb
 
 from libs.chassis import context, identity, journal
 from libs.chassis.context import Command, Context
@@ -24,7 +32,7 @@ from libs.chassis.inbox.subscription import received
 from libs.chassis.store import MongoDatabase, connect
 from services.profiles.activity.application.transactions import Row, Transactions
 from services.profiles.activity.domain.transactions import Money, Transaction, TransactionType
-from services.profiles.api import ProfilesServicer
+from services.profiles.api import servicers
 from services.profiles.consent.application import Consents
 from services.profiles.consent.domain.receipts import Capture, ConsentReceipt, ConsentState, Purpose
 from services.profiles.customers.application.customers import Customers
@@ -34,6 +42,7 @@ from services.profiles.customers.domain.external_ids import ExternalId
 from services.profiles.customers.domain.names import PersonName
 from services.profiles.customers.domain.relationships import Relationship, RelationshipType
 from services.profiles.store import ProfilesStore
+from tests.support.servicers import Methods
 
 ACME = Context(tenant="acme", actor="ada", scopes=frozenset({"profiles.names.read"}))
 THREADS = 12
@@ -71,8 +80,8 @@ def database(store: ProfilesStore) -> MongoDatabase:
 
 
 @pytest.fixture
-def servicer(store: ProfilesStore, database: MongoDatabase) -> ProfilesServicer:
-    return ProfilesServicer(store, journal.Journal(database).history)
+def servicer(store: ProfilesStore, database: MongoDatabase) -> Methods:
+    return Methods(servicers(store, journal.Journal(database).history))
 
 
 def person(given: str = "Ada", family: str = "Lovelace", **fields: Any) -> Customer:
@@ -124,7 +133,7 @@ def journal_everything(database: MongoDatabase) -> None:
 # ----------------------------------------------------------------------------------------------------- indexes
 
 
-def ask_everything(servicer: ProfilesServicer, ada: str, boss: str) -> None:
+def ask_everything(servicer: Methods, ada: str, boss: str) -> None:
     """Every reading method, with every filter and order that has an index of its own."""
     for order in ("", "create_time", "update_time desc", "update_time"):
         servicer.ListCustomers(pb.ListCustomersRequest(order_by=order, page_size=5), CALL)
@@ -139,31 +148,31 @@ def ask_everything(servicer: ProfilesServicer, ada: str, boss: str) -> None:
     ]
     servicer.BatchGetCustomers(pb.BatchGetCustomersRequest(customer_ids=[ada, boss]), CALL)
     for customer_id, direction in ((ada, "DIRECTION_FROM"), (boss, "DIRECTION_TO")):
-        lines = relationship_pb2.ListRelationshipsRequest(
+        lines = relationships_pb2.ListRelationshipsRequest(
             customer_id=customer_id, direction=direction, filter="type = REPORTS_TO"
         )
         assert len(servicer.ListRelationships(lines, CALL).relationships) == 1
-    servicer.ListFacts(fact_pb2.ListFactsRequest(customer_id=ada), CALL)
+    servicer.ListFacts(facts_pb2.ListFactsRequest(customer_id=ada), CALL)
     servicer.ListConsentReceipts(consent_pb2.ListConsentReceiptsRequest(customer_id=ada), CALL)
     assert servicer.VerifyConsentChain(consent_pb2.VerifyConsentChainRequest(customer_id=ada), CALL).intact
     for filter in ("", "type = SALE", 'occurred_time > "2020-01-01T00:00:00Z"'):
-        sales = transaction_pb2.ListTransactionsRequest(customer_id=ada, filter=filter)
+        sales = transactions_pb2.ListTransactionsRequest(customer_id=ada, filter=filter)
         assert len(servicer.ListTransactions(sales, CALL).transactions) == 20
-    summary = servicer.GetTransactionSummary(transaction_pb2.GetTransactionSummaryRequest(customer_id=ada), CALL)
+    summary = servicer.GetTransactionSummary(transactions_pb2.GetTransactionSummaryRequest(customer_id=ada), CALL)
     assert (summary.count, summary.totals[0].amount.minor_units) == (20, 2000)
-    servicer.GetContactHabits(contact_pb2.GetContactHabitsRequest(customer_id=ada), CALL)
+    servicer.GetContactHabits(activity_pb2.GetContactHabitsRequest(customer_id=ada), CALL)
     servicer.ListCustomerChanges(pb.ListCustomerChangesRequest(customer_id=ada), CALL)
 
 
 def test_every_question_is_answered_by_an_index(
-    store: ProfilesStore, database: MongoDatabase, servicer: ProfilesServicer
+    store: ProfilesStore, database: MongoDatabase, servicer: Methods
 ) -> None:
     """MongoDB itself tells how it answered, with 300 other customers in the way."""
     others = [(str(n), lambda n=n: person(f"Zoe{n}", f"Zhang{n}", owner="zoe")) for n in range(300)]
     Customers(store).import_rows(others)
     points = [
-        contact_pb2.ContactPoint(type="TYPE_PHONE", raw="+8613123456789"),
-        contact_pb2.ContactPoint(type="TYPE_EMAIL", raw="ada@example.com"),
+        contact_points_pb2.ContactPoint(type="TYPE_PHONE", raw="+8613123456789"),
+        contact_points_pb2.ContactPoint(type="TYPE_EMAIL", raw="ada@example.com"),
     ]
     ada = customer_pb2.Customer(
         kind="KIND_PERSON",
@@ -296,7 +305,7 @@ def test_a_receipt_that_cannot_be_stored_leaves_the_customer_alone(store: Profil
 
 
 def test_changes_tell_who_changed_what_from_what_to_what(
-    store: ProfilesStore, database: MongoDatabase, servicer: ProfilesServicer
+    store: ProfilesStore, database: MongoDatabase, servicer: Methods
 ) -> None:
     ada = Customers(store).create(person())
     with context.enter(Context(tenant="acme", actor="eve")):
@@ -328,11 +337,11 @@ def test_changes_tell_who_changed_what_from_what_to_what(
     assert changes[1].event_type == "kehu.profiles.consent.changed.v1"
 
 
-def test_relationships_end_on_a_day(store: ProfilesStore, servicer: ProfilesServicer) -> None:
+def test_relationships_end_on_a_day(store: ProfilesStore, servicer: Methods) -> None:
     ada, boss = (Customers(store).create(person(name)).id for name in ("Ada", "Charles"))
     line = Relationships(store).add(reports_to(ada, boss))
     Relationships(store).end(line.id, date(2026, 3, 31), 0)
     for day, count in ((31, 1), (1, 0)):
-        request = relationship_pb2.ListRelationshipsRequest(customer_id=ada)
+        request = relationships_pb2.ListRelationshipsRequest(customer_id=ada)
         request.on_date.year, request.on_date.month, request.on_date.day = 2026, 3 if day == 31 else 4, day
         assert len(servicer.ListRelationships(request, CALL).relationships) == count

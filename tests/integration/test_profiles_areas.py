@@ -13,16 +13,24 @@ from uuid import uuid4
 
 import pytest
 from google.rpc import code_pb2
-from kehu.profiles.v1 import customer360_pb2, entitlement_pb2, ownership_pb2, segment_pb2
+from kehu.profiles.v1 import (
+    contracts_pb2,
+    customer360_pb2,
+    entitlements_pb2,
+    ownership_pb2,
+    ownership_policies_pb2,
+    segments_pb2,
+)
 
 from libs.chassis import context, identity, journal
 from libs.chassis.context import Context
 from libs.chassis.domain import FailedPrecondition
 from libs.chassis.identity import FixedClock
+from libs.chassis.paging import PageRequest
 from libs.chassis.store import MongoDatabase, connect
 from services.profiles.activity.application.transactions import Transactions
 from services.profiles.activity.domain.transactions import Money, Transaction, TransactionType
-from services.profiles.api import ProfilesServicer
+from services.profiles.api import servicers
 from services.profiles.contracts.application import Contracts
 from services.profiles.contracts.domain import Contract
 from services.profiles.customers.application.customers import Customers
@@ -38,6 +46,7 @@ from services.profiles.segments.application import Segments
 from services.profiles.segments.domain.segments import Segment
 from services.profiles.segments.domain.subjects import Source
 from services.profiles.store import ProfilesStore
+from tests.support.servicers import Methods
 from tests.unit.profiles.jobs import MemoryJob
 
 THREADS = 12
@@ -108,7 +117,7 @@ def segment(store: ProfilesStore, filter: str, key: str = "group") -> Segment:
 
 
 def members(store: ProfilesStore, key: str = "group") -> list[str]:
-    return [each.customer_id for each in Segments(store).members(key, segment_pb2.ListSegmentMembersRequest()).items]
+    return [each.customer_id for each in Segments(store).members(key, PageRequest()).items]
 
 
 # --------------------------------------------------------------------------------------------------- the pool
@@ -123,7 +132,7 @@ def test_of_many_who_claim_a_customer_one_gets_it(store: ProfilesStore) -> None:
     assert len(refused) == THREADS - 1
     assert {each.metadata["blocks"] for each in refused} == {"NOT_POOLED"}
     assert store.customers.get(ada).owner == winner.owner
-    intervals = Ownerships(store).intervals(ada, ownership_pb2.ListOwnerIntervalsRequest()).items
+    intervals = Ownerships(store).intervals(ada, PageRequest()).items
     assert [(each.owner, each.end_time) for each in intervals] == [(winner.owner, None)]
     counts = [Ownerships(store).load(f"staff{n}").customer_count for n in range(THREADS)]
     assert sorted(counts) == [0] * (THREADS - 1) + [1]
@@ -211,7 +220,7 @@ def test_everybody_is_judged_while_customers_change(store: ProfilesStore) -> Non
 
     judged, changed = at_once(lambda: Segments(store).evaluate_all(MemoryJob()), change)
     assert (judged, changed) == ({"customer_count": 250, "segment_count": 1}, None)
-    listed = Segments(store).members("group", segment_pb2.ListSegmentMembersRequest(page_size=500)).items
+    listed = Segments(store).members("group", PageRequest(size=500)).items
     assert {each.customer_id for each in listed} == set(ids) - set(ids[::25])
 
 
@@ -228,7 +237,7 @@ def test_a_section_that_waits_is_late_and_the_others_are_there(store: ProfilesSt
     request = customer360_pb2.GetCustomer360Request(customer_id=ada)
     request.section_timeout.FromMilliseconds(700)
     started = time.monotonic()
-    view = ProfilesServicer(store, journal.Journal(database).history).GetCustomer360(request, CALL)
+    view = Methods(servicers(store, journal.Journal(database).history)).GetCustomer360(request, CALL)
     assert time.monotonic() - started < 2.5
     (late,) = view.partial_sections
     assert (late.section, late.error.code) == (customer360_pb2.Customer360.SECTION_FACTS, code_pb2.DEADLINE_EXCEEDED)
@@ -242,7 +251,7 @@ def test_every_question_is_answered_by_an_index(store: ProfilesStore, database: 
     """MongoDB itself tells how it answered, with other customers in the way."""
     clock = FixedClock(datetime(2026, 5, 4, tzinfo=UTC))
     with identity.clock(clock):
-        servicer, ownerships = ProfilesServicer(store, journal.Journal(database).history), Ownerships(store)
+        servicer, ownerships = Methods(servicers(store, journal.Journal(database).history)), Ownerships(store)
         ids = customers(store, 120, owner="bob")
         ada = ids[0]
         segment(store, "owner = bob AND days_since_create >= 0")
@@ -271,18 +280,18 @@ def test_every_question_is_answered_by_an_index(store: ProfilesStore, database: 
         database.raw.command("profile", 2)
         listing: dict[str, Any] = {"page_size": 3}
         for name in ("group", "other"):
-            servicer.ListSegmentMembers(segment_pb2.ListSegmentMembersRequest(segment=name, **listing), CALL)
+            servicer.ListSegmentMembers(segments_pb2.ListSegmentMembersRequest(segment=name, **listing), CALL)
         for retired in (False, True):
-            servicer.ListSegments(segment_pb2.ListSegmentsRequest(show_retired=retired), CALL)
-        servicer.PreviewSegment(segment_pb2.PreviewSegmentRequest(filter="owner = bob", sample_size=5), CALL)
-        servicer.PreviewSegment(segment_pb2.PreviewSegmentRequest(filter="kind = HOUSEHOLD OR owner = eve"), CALL)
+            servicer.ListSegments(segments_pb2.ListSegmentsRequest(show_retired=retired), CALL)
+        servicer.PreviewSegment(segments_pb2.PreviewSegmentRequest(filter="owner = bob", sample_size=5), CALL)
+        servicer.PreviewSegment(segments_pb2.PreviewSegmentRequest(filter="kind = HOUSEHOLD OR owner = eve"), CALL)
         servicer.ListPool(ownership_pb2.ListPoolRequest(**listing), CALL)
         servicer.ListOwnerIntervals(ownership_pb2.ListOwnerIntervalsRequest(customer_id=ada, **listing), CALL)
-        servicer.ListOwnershipPolicies(ownership_pb2.ListOwnershipPoliciesRequest(), CALL)
-        servicer.GetOwnershipPolicy(ownership_pb2.GetOwnershipPolicyRequest(version=1), CALL)
-        servicer.ListContracts(entitlement_pb2.ListContractsRequest(customer_id=ada), CALL)
+        servicer.ListOwnershipPolicies(ownership_policies_pb2.ListOwnershipPoliciesRequest(), CALL)
+        servicer.GetOwnershipPolicy(ownership_policies_pb2.GetOwnershipPolicyRequest(version=1), CALL)
+        servicer.ListContracts(contracts_pb2.ListContractsRequest(customer_id=ada), CALL)
         for filter in ("", "benefit = visit", "basis = PLAN", "subject = care"):
-            servicer.ListEntitlements(entitlement_pb2.ListEntitlementsRequest(filter=filter), CALL)
+            servicer.ListEntitlements(entitlements_pb2.ListEntitlementsRequest(filter=filter), CALL)
         assert servicer.GetCustomer360(customer360_pb2.GetCustomer360Request(customer_id=ada), CALL).segments
         Segments(store).evaluate_due()
         Segments(store).start_evaluations(lambda: None)

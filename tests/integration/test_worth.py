@@ -9,11 +9,12 @@ from typing import Any, cast
 from uuid import uuid4
 
 import pytest
-from kehu.profiles.v1 import worth_pb2 as pb
+from kehu.profiles.v1 import tiers_pb2 as pb
 
 from libs.chassis import context, identity
 from libs.chassis.context import Context
 from libs.chassis.operations import Stopped
+from libs.chassis.paging import PageRequest
 from libs.chassis.store import MongoDatabase, connect
 from services.profiles.activity.domain.transactions import Money, Transaction, TransactionType
 from services.profiles.customers.domain.customers import Customer, CustomerKind
@@ -130,8 +131,7 @@ def test_an_evaluation_killed_everywhere_reads_and_writes_on_indexes(
     policy = Tiers(store).create_policy(draft)
     raw.command("profile", 2)
     found, kills = run_killed_everywhere(TierEvaluations(store).run, pb.EvaluateTiersRequest(tier_policy_id=policy.id))
-    page = pb.ListTierAssignmentsRequest(filter="tier = A", page_size=5)
-    listed = Tiers(store).list_assignments(page.filter, page)
+    listed = Tiers(store).list_assignments("tier = A", PageRequest(size=5))
     standing = Tiers(store).standing(listed.items[0].customer_id)
     Tiers(store).override(
         listed.items[0].customer_id,

@@ -14,7 +14,7 @@ from typing import Any, cast
 from uuid import uuid4
 
 import pytest
-from kehu.profiles.v1 import worth_pb2 as pb
+from kehu.profiles.v1 import tiers_pb2 as pb
 
 from libs.chassis import context, identity
 from libs.chassis.context import Context

@@ -29,7 +29,7 @@ class Case:
 WHERE = {"namespace": "crm", "service": "profiles"}
 API = {**WHERE, "role": "api", "pod": "a", "instance": "10.0.0.1:9090"}
 WORKER = {**WHERE, "role": "worker", "pod": "w", "instance": "10.0.0.2:9090"}
-METHOD = {"grpc_service": "kehu.profiles.v1.ProfilesService", "grpc_method": "GetCustomer"}
+METHOD = {"grpc_service": "kehu.profiles.v1.CustomersService", "grpc_method": "GetCustomer"}
 UNARY = {**METHOD, "grpc_type": "UNARY"}
 STREAM = {**METHOD, "grpc_type": "SERVER_STREAM"}
 COUNTS = {"subscription": "counts"}

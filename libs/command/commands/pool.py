@@ -176,7 +176,7 @@ def run(
 
     [bold]Example:[/bold] kehu pool run --dry-run
     """
-    from kehu.profiles.v1.ownership_pb2 import RunOwnershipPolicyResult
+    from kehu.profiles.v1.ownership_policies_pb2 import RunOwnershipPolicyResult
 
     from libs.command.commands.operation import follow
     from libs.command.views.words import name_of, word
@@ -203,7 +203,7 @@ def run(
 def _draft(file: Path) -> Any:
     """A policy as `kehu pool policy --json` prints it; what only the server sets is left out."""
     from google.protobuf.json_format import ParseDict, ParseError
-    from kehu.profiles.v1.ownership_pb2 import OwnershipPolicy
+    from kehu.profiles.v1.ownership_policies_pb2 import OwnershipPolicy
 
     try:
         return ParseDict(json.loads(file.read_text(encoding="utf-8")), OwnershipPolicy())

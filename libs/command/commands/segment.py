@@ -16,7 +16,7 @@ from libs.command.output import AsJson, as_dict, client, console, print_json
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from kehu.profiles.v1.segment_pb2 import Segment, SegmentReason
+    from kehu.profiles.v1.segments_pb2 import Segment, SegmentReason
 
 segments = typer.Typer(no_args_is_help=True, help="Segments: groups of customers told by a filter, and who is in them.")
 

@@ -120,7 +120,7 @@ def evaluate(
 
     [bold]Example:[/bold] kehu worth evaluate
     """
-    from kehu.profiles.v1.worth_pb2 import EvaluateTiersResult
+    from kehu.profiles.v1.tiers_pb2 import EvaluateTiersResult
 
     with client(patient=True) as connected:
         if not policy_id:
@@ -158,7 +158,7 @@ def lifecycles(
 
     [bold]Example:[/bold] kehu worth lifecycles --preview
     """
-    from kehu.profiles.v1.lifecycle_pb2 import EvaluateLifecyclesResult
+    from kehu.profiles.v1.lifecycles_pb2 import EvaluateLifecyclesResult
 
     from libs.command.views.words import name_of, word
 
@@ -194,7 +194,7 @@ def rfm(
 
     [bold]Example:[/bold] kehu worth rfm --currency EUR --zone Asia/Shanghai
     """
-    from kehu.profiles.v1.worth_pb2 import RfmTable
+    from kehu.profiles.v1.rfm_pb2 import RfmTable
 
     with client(patient=True) as connected:
         asked = connected.profiles.compute_rfm(
@@ -225,7 +225,7 @@ def fit(
 
     [bold]Example:[/bold] kehu worth fit --currency EUR --margin 0.3
     """
-    from kehu.profiles.v1.worth_pb2 import ClvModel
+    from kehu.profiles.v1.clv_pb2 import ClvModel
 
     from libs.command.views.worth import model
 
@@ -253,7 +253,7 @@ def contracts(
 
     [bold]Example:[/bold] kehu worth contracts gold-service
     """
-    from kehu.profiles.v1.worth_pb2 import ContractModel
+    from kehu.profiles.v1.retention_pb2 import ContractModel
 
     from libs.command.views.worth import contract_model
 

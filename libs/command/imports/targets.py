@@ -11,8 +11,8 @@ from google.protobuf.message import Message
 from kehu.common.v1.outcome_pb2 import RowOutcome
 from kehu.interactions.v1.timeline_pb2 import Interaction
 from kehu.profiles.v1.customer_pb2 import Customer
-from kehu.profiles.v1.profiles_pb2 import ImportCustomersRequest
-from kehu.profiles.v1.transaction_pb2 import RecordTransactionsRequest
+from kehu.profiles.v1.customers_pb2 import ImportCustomersRequest
+from kehu.profiles.v1.transactions_pb2 import RecordTransactionsRequest
 
 from libs.client.client import Client
 from libs.client.values import fill

@@ -10,10 +10,10 @@ from datetime import UTC, date, datetime
 from kehu.common.v1.types_pb2 import Channel
 from kehu.interactions.v1.context_pb2 import CustomerContext
 from kehu.profiles.v1.consent_pb2 import ConsentReceipt
-from kehu.profiles.v1.contact_pb2 import ContactPoint
+from kehu.profiles.v1.contact_points_pb2 import ContactPoint
 from kehu.profiles.v1.customer360_pb2 import Customer360
 from kehu.profiles.v1.customer_pb2 import Customer, TypedDate
-from kehu.profiles.v1.transaction_pb2 import Transaction, TransactionSummary
+from kehu.profiles.v1.transactions_pb2 import Transaction, TransactionSummary
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.panel import Panel

@@ -6,15 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from kehu.profiles.v1.consent_pb2 import ConsentDecision
 from kehu.profiles.v1.customer_pb2 import Customer
-from kehu.profiles.v1.identity_pb2 import (
-    DuplicateCandidate,
-    Evidence,
-    FieldDecision,
-    FieldOrigin,
-    Match,
-    MergeRecord,
-    PreviewMergeResponse,
-)
+from kehu.profiles.v1.duplicates_pb2 import DuplicateCandidate, Evidence, Match
+from kehu.profiles.v1.identity_pb2 import FieldOrigin
+from kehu.profiles.v1.merges_pb2 import FieldDecision, MergeRecord, PreviewMergeResponse
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table

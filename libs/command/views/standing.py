@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from kehu.profiles.v1.customer360_pb2 import Customer360
-from kehu.profiles.v1.entitlement_pb2 import CustomerEntitlements
-from kehu.profiles.v1.ownership_pb2 import Ownership
+from kehu.profiles.v1.entitlements_pb2 import CustomerEntitlements
+from kehu.profiles.v1.owners_pb2 import Ownership
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from kehu.common.v1.types_pb2 import Money
+from kehu.profiles.v1 import clv_pb2, loyalty_pb2, measures_pb2, retention_pb2, rfm_pb2, tiers_pb2
 from kehu.profiles.v1 import worth_pb2 as pb
 from rich.console import Group, RenderableType
 from rich.markup import escape
@@ -26,10 +27,10 @@ class Sheet:
     """What is known of one customer's worth; what has not been computed, or does not apply, is None."""
 
     contribution: pb.Contribution | None
-    tier: pb.TierStanding | None
-    rfm: pb.Rfm | None
-    clv: pb.Clv | None
-    alive: pb.AliveProbability | None
+    tier: tiers_pb2.TierStanding | None
+    rfm: rfm_pb2.Rfm | None
+    clv: clv_pb2.Clv | None
+    alive: clv_pb2.AliveProbability | None
     dormancy: pb.Dormancy | None
     warning: pb.EarlyWarning | None
 
@@ -75,7 +76,7 @@ def _lines(found: Sheet) -> list[tuple[str, str]]:
     return lines
 
 
-def _tier(standing: pb.TierStanding) -> str:
+def _tier(standing: tiers_pb2.TierStanding) -> str:
     assignment = standing.tier_assignment
     name = name_of(assignment, "tier")
     words = [f"[bold {COLOURS.get(name, 'white')}]{name}[/] since {moment(assignment.start_time)[:10]}"]
@@ -104,7 +105,7 @@ def _contribution(each: pb.CurrencyContribution) -> str:
     return f"[{colour}]{amount(each.contribution)}[/] [dim]in a year: {' '.join(parts)}[/dim]"
 
 
-def _rfm(rfm: pb.Rfm) -> str:
+def _rfm(rfm: rfm_pb2.Rfm) -> str:
     scores = f"{rfm.recency_score}{rfm.frequency_score}{rfm.monetary_score}"
     return (
         f"[bold]{scores}[/bold] [dim]{rfm.recency_days} days, {rfm.frequency} sales, {amount(rfm.monetary)}; "
@@ -112,7 +113,7 @@ def _rfm(rfm: pb.Rfm) -> str:
     )
 
 
-def _clv(clv: pb.Clv) -> str:
+def _clv(clv: clv_pb2.Clv) -> str:
     return (
         f"[bold]{amount(clv.value)}[/bold] [dim]in {clv.horizon_months} months at a margin of {clv.margin:.0%} and a "
         f"discount of {clv.discount:.1%}: {clv.expected_purchases:.1f} purchases of {amount(clv.expected_spend)}[/dim]"
@@ -134,7 +135,7 @@ def _warning(warning: pb.EarlyWarning) -> list[tuple[str, str]]:
     return lines
 
 
-def concentration(report: pb.ConcentrationReport) -> RenderableType:
+def concentration(report: tiers_pb2.ConcentrationReport) -> RenderableType:
     """How few customers make how much."""
     evaluation = report.evaluation
     measured = evaluation.concentration
@@ -176,7 +177,7 @@ def concentration(report: pb.ConcentrationReport) -> RenderableType:
     return Group(*parts)
 
 
-def loyalty(months: Sequence[pb.LoyaltyMeasures]) -> RenderableType:
+def loyalty(months: Sequence[loyalty_pb2.LoyaltyMeasures]) -> RenderableType:
     """A row for each month, the oldest first, and the base as a line of bars."""
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
     for heading in ("month", "base", "new", "new stay", "regulars stay", "churn", "sales each", "spend", ""):
@@ -197,20 +198,20 @@ def loyalty(months: Sequence[pb.LoyaltyMeasures]) -> RenderableType:
     return Group(table, Text(), Text(f"base  {spark([each.base for each in ordered])}", style="cyan"))
 
 
-def _share(month: pb.LoyaltyMeasures, name: str) -> str:
+def _share(month: loyalty_pb2.LoyaltyMeasures, name: str) -> str:
     if not month.HasField(name):  # type: ignore[arg-type]
         return "·"
-    estimate: pb.Estimate = getattr(month, name)
+    estimate: measures_pb2.Estimate = getattr(month, name)
     return f"{estimate.value:.0%} ({estimate.lower:.0%}-{estimate.upper:.0%})"
 
 
-def _spend(month: pb.LoyaltyMeasures) -> str:
+def _spend(month: loyalty_pb2.LoyaltyMeasures) -> str:
     if not month.HasField("average_spend"):
         return ""
     return amount(Money(currency_code=month.currency_code, minor_units=round(month.average_spend.value)))
 
 
-def measure(described: pb.Measure) -> RenderableType:
+def measure(described: measures_pb2.Measure) -> RenderableType:
     """Everything that is to be said of a measure."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_row("", Text(f"{described.title}  (version {described.version})", style="bold"))
@@ -220,7 +221,7 @@ def measure(described: pb.Measure) -> RenderableType:
     return table
 
 
-def model(fitted: pb.ClvModel) -> RenderableType:
+def model(fitted: clv_pb2.ClvModel) -> RenderableType:
     """What was fitted and how far to trust it."""
     foretold = (
         f"{fitted.holdout_expected:,.0f} purchases foretold, {fitted.holdout_observed:,} made; "
@@ -243,7 +244,7 @@ def model(fitted: pb.ClvModel) -> RenderableType:
     return table
 
 
-def contract_model(found: pb.ContractModel) -> RenderableType:
+def contract_model(found: retention_pb2.ContractModel) -> RenderableType:
     """A row for each renewal: what was counted, what the model projects, and a bar of it."""
     table = Table("renewal", "at risk", "left", "stayed", "projected", "", box=None, header_style="dim")
     counted = {each.tenure: each for each in found.survival}
@@ -261,7 +262,7 @@ def contract_model(found: pb.ContractModel) -> RenderableType:
     return Group(Text(headline, style="bold"), Text(), table)
 
 
-def policies(found: Sequence[pb.TierPolicy], now: datetime) -> RenderableType:
+def policies(found: Sequence[tiers_pb2.TierPolicy], now: datetime) -> RenderableType:
     """A row for each version."""
     table = Table("policy", "version", "currency", "cuts", "review", "id", box=None, header_style="dim")
     for each in found:

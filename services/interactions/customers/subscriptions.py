@@ -10,8 +10,8 @@ from typing import cast
 from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.message import Message
 from kehu.common.v1 import types_pb2
-from kehu.profiles.v1 import consent_pb2, customer_pb2, identity_pb2
-from kehu.profiles.v1 import contact_pb2 as contact
+from kehu.profiles.v1 import consent_pb2, customer_pb2, merges_pb2
+from kehu.profiles.v1 import contact_points_pb2 as contact
 from kehu.profiles.v1 import events_pb2 as profiles
 
 from libs.chassis.domain import Change
@@ -89,7 +89,7 @@ def _aliases(message: Message) -> list[Alias]:
     ]
 
 
-def identifier_keys(customer: customer_pb2.Customer | identity_pb2.Alias) -> Iterable[str]:
+def identifier_keys(customer: customer_pb2.Customer | merges_pb2.Alias) -> Iterable[str]:
     """Keys of what leads to the customer besides its id, each once."""
     kinds = {str(kind): kind for kind in IdentifierKind}
     points = [

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from libs.chassis import context, identity
-from libs.chassis.paging import Page
+from libs.chassis.paging import Page, PageRequest
 from services.profiles.consent.domain.permission import Sending, SendPermission, SendQuestion
 from services.profiles.consent.domain.receipts import ChainCheck, ConsentReceipt, ConsentState, check_chain
 from services.profiles.customers.domain.customers import ConsentChanged
-from services.profiles.customers.store import ListRequest
 from services.profiles.store import ProfilesStore
 
 
@@ -27,10 +26,10 @@ class Consents:
         """
         return self._store.database.transact(lambda: self._append(customer_id, proposal, within))
 
-    def list(self, customer_id: str, request: ListRequest) -> Page[ConsentReceipt]:
+    def list(self, customer_id: str, wanted: PageRequest) -> Page[ConsentReceipt]:
         """A page of receipts, the newest first."""
         self._store.customers.get(customer_id)  # Receipts stay with the id that they were recorded for.
-        return self._store.list_receipts(customer_id, request)
+        return self._store.list_receipts(customer_id, wanted)
 
     def verify_chain(self, customer_id: str) -> ChainCheck:
         """What the recomputation of the chain finds."""

@@ -6,9 +6,8 @@ from dataclasses import replace
 from datetime import date
 
 from libs.chassis import identity
-from libs.chassis.paging import Page
+from libs.chassis.paging import Page, PageRequest
 from services.profiles.contracts.domain import Contract
-from services.profiles.customers.store import ListRequest
 from services.profiles.store import ProfilesStore
 
 
@@ -29,6 +28,6 @@ class Contracts:
         day = last_day or identity.now().date()
         return self._contracts.update(id, lambda contract: contract.ended(day), revision=revision)
 
-    def list(self, customer_id: str, request: ListRequest) -> Page[Contract]:
+    def list(self, customer_id: str, wanted: PageRequest) -> Page[Contract]:
         """A page of contracts, the one that began last first."""
-        return self._store.ownership.list_contracts(self._store.customer(customer_id).group, request)
+        return self._store.ownership.list_contracts(self._store.customer(customer_id).group, wanted)

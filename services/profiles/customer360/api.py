@@ -1,139 +1,165 @@
-"""Everything about a customer at a glance: sections read side by side, each within its own time."""
+"""The methods of Customer360Service: sections read side by side, each within its own time."""
 # ruff: noqa: ARG002, N802  (grpc decides the names and the arguments of the methods)
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, cast
+from typing import Final
 
 import grpc
+from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
 from kehu.profiles.v1 import (
+    activity_pb2,
     consent_pb2,
-    contact_pb2,
-    entitlement_pb2,
-    fact_pb2,
+    customer_pb2,
+    customers_pb2,
+    entitlements_pb2,
+    facts_pb2,
+    owners_pb2,
     ownership_pb2,
-    profiles_pb2,
-    relationship_pb2,
-    segment_pb2,
-    transaction_pb2,
+    relationships_pb2,
+    segments_pb2,
+    tiers_pb2,
+    transactions_pb2,
     worth_pb2,
 )
 from kehu.profiles.v1.customer360_pb2 import Customer360, GetCustomer360Request
-from kehu.profiles.v1.profiles_pb2_grpc import ProfilesServiceServicer
+from kehu.profiles.v1.customer360_pb2_grpc import Customer360ServiceServicer
 
-from libs.chassis.codec import from_proto
+from libs.chassis.codec import field_of, to_proto
 from libs.chassis.domain import NotFound
+from libs.chassis.paging import PageRequest
 from libs.chassis.rpc import Part, gather, status_of
+from services.profiles.activity.application.facts import Facts
+from services.profiles.activity.application.habits import Habits
+from services.profiles.activity.application.transactions import Transactions
+from services.profiles.consent.application import Consents
 from services.profiles.customer360.domain import Section
+from services.profiles.customers.api.messages import answer, answers
+from services.profiles.customers.application.customers import Customers
+from services.profiles.customers.application.relationships import Relationships
+from services.profiles.customers.domain.relationships import Side
+from services.profiles.entitlements.application import Entitlements
+from services.profiles.ownership.application.ownership import Ownerships
+from services.profiles.segments.application import Segments
+from services.profiles.worth.application.tiers import Tiers
 
-MOST: Final = 20
+SECTION_TIMEOUT: Final = timedelta(seconds=1)
+NEWEST: Final = PageRequest(size=20)
 """Entries of a list in a section."""
-_METHODS = profiles_pb2.DESCRIPTOR.services_by_name["ProfilesService"].methods_by_name
-_CALL = cast(grpc.ServicerContext, None)
-"""Servicers of ours never look at grpc's context."""
-_NOBODY = "Customer"
-"""What does not exist when nobody has the id; of everything else a customer may have none."""
+_NOBODY: Final = "Customer"
+"""The kind that does not exist when nobody has the id; of everything else a customer may have none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Question:
-    """The part of a request that says what is wanted, and how long each section may take."""
+class Sources:
+    """The use-cases that sections are read with."""
 
-    sections: tuple[Section, ...] = ()
-    section_timeout: timedelta = timedelta(seconds=1)
+    customers: Customers
+    consents: Consents
+    relationships: Relationships
+    facts: Facts
+    transactions: Transactions
+    habits: Habits
+    segments: Segments
+    ownerships: Ownerships
+    entitlements: Entitlements
+    tiers: Tiers
 
 
-class Customer360Api:
+class Customer360Servicer(Customer360ServiceServicer):
     """The view of one customer."""
 
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+
     def GetCustomer360(self, request: GetCustomer360Request, context: grpc.ServicerContext) -> Customer360:
-        parts = _Sections(cast(ProfilesServiceServicer, self), request.customer_id).parts()
-        asked = from_proto(_Question, request)
-        wanted = {section: parts[section] for section in asked.sections or parts}
-        found, errors = gather(wanted, asked.section_timeout.total_seconds())
-        view = Customer360(customer_id=request.customer_id)
-        for part in found.values():
-            view.MergeFrom(part)
-        for section in wanted:
-            match errors.get(section):
-                case NotFound(kind=kind) as error:
-                    if kind == _NOBODY:
-                        raise error
-                case Exception() as error:
-                    number = Customer360.Section.Value(f"SECTION_{section}")
-                    view.partial_sections.add(section=number, error=status_of(error))
-        return view
+        sections = field_of(request, "sections", tuple[Section, ...]) or tuple(Section)
+        parts = {section: _part(section, self._sources, request.customer_id) for section in sections}
+        timeout = field_of(request, "section_timeout", timedelta, SECTION_TIMEOUT)
+        found, errors = gather(parts, timeout.total_seconds())
+        return _view(request.customer_id, found, {each: errors[each] for each in sections if each in errors})
 
 
-class _Sections:
-    """The sections of one customer, each read by the method that reads the same alone."""
+def _part(section: Section, sources: Sources, customer_id: str) -> Part:
+    """The read of a section, and the method whose scope it needs."""
+    method, read = _SECTIONS[section]
+    return Part(lambda: read(sources, customer_id), method)
 
-    def __init__(self, service: ProfilesServiceServicer, customer_id: str) -> None:
-        self._service = service
-        self._customer_id = customer_id
 
-    def parts(self) -> dict[Section, Part]:
-        """Section → what reads it, and the method whose scope it needs."""
-        return {
-            Section.CUSTOMER: Part(self.customer, _METHODS["GetCustomer"]),
-            Section.CONSENT: Part(self.consent, _METHODS["ListConsentReceipts"]),
-            Section.RELATIONSHIPS: Part(self.relationships, _METHODS["ListRelationships"]),
-            Section.FACTS: Part(self.facts, _METHODS["ListFacts"]),
-            Section.TRANSACTIONS: Part(self.transactions, _METHODS["GetTransactionSummary"]),
-            Section.HABITS: Part(self.habits, _METHODS["GetContactHabits"]),
-            Section.SEGMENTS: Part(self.segments, _METHODS["ListCustomerSegments"]),
-            Section.OWNERSHIP: Part(self.ownership, _METHODS["GetOwnership"]),
-            Section.ENTITLEMENTS: Part(self.entitlements, _METHODS["GetEntitlements"]),
-            Section.WORTH: Part(self.worth, _METHODS["GetTier"]),
-        }
+def _view(customer_id: str, found: dict[Section, Customer360], errors: dict[Section, Exception]) -> Customer360:
+    """The sections that were found, and why the others are missing; NotFound when nobody has the id."""
+    view = Customer360(customer_id=customer_id)
+    for part in found.values():
+        view.MergeFrom(part)
+    for section, error in errors.items():
+        if not isinstance(error, NotFound):
+            number = Customer360.Section.Value(f"SECTION_{section}")
+            view.partial_sections.add(section=number, error=status_of(error))
+        elif error.kind == _NOBODY:
+            raise error
+    return view
 
-    def customer(self) -> Customer360:
-        asked = profiles_pb2.GetCustomerRequest(customer_id=self._customer_id)
-        return Customer360(customer=self._service.GetCustomer(asked, _CALL))
 
-    def consent(self) -> Customer360:
-        asked = consent_pb2.ListConsentReceiptsRequest(customer_id=self._customer_id, page_size=MOST)
-        return Customer360(consent_receipts=self._service.ListConsentReceipts(asked, _CALL).receipts)
+def _relationships(sources: Sources, id: str) -> Customer360:
+    pages = [sources.relationships.list(id, NEWEST, side=side, filter="", on=None) for side in (Side.FROM, Side.TO)]
+    lines = [each for page in pages for each in page.items]
+    return Customer360(relationships=answers(lines, relationships_pb2.Relationship))
 
-    def relationships(self) -> Customer360:
-        lines: list[relationship_pb2.Relationship] = []
-        for direction in (
-            relationship_pb2.ListRelationshipsRequest.DIRECTION_FROM,
-            relationship_pb2.ListRelationshipsRequest.DIRECTION_TO,
-        ):
-            asked = relationship_pb2.ListRelationshipsRequest(
-                customer_id=self._customer_id, direction=direction, page_size=MOST
-            )
-            lines += self._service.ListRelationships(asked, _CALL).relationships
-        return Customer360(relationships=lines)
 
-    def facts(self) -> Customer360:
-        asked = fact_pb2.ListFactsRequest(customer_id=self._customer_id, page_size=MOST)
-        return Customer360(facts=self._service.ListFacts(asked, _CALL).facts)
+def _method(file: FileDescriptor, name: str) -> MethodDescriptor:
+    """A method of the one gRPC service that a file declares."""
+    [service] = file.services_by_name.values()
+    return service.methods_by_name[name]
 
-    def transactions(self) -> Customer360:
-        asked = transaction_pb2.GetTransactionSummaryRequest(customer_id=self._customer_id)
-        return Customer360(transaction_summary=self._service.GetTransactionSummary(asked, _CALL))
 
-    def habits(self) -> Customer360:
-        asked = contact_pb2.GetContactHabitsRequest(customer_id=self._customer_id)
-        return Customer360(contact_habits=self._service.GetContactHabits(asked, _CALL))
-
-    def segments(self) -> Customer360:
-        asked = segment_pb2.ListCustomerSegmentsRequest(customer_id=self._customer_id, page_size=MOST)
-        return Customer360(segments=self._service.ListCustomerSegments(asked, _CALL).memberships)
-
-    def ownership(self) -> Customer360:
-        asked = ownership_pb2.GetOwnershipRequest(customer_id=self._customer_id)
-        return Customer360(ownership=self._service.GetOwnership(asked, _CALL))
-
-    def entitlements(self) -> Customer360:
-        asked = entitlement_pb2.GetEntitlementsRequest(customer_id=self._customer_id)
-        return Customer360(entitlements=self._service.GetEntitlements(asked, _CALL))
-
-    def worth(self) -> Customer360:
-        return Customer360(
-            tier_standing=self._service.GetTier(worth_pb2.GetTierRequest(customer_id=self._customer_id), _CALL)
-        )
+_SECTIONS: Final[dict[Section, tuple[MethodDescriptor, Callable[[Sources, str], Customer360]]]] = {
+    Section.CUSTOMER: (
+        _method(customers_pb2.DESCRIPTOR, "GetCustomer"),
+        lambda sources, id: Customer360(customer=answer(sources.customers.get(id), customer_pb2.Customer)),
+    ),
+    Section.CONSENT: (
+        _method(consent_pb2.DESCRIPTOR, "ListConsentReceipts"),
+        lambda sources, id: Customer360(
+            consent_receipts=answers(sources.consents.list(id, NEWEST).items, consent_pb2.ConsentReceipt)
+        ),
+    ),
+    Section.RELATIONSHIPS: (_method(customers_pb2.DESCRIPTOR, "ListRelationships"), _relationships),
+    Section.FACTS: (
+        _method(activity_pb2.DESCRIPTOR, "ListFacts"),
+        lambda sources, id: Customer360(facts=answers(sources.facts.list(id, NEWEST).items, facts_pb2.PersonalFact)),
+    ),
+    Section.TRANSACTIONS: (
+        _method(activity_pb2.DESCRIPTOR, "GetTransactionSummary"),
+        lambda sources, id: Customer360(
+            transaction_summary=to_proto(sources.transactions.summary(id), transactions_pb2.TransactionSummary)
+        ),
+    ),
+    Section.HABITS: (
+        _method(activity_pb2.DESCRIPTOR, "GetContactHabits"),
+        lambda sources, id: Customer360(contact_habits=to_proto(sources.habits.get(id), activity_pb2.ContactHabits)),
+    ),
+    Section.SEGMENTS: (
+        _method(segments_pb2.DESCRIPTOR, "ListCustomerSegments"),
+        lambda sources, id: Customer360(
+            segments=answers(sources.segments.of_customer(id, NEWEST).items, segments_pb2.SegmentMembership)
+        ),
+    ),
+    Section.OWNERSHIP: (
+        _method(ownership_pb2.DESCRIPTOR, "GetOwnership"),
+        lambda sources, id: Customer360(ownership=to_proto(sources.ownerships.get(id), owners_pb2.Ownership)),
+    ),
+    Section.ENTITLEMENTS: (
+        _method(entitlements_pb2.DESCRIPTOR, "GetEntitlements"),
+        lambda sources, id: Customer360(
+            entitlements=to_proto(sources.entitlements.of_customer(id, None), entitlements_pb2.CustomerEntitlements)
+        ),
+    ),
+    Section.WORTH: (
+        _method(worth_pb2.DESCRIPTOR, "GetTier"),
+        lambda sources, id: Customer360(tier_standing=to_proto(sources.tiers.standing(id), tiers_pb2.TierStanding)),
+    ),
+}
+"""Section → the method that reads the same alone, and the read."""

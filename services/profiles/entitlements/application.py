@@ -6,8 +6,7 @@ from dataclasses import replace
 from datetime import date
 
 from libs.chassis import context, identity
-from libs.chassis.paging import Page
-from services.profiles.customers.store import ListRequest
+from libs.chassis.paging import Page, PageRequest
 from services.profiles.entitlements.domain import Basis, Claimant, CustomerEntitlements, Entitlement, resolve
 from services.profiles.store import ProfilesStore
 
@@ -31,9 +30,9 @@ class Entitlements:
         day = last_day or identity.now().date()
         return self._entitlements.update(id, lambda each: each.ended(day), revision=revision)
 
-    def list(self, filter: str, request: ListRequest) -> Page[Entitlement]:
+    def list(self, filter: str, wanted: PageRequest) -> Page[Entitlement]:
         """A page of entitlements, the newest first."""
-        return self._store.entitlements.page(filter, request)
+        return self._store.entitlements.page(filter, wanted)
 
     def of_customer(self, customer_id: str, on: date | None) -> CustomerEntitlements:
         """What a customer is entitled to on a day, today (UTC) when none is given."""

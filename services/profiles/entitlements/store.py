@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
-
-from google.protobuf.message import Message
 
 from libs.chassis.filtering import FilterSpec, field, parse
-from libs.chassis.paging import Page
+from libs.chassis.paging import Page, PageRequest
 from libs.chassis.store import Database, Index, Personal
-from services.profiles.customers.store import ListRequest
 from services.profiles.entitlements.domain import Basis, Entitlement
 
 ENTITLEMENTS = (
@@ -32,15 +28,9 @@ class EntitlementStore:
             Entitlement, "entitlements", indexes=ENTITLEMENTS, personal=Personal(fields=("note",))
         )
 
-    def page(self, filter: str, request: ListRequest) -> Page[Entitlement]:
+    def page(self, filter: str, wanted: PageRequest) -> Page[Entitlement]:
         """Entitlements that meet a filter, the newest first."""
-        return self.entitlements.page(
-            parse(filter, ENTITLEMENT_FILTER),
-            order="-create_time",
-            size=request.page_size,
-            token=request.page_token,
-            request=cast(Message, request),
-        )
+        return self.entitlements.page(parse(filter, ENTITLEMENT_FILTER), wanted, order="-create_time")
 
     def about(self, subjects: Sequence[str]) -> list[Entitlement]:
         """Entitlements for any of these subjects, of any time."""

@@ -1,21 +1,23 @@
-"""The methods of ProfilesService about who is who: duplicates and merges."""
+"""The methods of IdentityService."""
 # ruff: noqa: ARG002, N802  (grpc decides the names and the arguments of the methods)
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 import grpc
-from kehu.profiles.v1 import customer_pb2
+from kehu.profiles.v1 import customer_pb2, duplicates_pb2, merges_pb2
 from kehu.profiles.v1 import identity_pb2 as pb
+from kehu.profiles.v1.identity_pb2_grpc import IdentityServiceServicer
 
-from libs.chassis.codec import from_proto
+from libs.chassis.codec import field_of, from_proto, to_proto
+from libs.chassis.paging import PageRequest, to_page
 from services.profiles.customers.api.changes import History, trace_fields
-from services.profiles.customers.api.messages import answer, answers, read
+from services.profiles.customers.api.messages import answer, answers
 from services.profiles.customers.application.customers import Customers
 from services.profiles.customers.domain.customers import Customer
-from services.profiles.identity.application.duplicates import Duplicates
+from services.profiles.identity.application.duplicates import Duplicates, Found
 from services.profiles.identity.application.merges import Merges, Wish
 from services.profiles.identity.domain.duplicates import Decision, DuplicateCandidate
 from services.profiles.identity.domain.matching import Match
@@ -24,79 +26,62 @@ from services.profiles.privacy.application.access import shown, shown_evidence
 M = TypeVar("M", Match, DuplicateCandidate)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Verdict:
-    """The part of `DecideDuplicateCandidateRequest` that says what."""
+class IdentityServicer(IdentityServiceServicer):
+    """Duplicates and merges."""
 
-    decision: Decision
-
-
-class IdentityApi:
-    """Finding duplicates, merging and unmerging."""
-
-    _customers: Customers
-    _duplicates: Duplicates
-    _history: History
-    _merges: Merges
+    def __init__(self, customers: Customers, duplicates: Duplicates, merges: Merges, history: History) -> None:
+        self._customers = customers
+        self._duplicates = duplicates
+        self._merges = merges
+        self._history = history
 
     def FindDuplicates(
-        self, request: pb.FindDuplicatesRequest, context: grpc.ServicerContext
-    ) -> pb.FindDuplicatesResponse:
-        if request.WhichOneof("subject") == "draft":
-            found = self._duplicates.find_for_draft(read(Customer, request.draft, "draft"))
-        else:
-            found = self._duplicates.find(request.customer_id)
-        return pb.FindDuplicatesResponse(
-            duplicates=[
-                pb.FindDuplicatesResponse.Duplicate(
-                    customer=answer(customer, customer_pb2.Customer), match=answer(_shown(match), pb.Match)
-                )
-                for customer, match in found.duplicates
-            ],
-            compared_count=found.compared_count,
-            crowded_count=found.crowded_count,
-        )
+        self, request: duplicates_pb2.FindDuplicatesRequest, context: grpc.ServicerContext
+    ) -> duplicates_pb2.FindDuplicatesResponse:
+        draft = field_of(request, "draft", Customer, None)
+        if draft is not None:
+            return _found(self._duplicates.find_for_draft(draft))
+        return _found(self._duplicates.find(request.customer_id))
 
     def ListDuplicateCandidates(
-        self, request: pb.ListDuplicateCandidatesRequest, context: grpc.ServicerContext
-    ) -> pb.ListDuplicateCandidatesResponse:
-        page = self._duplicates.list(request.customer_id, filter=request.filter, request=request)
-        return pb.ListDuplicateCandidatesResponse(
-            duplicate_candidates=answers(map(_shown, page.items), pb.DuplicateCandidate),
-            next_page_token=page.next_page_token,
-        )
+        self, request: duplicates_pb2.ListDuplicateCandidatesRequest, context: grpc.ServicerContext
+    ) -> duplicates_pb2.ListDuplicateCandidatesResponse:
+        page = self._duplicates.list(request.customer_id, request.filter, PageRequest.of(request))
+        shown_page = replace(page, items=[*map(_shown, page.items)])
+        return to_page(shown_page, duplicates_pb2.ListDuplicateCandidatesResponse)
 
     def DecideDuplicateCandidate(
-        self, request: pb.DecideDuplicateCandidateRequest, context: grpc.ServicerContext
-    ) -> pb.DuplicateCandidate:
-        decision = from_proto(_Verdict, request).decision
+        self, request: duplicates_pb2.DecideDuplicateCandidateRequest, context: grpc.ServicerContext
+    ) -> duplicates_pb2.DuplicateCandidate:
+        decision = field_of(request, "decision", Decision)
         decided = self._duplicates.decide(request.candidate_id, decision, request.reason, request.revision)
-        return answer(_shown(decided), pb.DuplicateCandidate)
+        return to_proto(_shown(decided), duplicates_pb2.DuplicateCandidate)
 
-    def PreviewMerge(self, request: pb.PreviewMergeRequest, context: grpc.ServicerContext) -> pb.PreviewMergeResponse:
+    def PreviewMerge(
+        self, request: merges_pb2.PreviewMergeRequest, context: grpc.ServicerContext
+    ) -> merges_pb2.PreviewMergeResponse:
         found = self._merges.preview(from_proto(Wish, request))
         visible = replace(found, customer=shown(found.customer), matches=tuple(map(_shown, found.matches)))
-        return answer(visible, pb.PreviewMergeResponse)
+        return to_proto(visible, merges_pb2.PreviewMergeResponse)
 
     def MergeCustomers(
-        self, request: pb.MergeCustomersRequest, context: grpc.ServicerContext
-    ) -> pb.MergeCustomersResponse:
+        self, request: merges_pb2.MergeCustomersRequest, context: grpc.ServicerContext
+    ) -> merges_pb2.MergeCustomersResponse:
         merge, survivor = self._merges.merge(from_proto(Wish, request), request.reason, dict(request.revisions))
-        return pb.MergeCustomersResponse(
-            merge=answer(merge, pb.MergeRecord), customer=answer(survivor, customer_pb2.Customer)
-        )
+        record, customer = to_proto(merge, merges_pb2.MergeRecord), answer(survivor, customer_pb2.Customer)
+        return merges_pb2.MergeCustomersResponse(merge=record, customer=customer)
 
     def UnmergeCustomers(
-        self, request: pb.UnmergeCustomersRequest, context: grpc.ServicerContext
-    ) -> pb.UnmergeCustomersResponse:
+        self, request: merges_pb2.UnmergeCustomersRequest, context: grpc.ServicerContext
+    ) -> merges_pb2.UnmergeCustomersResponse:
         merge, customers = self._merges.unmerge(request.merge_id, request.reason)
-        return pb.UnmergeCustomersResponse(
-            merge=answer(merge, pb.MergeRecord), customers=answers(customers, customer_pb2.Customer)
-        )
+        record, several = to_proto(merge, merges_pb2.MergeRecord), answers(customers, customer_pb2.Customer)
+        return merges_pb2.UnmergeCustomersResponse(merge=record, customers=several)
 
-    def ListMerges(self, request: pb.ListMergesRequest, context: grpc.ServicerContext) -> pb.ListMergesResponse:
-        page = self._merges.list(request.customer_id, request)
-        return pb.ListMergesResponse(merges=answers(page.items, pb.MergeRecord), next_page_token=page.next_page_token)
+    def ListMerges(
+        self, request: merges_pb2.ListMergesRequest, context: grpc.ServicerContext
+    ) -> merges_pb2.ListMergesResponse:
+        return to_page(self._merges.list(request.customer_id, PageRequest.of(request)), merges_pb2.ListMergesResponse)
 
     def TraceFields(self, request: pb.TraceFieldsRequest, context: grpc.ServicerContext) -> pb.TraceFieldsResponse:
         customer = answer(self._customers.get(request.customer_id), customer_pb2.Customer)
@@ -109,6 +94,19 @@ class IdentityApi:
         return pb.ResolveCanonicalIdsResponse(
             canonical_ids=answers(resolved, pb.ResolveCanonicalIdsResponse.CanonicalId)
         )
+
+
+def _found(found: Found) -> duplicates_pb2.FindDuplicatesResponse:
+    return duplicates_pb2.FindDuplicatesResponse(
+        duplicates=[
+            duplicates_pb2.FindDuplicatesResponse.Duplicate(
+                customer=answer(customer, customer_pb2.Customer), match=to_proto(_shown(match), duplicates_pb2.Match)
+            )
+            for customer, match in found.duplicates
+        ],
+        compared_count=found.compared_count,
+        crowded_count=found.crowded_count,
+    )
 
 
 def _shown(match: M) -> M:

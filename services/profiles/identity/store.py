@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection as Group
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import cast
-
-from google.protobuf.message import Message
 
 from libs.chassis.filtering import FilterSpec, all_of, field, parse
-from libs.chassis.paging import Page
+from libs.chassis.paging import Page, PageRequest
 from libs.chassis.store import Database, Index, Personal
-from services.profiles.customers.store import ListRequest
 from services.profiles.identity.domain.duplicates import BlockingKeys, DuplicateCandidate, DuplicateState, pair_of
 from services.profiles.identity.domain.merges import MOST_MERGED, MergeForest, MergeRecord, MergeState
 
@@ -77,28 +73,16 @@ class IdentityStore:
         waiting = all_of(field("customer_ids").one_of(customer_ids), field("state") == DuplicateState.OPEN)
         return self.candidates.find(waiting, order=None, limit=_MOST_OPEN)
 
-    def list_candidates(self, customer_id: str, *, filter: str, request: ListRequest) -> Page[DuplicateCandidate]:
+    def list_candidates(self, customer_id: str, filter: str, wanted: PageRequest) -> Page[DuplicateCandidate]:
         """Pairs, perhaps of one customer, the most alike first."""
         where = all_of(field("customer_ids") == customer_id if customer_id else None, parse(filter, CANDIDATE_FILTER))
-        return self.candidates.page(
-            where,
-            order="-score",
-            size=request.page_size,
-            token=request.page_token,
-            request=cast(Message, request),
-        )
+        return self.candidates.page(where, wanted, order="-score")
 
     # ---------------------------------------------------------------------------------------------------- merges
 
-    def list_merges(self, customer_id: str, request: ListRequest) -> Page[MergeRecord]:
+    def list_merges(self, customer_id: str, wanted: PageRequest) -> Page[MergeRecord]:
         """The merges in which a customer took part, the last first."""
-        return self.merges.page(
-            field("party_ids") == customer_id,
-            order="-epoch",
-            size=request.page_size,
-            token=request.page_token,
-            request=cast(Message, request),
-        )
+        return self.merges.page(field("party_ids") == customer_id, wanted, order="-epoch")
 
     def merges_in_force(self, survivor_id: str) -> list[MergeRecord]:
         """The merges into a survivor that were not undone, the first first."""

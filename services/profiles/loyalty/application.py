@@ -11,8 +11,7 @@ from zoneinfo import ZoneInfo
 from libs.chassis import identity
 from libs.chassis.domain import FailedPrecondition, NotFound
 from libs.chassis.operations import Job
-from libs.chassis.paging import Page
-from services.profiles.customers.store import ListRequest
+from libs.chassis.paging import Page, PageRequest
 from services.profiles.loyalty.domain import measures as loyalty
 from services.profiles.loyalty.domain.measures import LoyaltyMeasures, Tally
 from services.profiles.segments.domain.segments import Segment, SegmentState
@@ -96,6 +95,12 @@ class Loyalty:
             customer_count=state["customers"],
         )
 
+    def require_measurable(self, currency_code: str, time_zone: str, segments: Sequence[str]) -> None:
+        """Refuse what cannot be measured."""
+        check_currency(currency_code)
+        check_time_zone(time_zone)
+        self.measurable(segments)
+
     def measurable(self, names: Sequence[str]) -> dict[str, Segment]:
         """Id → segment, of some ids or keys; each has to be in use, and evaluated as it is defined now."""
         found: dict[str, Segment] = {}
@@ -115,10 +120,10 @@ class Loyalty:
             raise NotFound("LoyaltyMeasures", f"{month} in {currency_code}" + (f" of {segment}" if segment else ""))
         return found
 
-    def list(self, currency_code: str, request: ListRequest, segment: str = "") -> Page[LoyaltyMeasures]:
+    def list(self, currency_code: str, wanted: PageRequest, segment: str = "") -> Page[LoyaltyMeasures]:
         """The months of a currency, the latest first."""
         of = self._named(segment).id if segment else _EVERYBODY
-        return self._worth.list_months(of, check_currency(currency_code), request)
+        return self._worth.list_months(of, check_currency(currency_code), wanted)
 
     def _named(self, name: str) -> Segment:
         found = self._segments.find(name)

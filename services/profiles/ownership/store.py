@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection as Group
 from collections.abc import Iterator, Sequence
-from typing import cast
-
-from google.protobuf.message import Message
 
 from libs.chassis.filtering import all_of, field
-from libs.chassis.paging import Page
+from libs.chassis.paging import Page, PageRequest
 from libs.chassis.store import Database, Index, Personal
 from services.profiles.contracts.domain import Contract
-from services.profiles.customers.store import ListRequest
 from services.profiles.ownership.domain.ownership import OwnerInterval, Ownership, OwnershipState, OwnerTally
 from services.profiles.ownership.domain.policies import OwnershipPolicy
 
@@ -78,25 +74,13 @@ class OwnershipStore:
             all_of(_OWNED, field("customer_id") > customer_id), order="customer_id", limit=limit
         )
 
-    def list_pool(self, request: ListRequest) -> Page[Ownership]:
+    def list_pool(self, wanted: PageRequest) -> Page[Ownership]:
         """The customers in the pool, those who came last first."""
-        return self.ownerships.page(
-            field("state") == OwnershipState.POOLED,
-            order="-pool_time",
-            size=request.page_size,
-            token=request.page_token,
-            request=cast(Message, request),
-        )
+        return self.ownerships.page(field("state") == OwnershipState.POOLED, wanted, order="-pool_time")
 
-    def list_intervals(self, customer_ids: Sequence[str], request: ListRequest) -> Page[OwnerInterval]:
+    def list_intervals(self, customer_ids: Sequence[str], wanted: PageRequest) -> Page[OwnerInterval]:
         """Who answered for a customer, under any of its ids, the latest first."""
-        return self.intervals.page(
-            field("customer_id").one_of(customer_ids),
-            order="-start_time",
-            size=request.page_size,
-            token=request.page_token,
-            request=cast(Message, request),
-        )
+        return self.intervals.page(field("customer_id").one_of(customer_ids), wanted, order="-start_time")
 
     def open_intervals(self, customer_ids: Group[str]) -> list[OwnerInterval]:
         """The times in which somebody answers for some customers now."""
@@ -123,11 +107,9 @@ class OwnershipStore:
         found = self.policies.find(None, order="-version", limit=1)
         return found[0] if found else None
 
-    def list_policies(self, request: ListRequest) -> Page[OwnershipPolicy]:
+    def list_policies(self, wanted: PageRequest) -> Page[OwnershipPolicy]:
         """The versions of the policy, the latest first."""
-        return self.policies.page(
-            None, order="-version", size=request.page_size, token=request.page_token, request=cast(Message, request)
-        )
+        return self.policies.page(None, wanted, order="-version")
 
     def contracts_of(self, customer_ids: Group[str]) -> dict[str, list[Contract]]:
         """Customer → contracts, the one that began last first; of those who have any."""
@@ -146,12 +128,6 @@ class OwnershipStore:
             yield batch
             after = batch[-1].id
 
-    def list_contracts(self, customer_ids: Sequence[str], request: ListRequest) -> Page[Contract]:
+    def list_contracts(self, customer_ids: Sequence[str], wanted: PageRequest) -> Page[Contract]:
         """The contracts with a customer, under any of its ids, the one that began last first."""
-        return self.contracts.page(
-            field("customer_id").one_of(customer_ids),
-            order="-valid_from_date",
-            size=request.page_size,
-            token=request.page_token,
-            request=cast(Message, request),
-        )
+        return self.contracts.page(field("customer_id").one_of(customer_ids), wanted, order="-valid_from_date")

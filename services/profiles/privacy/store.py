@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
-
-from google.protobuf.message import Message
+from typing import Any
 
 from libs.chassis.domain import Entity
 from libs.chassis.filtering import any_of, field
-from libs.chassis.paging import MAX_SIZE, Page
+from libs.chassis.paging import MAX_SIZE, Page, PageRequest
 from libs.chassis.store import Collection, Database, Index, Personal
-from services.profiles.customers.store import ListRequest
 from services.profiles.privacy.domain.access import Access
 from services.profiles.privacy.domain.erasures import Erasure
 
@@ -37,7 +34,7 @@ class Holding:
         where = any_of(*(field(path) == customer_id for path in self.paths))
         token, bound_to = "", f"{self.collection.name} on {customer_id}".encode()
         while True:
-            page = self.collection.page(where, order=self.order, size=MAX_SIZE, token=token, request=bound_to)
+            page = self.collection.page(where, PageRequest(MAX_SIZE, token, bound_to), order=self.order)
             yield from page.items
             token = page.next_page_token
             if not token:
@@ -73,15 +70,9 @@ class PrivacyStore:
         """(tenant, erasure) of every tenant that all other services have answered, the most urgent first."""
         return self.erasures.across_tenants(READY, order="due_time", limit=limit)
 
-    def list_accesses(self, customer_id: str, request: ListRequest) -> Page[Access]:
+    def list_accesses(self, customer_id: str, wanted: PageRequest) -> Page[Access]:
         """The looks at masked values of a customer, the latest first."""
-        return self.accesses.page(
-            field("customer_id") == customer_id,
-            order="-create_time",
-            size=request.page_size,
-            token=request.page_token,
-            request=cast(Message, request),
-        )
+        return self.accesses.page(field("customer_id") == customer_id, wanted, order="-create_time")
 
     def derived(self, customer_id: str) -> dict[str, list[Entity]]:
         """What was worked out about a customer and nobody needs any more, by collection."""

@@ -1,4 +1,4 @@
-"""The methods of ProfilesService about schedules."""
+"""The methods of SchedulesService, and the start of long work that may be wanted again and again."""
 # ruff: noqa: ARG002, N802  (grpc decides the names and the arguments of the methods)
 
 from __future__ import annotations
@@ -6,35 +6,43 @@ from __future__ import annotations
 from copy import deepcopy
 
 import grpc
-from kehu.common.v1 import operation_pb2 as pb
-from kehu.profiles.v1 import lifecycle_pb2
-from kehu.profiles.v1.lifecycle_pb2 import EvaluateLifecyclesRequest
-from kehu.profiles.v1.ownership_pb2 import RunOwnershipPolicyRequest
+from kehu.common.v1.operation_pb2 import Operation
+from kehu.profiles.v1 import schedules_pb2 as pb
+from kehu.profiles.v1.lifecycles_pb2 import EvaluateLifecyclesRequest
+from kehu.profiles.v1.ownership_policies_pb2 import RunOwnershipPolicyRequest
+from kehu.profiles.v1.schedules_pb2_grpc import SchedulesServiceServicer
 
+from libs.chassis.codec import field_of, to_proto
 from libs.chassis.operations import Operations, to_message
-from services.profiles.customers.api.messages import answers
 from services.profiles.schedules.application import Schedules
 
 Repeatable = EvaluateLifecyclesRequest | RunOwnershipPolicyRequest
 
 
-class SchedulesApi:
+class SchedulesServicer(SchedulesServiceServicer):
     """Work that starts again and again."""
 
-    _schedules: Schedules
+    def __init__(self, schedules: Schedules) -> None:
+        self._schedules = schedules
 
-    def GetSchedules(
-        self, request: lifecycle_pb2.GetSchedulesRequest, context: grpc.ServicerContext
-    ) -> lifecycle_pb2.GetSchedulesResponse:
-        return lifecycle_pb2.GetSchedulesResponse(schedules=answers(self._schedules.list(), lifecycle_pb2.Schedule))
+    def GetSchedules(self, request: pb.GetSchedulesRequest, context: grpc.ServicerContext) -> pb.GetSchedulesResponse:
+        return pb.GetSchedulesResponse(schedules=[to_proto(each, pb.Schedule) for each in self._schedules.list()])
 
 
-def start_and_plan(operations: Operations, schedules: Schedules, kind: str, request: Repeatable) -> pb.Operation:
-    """Starts long work and, when the request says every how many days, plans to start it again."""
-    started = operations.start(kind, request)
-    if request.HasField("every_days"):
-        again = deepcopy(request)
-        again.ClearField("every_days")
-        again.ClearField("request_id")
-        schedules.plan(kind, again.SerializeToString(deterministic=True), request.every_days)
-    return to_message(started)
+class Repeats:
+    """Starts long work, perhaps again every so many days."""
+
+    def __init__(self, operations: Operations, schedules: Schedules) -> None:
+        self._operations = operations
+        self._schedules = schedules
+
+    def start(self, kind: str, request: Repeatable) -> Operation:
+        """The operation; when the request says every how many days, it is planned to start again."""
+        started = self._operations.start(kind, request)
+        every_days = field_of(request, "every_days", int, None)
+        if every_days is not None:
+            again = deepcopy(request)
+            again.ClearField("every_days")
+            again.ClearField("request_id")
+            self._schedules.plan(kind, again.SerializeToString(deterministic=True), every_days)
+        return to_message(started)

@@ -13,9 +13,8 @@ from libs.chassis import context, identity
 from libs.chassis.context import Context
 from libs.chassis.domain import Change, FailedPrecondition, NotFound
 from libs.chassis.operations import Job
-from libs.chassis.paging import Page
+from libs.chassis.paging import Page, PageRequest
 from services.profiles.customers.domain.customers import Customer
-from services.profiles.customers.store import ListRequest
 from services.profiles.privacy.application.access import shown_name
 from services.profiles.segments.domain.rules import Rule, Verdict, clauses
 from services.profiles.segments.domain.segments import (
@@ -87,9 +86,9 @@ class Segments:
             raise NotFound("Segment", name)
         return found
 
-    def list(self, *, show_retired: bool, request: ListRequest) -> Page[Segment]:
+    def list(self, wanted: PageRequest, *, show_retired: bool) -> Page[Segment]:
         """A page of segments in the order of their keys."""
-        return self._segments.page(show_retired=show_retired, request=request)
+        return self._segments.page(wanted, show_retired=show_retired)
 
     def retire(self, name: str, revision: int) -> Segment:
         """The segment, out of use; its members leave it soon."""
@@ -97,13 +96,13 @@ class Segments:
 
     # ------------------------------------------------------------------------------------------------ who belongs
 
-    def members(self, name: str, request: ListRequest) -> Page[SegmentMembership]:
+    def members(self, name: str, wanted: PageRequest) -> Page[SegmentMembership]:
         """A page of those who belong to a segment, those who came last first."""
-        return self._segments.list_members(self.get(name).id, request)
+        return self._segments.list_members(self.get(name).id, wanted)
 
-    def of_customer(self, customer_id: str, request: ListRequest) -> Page[SegmentMembership]:
+    def of_customer(self, customer_id: str, wanted: PageRequest) -> Page[SegmentMembership]:
         """A page of what a customer belongs to."""
-        return self._segments.list_of_customer(self._store.customer(customer_id).id, request)
+        return self._segments.list_of_customer(self._store.customer(customer_id).id, wanted)
 
     def preview(self, filter: str, customer_ids: Sequence[str], sample_size: int) -> Preview:
         """What a filter says about the customers named, or about the newest ones."""

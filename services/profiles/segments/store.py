@@ -9,17 +9,14 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
-from google.protobuf.message import Message
-
 from libs.chassis import filtering
 from libs.chassis.domain import InvalidArgument
 from libs.chassis.filtering import Condition, FilterSpec, all_of, field, parse
-from libs.chassis.paging import Order, Page, Position
+from libs.chassis.paging import Order, Page, PageRequest, Position
 from libs.chassis.store import Database, Index, Personal
 from services.profiles.activity.domain.habits import ContactRecord
 from services.profiles.activity.domain.transactions import TransactionSummary
 from services.profiles.customers.domain.customers import Customer
-from services.profiles.customers.store import ListRequest
 from services.profiles.segments.domain.rules import AllOf, AnyOf, Clause, Rule, required
 from services.profiles.segments.domain.segments import (
     MembershipState,
@@ -83,20 +80,18 @@ class SegmentStore:
         """The segment of an id or a key."""
         return self.segments.find_by_id(name if name.startswith("seg_") else self.segments.next_id(name))
 
-    def page(self, *, show_retired: bool, request: ListRequest) -> Page[Segment]:
+    def page(self, wanted: PageRequest, *, show_retired: bool) -> Page[Segment]:
         """Segments in the order of their keys."""
         where = None if show_retired else _ACTIVE
-        return self.segments.page(
-            where, order="key", size=request.page_size, token=request.page_token, request=cast(Message, request)
-        )
+        return self.segments.page(where, wanted, order="key")
 
-    def list_members(self, segment_id: str, request: ListRequest) -> Page[SegmentMembership]:
+    def list_members(self, segment_id: str, wanted: PageRequest) -> Page[SegmentMembership]:
         """Who belongs to a segment, those who came last first."""
-        return self._memberships(field("segment_id") == segment_id, request)
+        return self._memberships(field("segment_id") == segment_id, wanted)
 
-    def list_of_customer(self, customer_id: str, request: ListRequest) -> Page[SegmentMembership]:
+    def list_of_customer(self, customer_id: str, wanted: PageRequest) -> Page[SegmentMembership]:
         """What a customer belongs to, the latest first."""
-        return self._memberships(field("customer_id") == customer_id, request)
+        return self._memberships(field("customer_id") == customer_id, wanted)
 
     def standings_of(self, customer_ids: Group[str]) -> dict[str, Standing]:
         """Customer → standing, of those that were evaluated before."""
@@ -124,14 +119,8 @@ class SegmentStore:
         found = self.standings.across_tenants(due, order="next_evaluation_time", limit=limit)
         return [(tenant, standing.id) for tenant, standing in found]
 
-    def _memberships(self, where: Condition, request: ListRequest) -> Page[SegmentMembership]:
-        return self.memberships.page(
-            all_of(where, _MEMBER),
-            order="-enter_time",
-            size=request.page_size,
-            token=request.page_token,
-            request=cast(Message, request),
-        )
+    def _memberships(self, where: Condition, wanted: PageRequest) -> Page[SegmentMembership]:
+        return self.memberships.page(all_of(where, _MEMBER), wanted, order="-enter_time")
 
 
 def subjects(store: ProfilesStore, customers: Sequence[Customer], sources: Group[Source]) -> list[Subject]:

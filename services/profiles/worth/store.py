@@ -6,9 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, cast
-
-from google.protobuf.message import Message
+from typing import TYPE_CHECKING
 
 from libs.chassis.ahead import ahead
 from libs.chassis.domain import E
@@ -24,7 +22,7 @@ from services.profiles.worth.domain.models import ClvModel, ClvScore, RfmTable
 from services.profiles.worth.domain.tiers import Held, TierAssignment, TierEvaluation, TierPolicy, TierReason, TierWatch
 
 if TYPE_CHECKING:
-    from services.profiles.customers.store import ListRequest
+    from libs.chassis.paging import PageRequest
 
 FIGURES = Index(
     (
@@ -103,17 +101,17 @@ class WorthStore:
         found = self.policies.find(field("name") == policy_name, order=("-name", "-version"), limit=1)
         return found[0].version if found else 0
 
-    def list_policies(self, request: ListRequest) -> Page[TierPolicy]:
+    def list_policies(self, wanted: PageRequest) -> Page[TierPolicy]:
         """The versions of all policies, the newest first."""
-        return _page(self.policies, None, "-create_time", request)
+        return _page(self.policies, None, "-create_time", wanted)
 
-    def list_assignments(self, filter: str, request: ListRequest) -> Page[TierAssignment]:
+    def list_assignments(self, filter: str, wanted: PageRequest) -> Page[TierAssignment]:
         """Assignments that meet an AIP-160 filter, those with the latest change first."""
-        return _page(self.assignments, parse(filter, ASSIGNMENT_FILTER), "-start_time", request)
+        return _page(self.assignments, parse(filter, ASSIGNMENT_FILTER), "-start_time", wanted)
 
-    def list_months(self, segment_id: str, currency_code: str, request: ListRequest) -> Page[LoyaltyMeasures]:
+    def list_months(self, segment_id: str, currency_code: str, wanted: PageRequest) -> Page[LoyaltyMeasures]:
         """What was measured of the months of a currency, of a segment or of all customers, the latest first."""
-        return _page(self.loyalty_of(segment_id), _months(segment_id, currency_code), "-month", request)
+        return _page(self.loyalty_of(segment_id), _months(segment_id, currency_code), "-month", wanted)
 
     def month(self, segment_id: str, currency_code: str, month: str) -> LoyaltyMeasures | None:
         """What was measured of one month."""
@@ -256,10 +254,8 @@ def _sums(rows: Iterable[Row]) -> Iterator[Totals]:
         yield customer_id, [Figures.of(currency, day, by_key[customer_id, currency, day]) for _, currency, day in keys]
 
 
-def _page(collection: Collection[E], where: Condition | None, order: str, request: ListRequest) -> Page[E]:
-    return collection.page(
-        where, order=order, size=request.page_size, token=request.page_token, request=cast(Message, request)
-    )
+def _page(collection: Collection[E], where: Condition | None, order: str, wanted: PageRequest) -> Page[E]:
+    return collection.page(where, wanted, order=order)
 
 
 def _months(segment_id: str, currency_code: str) -> Condition:

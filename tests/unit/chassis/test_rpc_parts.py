@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.descriptor import MethodDescriptor
-from kehu.profiles.v1 import profiles_pb2
+from kehu.profiles.v1 import activity_pb2, customers_pb2
 from pymongo.errors import AutoReconnect
 
 from libs.chassis import context
@@ -18,7 +18,12 @@ from libs.chassis.domain import NotFound, PermissionDenied
 from libs.chassis.rpc.errors import DeadlineExceeded
 from libs.chassis.rpc.parts import THREADS, Part, gather
 
-METHODS: dict[str, MethodDescriptor] = profiles_pb2.DESCRIPTOR.services_by_name["ProfilesService"].methods_by_name
+METHODS: dict[str, MethodDescriptor] = {
+    method.name: method
+    for file in (customers_pb2, activity_pb2)
+    for service in file.DESCRIPTOR.services_by_name.values()
+    for method in service.methods
+}
 
 
 @pytest.fixture(autouse=True)

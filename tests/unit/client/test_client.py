@@ -11,8 +11,8 @@ import pytest
 from google.rpc import error_details_pb2
 from kehu.interactions.v1.context_pb2 import WatchTimelineResponse
 from kehu.profiles.v1.customer_pb2 import Customer
-from kehu.profiles.v1.profiles_pb2 import GetCustomerRequest, ListCustomersResponse
-from kehu.profiles.v1.transaction_pb2 import RecordTransactionsRequest, RecordTransactionsResponse
+from kehu.profiles.v1.customers_pb2 import GetCustomerRequest, ListCustomersResponse
+from kehu.profiles.v1.transactions_pb2 import RecordTransactionsRequest, RecordTransactionsResponse
 
 from libs.client import (
     Client,
@@ -43,7 +43,7 @@ def test_methods_take_fields_or_the_request_and_return_the_message(client: Clien
 def test_every_rpc_of_the_protos_is_there(client: Client) -> None:
     assert {"create_customer", "search_customers", "edit_customer", "update"} <= set(dir(client.profiles))
     assert {"ingest_interaction", "watch_timeline", "edit_calendar"} <= set(dir(client.interactions))
-    with pytest.raises(AttributeError, match="has no method 'get_custmer'; it has create_customer"):
+    with pytest.raises(AttributeError, match="has no method 'get_custmer'; it has get_customer"):
         client.profiles.get_custmer  # noqa: B018
     with pytest.raises(TypeError, match="has no field 'id'; it has customer_id"):
         client.profiles.get_customer(id="cus_1")

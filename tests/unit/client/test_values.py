@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kehu.common.v1.types_pb2 import Money
-from kehu.profiles.v1.contact_pb2 import ContactPoint
+from kehu.profiles.v1.contact_points_pb2 import ContactPoint
 from kehu.profiles.v1.customer_pb2 import Customer
-from kehu.profiles.v1.transaction_pb2 import Transaction
+from kehu.profiles.v1.transactions_pb2 import Transaction
 
 from libs.client import from_date, from_money, from_timestamp, to_date, to_money, to_timestamp
 from libs.client.values import enum_name, enum_number, fill

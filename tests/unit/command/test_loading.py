@@ -12,8 +12,8 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2
 from kehu.interactions.v1.timeline_pb2 import ImportInteractionsResponse
-from kehu.profiles.v1.profiles_pb2 import ImportCustomersRequest, ImportCustomersResponse
-from kehu.profiles.v1.transaction_pb2 import RecordTransactionsResponse
+from kehu.profiles.v1.customers_pb2 import ImportCustomersRequest, ImportCustomersResponse
+from kehu.profiles.v1.transactions_pb2 import RecordTransactionsResponse
 
 from libs.client import Client, PermissionDenied
 from libs.command.imports import loading, targets

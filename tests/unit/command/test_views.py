@@ -11,8 +11,8 @@ from kehu.interactions.v1.context_pb2 import CustomerContext
 from kehu.interactions.v1.timeline_pb2 import Interaction
 from kehu.profiles.v1.customer360_pb2 import Customer360
 from kehu.profiles.v1.customer_pb2 import Customer, TypedDate
-from kehu.profiles.v1.identity_pb2 import MergeRecord, PreviewMergeResponse
-from kehu.profiles.v1.transaction_pb2 import Transaction, TransactionSummary
+from kehu.profiles.v1.merges_pb2 import MergeRecord, PreviewMergeResponse
+from kehu.profiles.v1.transactions_pb2 import Transaction, TransactionSummary
 from rich.console import Console
 
 from libs.client.values import fill, to_money, to_timestamp

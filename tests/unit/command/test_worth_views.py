@@ -6,7 +6,8 @@ import io
 from datetime import UTC, datetime
 from typing import Any
 
-from kehu.profiles.v1 import worth_pb2 as pb
+from kehu.profiles.v1 import clv_pb2, loyalty_pb2, measures_pb2, retention_pb2, worth_pb2
+from kehu.profiles.v1 import tiers_pb2 as pb
 from kehu.profiles.v1.customer_pb2 import Customer
 from rich.console import Console
 
@@ -44,10 +45,10 @@ def test_a_sheet_tells_figures_with_what_they_depend_on() -> None:
     shown = printed(
         worth.sheet(
             make_sheet(
-                contribution=fill(pb.Contribution(), {"currencies": [money]}),
+                contribution=fill(worth_pb2.Contribution(), {"currencies": [money]}),
                 tier=standing(reason="AUTO"),
-                clv=fill(pb.Clv(), clv),
-                warning=fill(pb.EarlyWarning(), {"score": 35, "signals": [signal]}),
+                clv=fill(clv_pb2.Clv(), clv),
+                warning=fill(worth_pb2.EarlyWarning(), {"score": 35, "signals": [signal]}),
             )
         )
     )
@@ -73,7 +74,7 @@ def test_a_tier_tells_patience_gifts_and_restatement() -> None:
 
 
 def test_a_sheet_of_nothing_says_so() -> None:
-    empty = make_sheet(warning=pb.EarlyWarning(), contribution=pb.Contribution())
+    empty = make_sheet(warning=worth_pb2.EarlyWarning(), contribution=worth_pb2.Contribution())
     assert not empty
     assert "nothing is known" in printed(worth.sheet(empty))
 
@@ -105,7 +106,7 @@ def test_a_report_shows_how_few_make_how_much() -> None:
 def test_months_are_rows_and_the_base_is_a_line() -> None:
     half = {"value": 0.5, "lower": 0.25, "upper": 0.75, "sample_size": 20}
     months = [
-        fill(pb.LoyaltyMeasures(), {"month": month, "currency_code": "EUR", "base": base, "churn": half})
+        fill(loyalty_pb2.LoyaltyMeasures(), {"month": month, "currency_code": "EUR", "base": base, "churn": half})
         for month, base in (("2026-05", 8), ("2026-04", 1))
     ]
     shown = printed(worth.loyalty(months))
@@ -123,7 +124,7 @@ def test_contracts_are_counted_and_projected() -> None:
         "survival": [row],
         "projected_survival": [0.75, 0.5],
     }
-    shown = printed(worth.contract_model(fill(pb.ContractModel(), model)))
+    shown = printed(worth.contract_model(fill(retention_pb2.ContractModel(), model)))
     for part in ("gold: 40 customers, 9 left", "78% (65%-90%)", "75%", "█" * 20):
         assert part in shown
 
@@ -133,9 +134,11 @@ def test_policies_models_and_measures_are_told() -> None:
     due = fill(pb.TierPolicy(), {**policy, "review_date": {"year": 2026, "month": 5, "day": 1}})
     assert "overdue" in printed(worth.policies([due], NOW))
     assert "80 % / 95 %" in printed(worth.policies([due], NOW))
-    model = fill(pb.ClvModel(), {"customer_count": 2357, "repeater_count": 946, "total_value": euro(1)})
+    model = fill(clv_pb2.ClvModel(), {"customer_count": 2357, "repeater_count": 946, "total_value": euro(1)})
     assert "2,357, of whom 946 bought again" in printed(worth.model(model))
-    assert "share of those" in printed(worth.measure(pb.Measure(title="Churn", version=1, formula="share of those")))
+    assert "share of those" in printed(
+        worth.measure(measures_pb2.Measure(title="Churn", version=1, formula="share of those"))
+    )
 
 
 def test_a_card_tells_worth_only_where_there_is_something_to_tell() -> None:

@@ -9,16 +9,19 @@ import pytest
 from google.rpc import code_pb2
 from kehu.profiles.v1 import (
     consent_pb2,
+    contracts_pb2,
     customer360_pb2,
     customer_pb2,
-    entitlement_pb2,
-    fact_pb2,
+    entitlements_pb2,
+    facts_pb2,
+    owners_pb2,
     ownership_pb2,
-    relationship_pb2,
-    segment_pb2,
+    ownership_policies_pb2,
+    relationships_pb2,
+    segments_pb2,
 )
+from kehu.profiles.v1 import customers_pb2 as pb
 from kehu.profiles.v1 import events_pb2 as events
-from kehu.profiles.v1 import profiles_pb2 as pb
 
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.identity import FixedClock
@@ -26,10 +29,11 @@ from libs.chassis.inbox import Received, Subscription
 from libs.chassis.inbox.subscription import event_type
 from libs.chassis.memory import MemoryDatabase
 from libs.chassis.paging import Page
-from services.profiles.api import ProfilesServicer
+from services.profiles.api import servicers
 from services.profiles.operations import operations
 from services.profiles.store import ProfilesStore
 from services.profiles.subscriptions import subscriptions
+from tests.support.servicers import Methods
 from tests.unit.profiles.builders import NOW
 from tests.unit.profiles.conftest import As
 from tests.unit.profiles.jobs import MemoryJob
@@ -46,12 +50,12 @@ def no_history(entity_id: str, *, size: int, token: str = "") -> Page[Received]:
 
 
 @pytest.fixture
-def servicer(store: ProfilesStore) -> ProfilesServicer:
-    return ProfilesServicer(store, no_history)
+def servicer(store: ProfilesStore) -> Methods:
+    return Methods(servicers(store, no_history))
 
 
 @pytest.fixture
-def ada_id(servicer: ProfilesServicer) -> str:
+def ada_id(servicer: Methods) -> str:
     return servicer.CreateCustomer(pb.CreateCustomerRequest(customer=ADA), CALL).id
 
 
@@ -78,47 +82,47 @@ def run(store: ProfilesStore, kind: str, request: Any) -> Any:
 
 
 def test_a_segment_from_its_definition_to_its_members(
-    store: ProfilesStore, database: MemoryDatabase, servicer: ProfilesServicer, ada_id: str
+    store: ProfilesStore, database: MemoryDatabase, servicer: Methods, ada_id: str
 ) -> None:
-    draft = segment_pb2.Segment(key="bobs", filter="owner = bob", display_name="Bob's")
-    defined = servicer.DefineSegment(segment_pb2.DefineSegmentRequest(segment=draft), CALL)
+    draft = segments_pb2.Segment(key="bobs", filter="owner = bob", display_name="Bob's")
+    defined = servicer.DefineSegment(segments_pb2.DefineSegmentRequest(segment=draft), CALL)
     assert (defined.version, defined.versions[0].author) == (1, "ada")
     assert defined.versions[0].define_time.ToDatetime() == NOW.replace(tzinfo=None)
     deliver(store, database)
-    page = servicer.ListSegmentMembers(segment_pb2.ListSegmentMembersRequest(segment="bobs"), CALL)
+    page = servicer.ListSegmentMembers(segments_pb2.ListSegmentMembersRequest(segment="bobs"), CALL)
     (membership,) = page.memberships
-    assert (membership.customer_id, membership.state) == (ada_id, segment_pb2.SegmentMembership.STATE_MEMBER)
+    assert (membership.customer_id, membership.state) == (ada_id, segments_pb2.SegmentMembership.STATE_MEMBER)
     assert (membership.reasons[0].clause, membership.reasons[0].value) == ("owner = bob", "bob")
-    asked = segment_pb2.ListCustomerSegmentsRequest(customer_id=ada_id)
+    asked = segments_pb2.ListCustomerSegmentsRequest(customer_id=ada_id)
     assert servicer.ListCustomerSegments(asked, CALL).memberships[0] == membership
     entered = next(each for each in database.events() if each.type == event_type(events.SegmentEntered))
     assert events.SegmentEntered.FromString(entered.data).membership == membership
 
-    operation = servicer.EvaluateSegments(segment_pb2.EvaluateSegmentsRequest(), CALL)
+    operation = servicer.EvaluateSegments(segments_pb2.EvaluateSegmentsRequest(), CALL)
     assert operation.kind == "evaluate_segments"
     with pytest.raises(FailedPrecondition, match=operation.id):
-        servicer.EvaluateSegments(segment_pb2.EvaluateSegmentsRequest(), CALL)
-    result = run(store, "evaluate_segments", segment_pb2.EvaluateSegmentsRequest())
-    assert result == segment_pb2.EvaluateSegmentsResult(customer_count=1, segment_count=1)
-    (listed,) = servicer.ListSegments(segment_pb2.ListSegmentsRequest(), CALL).segments
+        servicer.EvaluateSegments(segments_pb2.EvaluateSegmentsRequest(), CALL)
+    result = run(store, "evaluate_segments", segments_pb2.EvaluateSegmentsRequest())
+    assert result == segments_pb2.EvaluateSegmentsResult(customer_count=1, segment_count=1)
+    (listed,) = servicer.ListSegments(segments_pb2.ListSegmentsRequest(), CALL).segments
     assert (listed.evaluated_version, listed.member_count) == (1, 1)
-    retired = servicer.RetireSegment(segment_pb2.RetireSegmentRequest(segment="bobs"), CALL)
-    assert retired.state == segment_pb2.Segment.STATE_RETIRED
-    assert servicer.GetSegment(segment_pb2.GetSegmentRequest(segment=defined.id), CALL) == retired
+    retired = servicer.RetireSegment(segments_pb2.RetireSegmentRequest(segment="bobs"), CALL)
+    assert retired.state == segments_pb2.Segment.STATE_RETIRED
+    assert servicer.GetSegment(segments_pb2.GetSegmentRequest(segment=defined.id), CALL) == retired
 
 
-def test_a_segment_is_refused_where_the_caller_wrote_it(servicer: ProfilesServicer) -> None:
-    draft = segment_pb2.Segment(key="bobs", filter="shoe_size = 40")
+def test_a_segment_is_refused_where_the_caller_wrote_it(servicer: Methods) -> None:
+    draft = segments_pb2.Segment(key="bobs", filter="shoe_size = 40")
     with pytest.raises(InvalidArgument) as refused:
-        servicer.DefineSegment(segment_pb2.DefineSegmentRequest(segment=draft), CALL)
+        servicer.DefineSegment(segments_pb2.DefineSegmentRequest(segment=draft), CALL)
     assert refused.value.reason_code == "NOT_INDEXED"
     assert [violation.field for violation in refused.value.violations] == ["segment.filter"]
 
 
-def test_a_filter_is_tried(servicer: ProfilesServicer, ada_id: str) -> None:
-    found = servicer.PreviewSegment(segment_pb2.PreviewSegmentRequest(filter="owner = bob"), CALL)
+def test_a_filter_is_tried(servicer: Methods, ada_id: str) -> None:
+    found = servicer.PreviewSegment(segments_pb2.PreviewSegmentRequest(filter="owner = bob"), CALL)
     assert (found.examined_count, found.matched_count, found.verdicts[0].display_name) == (1, 1, "Ada Lovelace")
-    asked = segment_pb2.PreviewSegmentRequest(filter="owner = eve", customer_ids=[ada_id])
+    asked = segments_pb2.PreviewSegmentRequest(filter="owner = eve", customer_ids=[ada_id])
     (verdict,) = servicer.PreviewSegment(asked, CALL).verdicts
     assert (verdict.matches, verdict.reasons[0].clause, verdict.reasons[0].value) == (False, "owner = eve", "bob")
 
@@ -127,40 +131,43 @@ def test_a_filter_is_tried(servicer: ProfilesServicer, ada_id: str) -> None:
 
 
 def test_an_owner_told_by_the_customer_and_taken_by_the_policy(
-    store: ProfilesStore, database: MemoryDatabase, servicer: ProfilesServicer, ada_id: str, clock: FixedClock
+    store: ProfilesStore, database: MemoryDatabase, servicer: Methods, ada_id: str, clock: FixedClock
 ) -> None:
     deliver(store, database)
     owned = servicer.GetOwnership(ownership_pb2.GetOwnershipRequest(customer_id=ada_id), CALL)
-    assert (owned.owner, owned.reason) == ("bob", ownership_pb2.Ownership.REASON_EDITED)
-    draft = ownership_pb2.OwnershipPolicy(recycle_rules=[{"contact_days": 30, "contract_days": 0}], capacity=1)
-    request = ownership_pb2.CreateOwnershipPolicyRequest(ownership_policy=draft)
+    assert (owned.owner, owned.reason) == ("bob", owners_pb2.Ownership.REASON_EDITED)
+    draft = ownership_policies_pb2.OwnershipPolicy(recycle_rules=[{"contact_days": 30, "contract_days": 0}], capacity=1)
+    request = ownership_policies_pb2.CreateOwnershipPolicyRequest(ownership_policy=draft)
     created = servicer.CreateOwnershipPolicy(request, CALL)
-    assert servicer.GetOwnershipPolicy(ownership_pb2.GetOwnershipPolicyRequest(), CALL) == created
-    assert servicer.ListOwnershipPolicies(ownership_pb2.ListOwnershipPoliciesRequest(), CALL).ownership_policies == [
-        created
-    ]
+    assert servicer.GetOwnershipPolicy(ownership_policies_pb2.GetOwnershipPolicyRequest(), CALL) == created
+    assert servicer.ListOwnershipPolicies(
+        ownership_policies_pb2.ListOwnershipPoliciesRequest(), CALL
+    ).ownership_policies == [created]
 
-    contract = entitlement_pb2.Contract(customer_id=ada_id, number="7", plan="gold")
+    contract = contracts_pb2.Contract(customer_id=ada_id, number="7", plan="gold")
     contract.valid_from_date.year, contract.valid_from_date.month, contract.valid_from_date.day = 2026, 1, 1
-    added = servicer.AddContract(entitlement_pb2.AddContractRequest(contract=contract), CALL)
-    ask = ownership_pb2.ExplainOwnershipRequest(customer_id=ada_id)
+    added = servicer.AddContract(contracts_pb2.AddContractRequest(contract=contract), CALL)
+    ask = ownership_policies_pb2.ExplainOwnershipRequest(customer_id=ada_id)
     clock.advance(timedelta(days=31))
-    assert servicer.ExplainOwnership(ask, CALL).outcome == ownership_pb2.OwnershipDecision.OUTCOME_KEPT
-    ended = servicer.EndContract(entitlement_pb2.EndContractRequest(contract_id=added.id), CALL)
-    assert servicer.ListContracts(entitlement_pb2.ListContractsRequest(customer_id=ada_id), CALL).contracts == [ended]
+    assert servicer.ExplainOwnership(ask, CALL).outcome == ownership_policies_pb2.OwnershipDecision.OUTCOME_KEPT
+    ended = servicer.EndContract(contracts_pb2.EndContractRequest(contract_id=added.id), CALL)
+    assert servicer.ListContracts(contracts_pb2.ListContractsRequest(customer_id=ada_id), CALL).contracts == [ended]
     clock.advance(timedelta(days=1))
 
     hold = ownership_pb2.PlaceOwnershipHoldRequest(customer_id=ada_id, key="negotiation", reason="offer of 3 May")
     assert servicer.PlaceOwnershipHold(hold, CALL).holds[0].actor == "ada"
-    assert servicer.RunOwnershipPolicy(ownership_pb2.RunOwnershipPolicyRequest(), CALL).kind == "run_ownership_policy"
-    (held,) = run(store, "run_ownership_policy", ownership_pb2.RunOwnershipPolicyRequest()).decisions
-    assert (held.customer_id, held.outcome) == (ada_id, ownership_pb2.OwnershipDecision.OUTCOME_HELD)
+    assert (
+        servicer.RunOwnershipPolicy(ownership_policies_pb2.RunOwnershipPolicyRequest(), CALL).kind
+        == "run_ownership_policy"
+    )
+    (held,) = run(store, "run_ownership_policy", ownership_policies_pb2.RunOwnershipPolicyRequest()).decisions
+    assert (held.customer_id, held.outcome) == (ada_id, ownership_policies_pb2.OwnershipDecision.OUTCOME_HELD)
     servicer.LiftOwnershipHold(ownership_pb2.LiftOwnershipHoldRequest(customer_id=ada_id, key="negotiation"), CALL)
-    tried = run(store, "run_ownership_policy", ownership_pb2.RunOwnershipPolicyRequest(validate_only=True))
+    tried = run(store, "run_ownership_policy", ownership_policies_pb2.RunOwnershipPolicyRequest(validate_only=True))
     assert (tried.validate_only, tried.customer_count, tried.counts[0].customer_count) == (True, 1, 1)
-    done = run(store, "run_ownership_policy", ownership_pb2.RunOwnershipPolicyRequest())
+    done = run(store, "run_ownership_policy", ownership_policies_pb2.RunOwnershipPolicyRequest())
     assert (done.decisions, done.counts) == (tried.decisions, tried.counts)
-    assert done.decisions[0].reason == ownership_pb2.Ownership.REASON_CONTRACT_ENDED
+    assert done.decisions[0].reason == owners_pb2.Ownership.REASON_CONTRACT_ENDED
 
     (entry,) = servicer.ListPool(ownership_pb2.ListPoolRequest(), CALL).entries
     assert (entry.display_name, entry.ownership.previous_owner, list(entry.blocks)) == ("Ada Lovelace", "bob", [])
@@ -174,33 +181,33 @@ def test_an_owner_told_by_the_customer_and_taken_by_the_policy(
     assert {each.owner for each in page.intervals} == {"bob", "ada", "eve"}
 
 
-def test_without_a_policy_there_is_nothing_to_run(servicer: ProfilesServicer) -> None:
+def test_without_a_policy_there_is_nothing_to_run(servicer: Methods) -> None:
     with pytest.raises(NotFound):
-        servicer.RunOwnershipPolicy(ownership_pb2.RunOwnershipPolicyRequest(), CALL)
+        servicer.RunOwnershipPolicy(ownership_policies_pb2.RunOwnershipPolicyRequest(), CALL)
 
 
 # ------------------------------------------------------------------------------------------------ entitlements
 
 
-def test_an_entitlement_from_its_creation_to_the_customer(servicer: ProfilesServicer, ada_id: str) -> None:
-    draft = entitlement_pb2.Entitlement(benefit="visit", basis="BASIS_EVERYBODY", allowance=0, period="PERIOD_YEAR")
+def test_an_entitlement_from_its_creation_to_the_customer(servicer: Methods, ada_id: str) -> None:
+    draft = entitlements_pb2.Entitlement(benefit="visit", basis="BASIS_EVERYBODY", allowance=0, period="PERIOD_YEAR")
     draft.valid_from_date.year, draft.valid_from_date.month, draft.valid_from_date.day = 2026, 1, 1
-    created = servicer.CreateEntitlement(entitlement_pb2.CreateEntitlementRequest(entitlement=draft), CALL)
+    created = servicer.CreateEntitlement(entitlements_pb2.CreateEntitlementRequest(entitlement=draft), CALL)
     assert (created.author, created.HasField("allowance")) == ("ada", True)
-    asked = entitlement_pb2.GetEntitlementsRequest(customer_id=ada_id)
+    asked = entitlements_pb2.GetEntitlementsRequest(customer_id=ada_id)
     (benefit,) = servicer.GetEntitlements(asked, CALL).benefits
     assert (benefit.entitlement_id, benefit.allowance, benefit.period_to_date.month) == (created.id, 0, 12)
-    ending = entitlement_pb2.EndEntitlementRequest(entitlement_id=created.id)
+    ending = entitlements_pb2.EndEntitlementRequest(entitlement_id=created.id)
     ending.end_date.year, ending.end_date.month, ending.end_date.day = 2026, 5, 3
     ended = servicer.EndEntitlement(ending, CALL)
     assert servicer.GetEntitlements(asked, CALL).benefits == []
     asked.on_date.CopyFrom(ending.end_date)
     assert len(servicer.GetEntitlements(asked, CALL).benefits) == 1
-    listed = entitlement_pb2.ListEntitlementsRequest(filter="benefit = visit")
+    listed = entitlements_pb2.ListEntitlementsRequest(filter="benefit = visit")
     assert servicer.ListEntitlements(listed, CALL).entitlements == [ended]
     with pytest.raises(InvalidArgument) as refused:
         servicer.CreateEntitlement(
-            entitlement_pb2.CreateEntitlementRequest(entitlement=entitlement_pb2.Entitlement(benefit="visit")), CALL
+            entitlements_pb2.CreateEntitlementRequest(entitlement=entitlements_pb2.Entitlement(benefit="visit")), CALL
         )
     assert refused.value.violations[0].field == "entitlement.basis"
 
@@ -208,7 +215,7 @@ def test_an_entitlement_from_its_creation_to_the_customer(servicer: ProfilesServ
 # -------------------------------------------------------------------------------------------- the whole view
 
 
-def view(servicer: ProfilesServicer, customer_id: str, *sections: str) -> customer360_pb2.Customer360:
+def view(servicer: Methods, customer_id: str, *sections: str) -> customer360_pb2.Customer360:
     request = customer360_pb2.GetCustomer360Request(customer_id=customer_id, sections=sections)
     request.section_timeout.FromSeconds(20)
     return servicer.GetCustomer360(request, CALL)
@@ -220,20 +227,20 @@ def partial_of(shown: customer360_pb2.Customer360) -> dict[str, int]:
 
 
 def test_a_view_has_every_section(
-    store: ProfilesStore, database: MemoryDatabase, servicer: ProfilesServicer, ada_id: str, acting: As
+    store: ProfilesStore, database: MemoryDatabase, servicer: Methods, ada_id: str, acting: As
 ) -> None:
     bob_id = servicer.CreateCustomer(pb.CreateCustomerRequest(customer=ADA), CALL).id
     for left, right in ((ada_id, bob_id), (bob_id, ada_id)):
-        referral = relationship_pb2.Relationship(from_customer_id=left, to_customer_id=right, type="TYPE_REFERRED_BY")
-        servicer.AddRelationship(relationship_pb2.AddRelationshipRequest(relationship=referral), CALL)
-    fact = fact_pb2.PersonalFact(customer_id=ada_id, topic="TOPIC_INTEREST", text="choir")
-    servicer.RecordFact(fact_pb2.RecordFactRequest(fact=fact), CALL)
+        referral = relationships_pb2.Relationship(from_customer_id=left, to_customer_id=right, type="TYPE_REFERRED_BY")
+        servicer.AddRelationship(relationships_pb2.AddRelationshipRequest(relationship=referral), CALL)
+    fact = facts_pb2.PersonalFact(customer_id=ada_id, topic="TOPIC_INTEREST", text="choir")
+    servicer.RecordFact(facts_pb2.RecordFactRequest(fact=fact), CALL)
     refusal = consent_pb2.WithdrawConsentRequest(
         customer_id=ada_id, purpose="PURPOSE_CARE", capture="CAPTURE_STAFF_ENTRY"
     )
     servicer.WithdrawConsent(refusal, CALL)
-    segment = segment_pb2.Segment(key="bobs", filter="owner = bob")
-    servicer.DefineSegment(segment_pb2.DefineSegmentRequest(segment=segment), CALL)
+    segment = segments_pb2.Segment(key="bobs", filter="owner = bob")
+    servicer.DefineSegment(segments_pb2.DefineSegmentRequest(segment=segment), CALL)
     deliver(store, database)
     with acting(scopes={"*"}):
         shown = view(servicer, ada_id)
@@ -247,10 +254,10 @@ def test_a_view_has_every_section(
 
 
 def test_a_view_leaves_out_what_the_caller_may_not_see_and_what_is_broken(
-    store: ProfilesStore, servicer: ProfilesServicer, ada_id: str, acting: As
+    store: ProfilesStore, servicer: Methods, ada_id: str, acting: As
 ) -> None:
-    fact = fact_pb2.PersonalFact(customer_id=ada_id, topic="TOPIC_INTEREST", text="choir")
-    servicer.RecordFact(fact_pb2.RecordFactRequest(fact=fact), CALL)
+    fact = facts_pb2.PersonalFact(customer_id=ada_id, topic="TOPIC_INTEREST", text="choir")
+    servicer.RecordFact(facts_pb2.RecordFactRequest(fact=fact), CALL)
     (document,) = cast(Any, store.facts).documents.values()
     document["topic"] = {"NO_SUCH": "TOPIC"}
     with acting(scopes={"profiles.customers.read", "profiles.facts.read"}):
@@ -263,6 +270,6 @@ def test_a_view_leaves_out_what_the_caller_may_not_see_and_what_is_broken(
     assert "NO_SUCH" not in str(shown.partial_sections)
 
 
-def test_a_view_of_nobody_is_not_found(servicer: ProfilesServicer, acting: As) -> None:
+def test_a_view_of_nobody_is_not_found(servicer: Methods, acting: As) -> None:
     with acting(scopes={"*"}), pytest.raises(NotFound):
         view(servicer, "cus_0", "SECTION_WORTH")

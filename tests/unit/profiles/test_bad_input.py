@@ -6,14 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from kehu.profiles.v1 import contact_pb2, customer_pb2
-from kehu.profiles.v1 import profiles_pb2 as pb
-from kehu.profiles.v1 import worth_pb2 as worth
+from kehu.profiles.v1 import clv_pb2, contact_points_pb2, customer_pb2, loyalty_pb2, rfm_pb2
+from kehu.profiles.v1 import customers_pb2 as pb
+from kehu.profiles.v1 import tiers_pb2 as worth
 
 from libs.chassis import identity
 from libs.chassis.domain import InvalidArgument
 from services.profiles.activity.domain.transactions import Money, TransactionType
-from services.profiles.api import ProfilesServicer
+from services.profiles.api import servicers
 from services.profiles.customers.application.customers import Customers
 from services.profiles.customers.domain.contact_points import ContactPointStatus, ContactPointType, Spelling
 from services.profiles.customers.domain.dates import TypedDate, TypedDateKind
@@ -24,14 +24,15 @@ from services.profiles.worth.application.tiers import TierEvaluations, Tiers
 from services.profiles.worth.domain.concentration import Tier
 from services.profiles.worth.domain.tiers import TierPolicy
 from tests.support.jobs import MemoryJob
+from tests.support.servicers import Methods
 from tests.unit.profiles.builders import NOW, person, phone, transaction
 from tests.unit.profiles.conftest import As
 from tests.unit.profiles.test_doors import CALL, no_history
 
 
 @pytest.fixture
-def servicer(store: ProfilesStore) -> ProfilesServicer:
-    return ProfilesServicer(store, no_history)
+def servicer(store: ProfilesStore) -> Methods:
+    return Methods(servicers(store, no_history))
 
 
 def record(store: ProfilesStore, customer_id: str, units: int, type: TransactionType, days_ago: int) -> None:
@@ -81,22 +82,20 @@ def test_who_gave_back_more_than_was_bought_has_a_loss_and_is_told_apart(store: 
 
 
 @pytest.mark.parametrize("currency", ["", "XXX", "eur", "EURO", "DEM"])
-def test_a_currency_that_does_not_exist_is_refused_before_any_work_begins(
-    servicer: ProfilesServicer, currency: str
-) -> None:
+def test_a_currency_that_does_not_exist_is_refused_before_any_work_begins(servicer: Methods, currency: str) -> None:
     calls: list[Any] = [
-        lambda: servicer.ComputeRfm(worth.ComputeRfmRequest(currency_code=currency), CALL),
-        lambda: servicer.FitClvModel(worth.FitClvModelRequest(currency_code=currency, margin=0.3), CALL),
-        lambda: servicer.ComputeLoyaltyMeasures(worth.ComputeLoyaltyMeasuresRequest(currency_code=currency), CALL),
+        lambda: servicer.ComputeRfm(rfm_pb2.ComputeRfmRequest(currency_code=currency), CALL),
+        lambda: servicer.FitClvModel(clv_pb2.FitClvModelRequest(currency_code=currency, margin=0.3), CALL),
+        lambda: servicer.ComputeLoyaltyMeasures(
+            loyalty_pb2.ComputeLoyaltyMeasuresRequest(currency_code=currency), CALL
+        ),
     ]
     for call in calls:
         with pytest.raises(InvalidArgument, match="is no ISO 4217 code such as CNY"):
             call()
 
 
-def test_a_birthday_without_its_year_is_kept_found_and_never_guessed(
-    servicer: ProfilesServicer, store: ProfilesStore
-) -> None:
+def test_a_birthday_without_its_year_is_kept_found_and_never_guessed(servicer: Methods, store: ProfilesStore) -> None:
     without = TypedDate(kind=TypedDateKind.BIRTH, month=5, day=17)
     ada = Customers(store).create(person(id="", dates=(without,)))
     seen = servicer.GetCustomer(pb.GetCustomerRequest(customer_id=ada.id), CALL).dates[0]
@@ -110,7 +109,7 @@ def test_a_birthday_without_its_year_is_kept_found_and_never_guessed(
     assert of_whole.score > of_same.score, "and the year, where both have it, for more"
 
 
-def test_digits_of_any_width_lead_to_the_same_customer(servicer: ProfilesServicer, store: ProfilesStore) -> None:
+def test_digits_of_any_width_lead_to_the_same_customer(servicer: Methods, store: ProfilesStore) -> None:
     ada = Customers(store).create(person(id="", contact_points=(phone("１３１ ２３４５ ６７８９", region_code="CN"),)))
     assert ada.contact_points[0].canonical == "+8613123456789"
     for spelling in ("13123456789", "１３１２３４５６７８９", "+86 131-2345-6789"):
@@ -120,7 +119,7 @@ def test_digits_of_any_width_lead_to_the_same_customer(servicer: ProfilesService
 
 
 def test_a_number_that_somebody_else_has_now_is_used_for_neither_by_mistake(
-    servicer: ProfilesServicer, store: ProfilesStore, acting: As
+    servicer: Methods, store: ProfilesStore, acting: As
 ) -> None:
     """Reported as recycled it stays on the card, struck out, and no longer says that the two are one."""
     before = Customers(store).create(person(id="", contact_points=(phone(),)))
@@ -129,15 +128,13 @@ def test_a_number_that_somebody_else_has_now_is_used_for_neither_by_mistake(
     now = Customers(store).create(person(id="", contact_points=(phone(),)))
     with acting(scopes={"*"}):
         old = servicer.GetCustomer(pb.GetCustomerRequest(customer_id=before.id), CALL).contact_points[0]
-    assert (old.status, old.canonical) == (contact_pb2.ContactPoint.STATUS_RECYCLED, "+8613123456789")
+    assert (old.status, old.canonical) == (contact_points_pb2.ContactPoint.STATUS_RECYCLED, "+8613123456789")
     [match] = Duplicates(store).matches(store.customers.get(before.id), [now])
     assert "PHONE" not in {str(each.feature) for each in match.evidence if each.weight > 0}
 
 
 @pytest.mark.parametrize("name", ["مريم ميرزاخاني", "😀", "👩‍🚀 Ada", "שרה", "नीला", "O'Brien-Ünal"])
-def test_names_from_right_to_left_and_made_of_pictures_are_kept_shown_and_found(
-    servicer: ProfilesServicer, name: str
-) -> None:
+def test_names_from_right_to_left_and_made_of_pictures_are_kept_shown_and_found(servicer: Methods, name: str) -> None:
     made = servicer.CreateCustomer(
         pb.CreateCustomerRequest(customer=customer_pb2.Customer(kind="KIND_ORGANISATION", display_name=name)), CALL
     )

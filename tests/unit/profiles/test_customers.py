@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from kehu.profiles.v1 import events_pb2
-from kehu.profiles.v1.profiles_pb2 import ListCustomersRequest
 
 from libs.chassis.domain import AlreadyExists, Conflict, FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.identity import FixedClock
 from libs.chassis.memory import MemoryDatabase
+from libs.chassis.paging import PageRequest
 from services.profiles.customers.application.customers import Customers
 from services.profiles.customers.domain.addresses import Address
 from services.profiles.customers.domain.contact_points import (
@@ -33,7 +33,7 @@ from services.profiles.store import ProfilesStore
 from tests.unit.profiles.builders import NOW, customer, email, organisation, person, phone
 from tests.unit.profiles.conftest import As
 
-FIRST = ListCustomersRequest()
+FIRST = PageRequest()
 
 
 def draft(**fields: Any) -> Customer:
@@ -206,7 +206,7 @@ def test_lists_filter_order_and_hide_the_deleted(store: ProfilesStore, clock: Fi
         clock.advance(timedelta(seconds=1))
 
     def listed(filter: str = "", order_by: str = "", show_deleted: bool = False) -> str:
-        page = customers.list(filter=filter, order_by=order_by, show_deleted=show_deleted, request=FIRST)
+        page = customers.list(filter, order_by, FIRST, show_deleted=show_deleted)
         return " ".join(each.display_name for each in page.items)
 
     assert listed() == "Cyd Bob Ada"
@@ -231,8 +231,7 @@ def test_pages_continue_where_they_ended(store: ProfilesStore, clock: FixedClock
         customers.create(draft(names=(PersonName(given=f"A{n}"),)))
     token, seen = "", []
     while True:
-        request = ListCustomersRequest(page_size=2, page_token=token)
-        page = customers.list(filter="", order_by="create_time", show_deleted=False, request=request)
+        page = customers.list("", "create_time", PageRequest(2, token), show_deleted=False)
         seen += [each.display_name for each in page.items]
         token = page.next_page_token
         if not token:

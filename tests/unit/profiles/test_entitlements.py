@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kehu.profiles.v1 import entitlement_pb2 as pb
 
 from libs.chassis.domain import InvalidArgument, NotFound
+from libs.chassis.paging import PageRequest
 from services.profiles.contracts.application import Contracts
 from services.profiles.contracts.domain import Contract
 from services.profiles.customers.application.customers import Customers
@@ -149,7 +149,7 @@ def test_a_customer_has_what_segment_contract_and_favour_give(store: ProfilesSto
     assert entitlements.end(gift.id, TODAY, 0).revision == 2
     assert entitlements.end(visits.id, date(2026, 5, 3), 0).author == "ada"
     assert allowances() == {"visit": 1, "card": 1, "gift": 1}
-    page = entitlements.list("basis = PLAN AND subject = care", pb.ListEntitlementsRequest())
+    page = entitlements.list("basis = PLAN AND subject = care", PageRequest())
     assert [each.id for each in page.items] == [visits.id]
     with pytest.raises(NotFound):
         entitlements.of_customer("cus_0", None)

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 from kehu.profiles.v1 import events_pb2
-from kehu.profiles.v1.fact_pb2 import ListFactsRequest
 
 from libs.chassis.domain import InvalidArgument, NotFound, PermissionDenied
 from libs.chassis.memory import MemoryDatabase
+from libs.chassis.paging import PageRequest
 from services.profiles.activity.application.facts import Facts
 from services.profiles.activity.domain.facts import READ_SENSITIVE, PersonalFact, Sensitivity, Topic, Visibility
 from services.profiles.store import ProfilesStore
@@ -50,7 +50,7 @@ def test_who_may_read(
     Facts(store).record(fact(ada_id, **secret))
 
     def reads() -> bool:
-        return bool(Facts(store).list(ada_id, ListFactsRequest()).items)
+        return bool(Facts(store).list(ada_id, PageRequest()).items)
 
     assert reads()
     for scopes, readable in ((frozenset[str](), eve), (frozenset({READ_SENSITIVE}), privileged_eve)):
@@ -68,7 +68,7 @@ def test_removing_leaves_no_text(store: ProfilesStore, database: MemoryDatabase,
             Facts(store).remove(hidden.id, 0)
     gone = Facts(store).remove(recorded.id, 1)
     assert (gone.text, gone.delete_time) == ("", NOW)
-    assert [each.id for each in Facts(store).list(ada_id, ListFactsRequest()).items] == [hidden.id]
+    assert [each.id for each in Facts(store).list(ada_id, PageRequest()).items] == [hidden.id]
     assert database.events()[-1].type == "kehu.profiles.fact.removed.v1"
     with pytest.raises(NotFound):
         Facts(store).remove(recorded.id, 0)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from kehu.profiles.v1.events_pb2 import CustomerLifecycleChanged
-from kehu.profiles.v1.lifecycle_pb2 import EvaluateLifecyclesRequest
+from kehu.profiles.v1.lifecycles_pb2 import EvaluateLifecyclesRequest
 
 from libs.chassis import identity
 from libs.chassis.identity import FixedClock

@@ -15,9 +15,9 @@ from google.protobuf.json_format import MessageToJson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kehu.common.v1 import envelope_pb2
-from kehu.profiles.v1 import customer_pb2, fact_pb2, identity_pb2, transaction_pb2
+from kehu.profiles.v1 import customer_pb2, duplicates_pb2, facts_pb2, identity_pb2, merges_pb2, transactions_pb2
+from kehu.profiles.v1 import customers_pb2 as pb
 from kehu.profiles.v1 import events_pb2 as events
-from kehu.profiles.v1 import profiles_pb2 as pb
 
 from libs.chassis import context
 from libs.chassis.context import Context
@@ -28,7 +28,7 @@ from libs.chassis.inbox.subscription import event_type, received
 from libs.chassis.memory import MemoryDatabase
 from libs.chassis.paging import Page
 from services.profiles.activity.application.transactions import Row, Transactions
-from services.profiles.api import ProfilesServicer
+from services.profiles.api import servicers
 from services.profiles.consent.application import Consents
 from services.profiles.consent.domain.permission import SendQuestion, SendReason
 from services.profiles.consent.domain.receipts import Capture, ConsentState, Purpose, Scope
@@ -47,6 +47,7 @@ from services.profiles.identity.domain.merges import FieldChoice, MergeRecord, M
 from services.profiles.privacy.application.erasures import Erasures
 from services.profiles.store import ProfilesStore
 from services.profiles.worth.application.outlook import CustomerWorth
+from tests.support.servicers import Methods
 from tests.unit.profiles.builders import NOW, decision, email, organisation, person, phone, transaction
 from tests.unit.profiles.conftest import As
 
@@ -546,11 +547,11 @@ def test_contact_points_are_masked_for_whoever_may_not_see_them(people: People, 
     )
     b = people.create(contact_points=a.contact_points, dates=a.dates)
     Duplicates(people.store).look_again([a.id, b.id])
-    servicer, call = ProfilesServicer(people.store, cast(Any, None)), cast(Any, None)
+    servicer, call = Methods(servicers(people.store, cast(Any, None))), cast(Any, None)
     with acting(scopes=frozenset({"profiles.customers.read"})):
-        found = servicer.FindDuplicates(identity_pb2.FindDuplicatesRequest(customer_id=a.id), call)
-        listed = servicer.ListDuplicateCandidates(identity_pb2.ListDuplicateCandidatesRequest(), call)
-        wish = identity_pb2.PreviewMergeRequest(survivor_id=a.id, loser_ids=[b.id])
+        found = servicer.FindDuplicates(duplicates_pb2.FindDuplicatesRequest(customer_id=a.id), call)
+        listed = servicer.ListDuplicateCandidates(duplicates_pb2.ListDuplicateCandidatesRequest(), call)
+        wish = merges_pb2.PreviewMergeRequest(survivor_id=a.id, loser_ids=[b.id])
         preview = servicer.PreviewMerge(wish, call)
     for told in (found, listed, preview):
         assert "+86•••••89" in MessageToJson(told, ensure_ascii=False)
@@ -575,7 +576,7 @@ def test_the_history_of_a_survivor_and_of_an_old_id_tell_of_the_merge(people: Pe
     people.decide(b, ConsentState.DENIED)
     record = people.merge(a, b)
     people.merges.unmerge(record.id, "")
-    servicer = ProfilesServicer(people.store, history_of(database))
+    servicer = Methods(servicers(people.store, history_of(database)))
     told = {
         id: servicer.ListCustomerChanges(pb.ListCustomerChangesRequest(customer_id=id, page_size=50), cast(Any, None))
         for id in (a.id, b.id)
@@ -595,14 +596,14 @@ def test_every_field_tells_who_made_it_what_it_is_and_which_merge_took_it_from_w
         people.customers.update(a.id, lambda now: replace(now, labels={"club": "silver"}), 0)
     with acting("cleo"):
         people.merge(a, b)
-    servicer = ProfilesServicer(people.store, history_of(database))
+    servicer = Methods(servicers(people.store, history_of(database)))
     answer = servicer.TraceFields(identity_pb2.TraceFieldsRequest(customer_id=b.id), cast(Any, None))
     origins = {each.field: each for each in answer.origins}
     assert [origins[name].actor for name in ("kind", "labels", "owner")] == ["ada", "bob", "cleo"]
     assert [origins[name].revision for name in ("kind", "labels", "owner")] == [1, 2, 3]
-    assert (origins["owner"].rule, origins["owner"].customer_id) == (identity_pb2.FieldDecision.RULE_FILLED, b.id)
-    assert origins["contact_points"].rule == identity_pb2.FieldDecision.RULE_UNITED
-    assert origins["labels"].rule == identity_pb2.FieldDecision.RULE_UNSPECIFIED
+    assert (origins["owner"].rule, origins["owner"].customer_id) == (merges_pb2.FieldDecision.RULE_FILLED, b.id)
+    assert origins["contact_points"].rule == merges_pb2.FieldDecision.RULE_UNITED
+    assert origins["labels"].rule == merges_pb2.FieldDecision.RULE_UNSPECIFIED
     assert list(origins) == sorted(origins)
 
 
@@ -610,44 +611,44 @@ def test_the_doors(store: ProfilesStore, database: MemoryDatabase) -> None:
     def no_history(entity_id: str, *, size: int, token: str = "") -> Page[Any]:
         return Page([], "")
 
-    call, servicer = cast(Any, None), ProfilesServicer(store, no_history)
+    call, servicer = cast(Any, None), Methods(servicers(store, no_history))
     ada = customer_pb2.Customer(kind="KIND_PERSON", names=[customer_pb2.PersonName(given="Ada", family="Lovelace")])
     a, b = (servicer.CreateCustomer(pb.CreateCustomerRequest(customer=ada), call).id for _ in range(2))
     wish = {"survivor_id": a, "loser_ids": [b]}
-    preview = servicer.PreviewMerge(identity_pb2.PreviewMergeRequest(**wish), call)
+    preview = servicer.PreviewMerge(merges_pb2.PreviewMergeRequest(**wish), call)
     assert preview.customer.id == a
     assert dict(preview.revisions) == {a: 1, b: 1}
     done = servicer.MergeCustomers(
-        identity_pb2.MergeCustomersRequest(**wish, reason="same", revisions=preview.revisions), call
+        merges_pb2.MergeCustomersRequest(**wish, reason="same", revisions=preview.revisions), call
     )
     assert list(done.customer.merged_ids) == [b]
     assert servicer.GetCustomer(pb.GetCustomerRequest(customer_id=b), call).id == a
-    listed = servicer.ListMerges(identity_pb2.ListMergesRequest(customer_id=b), call)
+    listed = servicer.ListMerges(merges_pb2.ListMergesRequest(customer_id=b), call)
     assert [each.id for each in listed.merges] == [done.merge.id]
     [resolved] = servicer.ResolveCanonicalIds(
         identity_pb2.ResolveCanonicalIdsRequest(customer_ids=[b]), call
     ).canonical_ids
     assert (resolved.customer_id, resolved.canonical_id, resolved.epoch) == (b, a, 1)
-    undone = servicer.UnmergeCustomers(identity_pb2.UnmergeCustomersRequest(merge_id=done.merge.id), call)
+    undone = servicer.UnmergeCustomers(merges_pb2.UnmergeCustomersRequest(merge_id=done.merge.id), call)
     assert [each.id for each in undone.customers] == [a, b]
-    found = servicer.FindDuplicates(identity_pb2.FindDuplicatesRequest(draft=ada), call)
+    found = servicer.FindDuplicates(duplicates_pb2.FindDuplicatesRequest(draft=ada), call)
     assert list(found.duplicates) == []
     candidates = servicer.ListDuplicateCandidates(
-        identity_pb2.ListDuplicateCandidatesRequest(customer_id=a, filter="state = REJECTED"), call
+        duplicates_pb2.ListDuplicateCandidatesRequest(customer_id=a, filter="state = REJECTED"), call
     )
     assert [list(each.customer_ids) for each in candidates.duplicate_candidates] == [sorted((a, b))]
-    request = identity_pb2.DecideDuplicateCandidateRequest(
+    request = duplicates_pb2.DecideDuplicateCandidateRequest(
         candidate_id=candidates.duplicate_candidates[0].id, decision="DECISION_REOPEN"
     )
-    assert servicer.DecideDuplicateCandidate(request, call).state == identity_pb2.DuplicateCandidate.STATE_OPEN
-    fact = fact_pb2.PersonalFact(customer_id=b, topic="TOPIC_FAMILY", text="two cats")
-    servicer.RecordFact(fact_pb2.RecordFactRequest(fact=fact), call)
+    assert servicer.DecideDuplicateCandidate(request, call).state == duplicates_pb2.DuplicateCandidate.STATE_OPEN
+    fact = facts_pb2.PersonalFact(customer_id=b, topic="TOPIC_FAMILY", text="two cats")
+    servicer.RecordFact(facts_pb2.RecordFactRequest(fact=fact), call)
     servicer.DecideDuplicateCandidate(request, call)
-    servicer.MergeCustomers(identity_pb2.MergeCustomersRequest(**wish), call)
-    assert [each.text for each in servicer.ListFacts(fact_pb2.ListFactsRequest(customer_id=a), call).facts] == [
+    servicer.MergeCustomers(merges_pb2.MergeCustomersRequest(**wish), call)
+    assert [each.text for each in servicer.ListFacts(facts_pb2.ListFactsRequest(customer_id=a), call).facts] == [
         "two cats"
     ]
     with pytest.raises(FailedPrecondition, match="merged"):
-        servicer.RecordFact(fact_pb2.RecordFactRequest(fact=fact), call)
-    listed_transactions = servicer.ListTransactions(transaction_pb2.ListTransactionsRequest(customer_id=b), call)
+        servicer.RecordFact(facts_pb2.RecordFactRequest(fact=fact), call)
+    listed_transactions = servicer.ListTransactions(transactions_pb2.ListTransactionsRequest(customer_id=b), call)
     assert list(listed_transactions.transactions) == []

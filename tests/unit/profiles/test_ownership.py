@@ -6,12 +6,11 @@ from datetime import date, timedelta
 from typing import Any, cast
 
 import pytest
-from kehu.profiles.v1 import ownership_pb2 as pb
-from kehu.profiles.v1.entitlement_pb2 import ListContractsRequest
 
 from libs.chassis.domain import AlreadyExists, Conflict, FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.identity import FixedClock
 from libs.chassis.memory import MemoryDatabase
+from libs.chassis.paging import PageRequest
 from services.profiles.activity.application.habits import Habits
 from services.profiles.activity.domain.habits import Contact, Direction
 from services.profiles.contracts.application import Contracts
@@ -61,7 +60,7 @@ def assign(ownerships: Ownerships, customer: Customer, owner: str, **fields: Any
 
 
 def history(ownerships: Ownerships, customer: Customer) -> list[tuple[str, str, str]]:
-    page = ownerships.intervals(customer.id, pb.ListOwnerIntervalsRequest())
+    page = ownerships.intervals(customer.id, PageRequest())
     return [(each.owner, each.start_reason, each.end_reason or "") for each in page.items]
 
 
@@ -82,7 +81,7 @@ def test_an_owner_is_kept_with_the_customer_the_history_and_the_tallies(
     assert (second.owner, second.previous_owner, second.since_time) == ("eve", "bob", NOW + DAY)
     assert store.customers.get(ada.id).owner == "eve"
     assert history(ownerships, ada) == [("eve", "ASSIGNED", ""), ("bob", "ASSIGNED", "ASSIGNED")]
-    first = ownerships.intervals(ada.id, pb.ListOwnerIntervalsRequest()).items[1]
+    first = ownerships.intervals(ada.id, PageRequest()).items[1]
     assert (first.start_note, first.end_time, first.end_actor) == ("from the fair", NOW + DAY, "ada")
     assert [ownerships.load(owner).customer_count for owner in ("bob", "eve")] == [0, 1]
     assert assign(ownerships, ada, "eve") == second
@@ -146,12 +145,12 @@ def test_from_hand_to_pool_to_hand(
     assert store.customers.get(ada.id).owner == ""
     clock.advance(DAY)
     with acting("bob"):
-        (entry,) = ownerships.pool(pb.ListPoolRequest()).items
+        (entry,) = ownerships.pool(PageRequest()).items
         assert [block.reason for block in entry.blocks] == ["COOLDOWN"]
         with pytest.raises(FailedPrecondition, match="bob had the customer until 2026-05-04"):
             ownerships.claim(ada.id)
     with acting("eve"):
-        (entry,) = ownerships.pool(pb.ListPoolRequest()).items
+        (entry,) = ownerships.pool(PageRequest()).items
         assert (entry.display_name, entry.blocks) == ("A•••••", ())  # without the scope to read names
         assert ownerships.claim(ada.id).owner == "eve"
         assert ownerships.load("").pick_count == 1
@@ -208,7 +207,7 @@ def test_the_deleted_leave_their_owner_and_the_pool_and_come_back_to_the_owner(
         Customers(store).delete(customer.id, 0)
         ownerships.follow([customer.id])
         assert ownerships.get(customer.id).state is OwnershipState.UNOWNED
-    assert ownerships.pool(pb.ListPoolRequest()).items == []
+    assert ownerships.pool(PageRequest()).items == []
     assert ownerships.load("eve").customer_count == 0
     Customers(store).undelete(ada.id, 0)
     ownerships.follow([ada.id])
@@ -229,7 +228,10 @@ def test_versions_of_the_policy_follow_each_other(
     with acting("eve", request_id="1", of=b"x"):
         assert rules(policies, capacities=(Capacity(owner="bob"),)) == second
     assert (second.version, second.author, policies.get(0), policies.get(1).capacity) == (2, "eve", second, 1)
-    assert [each.version for each in policies.list(pb.ListOwnershipPoliciesRequest()).items] == [2, 1]
+    assert [each.version for each in policies.list(PageRequest()).items] == [
+        2,
+        1,
+    ]
 
 
 def test_a_run_warns_recycles_and_tells_why_not(
@@ -267,7 +269,7 @@ def test_a_run_warns_recycles_and_tells_why_not(
     assert outcomes(validate_only=False) == {"silent": "RECYCLED", "held": "HELD"}
     pooled = ownerships.get(people["silent"].id)
     assert (pooled.state, pooled.reason) == (OwnershipState.POOLED, OwnershipReason.NO_CONTACT)
-    interval = ownerships.intervals(people["silent"].id, pb.ListOwnerIntervalsRequest()).items[0]
+    interval = ownerships.intervals(people["silent"].id, PageRequest()).items[0]
     assert interval.end_reason is OwnershipReason.NO_CONTACT
     assert interval.end_note.startswith("owned since 2026-05-04 09:30 UTC without contact")
     assert ownerships.load("bob").customer_count == 4
@@ -323,7 +325,7 @@ def test_a_killed_run_goes_on_and_tells_all(
     run = policies.run(MemoryJob(state=job.state), validate_only=False)
     assert (run.customer_count, run.counts, len(run.decisions)) == (250, {"RECYCLED": 250}, 200)
     assert ownerships.load("bob").customer_count == 0
-    assert len(ownerships.pool(pb.ListPoolRequest(page_size=500)).items) == 250
+    assert len(ownerships.pool(PageRequest(size=500)).items) == 250
 
 
 # --------------------------------------------------------------------------------------------------- contracts
@@ -348,7 +350,7 @@ def test_contracts_are_added_and_ended(store: ProfilesStore, ada: Customer) -> N
     with pytest.raises(InvalidArgument, match=r"contract.plan"):
         contracts.add(Contract(id="", customer_id=ada.id, number="8", plan="G", valid_from_date=date(2026, 1, 1)))
     assert last_day([ended, contracts.end(added.id, date(2026, 7, 1), 0)]) == date(2026, 7, 1)
-    (listed,) = contracts.list(ada.id, ListContractsRequest()).items
+    (listed,) = contracts.list(ada.id, PageRequest()).items
     assert listed.valid_to_date == date(2026, 7, 1)
 
 
@@ -369,7 +371,7 @@ def test_who_was_merged_has_the_owner_and_the_contracts_of_who_lives_on(
     assert ownerships.get(twin.id).owner == "bob"
     assert [owner for owner, _, _ in history(ownerships, twin)] == ["bob", "eve"]
     assert [ownerships.load(owner).customer_count for owner in ("bob", "eve")] == [1, 0]
-    assert len(Contracts(store).list(ada.id, ListContractsRequest()).items) == 1
+    assert len(Contracts(store).list(ada.id, PageRequest()).items) == 1
     clock.advance(31 * DAY)
     assert policies.explain(twin.id).explanation == "a contract without end runs"
     with pytest.raises(FailedPrecondition, match="was merged into"):
@@ -390,5 +392,5 @@ def test_what_was_said_lies_sealed_and_can_be_erased(
     assert ownerships.get(ada.id).holds[0].reason == "canary in the hold"
     store.privacy.erase(ada.id)
     assert ownerships.get(ada.id).holds == ()
-    (interval,) = ownerships.intervals(ada.id, pb.ListOwnerIntervalsRequest()).items
+    (interval,) = ownerships.intervals(ada.id, PageRequest()).items
     assert (interval.owner, interval.start_note) == ("bob", "")

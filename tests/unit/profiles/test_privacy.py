@@ -6,19 +6,20 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from hypothesis import given
 from hypothesis import strategies as st
-from kehu.profiles.v1 import customer_pb2, identity_pb2, privacy_pb2, segment_pb2
+from kehu.profiles.v1 import customer_pb2, duplicates_pb2, privacy_pb2, segments_pb2
+from kehu.profiles.v1 import customers_pb2 as pb
 from kehu.profiles.v1 import events_pb2 as events
-from kehu.profiles.v1 import profiles_pb2 as pb
 
 from libs.chassis.domain import PermissionDenied
 from libs.chassis.memory import MemoryDatabase
-from services.profiles.api import ProfilesServicer
+from services.profiles.api import servicers
 from services.profiles.customers.application.customers import Customers
 from services.profiles.customers.domain.addresses import Address
 from services.profiles.customers.domain.dates import TypedDate, TypedDateKind
 from services.profiles.identity.application.duplicates import Duplicates
 from services.profiles.privacy.domain.access import ReadClass, hidden_from, masked, masked_name
 from services.profiles.store import ProfilesStore
+from tests.support.servicers import Methods
 from tests.unit.profiles.builders import email, person, phone
 from tests.unit.profiles.conftest import As
 from tests.unit.profiles.test_doors import CALL, no_history
@@ -31,8 +32,8 @@ BORN = TypedDate(kind=TypedDateKind.BIRTH, year=1990, month=5, day=17)
 
 
 @pytest.fixture
-def servicer(store: ProfilesStore) -> ProfilesServicer:
-    return ProfilesServicer(store, no_history)
+def servicer(store: ProfilesStore) -> Methods:
+    return Methods(servicers(store, no_history))
 
 
 @pytest.fixture
@@ -66,20 +67,18 @@ def test_a_scope_shows_its_class_and_no_other(open: ReadClass) -> None:
     assert {*ReadClass} - hidden_from(frozenset({open.scope})) == {open}
 
 
-def shown(servicer: ProfilesServicer, id: str) -> list[str]:
+def shown(servicer: Methods, id: str) -> list[str]:
     customer = servicer.GetCustomer(pb.GetCustomerRequest(customer_id=id), CALL)
     return [text for point in customer.contact_points for text in (point.raw, point.canonical)]
 
 
-def test_contact_points_are_masked_without_the_scope(servicer: ProfilesServicer, ada: str, acting: As) -> None:
+def test_contact_points_are_masked_without_the_scope(servicer: Methods, ada: str, acting: As) -> None:
     assert shown(servicer, ada) == ["a•••••@example.com"] * 2 + ["+86•••••89"] * 2
     with acting(scopes=FULL):
         assert shown(servicer, ada)[1::2] == ["ada@example.com", "+8613123456789"]
 
 
-def test_writing_back_what_was_masked_changes_nothing(
-    servicer: ProfilesServicer, store: ProfilesStore, ada: str
-) -> None:
+def test_writing_back_what_was_masked_changes_nothing(servicer: Methods, store: ProfilesStore, ada: str) -> None:
     seen = servicer.GetCustomer(pb.GetCustomerRequest(customer_id=ada), CALL)
     seen.owner = "bob"
     servicer.UpdateCustomer(pb.UpdateCustomerRequest(customer=seen), CALL)
@@ -87,7 +86,7 @@ def test_writing_back_what_was_masked_changes_nothing(
     assert (stored.owner, stored.contact_points[0].canonical) == ("bob", "ada@example.com")
 
 
-def test_nobody_changes_what_they_cannot_see(servicer: ProfilesServicer, ada: str) -> None:
+def test_nobody_changes_what_they_cannot_see(servicer: Methods, ada: str) -> None:
     draft = customer_pb2.Customer(id=ada)
     draft.contact_points.add(type="TYPE_EMAIL", raw="eve@example.com")
     request = pb.UpdateCustomerRequest(customer=draft, update_mask=FieldMask(paths=["contact_points"]))
@@ -95,9 +94,7 @@ def test_nobody_changes_what_they_cannot_see(servicer: ProfilesServicer, ada: st
         servicer.UpdateCustomer(request, CALL)
 
 
-def test_names_addresses_and_dates_are_masked_each_without_its_scope(
-    servicer: ProfilesServicer, ada: str, acting: As
-) -> None:
+def test_names_addresses_and_dates_are_masked_each_without_its_scope(servicer: Methods, ada: str, acting: As) -> None:
     with acting():
         seen = servicer.GetCustomer(pb.GetCustomerRequest(customer_id=ada), CALL)
         [found] = servicer.SearchCustomers(pb.SearchCustomersRequest(query="lovel"), CALL).customers
@@ -116,7 +113,7 @@ def test_names_addresses_and_dates_are_masked_each_without_its_scope(
 
 
 def test_masked_values_go_back_as_they_were_and_cannot_be_altered(
-    servicer: ProfilesServicer, store: ProfilesStore, ada: str, acting: As
+    servicer: Methods, store: ProfilesStore, ada: str, acting: As
 ) -> None:
     before = store.customers.get(ada)
     with acting():
@@ -134,14 +131,14 @@ def test_masked_values_go_back_as_they_were_and_cannot_be_altered(
 
 
 def test_duplicates_and_lists_of_others_show_no_more(
-    servicer: ProfilesServicer, store: ProfilesStore, ada: str, acting: As
+    servicer: Methods, store: ProfilesStore, ada: str, acting: As
 ) -> None:
     twin = Customers(store).create(person(id="", contact_points=(email(),), dates=(BORN,), addresses=(HOME,)))
     Duplicates(store).look_again([ada, twin.id])
     with acting():
-        asked = identity_pb2.ListDuplicateCandidatesRequest(customer_id=ada)
+        asked = duplicates_pb2.ListDuplicateCandidatesRequest(customer_id=ada)
         [pair] = servicer.ListDuplicateCandidates(asked, CALL).duplicate_candidates
-        asked_preview = segment_pb2.PreviewSegmentRequest(filter="kind = PERSON", customer_ids=[ada])
+        asked_preview = segments_pb2.PreviewSegmentRequest(filter="kind = PERSON", customer_ids=[ada])
         [verdict] = servicer.PreviewSegment(asked_preview, CALL).verdicts
     told = str(pair) + str(verdict)
     for value in ("lovelace", "Lovelace", "ada@example.com", "1990", "南京路"):
@@ -150,7 +147,7 @@ def test_duplicates_and_lists_of_others_show_no_more(
 
 
 def test_a_look_at_fields_shows_what_was_asked_for_and_is_recorded(
-    servicer: ProfilesServicer, database: MemoryDatabase, ada: str, acting: As
+    servicer: Methods, database: MemoryDatabase, ada: str, acting: As
 ) -> None:
     request = privacy_pb2.RevealFieldsRequest(
         customer_id=ada,
@@ -175,9 +172,7 @@ def test_a_masked_name_tells_its_first_letter_alone(name: str) -> None:
     assert masked_name(name) == (f"{name[0]}•••••" if name else "")
 
 
-def test_a_look_shows_all_and_is_recorded(
-    servicer: ProfilesServicer, database: MemoryDatabase, ada: str, acting: As
-) -> None:
+def test_a_look_shows_all_and_is_recorded(servicer: Methods, database: MemoryDatabase, ada: str, acting: As) -> None:
     request = privacy_pb2.RevealContactPointsRequest(customer_id=ada, purpose_of_use="returning a call")
     with acting("eve"):
         revealed = servicer.RevealContactPoints(request, CALL)
@@ -189,7 +184,7 @@ def test_a_look_shows_all_and_is_recorded(
     assert list(listed.accesses) == [revealed.access]
 
 
-def test_an_export_is_in_full(servicer: ProfilesServicer, ada: str) -> None:
+def test_an_export_is_in_full(servicer: Methods, ada: str) -> None:
     records = list(servicer.ExportSubjectData(privacy_pb2.ExportSubjectDataRequest(customer_id=ada), CALL))
     assert records[0].customer.contact_points[0].canonical == "ada@example.com"
     kinds = [record.WhichOneof("record") for record in records]

@@ -9,10 +9,10 @@ from datetime import date
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kehu.profiles.v1.relationship_pb2 import ListRelationshipsRequest
 
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.memory import MemoryDatabase
+from libs.chassis.paging import PageRequest
 from services.profiles.customers.application.relationships import Relationships
 from services.profiles.customers.domain.customers import Customer
 from services.profiles.customers.domain.relationships import (
@@ -144,8 +144,7 @@ def test_adding_ending_and_listing(store: ProfilesStore, database: MemoryDatabas
         relationships.add(relation(REPORTS_TO, bob.id, "cus_0"))
 
     def listed(id: str, side: Side = Side.FROM, filter: str = "", on: date | None = None) -> list[str]:
-        request = ListRelationshipsRequest()
-        return [e.type for e in relationships.list(id, side=side, filter=filter, on=on, request=request).items]
+        return [e.type for e in relationships.list(id, PageRequest(), side=side, filter=filter, on=on).items]
 
     assert sorted(listed(ada.id)) == ["EMPLOYED_BY", "REPORTS_TO"]
     assert listed(firm.id, Side.TO) == ["EMPLOYED_BY"]
@@ -172,7 +171,7 @@ def test_a_merged_customer_is_shown_with_who_lives_on(store: ProfilesStore) -> N
     record, _ = merges.merge(Wish(survivor_id=bob.id, loser_ids=(twin.id,)), "", {})
 
     def shown(id: str, side: Side) -> list[tuple[str, str, str, str]]:
-        page = relationships.list(id, side=side, filter="", on=None, request=ListRelationshipsRequest())
+        page = relationships.list(id, PageRequest(), side=side, filter="", on=None)
         return [(e.from_customer_id, e.from_survivor_id, e.to_customer_id, e.to_survivor_id) for e in page.items]
 
     assert shown(ada.id, Side.FROM) == [(ada.id, "", twin.id, bob.id)]

@@ -5,14 +5,20 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from kehu.profiles.v1.lifecycle_pb2 import EvaluateLifecyclesRequest, GetSchedulesRequest
-from kehu.profiles.v1.ownership_pb2 import CreateOwnershipPolicyRequest, OwnershipPolicy, RunOwnershipPolicyRequest
+from kehu.profiles.v1.lifecycles_pb2 import EvaluateLifecyclesRequest
+from kehu.profiles.v1.ownership_policies_pb2 import (
+    CreateOwnershipPolicyRequest,
+    OwnershipPolicy,
+    RunOwnershipPolicyRequest,
+)
+from kehu.profiles.v1.schedules_pb2 import GetSchedulesRequest
 
 from libs.chassis.identity import FixedClock
 from libs.chassis.operations import Operation, OperationState
-from services.profiles.api import ProfilesServicer
+from services.profiles.api import servicers
 from services.profiles.store import ProfilesStore
 from services.profiles.subscriptions import timers
+from tests.support.servicers import Methods
 from tests.unit.profiles.builders import NOW
 from tests.unit.profiles.conftest import As
 from tests.unit.profiles.test_doors import CALL, no_history
@@ -21,8 +27,8 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def servicer(store: ProfilesStore) -> ProfilesServicer:
-    return ProfilesServicer(store, no_history)
+def servicer(store: ProfilesStore) -> Methods:
+    return Methods(servicers(store, no_history))
 
 
 def tick(store: ProfilesStore) -> int:
@@ -46,7 +52,7 @@ def _succeeded(operation: Operation) -> Operation:
 
 
 def test_what_is_planned_is_started_once_for_each_time_and_missed_times_are_not_made_up_for(
-    store: ProfilesStore, servicer: ProfilesServicer, clock: FixedClock
+    store: ProfilesStore, servicer: Methods, clock: FixedClock
 ) -> None:
     asked = EvaluateLifecyclesRequest(floor_days=40, every_days=7)
     servicer.EvaluateLifecycles(asked, CALL)
@@ -67,7 +73,7 @@ def test_what_is_planned_is_started_once_for_each_time_and_missed_times_are_not_
 
 
 def test_a_request_without_a_word_leaves_the_plan_and_0_ends_it(
-    store: ProfilesStore, servicer: ProfilesServicer, clock: FixedClock
+    store: ProfilesStore, servicer: Methods, clock: FixedClock
 ) -> None:
     servicer.EvaluateLifecycles(EvaluateLifecyclesRequest(every_days=1), CALL)
     end_all(store)
@@ -81,7 +87,7 @@ def test_a_request_without_a_word_leaves_the_plan_and_0_ends_it(
 
 
 def test_each_tenant_has_its_own_policy_run(
-    store: ProfilesStore, servicer: ProfilesServicer, clock: FixedClock, acting: As
+    store: ProfilesStore, servicer: Methods, clock: FixedClock, acting: As
 ) -> None:
     with acting(tenant="other"):
         servicer.CreateOwnershipPolicy(CreateOwnershipPolicyRequest(ownership_policy=OwnershipPolicy(note="x")), CALL)

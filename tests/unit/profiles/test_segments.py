@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from kehu.common.v1.operation_pb2 import ListOperationsRequest
-from kehu.profiles.v1 import segment_pb2 as pb
 
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.identity import FixedClock
 from libs.chassis.memory import MemoryDatabase
 from libs.chassis.operations import OperationState
+from libs.chassis.paging import PageRequest
 from services.profiles.activity.application.habits import Habits
 from services.profiles.activity.application.transactions import Transactions
 from services.profiles.activity.domain.habits import Contact, Direction
@@ -50,7 +50,7 @@ def define(segments: Segments, filter: str, key: str = "group", **fields: Any) -
 
 
 def members(segments: Segments, key: str = "group") -> list[str]:
-    return [each.customer_id for each in segments.members(key, pb.ListSegmentMembersRequest()).items]
+    return [each.customer_id for each in segments.members(key, PageRequest()).items]
 
 
 def told(database: MemoryDatabase) -> list[str]:
@@ -128,8 +128,8 @@ def test_a_retired_segment_loses_its_members_and_can_come_back(
     segments.retire("group", 0)
     with pytest.raises(FailedPrecondition, match="retired already"):
         segments.retire("group", 0)
-    assert [each.key for each in segments.list(show_retired=True, request=pb.ListSegmentsRequest()).items] == ["group"]
-    assert not segments.list(show_retired=False, request=pb.ListSegmentsRequest()).items
+    assert [each.key for each in segments.list(PageRequest(), show_retired=True).items] == ["group"]
+    assert not segments.list(PageRequest(), show_retired=False).items
     segments.evaluate_all(MemoryJob())
     assert members(segments) == []
     assert sorted(told(database)[-2:]) == ["evaluated", "left"]
@@ -149,7 +149,7 @@ def test_who_changes_comes_and_goes_and_only_that_is_told(
     look(segments, ada)
     look(segments, ada)
     assert told(database)[2:] == ["entered", "entered"]
-    (membership,) = segments.members("group", pb.ListSegmentMembersRequest()).items
+    (membership,) = segments.members("group", PageRequest()).items
     assert [(each.clause, each.value, each.held) for each in membership.reasons] == [
         ("owner = bob", "bob", True),
         ("lifecycle = LEAD", "LEAD", True),
@@ -160,7 +160,7 @@ def test_who_changes_comes_and_goes_and_only_that_is_told(
     assert (members(segments), members(segments, "people")) == ([], [ada.id])
     gone = store.segments.memberships.get(membership.id)
     assert [(each.clause, each.value, each.held) for each in gone.reasons] == [("owner = bob", "eve", False)]
-    theirs = segments.of_customer(ada.id, pb.ListCustomerSegmentsRequest()).items
+    theirs = segments.of_customer(ada.id, PageRequest()).items
     assert [each.segment_key for each in theirs] == ["people"]
 
 
@@ -328,7 +328,7 @@ def test_who_was_merged_leaves_and_who_lives_on_is_judged_by_all(
     define(segments, "sale_count = 3", "three")
     segments.follow([twin.id], Source.TRANSACTIONS)
     assert members(segments, "three") == [ada.id]
-    theirs = segments.of_customer(twin.id, pb.ListCustomerSegmentsRequest()).items
+    theirs = segments.of_customer(twin.id, PageRequest()).items
     assert {each.segment_key for each in theirs} == {"group", "three"}
     assert segments.evaluate_all(MemoryJob())["customer_count"] == 2
     assert segments.get("group").member_count == 1

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kehu.profiles.v1.transaction_pb2 import ListTransactionsRequest
 
 from libs.chassis.domain import AlreadyExists, InvalidArgument, NotFound
 from libs.chassis.memory import MemoryDatabase
+from libs.chassis.paging import PageRequest
 from services.profiles.activity.application.transactions import Row, Transactions
 from services.profiles.activity.domain.transactions import (
     CURRENCIES,
@@ -109,7 +109,7 @@ def test_a_list_tells_the_latest_first_and_filters(store: ProfilesStore, ada_id:
     Transactions(store).record([Row(each) for each in (*sales, refund)])
 
     def listed(filter: str) -> list[str]:
-        page = Transactions(store).list(ada_id, filter=filter, request=ListTransactionsRequest())
+        page = Transactions(store).list(ada_id, filter, PageRequest())
         return [each.source_key for each in page.items]
 
     assert listed("") == ["0", "r", "1", "2"]
@@ -118,7 +118,7 @@ def test_a_list_tells_the_latest_first_and_filters(store: ProfilesStore, ada_id:
     with pytest.raises(InvalidArgument, match="allowed: occurred_time, type"):
         listed("product = x")
     with pytest.raises(NotFound):
-        Transactions(store).list("cus_0", filter="", request=ListTransactionsRequest())
+        Transactions(store).list("cus_0", "", PageRequest())
 
 
 def test_the_summary_adds_up_and_a_buyer_becomes_active(

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from libs.chassis import context, identity
-from libs.chassis.paging import Page
+from libs.chassis.paging import Page, PageRequest
 from services.profiles.activity.domain.facts import PersonalFact
-from services.profiles.customers.store import ListRequest
 from services.profiles.store import ProfilesStore
 
 
@@ -23,11 +22,11 @@ class Facts:
         signed = replace(draft, id=self._store.facts.next_id())
         return self._store.facts.insert(signed.recorded(context.current().actor, identity.now()))
 
-    def list(self, customer_id: str, request: ListRequest) -> Page[PersonalFact]:
+    def list(self, customer_id: str, wanted: PageRequest) -> Page[PersonalFact]:
         """A page of facts, the newest first, without those that the caller may not read."""
         customer = self._store.customer(customer_id)
         caller = context.current()
-        page = self._store.list_facts(customer.group, request)
+        page = self._store.list_facts(customer.group, wanted)
         readable = [fact for fact in page.items if fact.is_readable_by(caller.actor, caller.scopes)]
         return Page(readable, page.next_page_token)
 

@@ -8,13 +8,12 @@ from datetime import datetime
 
 from libs.chassis import identity
 from libs.chassis.domain import Change, DomainError, InvalidArgument, NotFound
-from libs.chassis.paging import Page
+from libs.chassis.paging import Page, PageRequest
 from libs.chassis.store import Outcome
 from services.profiles.activity.domain.transactions import Transaction, TransactionSummary, TransactionType
 from services.profiles.customers.application.rows import insert_rows
 from services.profiles.customers.domain.customers import Customer
 from services.profiles.customers.domain.external_ids import ExternalId
-from services.profiles.customers.store import ListRequest
 from services.profiles.store import ProfilesStore
 
 
@@ -51,10 +50,10 @@ class Transactions:
         keyed = [(row.transaction.key if isinstance(row, Row) else "", row) for row in rows]
         return insert_rows(self._store.transactions, keyed, make)
 
-    def list(self, customer_id: str, *, filter: str, request: ListRequest) -> Page[Transaction]:
+    def list(self, customer_id: str, filter: str, wanted: PageRequest) -> Page[Transaction]:
         """A page of transactions, the latest occurrence first."""
         customer = self._store.customer(customer_id)
-        return self._store.list_transactions(customer.group, filter=filter, request=request)
+        return self._store.list_transactions(customer.group, filter, wanted)
 
     def summary(self, customer_id: str) -> TransactionSummary:
         """What all transactions of a customer come to."""

@@ -124,6 +124,31 @@ class ConsentReceipt(Entity):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawal:
+    """A refusal as a customer gives it."""
+
+    purpose: Purpose
+    channel: Channel | None = None
+    contact_point: str = ""
+    capture: Capture
+    capture_time: datetime | None = None
+    proof_ref: str = ""
+
+    def refusal(self) -> ConsentReceipt:
+        """The decision to record."""
+        return ConsentReceipt(
+            id="",
+            purpose=self.purpose,
+            channel=self.channel,
+            contact_point=self.contact_point,
+            state=ConsentState.DENIED,
+            capture=self.capture,
+            capture_time=self.capture_time,
+            proof_ref=self.proof_ref,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentDecision:
     """A decision in force: of all receipts of one scope the one captured last, but a refusal rather than a later grant
     that is no act of the customer."""

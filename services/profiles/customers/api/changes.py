@@ -10,8 +10,8 @@ from google.protobuf.json_format import MessageToDict
 from kehu.common.v1.envelope_pb2 import Envelope
 from kehu.profiles.v1 import events_pb2
 from kehu.profiles.v1.customer_pb2 import Customer
+from kehu.profiles.v1.customers_pb2 import CustomerChange
 from kehu.profiles.v1.identity_pb2 import FieldOrigin
-from kehu.profiles.v1.profiles_pb2 import CustomerChange
 
 from libs.chassis.inbox import Received
 from libs.chassis.inbox.subscription import event_type

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from libs.chassis import identity
 from libs.chassis.domain import Change, InvalidArgument
-from libs.chassis.paging import Page
+from libs.chassis.paging import Page, PageRequest
 from libs.chassis.store import Outcome
 from services.profiles.customers.application.rows import insert_rows
 from services.profiles.customers.domain.contact_points import (
@@ -20,7 +20,6 @@ from services.profiles.customers.domain.contact_points import (
 from services.profiles.customers.domain.customers import Customer
 from services.profiles.customers.domain.external_ids import ExternalId
 from services.profiles.customers.domain.text import fold
-from services.profiles.customers.store import ListRequest
 from services.profiles.store import ProfilesStore
 
 DEFAULT_HITS, MOST_HITS = 20, 50
@@ -50,9 +49,9 @@ class Customers:
         """Several customers in the order asked for, survivors in the place of those who were merged."""
         return self._store.customers_of(ids)
 
-    def list(self, *, filter: str, order_by: str, show_deleted: bool, request: ListRequest) -> Page[Customer]:
+    def list(self, filter: str, order_by: str, wanted: PageRequest, *, show_deleted: bool) -> Page[Customer]:
         """A page of customers that meet a filter."""
-        return self._store.list_customers(filter=filter, order_by=order_by, show_deleted=show_deleted, request=request)
+        return self._store.list_customers(filter, order_by, wanted, show_deleted=show_deleted)
 
     def search(self, query: str, limit: int) -> Sequence[Customer]:
         """Live customers by how a name begins, those whose name is nearly complete first."""
@@ -64,9 +63,9 @@ class Customers:
         hits = self._store.search_customers(beginning, min(limit or DEFAULT_HITS, MOST_HITS))
         return sorted(hits, key=lambda hit: (hit.letters_beyond(beginning), hit.display_name, hit.id))
 
-    def lookup_contact_point(self, spelling: Spelling, request: ListRequest) -> Page[Customer]:
+    def lookup_contact_point(self, spelling: Spelling, wanted: PageRequest) -> Page[Customer]:
         """Live customers who use a contact point."""
-        return self._store.customers_with_contact_point(spelling.type, spelling.canonical(), request)
+        return self._store.customers_with_contact_point(spelling.type, spelling.canonical(), wanted)
 
     def lookup_external_id(self, external_id: ExternalId) -> Page[Customer]:
         """The live customer who has an external id, or nobody."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date
 
 from libs.chassis import identity
-from libs.chassis.paging import Page
+from libs.chassis.paging import Page, PageRequest
 from services.profiles.customers.domain.relationships import (
     Relationship,
     RelationshipType,
@@ -15,7 +15,6 @@ from services.profiles.customers.domain.relationships import (
     Side,
     refuse_circle,
 )
-from services.profiles.customers.store import ListRequest
 from services.profiles.store import ProfilesStore
 
 
@@ -39,11 +38,11 @@ class Relationships:
         return self._seen_now([ended])[0]
 
     def list(
-        self, customer_id: str, *, side: Side, filter: str, on: date | None, request: ListRequest
+        self, customer_id: str, wanted: PageRequest, *, side: Side, filter: str, on: date | None
     ) -> Page[Relationship]:
         """A page of relationships with the customer on one side."""
         customer = self._store.customer(customer_id)
-        page = self._store.list_relationships(customer.group, side=side, filter=filter, on=on, request=request)
+        page = self._store.list_relationships(customer.group, wanted, side=side, filter=filter, on=on)
         return replace(page, items=[*self._seen_now(page.items)])
 
     def _seen_now(self, found: Sequence[Relationship]) -> Sequence[Relationship]:

@@ -12,9 +12,8 @@ from dataclasses import dataclass, replace
 
 from libs.chassis import context, identity
 from libs.chassis.domain import Change, InvalidArgument
-from libs.chassis.paging import Page
+from libs.chassis.paging import Page, PageRequest
 from services.profiles.customers.domain.customers import Customer
-from services.profiles.customers.store import ListRequest
 from services.profiles.identity.domain.duplicates import (
     BlockingKeys,
     Decision,
@@ -86,9 +85,9 @@ class Duplicates:
         blocks = _Blocks(self._identity, [blocking_keys(traits)])
         return tuple(compare(traits, traits_of(each), blocks.crowded) for each in others)
 
-    def list(self, customer_id: str, *, filter: str, request: ListRequest) -> Page[DuplicateCandidate]:
+    def list(self, customer_id: str, filter: str, wanted: PageRequest) -> Page[DuplicateCandidate]:
         """A page of pairs, the most alike first."""
-        return self._identity.list_candidates(customer_id, filter=filter, request=request)
+        return self._identity.list_candidates(customer_id, filter, wanted)
 
     def decide(self, candidate_id: str, decision: Decision, reason: str, revision: int) -> DuplicateCandidate:
         """The pair as it was decided."""

@@ -14,10 +14,9 @@ from itertools import combinations
 
 from libs.chassis import context, identity
 from libs.chassis.domain import Change, Conflict, Event, FailedPrecondition
-from libs.chassis.paging import Page
+from libs.chassis.paging import Page, PageRequest
 from services.profiles.consent.domain.receipts import Scope
 from services.profiles.customers.domain.customers import ConsentChanged, Customer
-from services.profiles.customers.store import ListRequest
 from services.profiles.identity.application.duplicates import Duplicates
 from services.profiles.identity.domain.duplicates import DuplicateCandidate, DuplicateState, pair_of
 from services.profiles.identity.domain.matching import Match, Veto, compare
@@ -114,10 +113,10 @@ class Merges:
         record = self._store.database.transact(lambda: self._unmerge(merge_id, reason))
         return record, self._customers.batch_get(record.party_ids)
 
-    def list(self, customer_id: str, request: ListRequest) -> Page[MergeRecord]:
+    def list(self, customer_id: str, wanted: PageRequest) -> Page[MergeRecord]:
         """A page of the merges in which a customer took part, the last first."""
         self._customers.get(customer_id)
-        return self._identity.list_merges(customer_id, request)
+        return self._identity.list_merges(customer_id, wanted)
 
     def resolve(self, customer_ids: Sequence[str]) -> Sequence[CanonicalId]:
         """Where each id leads, in order; ids of nobody are left out."""

@@ -10,11 +10,10 @@ from typing import Final, cast
 
 from libs.chassis import context, identity
 from libs.chassis.domain import Change, E, FailedPrecondition
-from libs.chassis.paging import Page
+from libs.chassis.paging import Page, PageRequest
 from services.profiles.contracts.domain import last_day
 from services.profiles.customers.domain.customers import Customer, CustomerKind
 from services.profiles.customers.domain.lifecycle import Lifecycle
-from services.profiles.customers.store import ListRequest
 from services.profiles.ownership.domain.ownership import (
     Hold,
     OwnerInterval,
@@ -103,17 +102,17 @@ class Ownerships:
         """Who answers for a customer."""
         return self._owners.of_customer(self._store.customer(customer_id).id)
 
-    def intervals(self, customer_id: str, request: ListRequest) -> Page[OwnerInterval]:
+    def intervals(self, customer_id: str, wanted: PageRequest) -> Page[OwnerInterval]:
         """A page of those who answered for a customer, the latest first."""
-        return self._owners.list_intervals(self._store.customer(customer_id).group, request)
+        return self._owners.list_intervals(self._store.customer(customer_id).group, wanted)
 
     def load(self, owner: str) -> OwnerLoad:
         """How many customers somebody has and may have; the caller without a name."""
         return self.policy_in_force().load(self._owners.tally_of(owner or context.current().actor), identity.now())
 
-    def pool(self, request: ListRequest) -> Page[PoolEntry]:
+    def pool(self, wanted: PageRequest) -> Page[PoolEntry]:
         """A page of the pool, those who came last first."""
-        page = self._owners.list_pool(request)
+        page = self._owners.list_pool(wanted)
         ids = [ownership.customer_id for ownership in page.items]
         if not ids:
             return Page([], page.next_page_token)

@@ -12,8 +12,7 @@ from typing import Any, Final
 from libs.chassis import context, identity
 from libs.chassis.domain import Change, FailedPrecondition, NotFound
 from libs.chassis.operations import Job
-from libs.chassis.paging import Page
-from services.profiles.customers.store import ListRequest
+from libs.chassis.paging import Page, PageRequest
 from services.profiles.ownership.application.ownership import Move, Ownerships, circumstances
 from services.profiles.ownership.domain.ownership import Ownership, OwnershipReason
 from services.profiles.ownership.domain.policies import Outcome, OwnershipDecision, OwnershipPolicy
@@ -55,9 +54,9 @@ class OwnershipPolicies:
             raise NotFound("OwnershipPolicy", str(version or "in force"))
         return found
 
-    def list(self, request: ListRequest) -> Page[OwnershipPolicy]:
+    def list(self, wanted: PageRequest) -> Page[OwnershipPolicy]:
         """A page of versions, the latest first."""
-        return self._owners.list_policies(request)
+        return self._owners.list_policies(wanted)
 
     def explain(self, customer_id: str) -> OwnershipDecision:
         """What the policy in force says about a customer."""

@@ -40,7 +40,7 @@ class Hold:
 
     key: str
     reason: str
-    actor: str
+    actor: str = ""
     until_time: datetime | None = None
 
     def holds(self, now: datetime) -> bool:

@@ -7,12 +7,11 @@ from dataclasses import replace
 
 from libs.chassis import context, identity
 from libs.chassis.domain import PermissionDenied
-from libs.chassis.paging import Page
+from libs.chassis.paging import Page, PageRequest
 from services.profiles.activity.application.habits import Habits
 from services.profiles.activity.application.transactions import Transactions
 from services.profiles.customers.domain.customers import Customer
 from services.profiles.customers.domain.holds import LegalHold
-from services.profiles.customers.store import ListRequest
 from services.profiles.identity.domain.matching import Feature
 from services.profiles.privacy.domain.access import (
     Access,
@@ -95,10 +94,10 @@ class Privacy:
         hidden = hidden_from(context.current().scopes) - {*recorded.read_classes}
         return masked_customer(customer, hidden), recorded
 
-    def list_accesses(self, customer_id: str, request: ListRequest) -> Page[Access]:
+    def list_accesses(self, customer_id: str, wanted: PageRequest) -> Page[Access]:
         """A page of looks, the latest first."""
         self._store.customers.get(customer_id)
-        return self._store.privacy.list_accesses(customer_id, request)
+        return self._store.privacy.list_accesses(customer_id, wanted)
 
     def hold(self, customer_id: str, reason: str, revision: int) -> Customer:
         """The customer under a legal hold."""

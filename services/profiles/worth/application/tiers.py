@@ -16,9 +16,8 @@ from libs.chassis import context, identity
 from libs.chassis.context import Context
 from libs.chassis.domain import Change, FailedPrecondition, NotFound
 from libs.chassis.operations import Job
-from libs.chassis.paging import Page
+from libs.chassis.paging import Page, PageRequest
 from services.profiles.activity.domain.transactions import Money
-from services.profiles.customers.store import ListRequest
 from services.profiles.store import ProfilesStore
 from services.profiles.worth.application.bulk import BATCH, fold, insert, moment_of, put
 from services.profiles.worth.domain.answers import ConcentrationReport, TierStanding
@@ -59,9 +58,9 @@ class Tiers:
         """One version of a policy."""
         return self._worth.policies.get(id)
 
-    def list_policies(self, request: ListRequest) -> Page[TierPolicy]:
+    def list_policies(self, wanted: PageRequest) -> Page[TierPolicy]:
         """The versions of all policies, the newest first."""
-        return self._worth.list_policies(request)
+        return self._worth.list_policies(wanted)
 
     def standing(self, customer_id: str) -> TierStanding:
         """The tier of a customer, with what changed since it was given."""
@@ -82,9 +81,9 @@ class Tiers:
             basis=_basis("tier", evaluation),
         )
 
-    def list_assignments(self, filter: str, request: ListRequest) -> Page[TierAssignment]:
+    def list_assignments(self, filter: str, wanted: PageRequest) -> Page[TierAssignment]:
         """Assignments that meet a filter, those with the latest change first."""
-        return self._worth.list_assignments(filter, request)
+        return self._worth.list_assignments(filter, wanted)
 
     def override(self, customer_id: str, override: TierOverride, revision: int) -> TierAssignment:
         """Give a customer a tier until a time that the policy of the latest evidence allows."""

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kehu.profiles.v1 import worth_pb2 as pb
+from kehu.profiles.v1 import clv_pb2, retention_pb2, rfm_pb2
+from kehu.profiles.v1 import loyalty_pb2 as pb
 
 from libs.chassis import identity
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.identity import FixedClock
+from libs.chassis.paging import PageRequest
 from services.profiles.activity.application.transactions import Row
 from services.profiles.activity.domain.habits import Contact, ContactRecord, Direction
 from services.profiles.activity.domain.transactions import Money
@@ -35,7 +37,7 @@ from tests.unit.profiles.builders import NOW, person, transaction
 from tests.unit.profiles.worth.conftest import Buys
 from tests.unit.profiles.worth.reference import CALIBRATION_END, cdnow, expected
 
-RFM = pb.ComputeRfmRequest(currency_code="EUR")
+RFM = rfm_pb2.ComputeRfmRequest(currency_code="EUR")
 LOYALTY = pb.ComputeLoyaltyMeasuresRequest(currency_code="EUR")
 
 
@@ -155,8 +157,8 @@ def test_scores_follow_from_the_scales(store: ProfilesStore, ids: list[str], buy
     ("request_", "refusal"),
     [
         (RFM, FailedPrecondition),
-        (pb.ComputeRfmRequest(currency_code="XXX"), InvalidArgument),
-        (pb.ComputeRfmRequest(currency_code="EUR", time_zone="Mars/Olympus"), InvalidArgument),
+        (rfm_pb2.ComputeRfmRequest(currency_code="XXX"), InvalidArgument),
+        (rfm_pb2.ComputeRfmRequest(currency_code="EUR", time_zone="Mars/Olympus"), InvalidArgument),
     ],
 )
 def test_rfm_of_nothing_is_refused(store: ProfilesStore, request_: Any, refusal: type[Exception]) -> None:
@@ -187,7 +189,7 @@ def test_months_are_measured_and_a_late_transaction_restates_them(
     lines = {line.measure: line for line in march.restatements}
     assert (lines["churn"].before, lines["churn"].after, lines["churn"].before_as_of_time) == (0.5, 0.0, NOW)
     assert lines["base"].late_transaction_count == 1
-    listed = Loyalty(store).list("EUR", pb.ListLoyaltyMeasuresRequest(currency_code="EUR")).items
+    listed = Loyalty(store).list("EUR", PageRequest()).items
     assert [each.month for each in listed] == ["2026-05", "2026-04", "2026-03", "2026-02"]
     with pytest.raises(NotFound, match="2026-03 in JPY"):
         Loyalty(store).get("JPY", "2026-03")
@@ -217,7 +219,7 @@ def test_the_members_of_a_segment_are_a_cohort_of_their_own(
     assert (theirs.base, theirs.new_customers, theirs.churn.sample_size, theirs.churn.value) == (1, 0, 2, 0.5)
     assert theirs.churn.value + theirs.retention.value == 1
     assert (march.segment_id, theirs.segment_id, theirs.segment_key, theirs.segment_version) == ("", gold.id, "gold", 1)
-    listed = Loyalty(store).list("EUR", pb.ListLoyaltyMeasuresRequest(currency_code="EUR"), gold.id).items
+    listed = Loyalty(store).list("EUR", PageRequest(), gold.id).items
     assert [each.month for each in listed] == ["2026-04", "2026-03", "2026-02"]
 
     store.customers.update(ids[1], lambda each: each.revised(replace(each, labels={})))  # leaves, also backwards
@@ -245,7 +247,7 @@ def test_the_members_of_a_segment_are_a_cohort_of_their_own(
 
 def test_a_fit_on_too_little_is_refused_with_the_numbers(store: ProfilesStore, ids: list[str], buys: Buys) -> None:
     buys(ids[0], 100, days_ago=50)
-    request = pb.FitClvModelRequest(currency_code="EUR", margin=0.3)
+    request = clv_pb2.FitClvModelRequest(currency_code="EUR", margin=0.3)
     with pytest.raises(FailedPrecondition, match="0 of 1 customers bought again, 100 are needed") as refused:
         Value(store).run(MemoryJob(request))
     assert refused.value.reason_code == "FIT_REFUSED"
@@ -276,7 +278,7 @@ def test_the_cdnow_customers_through_the_whole_fit(
     customer = person(id="cus_1516").created()
     store.customers.insert(customer)
     clock.at = datetime(1997, 10, 1, tzinfo=UTC)
-    request = pb.FitClvModelRequest(
+    request = clv_pb2.FitClvModelRequest(
         currency_code="USD", margin=1.0, discount=1.01**12 - 1, horizon_months=12, window_days=365
     )
     job = MemoryJob(request)
@@ -334,12 +336,12 @@ def test_contracts_of_a_plan_are_counted_and_projected(store: ProfilesStore, ids
     store.ownership.contracts.insert(replace(draft, id="ctr_x", number="x", plan="silver").added())
     renewed = replace(draft, id="ctr_y", number="y", customer_id="cus_0", valid_from_date=date(2024, 4, 1))
     store.ownership.contracts.insert(renewed.added())
-    model = ContractModels(store).run(MemoryJob(pb.FitContractModelRequest(plan="gold")))
+    model = ContractModels(store).run(MemoryJob(retention_pb2.FitContractModelRequest(plan="gold")))
     assert (model.customer_count, model.lost_count) == (40, 14)
     assert [(each.tenure, each.at_risk, each.lost) for each in model.survival] == [(1, 40, 9), (2, 31, 5)]
     assert model.survival[1].share == pytest.approx(26 / 40)
     assert model.projected_survival[1] == pytest.approx(26 / 40, abs=0.05)
     assert list(model.projected_survival) == sorted(model.projected_survival, reverse=True)
     with pytest.raises(FailedPrecondition, match="0 customers left") as refused:
-        ContractModels(store).run(MemoryJob(pb.FitContractModelRequest(plan="silver")))
+        ContractModels(store).run(MemoryJob(retention_pb2.FitContractModelRequest(plan="silver")))
     assert refused.value.reason_code == "FIT_REFUSED"

@@ -6,11 +6,12 @@ from datetime import date, timedelta
 from typing import Any, cast
 
 import pytest
-from kehu.profiles.v1 import worth_pb2 as pb
+from kehu.profiles.v1 import tiers_pb2 as pb
 
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.identity import FixedClock
 from libs.chassis.memory import MemoryDatabase
+from libs.chassis.paging import PageRequest
 from services.profiles.identity.application.merges import Merges, Wish
 from services.profiles.store import ProfilesStore
 from services.profiles.subscriptions import timers
@@ -59,7 +60,7 @@ def test_a_revised_policy_is_another_version(store: ProfilesStore) -> None:
     other = Tiers(store).create_policy(draft(name="premium"))
     assert (first.version, second.version, other.version) == (1, 2, 1)
     assert Tiers(store).get_policy(first.id).a_per_mille == 800
-    listed = Tiers(store).list_policies(pb.ListTierPoliciesRequest()).items
+    listed = Tiers(store).list_policies(PageRequest()).items
     assert {each.id for each in listed} == {first.id, second.id, other.id}
 
 
@@ -273,7 +274,7 @@ def test_lists_filter_by_tier(store: ProfilesStore, ids: list[str], buys: Buys, 
     evaluate(store, policy)
 
     def listed(filter: str) -> set[str]:
-        page = Tiers(store).list_assignments(filter, pb.ListTierAssignmentsRequest(filter=filter))
+        page = Tiers(store).list_assignments(filter, PageRequest())
         return {each.customer_id for each in page.items}
 
     assert listed("tier = A") == set(ids[:4])
