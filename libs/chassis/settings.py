@@ -162,7 +162,11 @@ class Settings:
     """Address of /livez, /readyz and /metrics; port 0 takes a free one."""
     token_keys: Path = field(
         default=Path(),
-        metadata=_from(_folder, "a folder with <key id>.pub.pem files, page.key and seal.key", needed_by=("api",)),
+        metadata=_from(
+            _folder,
+            "a folder with <key id>.pub.pem files, page.key and seal.key",
+            needed_by=("api", "worker", "operation"),
+        ),
     )
     """Folder of the public keys that tokens are verified with, and of the keys of page tokens and personal values."""
     token_issuer: str = field(default="kehu", metadata=_from(str, "text"))

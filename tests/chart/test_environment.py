@@ -53,7 +53,7 @@ def test_every_process_takes_its_environment_and_finds_its_secrets(case: Path, t
             assert settings.amqp_uri.read() == URIS["rabbitmq"]
         if role(workload) != "migrate":
             found = {path.name for path in settings.token_keys.iterdir()}
-            assert found == (set(KEYS) if role(workload) == "api" else {"seal.key"})
+            assert found == (set(KEYS) if role(workload) == "api" else {"page.key", "seal.key"})
             assert settings.stop_budget < pod(workload)["spec"]["terminationGracePeriodSeconds"]
         assert kehu(workload)["args"] == [labels(workload)["kehu/service"], role(workload)]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from libs.chassis.access import NEXT_SEAL_KEY, OLD_SEAL_KEY, SEAL_KEY
+from libs.chassis.access import NEXT_SEAL_KEY, OLD_SEAL_KEY, PAGE_KEY, SEAL_KEY
 from tests.support.chart import (
     CASES,
     NAMESPACE,
@@ -202,7 +202,7 @@ def test_only_who_speaks_to_the_bus_sees_its_secret_and_only_the_api_sees_the_ke
         if role(workload) == "worker":
             sources = [source["secret"] for source in volumes["keys"]["projected"]["sources"]]
             needed, while_replaced = ({item["key"] for item in source["items"]} for source in sources)
-            assert needed == {SEAL_KEY}
+            assert needed == {PAGE_KEY, SEAL_KEY}
             assert while_replaced == {OLD_SEAL_KEY, NEXT_SEAL_KEY}
             assert [source.get("optional", False) for source in sources] == [False, True]
         mounted = {each["name"] for each in kehu(workload)["volumeMounts"]}

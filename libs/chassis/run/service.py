@@ -14,12 +14,11 @@ from pymongo import MongoClient
 from pymongo.errors import ConnectionFailure
 
 from libs.chassis import journal, logs, metrics, tracing
-from libs.chassis.access import NEXT_SEAL_KEY, OLD_SEAL_KEY, PAGE_KEY, SEAL_KEY
 from libs.chassis.exits import Exit
 from libs.chassis.inbox import effects as inbox
 from libs.chassis.journal import Journal
 from libs.chassis.operations import OperationKind, Operations
-from libs.chassis.sealing import Masters
+from libs.chassis.run.keys import Keys
 from libs.chassis.settings import Role, Settings, SettingsError
 from libs.chassis.store import Database, MongoDatabase, connect, unconnected
 from libs.chassis.store.rotation import Rotation
@@ -105,12 +104,14 @@ def _run(service: Service[Any], arguments: Sequence[str]) -> int:
     try:
         settings = Settings.read(role)
         logs.configure(service.name, role, settings.log_level)
+        keys = Keys.none() if role in ("migrate", "check") else Keys.read(settings.token_keys)
         if role in ("api", "worker"):
             # What serves waits for its database, alive and not ready: started again and again, it would be late when
             # the database comes.
-            return _serve(_process(service, settings, unconnected(settings.mongodb_uri.read(), service.name)), role)
+            client = unconnected(settings.mongodb_uri.read(), service.name)
+            return _serve(_process(service, settings, keys, client), role)
         client = connect(settings.mongodb_uri.read(), service.name, patient=role in ("operation", "migrate"))
-        process = _process(service, settings, client)
+        process = _process(service, settings, keys, client)
         if role == "operation":
             return _operate(process, *arguments[1:])
         from libs.chassis.run import upkeep
@@ -133,27 +134,19 @@ def _operate(process: Process[Any], tenant: str, id: str) -> int:
     return operate(process.operations, {kind.name: kind for kind in kinds}, tenant, id, stopping)
 
 
-def _process(service: Service[S], settings: Settings, client: MongoClient[dict[str, Any]]) -> Process[S]:
+def _process(service: Service[S], settings: Settings, keys: Keys, client: MongoClient[dict[str, Any]]) -> Process[S]:
     database = MongoDatabase(
         client,
         service.name,
-        page_key=_key(settings, PAGE_KEY) or bytes(32),  # roles that make no page tokens may do without
-        seal_key=Masters(*(_key(settings, name) for name in (SEAL_KEY, OLD_SEAL_KEY, NEXT_SEAL_KEY))),
+        page_key=keys.page,
+        seal_key=keys.seal,
     )
     for bookkeeping in (inbox, journal):
         database.keep(bookkeeping.COLLECTION, bookkeeping.INDEXES)
     return Process(service, settings, database, service.store(database))
 
 
-def _key(settings: Settings, name: str) -> bytes:
-    """A key of the folder, empty when there is none."""
-    path = settings.token_keys / name
-    return bytes.fromhex(path.read_text(encoding="ascii").strip()) if path.exists() else b""
-
-
 def _serve(process: Process[Any], role: Role) -> int:
-    if process.database.vault.declared and not _key(process.settings, SEAL_KEY):
-        raise SettingsError(f"KEHU_TOKEN_KEYS is {process.settings.token_keys}; a folder with {SEAL_KEY} is needed")
     metrics.watch_process()
     metrics.BUILD_INFO.labels(process.settings.version, process.settings.revision).set(1)
     tracing.configure(process.service.name, process.settings.trace_endpoint)

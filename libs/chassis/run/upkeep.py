@@ -13,6 +13,7 @@ from libs.chassis.abandoned import end_abandoned_transactions
 from libs.chassis.bus import BUS_ERRORS, Topology, close, connect, service_topology
 from libs.chassis.exits import Exit
 from libs.chassis.run import schema
+from libs.chassis.run.keys import Keys
 from libs.chassis.run.service import Process
 from libs.chassis.settings import SettingsError
 from libs.chassis.store.indexes import IndexRefused
@@ -67,8 +68,17 @@ def _findings(process: Process[Any]) -> Iterator[tuple[str, str]]:
     """(what, what is wrong with it or nothing)."""
     for name, value in process.settings.describe().items():
         yield f"{name} = {value}", ""
+    yield "keys", _keys(process)
     yield "schema and indexes", ": ".join(filter(None, schema.trouble(process.database)))
     yield "broker", _broker(process)
+
+
+def _keys(process: Process[Any]) -> str:
+    try:
+        Keys.read(process.settings.token_keys)
+    except SettingsError as error:
+        return str(error)
+    return ""
 
 
 def _broker(process: Process[Any]) -> str:

@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from libs.chassis import identity
+from libs.chassis import access, identity
 from libs.chassis.bus import close, connect
 from libs.chassis.context import Context, enter
 from libs.chassis.inbox.parked import DeadQueue
@@ -81,7 +81,12 @@ class Ledger:
 
     def __init__(self, folder: Path, mongodb_uri: str, amqp_uri: str) -> None:
         self.folder = folder
-        self.environment = {"KEHU_MONGODB_URI": mongodb_uri, "KEHU_AMQP_URI": amqp_uri}
+        access.make_keys(folder / "keys")
+        self.environment = {
+            "KEHU_MONGODB_URI": mongodb_uri,
+            "KEHU_AMQP_URI": amqp_uri,
+            "KEHU_TOKEN_KEYS": str(folder / "keys"),
+        }
         self.amqp_uri = amqp_uri
         self.client = connect_store(mongodb_uri, "ledger")
         self.database = MongoDatabase(self.client, "ledger", page_key=bytes(32))

@@ -34,10 +34,13 @@ def test_a_process_that_is_asked_to_end_does_so_a_second_before_it_is_killed(tmp
 
 
 def test_a_role_needs_only_what_it_uses(tmp_path: Path) -> None:
-    assert Settings.read("worker", {"KEHU_MONGODB_URI": MONGODB, "KEHU_AMQP_URI": AMQP}).amqp_uri.read() == AMQP
+    assert Settings.read("migrate", {"KEHU_MONGODB_URI": MONGODB, "KEHU_AMQP_URI": AMQP}).amqp_uri.read() == AMQP
     assert not Settings.read("api", {"KEHU_MONGODB_URI": MONGODB, "KEHU_TOKEN_KEYS": str(tmp_path)}).amqp_uri
     with pytest.raises(SettingsError, match=r"^KEHU_AMQP_URI is missing; the worker role needs amqp://"):
-        Settings.read("worker", {"KEHU_MONGODB_URI": MONGODB})
+        Settings.read("worker", {"KEHU_MONGODB_URI": MONGODB, "KEHU_TOKEN_KEYS": str(tmp_path)})
+    for role in ("api", "worker", "operation"):
+        with pytest.raises(SettingsError, match=rf"^KEHU_TOKEN_KEYS is missing; the {role} role needs a folder"):
+            Settings.read(role, {"KEHU_MONGODB_URI": MONGODB, "KEHU_AMQP_URI": AMQP})
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,7 @@
       - secret:
           name: {{ $values.keys.existingSecret }}
           items:
+            - {key: page.key, path: page.key}
             - {key: seal.key, path: seal.key}
       # There only while seal.key is replaced.
       - secret:
