@@ -18,7 +18,7 @@ def routes(service: str) -> list[Route]:
     """Returns what the broker must provide for everything that a service consumes, its journal included."""
     from libs.chassis.bus import Route
     from libs.chassis.journal import SUBSCRIPTION
-    from libs.chassis.memory import MemoryDatabase
+    from libs.chassis.store.memory import MemoryDatabase
 
     described = composition(service)
     subscriptions = described.subscriptions(described.store(MemoryDatabase(service)))

@@ -265,7 +265,7 @@ def services() -> str:
 def leases() -> dict[str, list[str]]:
     """Service → the last part of the names of its Leases: what its workers compete for."""
     from libs.chassis.lease.kubernetes import object_name
-    from libs.chassis.memory import MemoryDatabase
+    from libs.chassis.store.memory import MemoryDatabase
     from libs.suite import composition
 
     found = {}

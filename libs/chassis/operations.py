@@ -8,19 +8,20 @@ to there has to be safe, and doing it once more has to be harmless.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, ClassVar, Final, Protocol, cast
+from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar, cast
 
+import msgspec
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message
 from google.rpc.status_pb2 import Status
 from kehu.common.v1 import operation_pb2 as pb
 
 from libs.chassis import context, identity
+from libs.chassis.codec import from_proto, to_proto
 from libs.chassis.domain import AlreadyExists, Change, Entity, FailedPrecondition
 from libs.chassis.filtering import FilterSpec, all_of, field, parse
 from libs.chassis.paging import Page
@@ -32,6 +33,11 @@ CLAIM: Final = timedelta(seconds=30)
 ATTEMPTS: Final = 5
 """Processes that may die of an operation, one after the other without progress, before it is given up."""
 
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+S = TypeVar("S")
+
+_JSON: Any = dict
 _ACTIVE = field("active") == True  # noqa: E712  (a condition, not a comparison)
 _INDEXES = (
     Index(("-create_time",)),
@@ -108,32 +114,55 @@ class Operation(Entity):
         return replace(self, state=state, active=False, result=result, error=error, end_time=at, owner="")
 
 
-class Job(Protocol):
-    """What the function that does the work is given."""
+class Job(Protocol[R_co, S]):
+    """The work of one operation, as the function that does it is given."""
 
     @property
-    def request(self) -> Any:
-        """The message that started the operation."""
+    def request(self) -> R_co:
+        """The request that started the operation."""
 
     @property
-    def state(self) -> dict[str, Any]:
-        """What `progress` was given last, `{}` at the beginning."""
+    def state(self) -> S:
+        """The checkpoint that `progress` was given last; at the beginning one with all its defaults."""
 
-    def progress(self, done: int, total: int, **state: Any) -> None:
-        """Tells how far it is and saves what the next process needs to go on from here, as JSON values.
+    def progress(self, done: int, total: int, state: S | None = None, **fields: Any) -> None:
+        """Tells how far it is and saves the checkpoint from which the next process goes on.
 
         Cancelled or Stopped end the job. Call it after every batch; it costs one write.
         """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OperationKind:
+class OperationKind(Generic[R, S]):
     """One kind of long work of a service."""
 
     name: str
     request: type[Message]
-    run: Callable[[Job], Message]
+    """The message that starts it."""
+    run: Callable[[Job[R, S]], object]
     """Does the work and returns the result; a DomainError fails the operation with its reason."""
+    result: type[Message] | None = None
+    """The message that the result is told with; without one, `run` returns a message itself."""
+    asks: type[R] | None = None
+    """The dataclass that the job is given of the request; without one, it is given the message."""
+    state: type[S] = _JSON
+    """The dataclass of its checkpoints, each field with a default; kept as JSON, so that a later release reads it."""
+
+    def asked(self, packed: bytes) -> R:
+        """What the job is given of a serialized `google.protobuf.Any`."""
+        message = self.request()
+        AnyMessage.FromString(packed).Unpack(message)
+        return cast(R, message) if self.asks is None else from_proto(self.asks, message)
+
+    def resumed(self, checkpoint: str) -> S:
+        """The state in a checkpoint."""
+        return msgspec.json.decode(checkpoint, type=self.state)
+
+    def told(self, result: object) -> bytes:
+        """A result, as a serialized `google.protobuf.Any`."""
+        packed = AnyMessage()
+        packed.Pack(cast(Message, result) if self.result is None else to_proto(result, self.result))
+        return packed.SerializeToString()
 
 
 class ListRequest(Protocol):
@@ -225,9 +254,9 @@ class Operations:
         return self._collection.update(id, guarded)
 
 
-def kept(state: dict[str, Any]) -> str:
+def kept(state: object) -> str:
     """A checkpoint as it is stored."""
-    return json.dumps(state, ensure_ascii=False, separators=(",", ":"))
+    return msgspec.json.encode(state).decode()
 
 
 def to_message(operation: Operation) -> pb.Operation:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from google.protobuf.message import Message
 from kehu.profiles.v1 import (
@@ -29,14 +30,14 @@ from services.profiles.worth.application.tiers import TierEvaluations
 from services.profiles.worth.application.value import Value
 
 
-def operations(store: ProfilesStore) -> list[OperationKind]:
+def operations(store: ProfilesStore) -> list[OperationKind[Any, Any]]:
     """Every kind of long work of the service."""
     segments, ownership_policies = Segments(store), OwnershipPolicies(store)
 
-    def evaluate_segments(job: Job) -> segments_pb2.EvaluateSegmentsResult:
+    def evaluate_segments(job: Job[Any, Any]) -> segments_pb2.EvaluateSegmentsResult:
         return segments_pb2.EvaluateSegmentsResult(**segments.evaluate_all(job))
 
-    def run_ownership_policy(job: Job) -> ownership_policies_pb2.RunOwnershipPolicyResult:
+    def run_ownership_policy(job: Job[Any, Any]) -> ownership_policies_pb2.RunOwnershipPolicyResult:
         run = ownership_policies.run(job, validate_only=job.request.validate_only)
         outcome, count = (
             ownership_policies_pb2.OwnershipDecision.Outcome,
@@ -89,6 +90,6 @@ def operations(store: ProfilesStore) -> list[OperationKind]:
     ]
 
 
-def _telling(message: type[Message], run: Callable[[Job], object]) -> Callable[[Job], Message]:
+def _telling(message: type[Message], run: Callable[[Job[Any, Any]], object]) -> Callable[[Job[Any, Any]], Message]:
     """The function of a job, with its result as a message."""
     return lambda job: to_proto(run(job), message)

@@ -10,8 +10,8 @@ import yaml
 
 from libs.chassis.bus.topology import TIERS, UNROUTED, dead_queue, retry_exchange
 from libs.chassis.lease.kubernetes import object_name
-from libs.chassis.memory import MemoryDatabase
 from libs.chassis.rpc.server import LIVENESS, READINESS
+from libs.chassis.store.memory import MemoryDatabase
 from libs.command.ops.rights import role as ops_role
 from libs.registry import SERVICES
 from libs.suite import composition, routes

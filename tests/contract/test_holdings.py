@@ -10,7 +10,7 @@ from kehu.interactions.v1 import privacy_pb2 as interactions
 from kehu.profiles.v1 import privacy_pb2 as profiles
 
 from libs.chassis.domain import Entity
-from libs.chassis.memory import MemoryDatabase
+from libs.chassis.store.memory import MemoryDatabase
 from services.interactions.privacy.domain import Stage
 from services.interactions.store import InteractionsStore
 from services.profiles.privacy.store import NOT_EXPORTED

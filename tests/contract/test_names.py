@@ -13,8 +13,8 @@ from kehu.common.v1 import error_reason_pb2
 from prometheus_client.metrics import MetricWrapperBase
 
 from libs.chassis import metrics
-from libs.chassis.memory import MemoryDatabase
 from libs.chassis.settings import OTHER_PREFIXES, OTHERS, PREFIX, Settings
+from libs.chassis.store.memory import MemoryDatabase
 from libs.registry import SERVICES
 from libs.suite import composition
 from tests.support.contracts import ROOT

@@ -25,7 +25,7 @@ from tests.support.contracts import methods
 COMMON = [
     "libs.chassis.run",
     "libs.chassis.store",
-    "libs.chassis.memory",
+    "libs.chassis.store.memory",
     "libs.chassis.settings",
     "libs.chassis.admin",
 ]

@@ -16,6 +16,7 @@ from libs.chassis.context import Context
 from libs.chassis.operations import Stopped
 from libs.chassis.paging import PageRequest
 from libs.chassis.store import MongoDatabase, connect
+from libs.chassis.testing import MemoryJob, run_killed_everywhere
 from services.profiles.activity.domain.transactions import Money, Transaction, TransactionType
 from services.profiles.customers.domain.customers import Customer, CustomerKind
 from services.profiles.customers.domain.names import PersonName
@@ -26,7 +27,6 @@ from services.profiles.worth.domain.concentration import Tier
 from services.profiles.worth.domain.contribution import Window
 from services.profiles.worth.domain.tiers import TierOverride, TierPolicy
 from tests.support.figures import sum_up
-from tests.support.jobs import MemoryJob, run_killed_everywhere
 
 NOW = identity.now()
 CUSTOMERS = 40

@@ -7,7 +7,6 @@ its last checkpoint.
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import subprocess
@@ -18,8 +17,6 @@ from dataclasses import replace
 from typing import Any, ClassVar, Final
 
 import pymongo
-from google.protobuf.any_pb2 import Any as AnyMessage
-from google.protobuf.message import Message
 from google.rpc import code_pb2, status_pb2
 from pymongo.errors import PyMongoError
 
@@ -45,6 +42,8 @@ LOOK_EVERY: Final = 1.0
 """Seconds between two looks for an operation that waits."""
 _DATABASE_TIMEOUT: Final = 10.0
 _RENEW_EVERY: Final = CLAIM.total_seconds() / 3
+
+AnyKind = OperationKind[Any, Any]
 
 log = logs.get(__name__)
 
@@ -88,7 +87,11 @@ class OperationLoop(Loop):
 
 
 def operate(
-    operations: Operations, kinds: Mapping[str, OperationKind], tenant: str, id: str, stopping: threading.Event
+    operations: Operations,
+    kinds: Mapping[str, AnyKind],
+    tenant: str,
+    id: str,
+    stopping: threading.Event,
 ) -> int:
     """What the child process does until it is done or `stopping`; its exit code."""
     with enter(Context(tenant=tenant, actor="operations")):
@@ -119,7 +122,7 @@ def operate(
         return 0
 
 
-def _verdict(kind: OperationKind | None, operation: Operation, job: _Attendance) -> Callable[[Operation], Operation]:
+def _verdict(kind: AnyKind | None, operation: Operation, job: _Attendance) -> Callable[[Operation], Operation]:
     """How the operation ends after its work was done, refused, cancelled or found impossible."""
     if kind is None:
         return _failed(code_pb2.UNIMPLEMENTED, f"this version knows no operation {operation.kind!r}")
@@ -127,10 +130,9 @@ def _verdict(kind: OperationKind | None, operation: Operation, job: _Attendance)
         return _failed(code_pb2.INTERNAL, f"{ATTEMPTS} processes died of it without getting further")
     if operation.cancel_requested:
         return lambda latest: latest.ended(OperationState.CANCELLED, identity.now())
-    job.asked_with(kind.request)
     try:
-        result = AnyMessage()
-        result.Pack(kind.run(job))
+        job.begin(kind)
+        result = kind.told(kind.run(job))
     except Cancelled:
         return lambda latest: latest.ended(OperationState.CANCELLED, identity.now())
     except DomainError as error:
@@ -142,7 +144,7 @@ def _verdict(kind: OperationKind | None, operation: Operation, job: _Attendance)
     except Exception:
         log.exception("a defect ended an operation", operation=operation.id, kind=operation.kind)
         return _failed(code_pb2.INTERNAL, f"a defect of ours: report the operation {operation.id}")
-    return _ended(OperationState.SUCCEEDED, result=result.SerializeToString())
+    return _ended(OperationState.SUCCEEDED, result=result)
 
 
 def _failed(code: int, message: str) -> Callable[[Operation], Operation]:
@@ -156,7 +158,8 @@ def _ended(state: OperationState, *, result: bytes = b"", error: bytes = b"") ->
 class _Attendance:
     """The job as its function sees it, and the thread that keeps the claim while the function computes."""
 
-    request: Message
+    request: Any
+    state: Any
 
     def __init__(
         self, operations: Operations, operation: Operation, context: Context, stopping: threading.Event
@@ -165,7 +168,7 @@ class _Attendance:
         self._id, self._owner = operation.id, operation.owner
         self._asked = operation.request
         self._context = context
-        self.state: dict[str, Any] = json.loads(operation.checkpoint)
+        self._checkpoint = operation.checkpoint
         self._parent = os.getppid()
         self._stopping = stopping
         self._left = threading.Event()
@@ -186,14 +189,14 @@ class _Attendance:
         if self._thread.is_alive():
             self._thread.join()
 
-    def asked_with(self, message: type[Message]) -> None:
-        """Reads the request that started the operation."""
-        self.request = message()
-        AnyMessage.FromString(self._asked).Unpack(self.request)
+    def begin(self, kind: AnyKind) -> None:
+        """Reads what was asked for, and how far another process came."""
+        self.request = kind.asked(self._asked)
+        self._kind, self.state = kind, kind.resumed(self._checkpoint)
 
-    def progress(self, done: int, total: int, **state: Any) -> None:
+    def progress(self, done: int, total: int, state: Any = None, **fields: Any) -> None:
         """See `Job.progress`."""
-        checkpoint = kept(state)
+        checkpoint = kept(fields if state is None else state)
         latest = self._operations.change(
             self._id,
             self._owner,
@@ -206,7 +209,7 @@ class _Attendance:
                 claimable_time=identity.now() + CLAIM,
             ),
         )
-        self.state = json.loads(checkpoint)
+        self.state = self._kind.resumed(checkpoint)
         if latest.cancel_requested:
             raise Cancelled(self._id)
         if self._stopping.is_set():

@@ -47,7 +47,7 @@ class Service(Generic[S]):
     """What the service reacts to; called in every role but api."""
     timers: Callable[[S], Sequence[Timer]] = lambda _: ()
     """What the service does when time comes; called in a worker only."""
-    operations: Callable[[S], Sequence[OperationKind]] | None = None
+    operations: Callable[[S], Sequence[OperationKind[Any, Any]]] | None = None
     """The long work of the service; called in the child process that does it."""
 
 

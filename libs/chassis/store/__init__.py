@@ -2,7 +2,7 @@
 
 `collection.update(id, change)` is the only way to change state, so nobody can forget concurrency control, the events,
 the audit trail, the tenant or the idempotency key. `collection` holds the laws; `mongo` keeps them on MongoDB and
-`libs.chassis.memory` in memory.
+`libs.chassis.store.memory` in memory.
 """
 
 from libs.chassis.sealing import Personal

@@ -38,7 +38,7 @@ class Loyalty:
     def __init__(self, store: ProfilesStore) -> None:
         self._worth, self._segments = store.worth, store.segments
 
-    def run(self, job: Job) -> Measured:
+    def run(self, job: Job[Any, Any]) -> Measured:
         """Measure every month up to the present one, as an operation: of all customers, and of those of some segments.
         The tallies are kept at every step, so one that is interrupted goes on from there."""
         currency = check_currency(job.request.currency_code)

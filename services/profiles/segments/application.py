@@ -153,7 +153,7 @@ class Segments:
                 self._evaluate([id for _, id in group])
         return len(due)
 
-    def evaluate_all(self, job: Job) -> dict[str, int]:
+    def evaluate_all(self, job: Job[Any, Any]) -> dict[str, int]:
         """Look at every customer, again until no segment was changed meanwhile; how many customers and segments.
 
         The state of the job is the last customer looked at, and what was to be found out on this round.

@@ -2,8 +2,8 @@
 
 import pytest
 
-from libs.chassis.memory import MemoryDatabase
 from libs.chassis.store import Database
+from libs.chassis.store.memory import MemoryDatabase
 from tests.support.store_laws import StoreLaws, declare
 
 

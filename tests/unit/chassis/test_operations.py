@@ -15,9 +15,9 @@ from libs.chassis import identity
 from libs.chassis.context import Context, enter
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.identity import FixedClock
-from libs.chassis.memory import MemoryDatabase
 from libs.chassis.operations import ATTEMPTS, CLAIM, Job, OperationKind, Operations, OperationState, Stopped, to_message
 from libs.chassis.run.operate import operate
+from libs.chassis.store.memory import MemoryDatabase
 
 ACME, BOLT = Context(tenant="acme", actor="ann"), Context(tenant="bolt", actor="bob")
 

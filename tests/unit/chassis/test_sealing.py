@@ -18,11 +18,11 @@ from libs.chassis.context import Context
 from libs.chassis.domain import AlreadyExists, Entity, Sealed
 from libs.chassis.filtering import field
 from libs.chassis.inbox.subscription import Subscription, opened
-from libs.chassis.memory import MemoryCollection, MemoryDatabase
 from libs.chassis.sealing import Keyring, KeyringError, Masters, MemoryKeyring, Personal, personal
 from libs.chassis.sealing.keyring import PAGE, REMEMBERED
 from libs.chassis.sealing.personal import join, split, tree
 from libs.chassis.store import Collection, Index
+from libs.chassis.store.memory import MemoryCollection, MemoryDatabase
 from tests.support.lab import lab
 from tests.support.ledger import Account, events_pb2
 

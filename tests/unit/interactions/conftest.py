@@ -15,7 +15,7 @@ from kehu.profiles.v1 import events_pb2 as profiles
 from libs.chassis import context, identity
 from libs.chassis.context import Context
 from libs.chassis.inbox.subscription import event_type
-from libs.chassis.memory import MemoryDatabase
+from libs.chassis.store.memory import MemoryDatabase
 from services.interactions.conversations.domain import Conversation
 from services.interactions.customers.domain import Channel, Identifier, IdentifierKind
 from services.interactions.store import InteractionsStore

@@ -27,8 +27,8 @@ from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.identity import FixedClock
 from libs.chassis.inbox import Received, Subscription
 from libs.chassis.inbox.subscription import event_type
-from libs.chassis.memory import MemoryDatabase
 from libs.chassis.paging import Page
+from libs.chassis.store.memory import MemoryDatabase
 from services.profiles.api import servicers
 from services.profiles.operations import operations
 from services.profiles.store import ProfilesStore

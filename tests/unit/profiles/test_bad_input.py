@@ -12,6 +12,7 @@ from kehu.profiles.v1 import tiers_pb2 as worth
 
 from libs.chassis import identity
 from libs.chassis.domain import InvalidArgument
+from libs.chassis.testing import MemoryJob
 from services.profiles.activity.domain.transactions import Money, TransactionType
 from services.profiles.api import servicers
 from services.profiles.customers.application.customers import Customers
@@ -23,7 +24,6 @@ from services.profiles.worth.application.outlook import CustomerWorth
 from services.profiles.worth.application.tiers import TierEvaluations, Tiers
 from services.profiles.worth.domain.concentration import Tier
 from services.profiles.worth.domain.tiers import TierPolicy
-from tests.support.jobs import MemoryJob
 from tests.support.servicers import Methods
 from tests.unit.profiles.builders import NOW, person, phone, transaction
 from tests.unit.profiles.conftest import As

@@ -11,8 +11,8 @@ from kehu.profiles.v1 import events_pb2
 
 from libs.chassis.domain import AlreadyExists, Conflict, FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.identity import FixedClock
-from libs.chassis.memory import MemoryDatabase
 from libs.chassis.paging import PageRequest
+from libs.chassis.store.memory import MemoryDatabase
 from services.profiles.customers.application.customers import Customers
 from services.profiles.customers.domain.addresses import Address
 from services.profiles.customers.domain.contact_points import (

@@ -6,8 +6,8 @@ import pytest
 from kehu.profiles.v1 import events_pb2
 
 from libs.chassis.domain import InvalidArgument, NotFound, PermissionDenied
-from libs.chassis.memory import MemoryDatabase
 from libs.chassis.paging import PageRequest
+from libs.chassis.store.memory import MemoryDatabase
 from services.profiles.activity.application.facts import Facts
 from services.profiles.activity.domain.facts import READ_SENSITIVE, PersonalFact, Sensitivity, Topic, Visibility
 from services.profiles.store import ProfilesStore

@@ -12,7 +12,7 @@ from kehu.profiles.v1.lifecycles_pb2 import EvaluateLifecyclesRequest
 
 from libs.chassis import identity
 from libs.chassis.identity import FixedClock
-from libs.chassis.memory import MemoryDatabase
+from libs.chassis.store.memory import MemoryDatabase
 from services.profiles.activity.application.transactions import Transactions
 from services.profiles.contracts.application import Contracts
 from services.profiles.contracts.domain import Contract

@@ -25,8 +25,8 @@ from libs.chassis.domain import Conflict, FailedPrecondition, InvalidArgument, N
 from libs.chassis.identity import FixedClock
 from libs.chassis.inbox import Received
 from libs.chassis.inbox.subscription import event_type, received
-from libs.chassis.memory import MemoryDatabase
 from libs.chassis.paging import Page
+from libs.chassis.store.memory import MemoryDatabase
 from services.profiles.activity.application.transactions import Row, Transactions
 from services.profiles.api import servicers
 from services.profiles.consent.application import Consents

@@ -9,8 +9,8 @@ import pytest
 
 from libs.chassis.domain import AlreadyExists, Conflict, FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.identity import FixedClock
-from libs.chassis.memory import MemoryDatabase
 from libs.chassis.paging import PageRequest
+from libs.chassis.store.memory import MemoryDatabase
 from services.profiles.activity.application.habits import Habits
 from services.profiles.activity.domain.habits import Contact, Direction
 from services.profiles.contracts.application import Contracts

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
-from libs.chassis.memory import MemoryDatabase
 from libs.chassis.paging import PageRequest
+from libs.chassis.store.memory import MemoryDatabase
 from services.profiles.customers.application.relationships import Relationships
 from services.profiles.customers.domain.customers import Customer
 from services.profiles.customers.domain.relationships import (

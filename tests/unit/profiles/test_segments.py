@@ -10,9 +10,9 @@ from kehu.common.v1.operation_pb2 import ListOperationsRequest
 
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.identity import FixedClock
-from libs.chassis.memory import MemoryDatabase
 from libs.chassis.operations import OperationState
 from libs.chassis.paging import PageRequest
+from libs.chassis.store.memory import MemoryDatabase
 from services.profiles.activity.application.habits import Habits
 from services.profiles.activity.application.transactions import Transactions
 from services.profiles.activity.domain.habits import Contact, Direction

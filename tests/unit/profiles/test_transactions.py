@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.chassis.domain import AlreadyExists, InvalidArgument, NotFound
-from libs.chassis.memory import MemoryDatabase
 from libs.chassis.paging import PageRequest
+from libs.chassis.store.memory import MemoryDatabase
 from services.profiles.activity.application.transactions import Row, Transactions
 from services.profiles.activity.domain.transactions import (
     CURRENCIES,

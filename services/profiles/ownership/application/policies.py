@@ -66,7 +66,7 @@ class OwnershipPolicies:
         about = circumstances(self._store, [self._store.customer(customer_id)])
         return self._ownerships.policy_in_force().decide(ownership, about[ownership.customer_id], identity.now())
 
-    def run(self, job: Job, *, validate_only: bool) -> Run:
+    def run(self, job: Job[Any, Any], *, validate_only: bool) -> Run:
         """Do what the policy in force says about every owned customer, or just find out.
 
         The state of the job is the last customer looked at and what was decided so far.

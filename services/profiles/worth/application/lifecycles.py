@@ -48,7 +48,7 @@ class Lifecycles:
         self._store = store
         self._worth = CustomerWorth(store)
 
-    def run(self, job: Job) -> LifecycleRun:
+    def run(self, job: Job[Any, Any]) -> LifecycleRun:
         """Look at every customer who is or was active, as an operation, and move those whose stage is another by now.
 
         Who sleeps is looked at before who is awake, so that nobody who falls asleep is counted twice. The state of the

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 from libs.chassis import identity
 from libs.chassis.operations import Job
@@ -20,7 +21,7 @@ class ContractModels:
     def __init__(self, store: ProfilesStore) -> None:
         self._store = store
 
-    def run(self, job: Job) -> ContractModel:
+    def run(self, job: Job[Any, Any]) -> ContractModel:
         """Count and fit, as an operation. It only reads, so one that is interrupted starts again."""
         from services.profiles.worth.domain import sbg
 

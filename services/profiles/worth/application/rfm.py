@@ -23,7 +23,7 @@ class RfmScores:
     def __init__(self, store: ProfilesStore) -> None:
         self._store, self._worth = store, store.worth
 
-    def run(self, job: Job) -> RfmTable:
+    def run(self, job: Job[Any, Any]) -> RfmTable:
         """Work out the scales, as an operation; one that is interrupted starts again, for the same window."""
         currency = check_currency(job.request.currency_code)
         time_zone = check_time_zone(job.request.time_zone)

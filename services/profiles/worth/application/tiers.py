@@ -143,7 +143,7 @@ class TierEvaluations:
     def __init__(self, store: ProfilesStore) -> None:
         self._worth = store.worth
 
-    def run(self, job: Job) -> Evaluated:
+    def run(self, job: Job[Any, Any]) -> Evaluated:
         """Evaluate; harmless to do again from any point."""
         policy = self._worth.policies.get(job.request.tier_policy_id)
         state: dict[str, Any] = {
@@ -204,7 +204,7 @@ class TierEvaluations:
         return moment
 
     def _measure(
-        self, policy: TierPolicy, as_of: datetime, job: Job, state: dict[str, Any]
+        self, policy: TierPolicy, as_of: datetime, job: Job[Any, Any], state: dict[str, Any]
     ) -> tuple[Contributions, dict[str, int], int, RfmTally]:
         """(contributions in the policy's currency, customers in other ones, sales without a cost, values of RFM)."""
         window = policy.window(as_of)
@@ -238,7 +238,7 @@ class TierEvaluations:
         portions: Iterator[Contributions],
         evaluation: TierEvaluation,
         policy: TierPolicy,
-        job: Job,
+        job: Job[Any, Any],
         state: dict[str, Any],
     ) -> None:
         total = evaluation.concentration.customer_count

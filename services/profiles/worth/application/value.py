@@ -27,7 +27,7 @@ class Value:
     def __init__(self, store: ProfilesStore) -> None:
         self._store, self._worth = store, store.worth
 
-    def run(self, job: Job) -> ClvModel:
+    def run(self, job: Job[Any, Any]) -> ClvModel:
         """Fit and value everybody, as an operation. One that is interrupted before its scores are worked out starts
         again for the same window; while they are written, it goes on where it was."""
         from services.profiles.worth.domain.clv import Outlook

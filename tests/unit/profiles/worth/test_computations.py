@@ -15,6 +15,7 @@ from libs.chassis import identity
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.identity import FixedClock
 from libs.chassis.paging import PageRequest
+from libs.chassis.testing import MemoryJob, run_killed_everywhere
 from services.profiles.activity.application.transactions import Row
 from services.profiles.activity.domain.habits import Contact, ContactRecord, Direction
 from services.profiles.activity.domain.transactions import Money
@@ -32,7 +33,6 @@ from services.profiles.worth.application.value import Value
 from services.profiles.worth.domain.answers import ShareMethod
 from services.profiles.worth.domain.measures import MEASURES, describe
 from services.profiles.worth.domain.retention import Spell
-from tests.support.jobs import MemoryJob, run_killed_everywhere
 from tests.unit.profiles.builders import NOW, person, transaction
 from tests.unit.profiles.worth.conftest import Buys
 from tests.unit.profiles.worth.reference import CALIBRATION_END, cdnow, expected

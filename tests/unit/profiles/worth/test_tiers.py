@@ -10,8 +10,9 @@ from kehu.profiles.v1 import tiers_pb2 as pb
 
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.identity import FixedClock
-from libs.chassis.memory import MemoryDatabase
 from libs.chassis.paging import PageRequest
+from libs.chassis.store.memory import MemoryDatabase
+from libs.chassis.testing import MemoryJob, run_killed_everywhere
 from services.profiles.identity.application.merges import Merges, Wish
 from services.profiles.store import ProfilesStore
 from services.profiles.subscriptions import timers
@@ -19,7 +20,6 @@ from services.profiles.worth.application.rfm import RfmScores
 from services.profiles.worth.application.tiers import Evaluated, TierEvaluations, Tiers
 from services.profiles.worth.domain.concentration import Tier
 from services.profiles.worth.domain.tiers import TierOverride, TierPolicy, TierReason, assignment_id
-from tests.support.jobs import MemoryJob, run_killed_everywhere
 from tests.unit.profiles.builders import NOW
 from tests.unit.profiles.conftest import As
 from tests.unit.profiles.worth.conftest import Buys

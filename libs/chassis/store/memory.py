@@ -1,0 +1,217 @@
+"""The in-memory twin of the store, held to the same laws by one conformance suite.
+
+For tests of use-cases: no server, no sockets, and every document and pending event open to inspection.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from kehu.common.v1 import envelope_pb2
+
+from libs.chassis import context
+from libs.chassis.domain import AlreadyExists, E
+from libs.chassis.filtering import Condition, field, matches, values_at
+from libs.chassis.paging import Order, Pager
+from libs.chassis.sealing import MemoryKeyring
+from libs.chassis.store.collection import Collection
+from libs.chassis.store.database import Database
+from libs.chassis.store.declaration import COMMANDS_KEPT, DuplicateKey, Index, Write
+from libs.chassis.store.totals import Key, Measure, Row, totals_of, value_at
+
+Document = dict[str, Any]
+
+
+class MemoryDatabase(Database):
+    """The collections of a service, in dictionaries."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__(service, bytes(32), MemoryKeyring())
+        self.lock = threading.RLock()
+        self._open: ContextVar[bool] = ContextVar(f"transaction_{service}", default=False)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        if self._open.get():
+            yield
+            return
+        with self.lock:
+            token = self._open.set(True)
+            before = {name: copy.deepcopy(c.documents) for name, c in self._kept()}
+            try:
+                yield
+            except BaseException:
+                for name, collection in self._kept():
+                    collection.documents = before[name]
+                raise
+            finally:
+                self._open.reset(token)
+
+    def events(self) -> list[envelope_pb2.Envelope]:
+        """Every event that waits to be published, opened, oldest first, for assertions."""
+        waiting = [
+            (event["at"], event["seq"], event["body"])
+            for _, collection in self._kept()
+            for document in collection.documents.values()
+            for event in document.get("_pending", ())
+        ]
+        envelopes = [envelope_pb2.Envelope.FromString(body) for *_, body in sorted(waiting, key=lambda each: each[:2])]
+        self.vault.open_envelopes(envelopes)
+        return envelopes
+
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open here."""
+        return self._open.get()
+
+    def _kept(self) -> list[tuple[str, MemoryCollection[Any]]]:
+        return [(name, c) for name, c in self.collections.items() if isinstance(c, MemoryCollection)]
+
+    def _make(self, entity: type[E], name: str, indexes: Sequence[Index], publishes: bool) -> Collection[E]:
+        return MemoryCollection(entity, name, database=self, pager=self.pager, indexes=indexes, publishes=publishes)
+
+
+class MemoryCollection(Collection[E]):
+    """Documents in a dictionary."""
+
+    def __init__(
+        self,
+        entity: type[E],
+        name: str,
+        *,
+        database: MemoryDatabase,
+        pager: Pager,
+        indexes: Sequence[Index],
+        publishes: bool,
+    ) -> None:
+        super().__init__(entity, name, vault=database.vault, pager=pager, indexes=indexes, publishes=publishes)
+        self._database = database
+        self.documents: dict[str, Document] = {}
+
+    def _read(self, ids: Sequence[str], *, with_bookkeeping: bool = False) -> dict[str, Document]:  # noqa: ARG002
+        tenant = context.current().tenant
+        with self._database.lock:
+            return {
+                id: copy.deepcopy(self.documents[id])
+                for id in ids
+                if id in self.documents and self.documents[id]["tenant"] == tenant
+            }
+
+    def _select(
+        self, where: Condition | None, order: Order | None, limit: int, *, every_tenant: bool = False
+    ) -> list[Document]:
+        tenant = "" if every_tenant else context.current().tenant
+        with self._database.lock:
+            found = [
+                document
+                for document in self.documents.values()
+                if (every_tenant or document["tenant"] == tenant) and matches(where, document)
+            ]
+            for name, direction in reversed(order.keys if order is not None else ()):
+                found.sort(key=lambda document, name=name: _sort_key(document, name), reverse=direction < 0)  # type: ignore[misc]
+            return copy.deepcopy(found[:limit])
+
+    def _rows(
+        self,
+        where: Condition,
+        paths: Sequence[str],
+        *,
+        index: Index,  # noqa: ARG002  (a dictionary needs none)
+        order: Order | None,
+        skip: int,
+        limit: int | None,
+    ) -> Iterator[Row]:
+        found = self._select(where, order, len(self.documents))
+        end = None if limit is None else skip + limit
+        return iter([tuple(value_at(each, path) for path in paths) for each in found[skip:end]])
+
+    def _totals(
+        self,
+        where: Condition,
+        keys: Sequence[Key],
+        measures: Sequence[Measure],
+        index: Index,  # noqa: ARG002  (a dictionary needs none)
+    ) -> list[Row]:
+        return totals_of(self._select(where, None, len(self.documents)), keys, measures)
+
+    def _ids_by(self, path: str, values: Sequence[Any], limit: int) -> dict[Any, list[str]]:
+        return {value: [each["_id"] for each in self._select(field(path) == value, None, limit)] for value in values}
+
+    def _insert(self, documents: Sequence[Document]) -> list[DuplicateKey | None]:
+        refused: list[DuplicateKey | None] = []
+        with self._database.lock:
+            for document in documents:
+                taken = "" if document["_id"] in self.documents else self._taken_index(document)
+                refused.append(None if taken is None else DuplicateKey(taken))
+                if taken is None:
+                    self.documents[document["_id"]] = copy.deepcopy(document)
+                elif taken and self._in_transaction():
+                    raise self._already_exists(taken)
+        return refused
+
+    def _write(self, writes: Sequence[Write]) -> int:
+        done = 0
+        with self._database.lock:
+            for write in writes:
+                document = self.documents.get(write.id)
+                if (
+                    document is None
+                    or document["tenant"] != context.current().tenant
+                    or document["revision"] != write.seen
+                ):
+                    continue
+                changed = {**document, **copy.deepcopy(dict(write.set))}
+                if write.pending:
+                    changed["_pending"] = [*document.get("_pending", ()), *write.pending]
+                    changed["_pending_since"] = document.get("_pending_since", write.pending_since)
+                if write.command is not None:
+                    changed["_commands"] = [*document.get("_commands", ()), dict(write.command)][-COMMANDS_KEPT:]
+                taken = self._taken_index(changed)
+                if taken is not None:
+                    raise self._already_exists(taken)
+                self.documents[write.id] = changed
+                done += 1
+        return done
+
+    def _remove(self, ids: Sequence[str]) -> int:
+        with self._database.lock:
+            return sum(self.documents.pop(id, None) is not None for id in ids)
+
+    def _in_transaction(self) -> bool:
+        return self._database.in_transaction()
+
+    def _already_exists(self, taken: str) -> AlreadyExists:
+        index = self.indexes[taken]
+        return AlreadyExists(index.taken or f"{self.name}: {', '.join(index.keys)} is taken", index=index.name)
+
+    def _taken_index(self, document: Document) -> str | None:
+        """The unique index that refuses a document, or None."""
+        for index in self.indexes.values():
+            if not index.unique or not matches(index.only, document):
+                continue
+            mine = _keys_of(index, document)
+            for other in self.documents.values():
+                if other["_id"] == document["_id"] or not matches(index.only, other):
+                    continue
+                if (index.every_tenant or other["tenant"] == document["tenant"]) and mine & _keys_of(index, other):
+                    return index.name
+        return None
+
+
+def _keys_of(index: Index, document: Document) -> set[tuple[object, ...]]:
+    """The keys of a document in an index; one per element of the array that the paths share."""
+    paths = [key.lstrip("-") for key in index.keys]
+    columns = [values_at(document, path) or [None] for path in paths]
+    rows = max(len(column) for column in columns)
+    return {tuple(column[row] if len(column) > 1 else column[0] for column in columns) for row in range(rows)}
+
+
+def _sort_key(document: Document, name: str) -> tuple[bool, Any]:
+    value: Any = document
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value is not None, value
