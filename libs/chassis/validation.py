@@ -43,7 +43,7 @@ def inside(path: str) -> Iterator[None]:
     try:
         yield
     except InvalidArgument as error:
-        if error.reason_code != InvalidArgument.reason:
+        if not error.violations and error.reason_code != InvalidArgument.reason:
             raise  # about the request as a whole, such as REQUEST_ID_REUSED
         raise at_path(path, error) from None
 

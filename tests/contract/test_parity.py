@@ -18,6 +18,9 @@ from libs.chassis.domain import Entity, Event, OpenEnum, upper_snake
 from libs.registry import SERVICES
 from tests.support.contracts import enums, event_messages, messages
 
+WORKTIME = "libs.worktime"
+"""The library whose dataclasses are those of the service that counts with it."""
+
 
 @cache
 def classes(service: str) -> tuple[type[Any], ...]:
@@ -25,6 +28,13 @@ def classes(service: str) -> tuple[type[Any], ...]:
     root = import_module(f"services.{service}")
     names = [found.name for found in pkgutil.walk_packages(root.__path__, f"{root.__name__}.")]
     modules = [import_module(name) for name in names if "domain" in name.split(".")]
+    if any(
+        getattr(value, "__module__", "").startswith(WORKTIME) for module in modules for value in vars(module).values()
+    ):
+        modules += [
+            import_module(found.name)
+            for found in pkgutil.iter_modules(import_module(WORKTIME).__path__, f"{WORKTIME}.")
+        ]
     return tuple(
         value
         for module in modules

@@ -62,7 +62,8 @@ def refusals() -> list[Refusal]:
     """Every class below one of the kinds, apart from those of the SDK, which tell a client what it was answered."""
     return [
         Refusal(node.name, code, ast.get_docstring(node) or "", frozenset(fields_of(node)))
-        for path in sorted([*(ROOT / "libs/chassis").rglob("*.py"), *(ROOT / "services").rglob("*.py")])
+        for folder in ("libs/chassis", "libs/worktime", "services")
+        for path in sorted((ROOT / folder).rglob("*.py"))
         for node in ast.walk(tree(path))
         if isinstance(node, ast.ClassDef)
         for code in {KINDS[base.id] for base in node.bases if isinstance(base, ast.Name) and base.id in KINDS}

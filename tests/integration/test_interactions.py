@@ -21,8 +21,9 @@ from libs.chassis.domain import AlreadyExists
 from libs.chassis.inbox import Received
 from libs.chassis.inbox.effects import Effects
 from libs.chassis.store import Contention, MongoDatabase, connect
+from libs.worktime.civil import CivilTime
+from libs.worktime.terms import Term
 from services.interactions.attribution.application import Attribution
-from services.interactions.calendars.domain.terms import CivilTime, Term
 from services.interactions.context.application import Contexts
 from services.interactions.conversations.application import Conversations
 from services.interactions.conversations.domain import CloseReason

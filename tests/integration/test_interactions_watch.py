@@ -18,7 +18,8 @@ from libs.chassis import context, identity
 from libs.chassis.context import Context
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.store import MongoDatabase, connect
-from services.interactions.calendars.domain.terms import CivilTime, Term
+from libs.worktime.civil import CivilTime
+from libs.worktime.terms import Term
 from services.interactions.context.application import Contexts
 from services.interactions.context.store import feed as feed_module
 from services.interactions.context.store.changes import MongoChanges, Party

@@ -10,9 +10,9 @@ from kehu.interactions.v1 import calendars_pb2_grpc
 
 from libs.chassis.codec import field_of, from_proto, merge, to_proto
 from libs.chassis.validation import inside, validate
+from libs.worktime.terms import Term
 from services.interactions.calendars.application import Calendars
-from services.interactions.calendars.domain.calendars import BusinessCalendar
-from services.interactions.calendars.domain.terms import Term
+from services.interactions.calendars.domain import BusinessCalendar
 from services.interactions.calendars.store import CalendarsStore
 
 

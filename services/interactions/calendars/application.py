@@ -8,8 +8,9 @@ from datetime import datetime
 
 from libs.chassis import identity
 from libs.chassis.paging import Page
-from services.interactions.calendars.domain.calendars import BusinessCalendar, WorkingHours
-from services.interactions.calendars.domain.terms import Explanation, Term, explain
+from libs.worktime.hours import WorkingHours
+from libs.worktime.terms import Explanation, Term, explain
+from services.interactions.calendars.domain import BusinessCalendar
 from services.interactions.calendars.store import CalendarsStore
 from services.interactions.customers.store import ListRequest
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from libs.chassis.paging import Page
 from libs.chassis.store import Database, Index
-from services.interactions.calendars.domain.calendars import BusinessCalendar
+from services.interactions.calendars.domain import BusinessCalendar
 from services.interactions.customers.store import ListRequest, page_of
 
 CALENDARS = (

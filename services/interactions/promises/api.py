@@ -10,7 +10,7 @@ from kehu.interactions.v1 import promises_pb2_grpc
 
 from libs.chassis.codec import field_of, from_proto, to_proto
 from libs.chassis.validation import inside
-from services.interactions.calendars.domain.terms import Term
+from libs.worktime.terms import Term
 from services.interactions.promises.application import Promises
 from services.interactions.promises.domain import Promise
 from services.interactions.promises.store import PromisesStore

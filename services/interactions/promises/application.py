@@ -12,8 +12,8 @@ from libs.chassis import context, identity
 from libs.chassis.context import Context
 from libs.chassis.domain import Change, InvalidArgument
 from libs.chassis.paging import Page
+from libs.worktime.terms import Term
 from services.interactions.calendars.application import Calendars
-from services.interactions.calendars.domain.terms import Term
 from services.interactions.customers.application import Customers
 from services.interactions.customers.store import ListRequest
 from services.interactions.promises.domain import Promise

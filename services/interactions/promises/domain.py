@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from libs.chassis.domain import Change, Entity, Event, FailedPrecondition, InvalidArgument, OpenEnum
-from services.interactions.calendars.domain.calendars import WorkingHours
-from services.interactions.calendars.domain.terms import Deadline, Term
+from libs.worktime.hours import WorkingHours
+from libs.worktime.terms import Deadline, Term
 from services.interactions.timeline.domain import Link
 
 

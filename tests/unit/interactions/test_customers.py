@@ -12,7 +12,8 @@ from kehu.profiles.v1 import events_pb2 as profiles
 from libs.chassis import context, identity
 from libs.chassis.context import Context
 from libs.chassis.domain import NotFound
-from services.interactions.calendars.domain.terms import CivilTime, Term
+from libs.worktime.civil import CivilTime
+from libs.worktime.terms import Term
 from services.interactions.context.application import Contexts
 from services.interactions.customers.application import Customers
 from services.interactions.customers.domain import (

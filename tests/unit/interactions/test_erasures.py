@@ -14,7 +14,8 @@ from kehu.profiles.v1 import events_pb2 as profiles
 from libs.chassis import identity
 from libs.chassis.domain import NotFound
 from libs.chassis.store.memory import MemoryCollection
-from services.interactions.calendars.domain.terms import CivilTime, Term
+from libs.worktime.civil import CivilTime
+from libs.worktime.terms import Term
 from services.interactions.conversations.application import Conversations
 from services.interactions.conversations.domain import CloseReason
 from services.interactions.customers.application import Customers

@@ -11,18 +11,19 @@ import pytest
 from libs.chassis import context
 from libs.chassis.context import Command, Context
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
-from services.interactions.calendars.application import Calendars
-from services.interactions.calendars.domain.calendars import (
-    BusinessCalendar,
+from libs.worktime.calendar import (
     CalendarException,
     ExceptionKind,
     MinuteInterval,
-    Rule,
     Weekday,
     WeeklyInterval,
     WeeklySchedule,
 )
-from services.interactions.calendars.domain.terms import CivilTime, Term
+from libs.worktime.civil import CivilTime
+from libs.worktime.hours import Rule
+from libs.worktime.terms import Term
+from services.interactions.calendars.application import Calendars
+from services.interactions.calendars.domain import BusinessCalendar
 from services.interactions.promises.application import Promises
 from services.interactions.promises.domain import Promise, PromiseState
 from services.interactions.timeline.application import Timeline

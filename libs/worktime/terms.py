@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
 
-from libs.chassis.domain import InvalidArgument
-from services.interactions.calendars.domain.calendars import EARLIEST, LATEST, Segment, WorkingHours, instant, zone
+from libs.worktime.civil import CivilTime
+from libs.worktime.hours import Segment, WorkingHours
+from libs.worktime.refusals import CalendarMissing, DueBeforeStart
 
 MOST_SEGMENTS: Final = 400
 """Segments of an explanation; a year and more of working days."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CivilTime:
-    """A time on the clock of a zone."""
-
-    date: date
-    time_zone: str
-    minute: int = 0
-
-    def instant(self) -> datetime:
-        """The same in UTC. InvalidArgument when there is no such zone, or the date is far from our time."""
-        if not EARLIEST.date() <= self.date < LATEST.date():
-            raise InvalidArgument.field("term.civil_time.date", f"{self.date} is not in the years 1970 to 2199")
-        return instant(self.date, self.minute, zone(self.time_zone, "term.civil_time.time_zone"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +32,9 @@ class Term:
         if self.civil_time is not None:
             due = self.civil_time.instant()
             if due <= start:
-                raise InvalidArgument.field(
-                    "term.civil_time", f"{due.isoformat()} is not after {start.isoformat()}, when the time begins"
-                )
+                raise DueBeforeStart(due_time=due, start_time=start)
         elif hours is None:
-            raise InvalidArgument.field("term.calendar_id", "is required for working_time and working_days")
+            raise CalendarMissing
         elif self.working_time is not None:
             due = hours.add(start, self.working_time)
         else:

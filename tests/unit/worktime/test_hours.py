@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -13,23 +14,33 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.chassis.domain import FailedPrecondition, InvalidArgument
-from services.interactions.calendars.domain.calendars import (
-    BusinessCalendar,
+from libs.worktime.calendar import (
+    WEEKDAYS,
     CalendarException,
     ExceptionKind,
     MinuteInterval,
-    Rule,
     Weekday,
     WeeklyInterval,
     WeeklySchedule,
-    WorkingHours,
-    instant,
+    check,
 )
+from libs.worktime.civil import instant
+from libs.worktime.hours import HORIZON, Rule, WorkingHours
+from libs.worktime.refusals import CountingTooLong
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 SHANGHAI, NEW_YORK = "Asia/Shanghai", "America/New_York"
-WORKDAYS = tuple(Weekday)[:5]
+WORKDAYS = WEEKDAYS[:5]
 LUNCH_HOURS = (MinuteInterval(start_minute=540, end_minute=720), MinuteInterval(start_minute=810, end_minute=1080))
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A calendar that nobody stores."""
+
+    time_zone: str
+    schedules: tuple[WeeklySchedule, ...]
+    exceptions: tuple[CalendarException, ...] = ()
 
 
 def week(*spans: tuple[int, int], on: tuple[Weekday, ...] = WORKDAYS, since: date | None = None) -> WeeklySchedule:
@@ -44,8 +55,8 @@ def week(*spans: tuple[int, int], on: tuple[Weekday, ...] = WORKDAYS, since: dat
     )
 
 
-def calendar(zone: str, *schedules: WeeklySchedule, exceptions: tuple[CalendarException, ...] = ()) -> BusinessCalendar:
-    return BusinessCalendar(id="", display_name="test", time_zone=zone, schedules=schedules, exceptions=exceptions)
+def calendar(zone: str, *schedules: WeeklySchedule, exceptions: tuple[CalendarException, ...] = ()) -> Plain:
+    return Plain(time_zone=zone, schedules=schedules, exceptions=exceptions)
 
 
 def at(text: str, zone: str) -> datetime:
@@ -256,7 +267,7 @@ def test_every_wrong_field_of_a_calendar_is_named() -> None:
         ),
     )
     with pytest.raises(InvalidArgument) as refused:
-        wrong.create()
+        check(wrong)
     assert {violation.field for violation in refused.value.violations} == {
         "time_zone",
         "schedules[1].valid_from_date",
@@ -267,6 +278,23 @@ def test_every_wrong_field_of_a_calendar_is_named() -> None:
     }
 
 
+def test_what_would_cost_too_much_is_refused_before_it_is_worked_out() -> None:
+    """Two centuries of a full calendar took 18 seconds of processor, in one call."""
+    full = WeeklySchedule(
+        intervals=tuple(
+            WeeklyInterval(weekday=WEEKDAYS[n % 7], start_minute=n * 13 % 1400, end_minute=n * 13 % 1400 + 20)
+            for n in range(100)
+        )
+    )
+    hours = WorkingHours(calendar(NEW_YORK, full))
+    start, end = datetime(1970, 1, 2, tzinfo=UTC), datetime(2199, 12, 30, tzinfo=UTC)
+    for answer in (lambda: hours.elapsed(start, end), lambda: next(hours.segments(start, end))):
+        with pytest.raises(CountingTooLong, match="12001 weeks of 100 intervals"):
+            answer()
+    assert hours._weeks == {}, "nothing was expanded"
+    assert hours.elapsed(start, start + HORIZON) > timedelta(0)  # whatever can be promised can be counted
+
+
 # ------------------------------------------------------------------------------------------------------- laws
 
 ZONES = (NEW_YORK, SHANGHAI, "Europe/London", "Australia/Lord_Howe", "America/Santiago", "Asia/Tehran", "Africa/Cairo")
@@ -275,7 +303,7 @@ spans = st.tuples(st.integers(0, 1439), st.integers(30, 1440)).map(lambda span: 
 
 
 @st.composite
-def calendars(draw: st.DrawFn) -> BusinessCalendar:
+def calendars(draw: st.DrawFn) -> Plain:
     hours = draw(st.lists(st.tuples(st.sampled_from(Weekday), spans), min_size=1, max_size=8))
     regular = WeeklySchedule(
         intervals=tuple(WeeklyInterval(weekday=day, start_minute=a, end_minute=b) for day, (a, b) in hours)
@@ -291,16 +319,55 @@ def calendars(draw: st.DrawFn) -> BusinessCalendar:
 
 @settings(max_examples=150, deadline=None)
 @given(calendars(), starts, st.integers(1, 60 * 100))
-def test_add_and_elapsed_are_inverse(schedule: BusinessCalendar, start: datetime, minutes: int) -> None:
+def test_add_and_elapsed_are_inverse(schedule: Plain, start: datetime, minutes: int) -> None:
     hours, work = WorkingHours(schedule), minutes * MINUTE
     due = hours.add(start, work)
     assert hours.elapsed(start, due) == work
     assert hours.elapsed(start, due - timedelta(seconds=1)) == work - timedelta(seconds=1)  # the first such instant
 
 
+@st.composite
+def whole_hours(draw: st.DrawFn) -> Plain:
+    """Calendars whose hours neither begin nor end while clocks may change."""
+    opens, closes = st.integers(4, 23), st.integers(1, 9)
+    hours = draw(st.lists(st.tuples(st.sampled_from(WEEKDAYS), opens, closes), min_size=1, max_size=6))
+    spans = [(day, start, start + length) for day, start, length in hours if start + length not in (24, 25, 26, 27)]
+    regular = (
+        week(*[(9, 17)], on=())
+        if not spans
+        else WeeklySchedule(
+            intervals=tuple(WeeklyInterval(weekday=d, start_minute=a * 60, end_minute=b * 60) for d, a, b in spans)
+        )
+    )
+    closed = draw(st.lists(st.dates(date(2026, 3, 1), date(2026, 3, 20)), max_size=4, unique=True))
+    exceptions = tuple(CalendarException(date=day, kind=ExceptionKind.CLOSED) for day in closed)
+    return calendar(draw(st.sampled_from((NEW_YORK, SHANGHAI, "Asia/Kathmandu"))), regular, exceptions=exceptions)
+
+
+def is_open(schedule: Plain, minute: datetime) -> bool:
+    """What somebody with a watch on the wall and the plan beside it would say of this minute."""
+    wall = minute.astimezone(ZoneInfo(schedule.time_zone))
+    closed = {exception.date for exception in schedule.exceptions}
+    for day, since in ((wall.date(), 0), (wall.date() - timedelta(days=1), 1440)):
+        now = wall.hour * 60 + wall.minute + since
+        for each in () if day in closed else schedule.schedules[0].intervals:
+            if each.weekday is WEEKDAYS[day.weekday()] and each.start_minute <= now < each.end_minute:
+                return True
+    return False
+
+
+@settings(max_examples=40, deadline=None)
+@given(whole_hours(), st.integers(0, 60 * 24 * 12), st.integers(0, 60 * 24 * 4))
+def test_elapsed_is_what_counting_minutes_gives(schedule: Plain, since: int, minutes: int) -> None:
+    """In March 2026, when the clocks of New York go forward."""
+    start = datetime(2026, 3, 2, tzinfo=UTC) + since * MINUTE
+    worked = sum(is_open(schedule, start + n * MINUTE) for n in range(minutes))
+    assert WorkingHours(schedule).elapsed(start, start + minutes * MINUTE) == worked * MINUTE
+
+
 @settings(max_examples=150, deadline=None)
 @given(calendars(), starts, st.integers(0, 60 * 24 * 40), st.integers(0, 60 * 24 * 40))
-def test_elapsed_adds_up(schedule: BusinessCalendar, start: datetime, first: int, second: int) -> None:
+def test_elapsed_adds_up(schedule: Plain, start: datetime, first: int, second: int) -> None:
     hours = WorkingHours(schedule)
     middle = start + first * MINUTE
     end = middle + second * MINUTE
@@ -312,7 +379,7 @@ def test_elapsed_adds_up(schedule: BusinessCalendar, start: datetime, first: int
 
 @settings(max_examples=100, deadline=None)
 @given(calendars(), starts, st.integers(0, 60 * 24 * 30))
-def test_segments_explain_every_second(schedule: BusinessCalendar, start: datetime, minutes: int) -> None:
+def test_segments_explain_every_second(schedule: Plain, start: datetime, minutes: int) -> None:
     hours, end = WorkingHours(schedule), start + minutes * MINUTE
     counted = [(s.start_time, s.end_time) for s in hours.segments(start, end) if s.start_time and s.end_time]
     assert sum((b - a for a, b in counted), timedelta(0)) == hours.elapsed(start, end)

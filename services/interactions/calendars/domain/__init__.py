@@ -1,1 +1,0 @@
-"""Calendars, and the terms that are counted in them."""
