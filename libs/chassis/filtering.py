@@ -33,7 +33,7 @@ class Compare(Condition):
     """One field against one value; on an array, any of its elements may meet it."""
 
     path: str
-    operator: str  # one of == != < <= > >= in prefix exists missing
+    operator: str  # one of == != < <= > >= in not_in prefix exists missing
     value: Any = None
 
 
@@ -83,6 +83,9 @@ class field:  # noqa: N801  (reads as a word: field("state") == State.OPEN)
 
     def one_of(self, values: Sequence[object]) -> Compare:
         return Compare(self.path, "in", [plain(value) for value in values])
+
+    def none_of(self, values: Sequence[object]) -> Compare:
+        return Compare(self.path, "not_in", [plain(value) for value in values])
 
     def starts_with(self, prefix: str) -> Compare:
         return Compare(self.path, "prefix", prefix)
@@ -149,6 +152,8 @@ def to_mongo(condition: Condition | None) -> dict[str, Any]:
         case Compare(path=path, operator="!=", value=value):
             # A field that is not there is neither equal nor unequal (AIP-160).
             return {path: {"$nin": [value, None]}}
+        case Compare(path=path, operator="not_in", value=values):
+            return {path: {"$nin": [*values, None]}}
         case Compare(path=path, operator="prefix", value=value):
             return {path: {"$regex": f"^{re.escape(value)}"}}
         case Compare(path=path, operator="exists"):
@@ -185,6 +190,8 @@ def matches(condition: Condition | None, document: Mapping[str, Any]) -> bool:
                     return bool(found) and None not in found and value not in found
                 case "in":
                     return any(item in value for item in found)
+                case "not_in":
+                    return bool(found) and None not in found and not any(item in value for item in found)
                 case "prefix":
                     return any(isinstance(item, str) and item.startswith(value) for item in found)
                 case _:

@@ -95,6 +95,9 @@ LOOP_FAILURES = _counter(
     "kehu_loop_failures_total", "Times that an error nobody expected interrupted a loop; it began again.", "loop"
 )
 
+TIMER_FAILURES = _counter("kehu_timer_failures_total", "Attempts at single items of a timer that failed.", "timer")
+TIMER_DEFERRED = _gauge("kehu_timer_deferred", "Items of a timer that failed and wait for another attempt.", "timer")
+
 # Leadership
 LEASE_HELD = _gauge("kehu_lease_held", "Whether this process holds a lease, as 1 or 0.", "lease")
 LEASE_CHANGES = _counter("kehu_lease_changes_total", "Times that this process won or lost a lease.", "lease")

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import takewhile
 from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar, cast
 
 import msgspec
@@ -22,6 +23,7 @@ from kehu.common.v1 import operation_pb2 as pb
 
 from libs.chassis import context, identity
 from libs.chassis.codec import from_proto, to_proto
+from libs.chassis.deferrals import NotYet, pause_after
 from libs.chassis.domain import AlreadyExists, Change, Entity, FailedPrecondition
 from libs.chassis.filtering import FilterSpec, all_of, field, parse
 from libs.chassis.paging import Page
@@ -30,6 +32,12 @@ from libs.chassis.store import Collection, Database, Index
 COLLECTION: Final = "operations"
 CLAIM: Final = timedelta(seconds=30)
 """How long a process is believed to be at it without a sign of life."""
+FAILURES_COUNTED: Final = 12
+"""Failures in a row of one kind of operation, after which the pause before the next one grows no more."""
+FAILURE_WEIGHT: Final = 3
+"""Failures of a timer's item that the pause after a failed operation begins with: it cost a process."""
+RUNNING_PAUSE: Final = timedelta(seconds=10)
+"""Pause of a timer that waits for an operation at work."""
 ATTEMPTS: Final = 5
 """Processes that may die of an operation, one after the other without progress, before it is given up."""
 
@@ -204,6 +212,21 @@ class Operations:
                 operation_id=id,
             ) from None
 
+    def start_again(self, kind: str, request: Message) -> Operation:
+        """A new operation that a timer asks for, however often the ones before it failed.
+
+        NotYet while one of this kind is at work, and for a pause that grows with every failure in a row.
+        """
+        latest = self._collection.find(field("kind") == kind, order="-create_time", limit=FAILURES_COUNTED)
+        failed = list(takewhile(lambda each: each.state is OperationState.FAILED, latest))
+        if failed and failed[0].end_time is not None:
+            until = failed[0].end_time + pause_after(len(failed) + FAILURE_WEIGHT)
+            if until > identity.now():
+                raise NotYet(until, f"{kind} failed {len(failed)} times in a row, at last as {failed[0].id}")
+        if latest and latest[0].active:
+            raise NotYet(identity.now() + RUNNING_PAUSE, f"{kind} is at work as {latest[0].id}")
+        return self.start(kind, request)
+
     def get(self, id: str) -> Operation:
         """One operation."""
         return self._collection.get(id)
@@ -235,9 +258,9 @@ class Operations:
     def waiting(self) -> tuple[str, Operation] | None:
         """(tenant, operation) of the one that has waited longest for a process, of any tenant."""
         waiting = self._collection.across_tenants(
-            all_of(_ACTIVE, field("claimable_time") <= identity.now()), order="claimable_time", limit=1
+            all_of(_ACTIVE, field("claimable_time") <= identity.now()), order="claimable_time", limit=10
         )
-        return waiting[0] if waiting else None
+        return next(((tenant, each) for tenant, _, each in waiting if isinstance(each, Operation)), None)
 
     def claim(self, id: str, owner: str) -> Operation:
         """The operation, taken by this process; Stopped when another one was faster."""

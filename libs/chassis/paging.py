@@ -75,6 +75,15 @@ class Position:
 
     values: tuple[Any, ...]
 
+    def place(self) -> str:
+        """The position as text, for the store itself to go on from."""
+        return base64.urlsafe_b64encode(msgspec.msgpack.encode(list(self.values))).decode()
+
+    @classmethod
+    def at_place(cls, place: str) -> Position:
+        """The position in such a text."""
+        return cls(tuple(msgspec.msgpack.decode(base64.urlsafe_b64decode(place))))
+
 
 class Order:
     """A total order of documents: fields with direction, completed by the id so that no two are equal.

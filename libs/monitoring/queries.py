@@ -24,6 +24,7 @@ PROCESSES: Final = (*SERVICE, "role")
 PROCESS: Final = (*PROCESSES, "pod", "instance")
 RPC: Final = (*SERVICE, "grpc_service", "grpc_method")
 SUBSCRIPTION: Final = (*SERVICE, "subscription")
+TIMER: Final = (*SERVICE, "timer")
 LOOP: Final = (*SERVICE, "loop")
 
 FAULTS: Final = "~INTERNAL|UNKNOWN|DATA_LOSS|UNAVAILABLE|DEADLINE_EXCEEDED"

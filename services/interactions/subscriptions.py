@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from libs.chassis.inbox import Subscription
 from libs.chassis.timers import Timer
 from services.interactions.attribution import subscriptions as attribution
@@ -16,6 +18,6 @@ def subscriptions(store: InteractionsStore) -> list[Subscription]:
     return [*attribution.subscriptions(store.timeline, store.privacy), *counts.subscriptions(store.counts)]
 
 
-def timers(store: InteractionsStore) -> list[Timer]:
+def timers(store: InteractionsStore) -> list[Timer[Any]]:
     """Everything that the clock sets off."""
     return [*promises.timers(store.promises), *privacy.timers(store.privacy)]

@@ -10,7 +10,7 @@ from libs.chassis.domain import E, InvalidArgument
 from libs.chassis.filtering import Condition, FilterSpec, all_of, any_of, field, parse
 from libs.chassis.operations import Operations
 from libs.chassis.paging import Order, Page, PageRequest, Position, parse_order
-from libs.chassis.store import Collection, Database, Index, Personal
+from libs.chassis.store import Collection, Database, Due, Index, Personal
 from services.profiles.activity.domain.facts import PersonalFact
 from services.profiles.activity.domain.habits import ContactRecord
 from services.profiles.activity.domain.transactions import Transaction, TransactionSummary, TransactionType
@@ -50,6 +50,8 @@ FACTS = (Index(("customer_id", "-create_time")),)
 TRANSACTIONS = (Index(("customer_id", "-occurred_time")), FIGURES)
 
 PLANNED = field("next_time") > datetime(1970, 1, 1, tzinfo=UTC)
+SCHEDULE_BATCH = 50
+"""Schedules that are started in one go."""
 SCHEDULES = (Index(("kind",)), Index(("next_time",), only=PLANNED, every_tenant=True))
 
 BEGINNINGS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16)
@@ -160,9 +162,14 @@ class ProfilesStore:
         """The schedules of a tenant that are in force, by their kinds."""
         return [each for each in self.schedules.find(None, order="kind", limit=_BATCH) if each.next_time is not None]
 
-    def due_schedules(self, now: datetime, limit: int) -> list[tuple[str, Schedule]]:
-        """(tenant, schedule) of every tenant whose time has come, the earliest first."""
-        return self.schedules.across_tenants(all_of(PLANNED, field("next_time") <= now), order="next_time", limit=limit)
+    def due_schedules(self) -> Due[Schedule]:
+        """Schedules whose time has come, the earliest first."""
+        return Due(
+            self.schedules,
+            lambda now: all_of(PLANNED, field("next_time") <= now),
+            order="next_time",
+            limit=SCHEDULE_BATCH,
+        )
 
     # ------------------------------------------------------------------------------------------------ customers
 

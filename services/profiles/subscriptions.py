@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 from kehu.interactions.v1 import events_pb2 as interactions
 from kehu.profiles.v1 import events_pb2 as profiles
@@ -26,6 +26,7 @@ from services.profiles.privacy.application.erasures import Erasures
 from services.profiles.privacy.domain.erasures import ErasureReceipt
 from services.profiles.schedules.application import Schedules
 from services.profiles.segments.application import Segments
+from services.profiles.segments.domain.segments import Segment
 from services.profiles.segments.domain.subjects import Source
 from services.profiles.store import ProfilesStore
 from services.profiles.worth.application.lifecycles import Lifecycles
@@ -114,10 +115,9 @@ def subscriptions(store: ProfilesStore) -> list[Subscription]:
     ]
 
 
-def timers(store: ProfilesStore) -> list[Timer]:
+def timers(store: ProfilesStore) -> list[Timer[Any]]:
     """Everything that the clock sets off."""
-    segments = Segments(store)
-    start = partial(store.operations.start, "evaluate_segments", segments_pb2.EvaluateSegmentsRequest())
+    segments, schedules = Segments(store), Schedules(store)
     repeated: dict[
         str, type[lifecycles_pb2.EvaluateLifecyclesRequest | ownership_policies_pb2.RunOwnershipPolicyRequest]
     ] = {
@@ -125,13 +125,41 @@ def timers(store: ProfilesStore) -> list[Timer]:
         "run_ownership_policy": ownership_policies_pb2.RunOwnershipPolicyRequest,
     }
 
-    def start_again(kind: str, request: bytes) -> object:
+    def begin(kind: str, request: bytes) -> object:
         return store.operations.start(kind, repeated[kind].FromString(request))
 
+    def evaluate_all(_: Sequence[Segment]) -> None:
+        store.operations.start_again("evaluate_segments", segments_pb2.EvaluateSegmentsRequest())
+
     return [
-        Timer(name="tier_overrides", every=timedelta(minutes=1), run=Tiers(store).expire_overrides),
-        Timer(name="segments", every=timedelta(seconds=1), run=segments.evaluate_due),
-        Timer(name="segment_evaluations", every=timedelta(seconds=1), run=partial(segments.start_evaluations, start)),
-        Timer(name="schedules", every=timedelta(minutes=1), run=partial(Schedules(store).start_due, start_again)),
-        Timer(name="erasures", every=timedelta(seconds=1), run=Erasures(store).finish_due),
+        Timer(
+            name="tier_overrides",
+            every=timedelta(minutes=1),
+            due=store.worth.expired_overrides(),
+            run=Tiers(store).expire_overrides,
+        ),
+        Timer(
+            name="segments",
+            every=timedelta(seconds=1),
+            due=store.segments.standings_to_evaluate(),
+            run=segments.evaluate,
+        ),
+        Timer(
+            name="segment_evaluations",
+            every=timedelta(seconds=1),
+            due=store.segments.to_evaluate(),
+            run=evaluate_all,
+        ),
+        Timer(
+            name="schedules",
+            every=timedelta(minutes=1),
+            due=store.due_schedules(),
+            run=partial(schedules.start, begin=begin),
+        ),
+        Timer(
+            name="erasures",
+            every=timedelta(seconds=1),
+            due=store.privacy.erasures_to_finish(),
+            run=Erasures(store).finish,
+        ),
     ]

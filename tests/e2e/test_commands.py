@@ -160,7 +160,7 @@ def test_what_cannot_be_handled_is_parked_until_a_person_decides(stack: System, 
 
     def parked() -> dict[str, str] | None:
         listed = json.loads(stack.kehu(tenant, "parked", "list", "profiles", "--json").stdout)
-        return next((each for each in listed if each["event"] == event), None)
+        return next((each for each in listed if each.get("event") == event), None)
 
     found = eventually(parked)
     assert (found["queue"], "no event envelope" in found["reason"]) == (queue, True)

@@ -17,6 +17,7 @@ from kehu.interactions.v1 import conversations_pb2, promises_pb2, timeline_pb2
 
 from libs.chassis import context, identity
 from libs.chassis.context import Context
+from libs.chassis.deferrals import Deferrals
 from libs.chassis.domain import AlreadyExists
 from libs.chassis.inbox import Received
 from libs.chassis.inbox.effects import Effects
@@ -33,9 +34,10 @@ from services.interactions.customers.domain import Channel, CustomerProjection, 
 from services.interactions.promises.application import Promises
 from services.interactions.promises.domain import Promise, PromiseState
 from services.interactions.store import InteractionsStore
-from services.interactions.subscriptions import subscriptions
+from services.interactions.subscriptions import subscriptions, timers
 from services.interactions.timeline.application import Timeline
 from services.interactions.timeline.domain import Direction, Interaction, Purpose, TimelineQuery
+from tests.support.timers import tick
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 ACME = Context(tenant="acme", actor="ann")
@@ -203,6 +205,14 @@ def test_the_same_import_twice_at_once_doubles_nothing(store: InteractionsStore)
     assert sum(outcome.created for loaded in outcomes for outcome in loaded) == 200
 
 
+def run_out(database: MongoDatabase, store: InteractionsStore, at: datetime) -> None:
+    """Lets the clock move promises on from a time until none is due or waits for another attempt."""
+    clock = identity.FixedClock(at)
+    with identity.clock(clock):
+        while tick(database, timers(store), "promises") or Deferrals(database).of("promises"):
+            clock.advance(timedelta(seconds=2))
+
+
 def test_two_clocks_move_every_promise_once(
     database: MongoDatabase, store: InteractionsStore, customer_id: str
 ) -> None:
@@ -213,13 +223,7 @@ def test_two_clocks_move_every_promise_once(
 
     def run_clocks(at: datetime) -> None:
         def clock(_: int) -> None:
-            with identity.clock(identity.FixedClock(at)):
-                found = 1
-                while found:
-                    try:
-                        found = promises.wake_due()
-                    except Contention:
-                        continue
+            run_out(database, store, at)
 
         assert at_once(clock, times=2) == [None, None]
 
@@ -242,14 +246,12 @@ def test_keeping_races_with_the_clock(database: MongoDatabase, store: Interactio
     def either(n: int) -> None:
         with identity.clock(identity.FixedClock(due + HOUR)):
             if n % 2:
-                promises.wake_due()
+                tick(database, timers(store), "promises")
             else:
                 promises.keep(made[n // 2].id, due)
 
     at_once(either, times=40)
-    with identity.clock(identity.FixedClock(due + HOUR)):
-        while promises.wake_due():
-            pass
+    run_out(database, store, due + HOUR)
     endings = [each for each in events(database) if each in ("promise.kept", "promise.broken")]
     assert len(endings) == 20
 
@@ -385,7 +387,7 @@ def test_every_question_is_answered_by_an_index(library: Library) -> None:
         timeline.ingest(contact(channel=Channel.WEB_CHAT), continuity_token=opened.continuity_token)
         store.timeline.unattributed_by_identifier([PHONE.key], 10)
         store.timeline.unattributed_in(opened.id, 10)
-        store.promises.to_wake(identity.now(), 10)
+        store.promises.to_wake().find(identity.now())
         store.calendars.list(page)
         Counts(store.counts).by_channel(
             CountRange(start_time=datetime(2026, 1, 1, tzinfo=UTC), end_time=datetime(2026, 2, 1, tzinfo=UTC))

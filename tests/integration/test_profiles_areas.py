@@ -46,6 +46,7 @@ from services.profiles.segments.application import Segments
 from services.profiles.segments.domain.segments import Segment
 from services.profiles.segments.domain.subjects import Source
 from services.profiles.store import ProfilesStore
+from services.profiles.subscriptions import timers
 from tests.support.servicers import Methods
 from tests.unit.profiles.jobs import MemoryJob
 
@@ -293,8 +294,8 @@ def test_every_question_is_answered_by_an_index(store: ProfilesStore, database: 
         for filter in ("", "benefit = visit", "basis = PLAN", "subject = care"):
             servicer.ListEntitlements(entitlements_pb2.ListEntitlementsRequest(filter=filter), CALL)
         assert servicer.GetCustomer360(customer360_pb2.GetCustomer360Request(customer_id=ada), CALL).segments
-        Segments(store).evaluate_due()
-        Segments(store).start_evaluations(lambda: None)
+        for timer in timers(store):
+            timer.due.find(identity.now())
         Segments(store).evaluate_all(MemoryJob())
         OwnershipPolicies(store).run(MemoryJob(), validate_only=True)
         database.raw.command("profile", 0)

@@ -21,12 +21,14 @@ from services.profiles.activity.domain.transactions import Money, Transaction, T
 from services.profiles.customers.domain.customers import Customer, CustomerKind
 from services.profiles.customers.domain.names import PersonName
 from services.profiles.store import ProfilesStore
+from services.profiles.subscriptions import timers
 from services.profiles.worth.application.outlook import CustomerWorth
 from services.profiles.worth.application.tiers import TierEvaluations, Tiers
 from services.profiles.worth.domain.concentration import Tier
 from services.profiles.worth.domain.contribution import Window
 from services.profiles.worth.domain.tiers import TierOverride, TierPolicy
 from tests.support.figures import sum_up
+from tests.support.timers import tick
 
 NOW = identity.now()
 CUSTOMERS = 40
@@ -138,9 +140,9 @@ def test_an_evaluation_killed_everywhere_reads_and_writes_on_indexes(
         TierOverride(tier=Tier.B, note="asked for it", actor="", expire_time=NOW + timedelta(days=9)),
         0,
     )
-    assert Tiers(store).expire_overrides() == 0
+    assert tick(store.database, timers(store), "tier_overrides") == 0
     with identity.clock(identity.FixedClock(NOW + timedelta(days=10))):
-        assert Tiers(store).expire_overrides() == 1
+        assert tick(store.database, timers(store), "tier_overrides") == 1
     CustomerWorth(store).early_warning(transactions[0].customer_id)
     raw.command("profile", 0)
     assert kills > 3

@@ -298,6 +298,16 @@ CASES: Mapping[str, Case] = {
         value="15",
         silent=({s("kehu_loop_failures_total", WORKER, loop="profiles.segments"): "0 0 1x30"},),
     ),
+    "KehuItemsDeferred": Case(
+        firing={
+            s("kehu_timer_deferred", WORKER, timer="segments"): "0x5 3x60",
+            s("kehu_timer_deferred", WORKER, timer="segments", pod="x", instance="10.0.0.4:9090"): "0x65",
+        },
+        at="40m",
+        labels={**WHERE, "timer": "segments"},
+        value="3",
+        silent=({s("kehu_timer_deferred", WORKER, timer="segments"): "3x10 0x60"},),
+    ),
     "KehuMemoryNearLimit": Case(
         firing={
             s("process_resident_memory_bytes", API): "243000000x30",

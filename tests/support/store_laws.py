@@ -485,7 +485,22 @@ class StoreLaws:
                 accounts.insert(account(name, due=at).opened())
                 accounts.insert(account("later", due=at + timedelta(days=1)).opened())
         found = accounts.across_tenants(field("due") <= at, order="due", limit=10)
-        assert sorted((tenant, a.name) for tenant, a in found) == [("acme", "mine"), ("other", "theirs")]
+        known = [(tenant, each.name) for tenant, _, each in found if isinstance(each, Account)]
+        assert sorted(known) == [("acme", "mine"), ("other", "theirs")]
+
+    def test_work_that_goes_on_for_days_finds_every_entity_once(self, accounts: Collection[Account]) -> None:
+        clock = identity.FixedClock(datetime(2026, 5, 1, tzinfo=UTC))
+        with identity.clock(clock):
+            for n in range(7):
+                clock.advance(timedelta(seconds=1))
+                accounts.insert(account("mine", balance=n).opened())
+            found, place = list[int](), "begin"
+            while place:
+                after = "" if place == "begin" else place
+                some, place = accounts.stretch(field("state") == State.OPEN, order="-create_time", after=after, limit=3)
+                found += [each.balance for each in some]
+                clock.advance(timedelta(days=30))
+        assert found == [6, 5, 4, 3, 2, 1, 0]
 
     # ----------------------------------------------------------------------------------------------------- events
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -71,6 +74,31 @@ class Lease(ABC):
         holds = self._holds()
         self._tell(holds)
         return holds
+
+    @property
+    def holds(self) -> bool:
+        """Whether this process leads, as far as it knows without asking."""
+        return self._holds()
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Renews the lease inside the block on a thread of its own, however long the work in it takes."""
+        over = threading.Event()
+
+        def renew() -> None:
+            while not over.wait(self._cadence.renew_after):
+                try:
+                    self.hold()
+                except Exception as error:  # noqa: BLE001  (a lease that cannot be renewed lapses, and `holds` tells)
+                    log.warning("lease not renewed", lease=self.name, error=f"{type(error).__name__}: {error}")
+
+        keeper = threading.Thread(target=renew, name=f"lease {self.name}", daemon=True)
+        keeper.start()
+        try:
+            yield
+        finally:
+            over.set()
+            keeper.join()
 
     def release(self) -> None:
         """Lets another process take over at once, if this one leads."""

@@ -14,6 +14,7 @@ from pymongo import MongoClient
 from pymongo.errors import ConnectionFailure
 
 from libs.chassis import journal, logs, metrics, tracing
+from libs.chassis.deferrals import Deferrals
 from libs.chassis.exits import Exit
 from libs.chassis.inbox import effects as inbox
 from libs.chassis.journal import Journal
@@ -45,7 +46,7 @@ class Service(Generic[S]):
     """The gRPC services of the areas; called in an api process only. Journal and operations are added to them."""
     subscriptions: Callable[[S], Sequence[Subscription]] = lambda _: ()
     """What the service reacts to; called in every role but api."""
-    timers: Callable[[S], Sequence[Timer]] = lambda _: ()
+    timers: Callable[[S], Sequence[Timer[Any]]] = lambda _: ()
     """What the service does when time comes; called in a worker only."""
     operations: Callable[[S], Sequence[OperationKind[Any, Any]]] | None = None
     """The long work of the service; called in the child process that does it."""
@@ -143,7 +144,9 @@ def _process(service: Service[S], settings: Settings, keys: Keys, client: MongoC
     )
     for bookkeeping in (inbox, journal):
         database.keep(bookkeeping.COLLECTION, bookkeeping.INDEXES)
-    return Process(service, settings, database, service.store(database))
+    store = service.store(database)
+    Deferrals(database)  # declares its collection
+    return Process(service, settings, database, store)
 
 
 def _serve(process: Process[Any], role: Role) -> int:

@@ -159,8 +159,8 @@ def _loops(process: Process[Any]) -> dict[str, Callable[[Spawn], Loop]]:
         loops[f"subscription {subscription.name}"] = consumer
     for timer in process.service.timers(process.store):
 
-        def timed(_: Spawn, timer: Timer = timer) -> Loop:
-            return TimerLoop(database.service, timer, _lease(process, f"timer.{timer.name}", PATIENT))
+        def timed(_: Spawn, timer: Timer[Any] = timer) -> Loop:
+            return TimerLoop(database, timer, _lease(process, f"timer.{timer.name}", PATIENT))
 
         loops[f"timer {timer.name}"] = timed
     if process.service.operations is not None:

@@ -9,6 +9,7 @@ from libs.chassis.sealing import Personal
 from libs.chassis.store.collection import Collection
 from libs.chassis.store.database import Database
 from libs.chassis.store.declaration import Contention, Index, Outcome, RelayBehind
+from libs.chassis.store.due import Due, Found
 from libs.chassis.store.mongo import MongoDatabase, connect, unconnected
 from libs.chassis.store.totals import Count, DayOf, Greatest, Key, Least, Row, Sum
 
@@ -18,6 +19,8 @@ __all__ = [
     "Count",
     "Database",
     "DayOf",
+    "Due",
+    "Found",
     "Greatest",
     "Index",
     "Key",

@@ -21,9 +21,9 @@ from google.protobuf.message import Message
 from libs.chassis import context, identity
 from libs.chassis.domain import AlreadyExists, Change, Conflict, E, Event, NotFound
 from libs.chassis.filtering import Condition
-from libs.chassis.paging import Order, Page, Pager, PageRequest, page_size, request_hash
+from libs.chassis.paging import Order, Page, Pager, PageRequest, Position, page_size, request_hash
 from libs.chassis.store.declaration import Contention, DuplicateKey, Index, Outcome, Write
-from libs.chassis.store.drafts import Drafts
+from libs.chassis.store.drafts import Drafts, by_id, given, precomputed
 from libs.chassis.store.refusals import request_id_reused, require_index, source_key_reused
 from libs.chassis.store.totals import Key, Measure, Row, paths_of, require_within
 from libs.chassis.store.vault import Vault
@@ -142,11 +142,28 @@ class Collection(ABC, Generic[E]):
         require_within(index, where, paths_of(keys, measures))
         return self._totals(where, keys, measures, index)
 
-    def across_tenants(self, where: Condition, *, order: str | Sequence[str] = (), limit: int) -> list[tuple[str, E]]:
-        """(tenant, entity) of every tenant, for background work; needs an index with `every_tenant`."""
+    def across_tenants(
+        self, where: Condition, *, order: str | Sequence[str] = (), limit: int
+    ) -> list[tuple[str, str, E | Exception]]:
+        """(tenant, id, entity or why it cannot be read) of every tenant, for background work, which one document must
+        not stop; needs an index with `every_tenant`."""
         documents = self._select(where, Order(order), limit, every_tenant=True)
-        tenants = [document["tenant"] for document in documents]
-        return list(zip(tenants, self._drafts.read(documents), strict=True))
+        found = zip(documents, self._drafts.read_each(documents), strict=True)
+        return [(document["tenant"], document["_id"], read) for document, read in found]
+
+    def stretch(
+        self, where: Condition, *, order: str | Sequence[str], after: str = "", limit: int
+    ) -> tuple[list[E], str]:
+        """(at most `limit` entities behind a place, the place to go on from or nothing at the end).
+
+        For work that goes on for days: unlike a page token, a place never expires, and it is never given to a caller.
+        """
+        require_index(self.indexes.values(), where, order)
+        total = Order(order)
+        rest = where & total.after(Position.at_place(after)) if after else where
+        documents = self._select(rest, total, limit + 1)
+        more, documents = len(documents) > limit, documents[:limit]
+        return self._drafts.read(documents), total.position(documents[-1]).place() if more else ""
 
     def read(self, document: Mapping[str, Any]) -> E:
         """The entity in a stored document; without personal values when they were erased."""
@@ -251,7 +268,7 @@ class Collection(ABC, Generic[E]):
         Pairs with the same id apply in order. NotFound when one is missing; Contention asks to run all of it again.
         Returns the entities, one per distinct id.
         """
-        steps = _by_id(arguments)
+        steps = by_id(arguments)
         documents = self._read(list(steps), with_bookkeeping=True) if steps else {}
         missing = next((id for id in steps if id not in documents), None)
         if missing is not None:
@@ -264,7 +281,7 @@ class Collection(ABC, Generic[E]):
         It is not stored while `change` leaves it at that, without an event.
         """
         pairs = list(arguments)
-        steps = _by_id((blank.id, argument) for blank, argument in pairs)
+        steps = by_id((blank.id, argument) for blank, argument in pairs)
         documents = self._read(list(steps), with_bookkeeping=True) if steps else {}
         return self._apply(steps, documents, {blank.id: blank for blank, _ in reversed(pairs)}, change)
 
@@ -294,7 +311,7 @@ class Collection(ABC, Generic[E]):
                 if first is None:
                     continue
                 blank = replace(first, update_time=datetime.min.replace(tzinfo=UTC))
-                created, entity = self._drafts.begun(blank, [partial(_precomputed, (first, events)), *steps[1:]])
+                created, entity = self._drafts.begun(blank, [partial(precomputed, (first, events)), *steps[1:]])
                 inserts += [created] if created is not None else []
             folded.append(entity)
         if inserts and any(self._insert(inserts)):
@@ -308,10 +325,12 @@ class Collection(ABC, Generic[E]):
         be read any more, here at once and in other processes within ten seconds; how many keys there were.
 
         What is left is to be stored by a change of each entity afterwards: it takes the tokens away. Not undone by a
-        transaction that is rolled back; to be repeated after a crash.
+        transaction that is rolled back; to be repeated after a crash, and a repeat before that change counts the same.
         """
         sealed = [document.get("_sealed") or {} for document in self._read(ids).values()]
-        return self._vault.keyring.destroy(context.current().tenant, [each["key"] for each in sealed if each])
+        keys = {each["key"] for each in sealed if each}
+        self._vault.keyring.destroy(context.current().tenant, keys)
+        return len(keys)
 
     def purge(self, where: Condition, *, limit: int) -> int:
         """Remove at most `limit` documents of a projection that nobody needs any more; how many were removed."""
@@ -334,7 +353,7 @@ class Collection(ABC, Generic[E]):
         inserts: list[dict[str, Any]] = []
         changed: list[E] = []
         for id, arguments in steps.items():
-            one_by_one = [partial(_given, change, argument) for argument in arguments]
+            one_by_one = [partial(given, change, argument) for argument in arguments]
             if id in documents:
                 write, entity = self._drafts.changed(documents[id], known[id], one_by_one)
                 writes += [write] if write is not None else []
@@ -429,19 +448,3 @@ class Collection(ABC, Generic[E]):
     @abstractmethod
     def _in_transaction(self) -> bool:
         """Whether a transaction is open here."""
-
-
-def _by_id(arguments: Iterable[tuple[str, A]]) -> dict[str, list[A]]:
-    """Id → its arguments in order."""
-    found: dict[str, list[A]] = {}
-    for id, argument in arguments:
-        found.setdefault(id, []).append(argument)
-    return found
-
-
-def _given(change: Callable[[E, A], Change[E]], argument: A, entity: E) -> Change[E]:
-    return change(entity, argument)
-
-
-def _precomputed(change: Change[E], _: E) -> Change[E]:
-    return change

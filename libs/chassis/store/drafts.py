@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Generic
+from typing import Any, Generic, TypeVar
 
 import msgspec
+from pymongo.errors import PyMongoError
 
 from libs.chassis import context, identity
 from libs.chassis.codec import from_doc, to_doc
@@ -17,6 +18,7 @@ from libs.chassis.store.declaration import MAX_PENDING, RelayBehind, Write
 from libs.chassis.store.events import NOT_CONTENT, differing, waiting_events
 from libs.chassis.store.vault import Safe, Sealing, Vault
 
+A = TypeVar("A")
 Document = dict[str, Any]
 Step = Callable[[E], Change[E]]
 
@@ -31,6 +33,17 @@ class Drafts(Generic[E]):
     def read(self, documents: Sequence[Mapping[str, Any]]) -> list[E]:
         """The entities in stored documents; without personal values where they were erased."""
         return [from_doc(self._entity, document) for document in self.safe.opened(documents)]
+
+    def read_each(self, documents: Sequence[Mapping[str, Any]]) -> list[E | Exception]:
+        """The entities, or why one cannot be read; what is wrong with the database itself is raised."""
+        try:
+            return list(self.read(documents))
+        except PyMongoError:
+            raise
+        except Exception as error:  # noqa: BLE001  (whatever is wrong with one document, the others are read)
+            if len(documents) == 1:
+                return [error]
+        return [each for document in documents for each in self.read_each([document])]
 
     def new(self, change: Change[E], at: datetime, created_by: Mapping[str, Any] | None) -> tuple[E, Document]:
         """(entity as stored, its document); what it was created by is fingerprinted by its content, unless it says."""
@@ -131,3 +144,21 @@ class Drafts(Generic[E]):
         content = {name: value for name, value in document.items() if name not in NOT_CONTENT}
         encoded = msgspec.msgpack.encode(content, order="deterministic")
         return self.safe.fingerprint(context.current().tenant, hashlib.sha256(encoded).digest())
+
+
+def by_id(arguments: Iterable[tuple[str, A]]) -> dict[str, list[A]]:
+    """Id → its arguments in order."""
+    found: dict[str, list[A]] = {}
+    for id, argument in arguments:
+        found.setdefault(id, []).append(argument)
+    return found
+
+
+def given(change: Callable[[E, A], Change[E]], argument: A, entity: E) -> Change[E]:
+    """A change that is given its argument."""
+    return change(entity, argument)
+
+
+def precomputed(change: Change[E], _: E) -> Change[E]:
+    """A change that was worked out before."""
+    return change

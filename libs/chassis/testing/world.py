@@ -19,6 +19,7 @@ from libs.chassis.inbox.subscription import event_type
 from libs.chassis.operations import Operation, Operations
 from libs.chassis.run.service import Service
 from libs.chassis.store.memory import MemoryDatabase
+from libs.chassis.timers import Round
 
 S = TypeVar("S")
 M = TypeVar("M", bound=Message)
@@ -143,8 +144,8 @@ class World(Generic[S]):
     def tick(self, name: str) -> int:
         """Runs a timer until nothing is due; how much was."""
         [timer] = [each for each in self.service.timers(self.store) if each.name == name]
-        count = 0
-        while done := timer.run():
+        look, count = Round(self.database, timer), 0
+        while done := look.run():
             count += done
         return count
 

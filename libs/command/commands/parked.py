@@ -1,8 +1,8 @@
-"""`kehu parked`: events that a service could not handle, and what a person decides about them."""
+"""`kehu parked`: events and items of timers that a service could not handle, and what a person decides about them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +17,7 @@ from libs.command.output import AsJson, Failure, as_dict, console, print_json
 from libs.suite import routes
 
 if TYPE_CHECKING:
+    from libs.chassis.deferrals import Deferral
     from libs.chassis.inbox.parked import DeadQueue, Parked
 
 parking = typer.Typer(
@@ -24,6 +25,7 @@ parking = typer.Typer(
     help="""Events that a service could not handle wait until a person decides: mend the cause and replay, or drop.
 
     A queue is named SERVICE.SUBSCRIPTION, as [bold]kehu parked list[/bold] shows it. Both ways out are audited.
+    Items of timers that fail are deferred: they are tried again by themselves, with growing pauses.
     """,
 )
 
@@ -52,12 +54,20 @@ def list_(
     for name in names:
         with _queue(f"{service}.{name}", "") as queue:
             found += [(f"{service}.{name}", parked) for parked in queue.list(limit)]
+    deferred = [] if one else _deferred(service, limit)
     if as_json:
-        print_json([{"queue": name, **_json(parked)} for name, parked in found])
+        items = [{"timer": f"{service}.{each.timer}", "tenant": tenant, **_item(each)} for tenant, each in deferred]
+        print_json([*({"queue": name, **_json(parked)} for name, parked in found), *items])
         return
-    if not found:
+    if not found and not deferred:
         console.print(f"nothing of {escape(where)} is parked")
-        return
+    if found:
+        _print_events(found)
+    if deferred:
+        _print_items(service, deferred)
+
+
+def _print_events(found: Sequence[tuple[str, Parked]]) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for heading in ("queue", "event", "attempts", "first failed", "reason"):
         table.add_column(heading)
@@ -65,6 +75,32 @@ def list_(
         table.add_row(name, parked.id, str(parked.attempts), parked.since[:19], Text(parked.reason, style="red"))
     console.print(table)
     console.print("[dim]kehu parked show QUEUE EVENT · replay QUEUE [EVENT…] · drop QUEUE EVENT… --reason …[/dim]")
+
+
+def _print_items(service: str, deferred: Sequence[tuple[str, Deferral]]) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("timer", "tenant", "item", "failures", "next attempt", "reason"):
+        table.add_column(heading)
+    for tenant, each in deferred:
+        at = each.next_time.isoformat(timespec="seconds")[:19]
+        row = f"{service}.{each.timer}", tenant, each.item or "(all)", str(each.failures), at
+        table.add_row(*row, Text(each.reason, style="red"))
+    console.print(table)
+    console.print("[dim]they are tried again by themselves; kehu parked retry SERVICE does it at once[/dim]")
+
+
+@parking.command("retry")
+def retry(where: Annotated[str, typer.Argument(help="A service, or SERVICE.TIMER.")]) -> None:
+    """Try deferred items of timers again at once, instead of when their pause is over. Mend the cause first.
+
+    [bold]Example:[/bold] kehu parked retry profiles.segments
+    """
+    from libs.chassis.deferrals import Deferrals
+
+    service, _, timer = where.partition(".")
+    with database(service) as opened:
+        count = Deferrals(opened).release(timer)
+    console.print(f"{count} items of {escape(where)} are tried again")
 
 
 @parking.command("show")
@@ -137,6 +173,24 @@ def _queue(name: str, actor: str) -> Iterator[DeadQueue]:
             ) from None
         except BUS_ERRORS as error:
             raise Failure(f"the bus does not answer ({error}); `make status` tells whether RabbitMQ runs") from error
+
+
+def _deferred(service: str, limit: int) -> Sequence[tuple[str, Deferral]]:
+    """(tenant, item) of what the timers of a service could not do."""
+    from libs.chassis.deferrals import Deferrals
+
+    with database(service) as opened:
+        return Deferrals(opened).all(limit)
+
+
+def _item(each: Deferral) -> dict[str, Any]:
+    return {
+        "item": each.item,
+        "reason": each.reason,
+        "failures": each.failures,
+        "since": each.first_time.isoformat(),
+        "next": each.next_time.isoformat(),
+    }
 
 
 def _all_found(queue: str, events: list[str] | None, count: int) -> None:

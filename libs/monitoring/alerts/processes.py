@@ -155,6 +155,29 @@ GROUP: Final = Group(
             ),
         ),
         Alert(
+            name="KehuItemsDeferred",
+            expr=f"{q.best('max', 'kehu_timer_deferred', q.TIMER)} > 0",
+            hold="15m",
+            severity="warning",
+            summary="{{ $labels.service }} cannot do what is due for {{ $labels.timer }}",
+            description="{{ $value | humanize }} items fail again and again, with growing pauses between the attempts.",
+            runbook=Runbook(
+                symptom="Single items of a timer have failed for a quarter of an hour. The pause before the next"
+                " attempt grows from a second to an hour.",
+                impact="What time should cause does not happen for these items; all others go on.",
+                check={
+                    "kehu parked list SERVICE": "which items of which tenants, how often they failed, and where",
+                    "kehu operation list": "long work that failed, when the reason names one",
+                },
+                action=(
+                    "Find `item deferred` in the log of the worker: the reason is the error and its place in the code.",
+                    "It began with a release: roll it back.",
+                    "Once the cause is mended they succeed by themselves; `kehu parked retry SERVICE` spares the wait.",
+                ),
+                escalation="The owners of the service, with the reason and an item.",
+            ),
+        ),
+        Alert(
             name="KehuMemoryNearLimit",
             expr=f"{q.best('max', 'process_resident_memory_bytes', q.PROCESS, **q.OURS)}"
             f" / {q.best('min', 'kehu_memory_limit_bytes', q.PROCESS)} > 0.9",

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
-from libs.chassis import context, identity
-from libs.chassis.context import Context
+from libs.chassis import identity
 from libs.chassis.domain import Change, NotFound
 from libs.chassis.store import Collection
 from services.interactions.conversations.domain import Conversation
@@ -35,13 +34,10 @@ class Erasures:
 
         self._store.erasures.fold([(request[0], begun(*request)) for request in requests])
 
-    def advance(self) -> int:
-        """Erases one batch of each erasure that is not done, of every tenant; how many erasures went on."""
-        pending = self._store.pending(BATCH)
-        for tenant, erasure in pending:
-            with context.enter(Context(tenant=tenant, actor=ACTOR)):
-                self._advance(erasure)
-        return len(pending)
+    def advance(self, pending: Sequence[Erasure]) -> None:
+        """Erases one batch of each erasure."""
+        for erasure in pending:
+            self._advance(erasure)
 
     def everything(self, customer_id: str) -> Iterator[tuple[str, Any]]:
         """(kind, record) of all that is held on a customer, under any of its ids; NotFound for one never heard of."""
@@ -58,12 +54,11 @@ class Erasures:
                 yield from ((kind, each) for each in self._held_on(id, stage))
 
     def _held_on(self, customer_id: str, stage: Stage) -> Iterator[Any]:
-        token = ""
+        place = ""
         while True:
-            page = self._store.held_on(customer_id, stage, BATCH, token)
-            yield from page.items
-            token = page.next_page_token
-            if not token:
+            found, place = self._store.held_on(customer_id, stage, BATCH, place)
+            yield from found
+            if not place:
                 return
 
     def _advance(self, erasure: Erasure) -> None:
@@ -77,23 +72,22 @@ class Erasures:
                 talks = self._store.conversations.unattributed({each.conversation_id for each in contacts} - {""})
                 self._erase(erasure, {"interactions": contacts, "conversations": talks}, ended=len(contacts) < BATCH)
             case stage:
-                page = self._store.held_on(erasure.customer_id, stage, BATCH, erasure.cursor)
-                further = page.next_page_token
-                self._erase(erasure, {str(stage): page.items}, cursor=further, ended=not further)
+                found, place = self._store.held_on(erasure.customer_id, stage, BATCH, erasure.cursor)
+                self._erase(erasure, {str(stage): found}, cursor=place, ended=not place)
 
     def _erase(self, erasure: Erasure, batch: Mapping[str, Sequence[Any]], *, cursor: str = "", ended: bool) -> None:
         """Erases a batch, given by collection. Keys first: whatever happens then, nothing can be read any more, and
-        what is left is done and counted in one transaction, by this process or the next."""
+        what is left is done and counted in one transaction, once: by this process, or by another that was faster."""
         held: dict[str, Collection[Any]] = {kind: self._store.database.collections[kind] for kind in batch}
         destroyed = sum(held[kind].erase([each.id for each in gone]) for kind, gone in batch.items())
 
         def settle() -> None:
+            if self._store.erasures.get(erasure.id).revision != erasure.revision:
+                return
             for kind, gone in batch.items():
                 held[kind].fold([(each.id, _erased) for each in gone])
             self._store.erasures.update(
-                erasure.id,
-                lambda each: each.advanced(batch, destroyed, cursor=cursor, ended=ended),
-                revision=erasure.revision,
+                erasure.id, lambda each: each.advanced(batch, destroyed, cursor=cursor, ended=ended)
             )
 
         self._store.database.transact(settle)

@@ -62,7 +62,7 @@ class Erasure(Entity):
     """Keys of what led to the customer; sealed, and gone when the erasure has ended."""
     stage: Stage = Stage.CUSTOMERS
     cursor: str = ""
-    """Where in the stage it is: a page token."""
+    """Place in the stage that it has come to, for the store."""
     erased: tuple[Records, ...] = ()
     destroyed_keys: int = 0
     digest: str = ""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from libs.chassis.filtering import field
-from libs.chassis.paging import Page
-from libs.chassis.store import Collection, Database, Index, Personal
+from libs.chassis.store import Collection, Database, Due, Index, Personal
 from services.interactions.conversations.store import ConversationsStore
 from services.interactions.customers.store import CustomersStore
 from services.interactions.privacy.domain import Erasure, Stage
@@ -17,6 +15,8 @@ from services.interactions.timeline.store import TimelineStore
 UNDONE = field("pending") == True  # noqa: E712  (a condition, not a comparison)
 """Condition of a partial index; a query that is to use it repeats it."""
 
+ERASURE_BATCH = 200
+"""Erasures that go on in one go."""
 ERASURES = (Index(("create_time",), only=UNDONE, every_tenant=True),)
 
 _ORDERS = {
@@ -44,16 +44,15 @@ class PrivacyStore:
             Erasure, "erasures", indexes=ERASURES, personal=Personal(fields=("identifiers",))
         )
 
-    def pending(self, limit: int) -> Sequence[tuple[str, Erasure]]:
-        """(tenant, erasure) of every tenant that is not done, the oldest first."""
-        return self.erasures.across_tenants(UNDONE, order="create_time", limit=limit)
+    def pending(self) -> Due[Erasure]:
+        """Erasures that are not done, the oldest first."""
+        return Due(self.erasures, lambda _: UNDONE, order="create_time", limit=ERASURE_BATCH)
 
     def holding(self, stage: Stage) -> Collection[Any]:
         """The collection that a stage of an erasure goes through."""
         return self.database.collections[stage]
 
-    def held_on(self, customer_id: str, stage: Stage, size: int, token: str) -> Page[Any]:
-        """What a collection holds on a customer."""
+    def held_on(self, customer_id: str, stage: Stage, limit: int, after: str = "") -> tuple[list[Any], str]:
+        """(what a collection holds on a customer behind a place, the place to go on from or nothing at the end)."""
         path, order = ("_id", "_id") if stage is Stage.CUSTOMERS else ("customer_id", _ORDERS[stage])
-        theirs, bound_to = field(path) == customer_id, f"{stage} of {customer_id}".encode()
-        return self.holding(stage).page(theirs, order=order, size=size, token=token, request=bound_to)
+        return self.holding(stage).stretch(field(path) == customer_id, order=order, after=after, limit=limit)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from itertools import groupby
-from operator import itemgetter
-from typing import Final, cast
 
 from libs.chassis import context, identity
-from libs.chassis.context import Context
-from libs.chassis.domain import Change, InvalidArgument
+from libs.chassis.domain import InvalidArgument
 from libs.chassis.paging import Page
 from libs.worktime.terms import Term
 from services.interactions.calendars.application import Calendars
@@ -18,9 +15,6 @@ from services.interactions.customers.application import Customers
 from services.interactions.customers.store import ListRequest
 from services.interactions.promises.domain import Promise
 from services.interactions.promises.store import PromisesStore
-
-BATCH: Final = 500
-"""Promises that the clock moves on in one go."""
 
 
 class Promises:
@@ -87,19 +81,10 @@ class Promises:
 
     # --------------------------------------------------------------------------------------------------- clock
 
-    def wake_due(self) -> int:
-        """Moves on the promises whose time has come, at most a batch of them; how many were found.
+    def wake(self, due: Sequence[Promise]) -> None:
+        """Moves on promises whose time has come.
 
         May run in several processes at the same time: the state of a promise decides, so each step happens once.
-        Contention when another process was faster; what is left is found again.
         """
         now = identity.now()
-        due = sorted(self._store.to_wake(now, BATCH), key=itemgetter(0))
-
-        def wake(found: Promise | None) -> Change[Promise]:
-            return cast(Promise, found).wake(now)  # promises are never removed
-
-        for tenant, group in groupby(due, key=itemgetter(0)):
-            with context.enter(Context(tenant=tenant, actor="service:interactions")):
-                self._promises.fold([(promise.id, wake) for _, promise in group])
-        return len(due)
+        self._promises.update_many(((promise.id, now) for promise in due), Promise.wake)

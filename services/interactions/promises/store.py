@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from libs.chassis.filtering import FilterSpec, all_of, field
 from libs.chassis.paging import Page
-from libs.chassis.store import Database, Index, Personal
+from libs.chassis.store import Database, Due, Index, Personal
 from services.interactions.calendars.store import CalendarsStore
 from services.interactions.conversations.store import ConversationsStore
 from services.interactions.customers.store import CustomersStore, ListRequest, page_of
@@ -15,6 +15,9 @@ from services.interactions.promises.domain import PENDING_STATES, Promise, Promi
 
 WAKES = field("wake_time") > datetime(1970, 1, 1, tzinfo=UTC)
 """Condition of a partial index; a query that is to use it repeats it."""
+
+WAKE_BATCH = 500
+"""Promises that the clock moves on in one go."""
 
 PROMISES = (
     Index(("customer_id", "state", "due_time")),
@@ -60,7 +63,8 @@ class PromisesStore:
         )
         return self.promises.find(broken, order="-due_time", limit=limit)
 
-    def to_wake(self, now: datetime, limit: int) -> Sequence[tuple[str, Promise]]:
-        """(tenant, promise) of every tenant whose time to be at risk or broken has come, the longest overdue first."""
-        due = all_of(WAKES, field("wake_time") <= now)
-        return self.promises.across_tenants(due, order="wake_time", limit=limit)
+    def to_wake(self) -> Due[Promise]:
+        """Promises whose time to be at risk or broken has come, the longest overdue first."""
+        return Due(
+            self.promises, lambda now: all_of(WAKES, field("wake_time") <= now), order="wake_time", limit=WAKE_BATCH
+        )

@@ -9,11 +9,13 @@ from typing import Any
 from libs.chassis.domain import Entity
 from libs.chassis.filtering import any_of, field
 from libs.chassis.paging import MAX_SIZE, Page, PageRequest
-from libs.chassis.store import Collection, Database, Index, Personal
+from libs.chassis.store import Collection, Database, Due, Index, Personal
 from services.profiles.privacy.domain.access import Access
 from services.profiles.privacy.domain.erasures import Erasure
 
 READY = field("ready") == True  # noqa: E712  (a condition, not a comparison)
+ERASURE_BATCH = 20
+"""Erasures that are finished in one go."""
 ERASURES = (Index(("due_time",), only=READY, every_tenant=True),)
 ACCESSES = (Index(("customer_id", "-create_time")),)
 
@@ -66,9 +68,9 @@ class PrivacyStore:
         self.personal = [each for each in self.holdings.values() if each.collection.entity in database.vault.declared]
         """Those of the holdings in which something has to be erased."""
 
-    def erasures_to_finish(self, limit: int) -> list[tuple[str, Erasure]]:
-        """(tenant, erasure) of every tenant that all other services have answered, the most urgent first."""
-        return self.erasures.across_tenants(READY, order="due_time", limit=limit)
+    def erasures_to_finish(self) -> Due[Erasure]:
+        """Erasures that all other services have answered, the most urgent first."""
+        return Due(self.erasures, lambda _: READY, order="due_time", limit=ERASURE_BATCH)
 
     def list_accesses(self, customer_id: str, wanted: PageRequest) -> Page[Access]:
         """The looks at masked values of a customer, the latest first."""

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
 
 from libs.chassis import context, identity
-from libs.chassis.context import Context
 from libs.chassis.domain import Change, FailedPrecondition
 from services.profiles.schedules.domain import Schedule
 from services.profiles.store import ProfilesStore
-
-_DUE: Final = 50
 
 
 class Schedules:
@@ -35,19 +31,15 @@ class Schedules:
         """What is planned."""
         return self._store.planned()
 
-    def start_due(self, start: Callable[[str, bytes], object]) -> int:
-        """Starts what is due, of every tenant; how much that was.
+    def start(self, due: Sequence[Schedule], begin: Callable[[str, bytes], object]) -> None:
+        """Begins the work whose time has come.
 
-        Work that is under way already is not started twice, so one who dies between starting and noting it does no
-        harm.
+        What is under way already is not begun twice, so one who dies between beginning and noting it does no harm.
         """
-        due = self._store.due_schedules(identity.now(), _DUE)
-        for tenant, schedule in due:
-            with context.enter(Context(tenant=tenant, actor="service:profiles")):
-                try:
-                    start(schedule.kind, schedule.request)
-                except FailedPrecondition as refusal:
-                    if refusal.reason_code != "OPERATION_RUNNING":
-                        raise
-                self._schedules.update(schedule.id, lambda each: each.started(identity.now()))
-        return len(due)
+        for schedule in due:
+            try:
+                begin(schedule.kind, schedule.request)
+            except FailedPrecondition as refusal:
+                if refusal.reason_code != "OPERATION_RUNNING":
+                    raise
+            self._schedules.update(schedule.id, lambda each: each.started(identity.now()))

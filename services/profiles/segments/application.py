@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import groupby
-from operator import itemgetter
 from typing import Any, Final
 
 from libs.chassis import context, identity
-from libs.chassis.context import Context
 from libs.chassis.domain import Change, FailedPrecondition, NotFound
 from libs.chassis.operations import Job
 from libs.chassis.paging import Page, PageRequest
@@ -34,7 +31,6 @@ MOST_EXAMINED: Final = 1000
 """Customers that a preview tries."""
 DEFAULT_SAMPLE: Final = 20
 _BATCH: Final = 100
-_DUE: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +140,9 @@ class Segments:
         if any(because is Source.CUSTOMER or because in _sources(segment) for segment in self._segments.active()):
             self._evaluate(sorted(customer_ids))
 
-    def evaluate_due(self) -> int:
-        """Look again at customers of every tenant whom the passing of time may have moved; how many there were."""
-        due = sorted(self._segments.due(identity.now(), _DUE))
-        for tenant, group in groupby(due, key=itemgetter(0)):
-            # One attempt each: what contends is still due, and found again.
-            with context.enter(Context(tenant=tenant, actor="service:profiles")), self._store.database.transaction():
-                self._evaluate([id for _, id in group])
-        return len(due)
+    def evaluate(self, due: Sequence[Standing]) -> None:
+        """Looks again at customers whom the passing of time may have moved."""
+        self._evaluate([standing.id for standing in due])
 
     def evaluate_all(self, job: Job[Any, Any]) -> dict[str, int]:
         """Look at every customer, again until no segment was changed meanwhile; how many customers and segments.
@@ -177,17 +168,6 @@ class Segments:
                 return {"customer_count": looked_at, "segment_count": len(state["round"])}
             state = {"looked_at": looked_at}
             job.progress(looked_at, 0, **state)
-
-    def start_evaluations(self, start: Callable[[], Any]) -> int:
-        """Start the evaluation of every customer for tenants that wait for it and have none at work; always 0."""
-        for tenant in self._segments.tenants_with_stale_segments(_DUE):
-            with context.enter(Context(tenant=tenant, actor="service:profiles")):
-                try:
-                    start()
-                except FailedPrecondition as refusal:
-                    if refusal.reason_code != "OPERATION_RUNNING":
-                        raise
-        return 0
 
     def _finish(self, wanted: dict[str, Sequence[Any]], members: dict[str, int]) -> None:
         """Note that everybody was looked at for the segments as they were."""

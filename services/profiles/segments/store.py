@@ -13,7 +13,7 @@ from libs.chassis import filtering
 from libs.chassis.domain import InvalidArgument
 from libs.chassis.filtering import Condition, FilterSpec, all_of, field, parse
 from libs.chassis.paging import Order, Page, PageRequest, Position
-from libs.chassis.store import Database, Index, Personal
+from libs.chassis.store import Database, Due, Index, Personal
 from services.profiles.activity.domain.habits import ContactRecord
 from services.profiles.activity.domain.transactions import TransactionSummary
 from services.profiles.customers.domain.customers import Customer
@@ -50,6 +50,8 @@ STANDINGS = (Index(("next_evaluation_time",), only=_WAKES, every_tenant=True),)
 _NEWEST, _OLDEST = Order("-create_time"), Order("create_time")
 _MOST_SEGMENTS = 1000
 _PORTION = 500
+_DUE = 200
+"""Standings, or segments, that a timer takes on at once."""
 _NARROWING = ("owner", "lifecycle", "kind")
 """Fields of customers with an index that a filter may be sampled by, the most selective first."""
 
@@ -72,9 +74,9 @@ class SegmentStore:
         """Segments for which every customer has to be looked at; of the tenant."""
         return [segment for segment in self.segments.find(None, order="key", limit=_MOST_SEGMENTS) if segment.stale]
 
-    def tenants_with_stale_segments(self, limit: int) -> list[str]:
-        """Tenants that have such segments."""
-        return sorted({tenant for tenant, _ in self.segments.across_tenants(_STALE, order="stale", limit=limit)})
+    def to_evaluate(self) -> Due[Segment]:
+        """Such segments of every tenant."""
+        return Due(self.segments, lambda _: _STALE, order="stale", limit=_DUE)
 
     def find(self, name: str) -> Segment | None:
         """The segment of an id or a key."""
@@ -113,11 +115,14 @@ class SegmentStore:
             for id, standing in standings.items()
         }
 
-    def due(self, now: datetime, limit: int) -> list[tuple[str, str]]:
-        """(tenant, customer) of those whose time has come, of every tenant, the earliest first."""
-        due = all_of(_WAKES, field("next_evaluation_time") <= now)
-        found = self.standings.across_tenants(due, order="next_evaluation_time", limit=limit)
-        return [(tenant, standing.id) for tenant, standing in found]
+    def standings_to_evaluate(self) -> Due[Standing]:
+        """Standings of customers whom the passing of time may have moved, the earliest first."""
+        return Due(
+            self.standings,
+            lambda now: all_of(_WAKES, field("next_evaluation_time") <= now),
+            order="next_evaluation_time",
+            limit=_DUE,
+        )
 
     def _memberships(self, where: Condition, wanted: PageRequest) -> Page[SegmentMembership]:
         return self.memberships.page(all_of(where, _MEMBER), wanted, order="-enter_time")

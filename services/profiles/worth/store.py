@@ -12,7 +12,7 @@ from libs.chassis.ahead import ahead
 from libs.chassis.domain import E
 from libs.chassis.filtering import Condition, FilterSpec, all_of, field, parse
 from libs.chassis.paging import Page
-from libs.chassis.store import Collection, Count, Database, DayOf, Greatest, Index, Key, Least, Personal, Row, Sum
+from libs.chassis.store import Collection, Count, Database, DayOf, Due, Greatest, Index, Key, Least, Personal, Row, Sum
 from services.profiles.activity.domain.transactions import Transaction, TransactionType
 from services.profiles.customers.domain.customers import Customer
 from services.profiles.loyalty.domain.measures import LoyaltyMeasures
@@ -139,10 +139,14 @@ class WorthStore:
             return {}
         return {watch.id: watch for watch in self.watches.find(field("_id").one_of(list(ids)), limit=len(ids) + 1)}
 
-    def expired_overrides(self, at: datetime) -> list[tuple[str, TierAssignment]]:
-        """(tenant, assignment) of some overrides whose time is over, of any tenant."""
-        over = all_of(field("override.expire_time").exists(), field("override.expire_time") <= at)
-        return self.assignments.across_tenants(over, order="override.expire_time", limit=_BATCH)
+    def expired_overrides(self) -> Due[TierAssignment]:
+        """Assignments with an override whose time is over, the earliest first."""
+        return Due(
+            self.assignments,
+            lambda now: all_of(field("override.expire_time").exists(), field("override.expire_time") <= now),
+            order="override.expire_time",
+            limit=_BATCH,
+        )
 
     def months(self, segment_id: str, currency_code: str) -> dict[str, LoyaltyMeasures]:
         """Month → what was told of it."""

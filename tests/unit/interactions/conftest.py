@@ -19,8 +19,9 @@ from libs.chassis.store.memory import MemoryDatabase
 from services.interactions.conversations.domain import Conversation
 from services.interactions.customers.domain import Channel, Identifier, IdentifierKind
 from services.interactions.store import InteractionsStore
-from services.interactions.subscriptions import subscriptions
+from services.interactions.subscriptions import subscriptions, timers
 from services.interactions.timeline.domain import Direction, Interaction
+from tests.support.timers import tick
 
 NOW = datetime(2026, 8, 10, 9, tzinfo=UTC)  # a Monday
 
@@ -47,6 +48,10 @@ class World:
                 if known:
                     with self.database.transaction():
                         subscription.handle([subscription.decode(each.SerializeToString()) for each in known])
+
+    def tick(self, timer: str) -> int:
+        """What a timer of the service finds and does."""
+        return tick(self.database, timers(self.store), timer)
 
     def conversation(self, interaction: Interaction) -> Conversation:
         """The conversation of a contact, once everything that was recorded is taken in."""

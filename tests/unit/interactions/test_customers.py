@@ -215,7 +215,7 @@ def test_the_context_tells_all_that_whoever_picks_up_must_know(
 
     long_ago, broken = promise("long ago", 1), promise("broken", 32)
     world.clock.advance(40 * DAY)
-    promises.wake_due()
+    world.tick("promises")
     kept, open_promise = promise("kept", 2), promise("open", 3)
     promises.keep(kept.id)
     for n in range(12):

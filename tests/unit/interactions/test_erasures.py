@@ -67,7 +67,7 @@ def request(world: World, revision: int = 2) -> None:
 
 
 def finish(world: World) -> own.ErasureCompleted:
-    while Erasures(world.store.privacy).advance():
+    while world.tick("erasures"):
         world.deliver()
     [completed] = [event for event in world.database.events() if event.type.endswith("erasure.completed.v1")]
     return own.ErasureCompleted.FromString(completed.data)
@@ -108,7 +108,7 @@ def test_what_is_left_counts_and_names_nobody(world: World, ada: str) -> None:
     assert (left.customer_id, left.channel, left.occurred_time) == (ADA, before.channel, before.occurred_time)
     conversation = world.store.conversations.conversations.get(left.conversation_id)
     assert (conversation.close_reason, conversation.interaction_count) == (CloseReason.ERASED, 1)
-    [promise] = world.store.privacy.held_on(ADA, Stage.PROMISES, 9, "").items
+    [promise], _ = world.store.privacy.held_on(ADA, Stage.PROMISES, 9)
     assert (promise.text, promise.wake_time) == ("", None)
     copy = world.store.customers.customers.get(ADA)
     assert (copy.display_name, copy.identifiers, copy.deleted, copy.erased) == ("", (), True, True)
@@ -146,7 +146,7 @@ def test_it_goes_batch_by_batch_and_on_after_a_crash(
     world.deliver()
     request(world)
     request(world, revision=3)  # told twice
-    Erasures(world.store.privacy).advance()
+    world.tick("erasures")
     world.store.promises.promises.erase([each.id for each in world.store.promises.pending_of(ADA, 9)])
     assert {each.kind: each.count for each in finish(world).receipt.erased}["interactions"] == 6
     assert CANARY not in repr([each for _, each in Erasures(world.store.privacy).everything(ADA)])
@@ -176,7 +176,7 @@ def doomed(world: World, customer_id: str, erasure_id: str, *phones: str, **fiel
     world.hear(
         profiles.CustomerErasureRequested(customer_id=customer_id, erasure_id=erasure_id, customer=gone), revision=7
     )
-    while Erasures(world.store.privacy).advance():
+    while world.tick("erasures"):
         world.deliver()
 
 

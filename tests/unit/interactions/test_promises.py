@@ -127,12 +127,12 @@ def test_a_promise_needs_what_it_names(world: Any, promise: Make, contact: Any, 
 def test_at_risk_and_broken_happen_once_each(world: Any, promises: Promises, promise: Make) -> None:
     made = promise()  # Monday 09:00, at risk 15:00, due 17:00
     world.clock.at = made.at_risk_time - timedelta(milliseconds=1)
-    assert promises.wake_due() == 0
+    assert world.tick("promises") == 0
     world.clock.at = made.at_risk_time
-    assert [promises.wake_due(), promises.wake_due()] == [1, 0]
+    assert [world.tick("promises"), world.tick("promises")] == [1, 0]
     assert promises.get(made.id).state is AT_RISK
     world.clock.at = made.due_time
-    assert [promises.wake_due(), promises.wake_due()] == [1, 0]
+    assert [world.tick("promises"), world.tick("promises")] == [1, 0]
     broken = promises.get(made.id)
     assert (broken.state, broken.broken_time, broken.broken_reason) == (BROKEN, made.due_time, "")
     told = [each for each in world.database.events() if each.entity_id == made.id]
@@ -149,7 +149,7 @@ def test_after_an_outage_a_promise_breaks_without_being_at_risk_first(
 ) -> None:
     made = promise()
     world.clock.advance(30 * DAY)
-    assert [promises.wake_due(), promises.wake_due()] == [1, 0]
+    assert [world.tick("promises"), world.tick("promises")] == [1, 0]
     assert promises.get(made.id).state is BROKEN
     assert promises.get(made.id).broken_time == made.due_time
 
@@ -165,7 +165,7 @@ def test_the_clock_serves_every_tenant_and_leaves_what_is_done_alone(
         draft = Promise(id="pro_other", customer_id="cus_other", text="x", term=civil)
         theirs = world.store.promises.promises.insert(draft.make(made_by="bob", now=world.clock.at, hours=None))
     world.clock.advance(30 * DAY)
-    assert promises.wake_due() == 2
+    assert world.tick("promises") == 2
     assert promises.get(mine.id).state is BROKEN
     assert promises.get(kept.id).state is KEPT
     with context.enter(Context(tenant="other", actor="bob")):
@@ -197,7 +197,7 @@ def test_breaking_and_recovering(world: Any, promises: Promises, promise: Make) 
     broken = promises.give_up(made.id, "The part is not made any more")
     assert (broken.state, broken.broken_time, broken.wake_time) == (BROKEN, world.clock.at, None)
     world.clock.advance(30 * DAY)
-    assert promises.wake_due() == 0
+    assert world.tick("promises") == 0
     recovered = promises.recover(made.id, "Replaced the device")
     assert (recovered.state, recovered.recovered_time) == (PromiseState.RECOVERED, world.clock.at)
     assert [t for t in world.events() if t.startswith("promise")] == [
@@ -212,7 +212,7 @@ def test_t23_a_promise_moved_with_consent_and_then_kept_counts_apart(
 ) -> None:
     made = promise()
     world.clock.at = made.at_risk_time
-    promises.wake_due()
+    world.tick("promises")
     moved = promises.renegotiate(made.id, Term(calendar_id=office, working_days=1), agreement="On the phone: fine")
     old = promises.get(made.id)
     assert (old.state, old.superseded_by, old.agreement) == (PromiseState.RENEGOTIATED, moved.id, "On the phone: fine")

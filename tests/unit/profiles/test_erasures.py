@@ -32,9 +32,11 @@ from services.profiles.privacy.application.access import Privacy
 from services.profiles.privacy.application.erasures import Erasures
 from services.profiles.privacy.domain.erasures import Erasure, ErasureReceipt, ErasureState, Records
 from services.profiles.store import ProfilesStore
+from services.profiles.subscriptions import timers
 from services.profiles.worth.application.bulk import put
 from services.profiles.worth.domain.models import ClvScore
 from services.profiles.worth.domain.tiers import TierWatch
+from tests.support.timers import tick
 from tests.unit.profiles.builders import NOW, decision, email, organisation, person, phone
 
 CANARY = "Zanzibar7731"
@@ -74,7 +76,7 @@ def erase(store: ProfilesStore, customer_id: str) -> Erasure:
     """The whole way, with interactions answering at once."""
     begun = Erasures(store).request(customer_id, "letter 7", validate_only=False)
     Erasures(store).take_answers([(begun.id, answer(erased=(Records(kind="interactions", count=2),)))])
-    assert Erasures(store).finish_due() == 1
+    assert tick(store.database, timers(store), "erasures") == 1
     return Erasures(store).status(erasure_id=begun.id)
 
 
@@ -105,7 +107,7 @@ def test_a_request_deletes_for_good_and_asks_everybody(
     with pytest.raises(FailedPrecondition, match=begun.id):
         Facts(store).record(PersonalFact(id="", customer_id=ada.id, topic=Topic.OTHER, text="more"))
     assert Erasures(store).request(ada.id, "again", validate_only=False) == begun
-    assert Erasures(store).finish_due() == 0  # nobody has answered
+    assert tick(store.database, timers(store), "erasures") == 0  # nobody has answered
 
 
 def test_after_the_last_answer_a_skeleton_with_proof_is_left(store: ProfilesStore, ada: Customer) -> None:
@@ -224,7 +226,7 @@ def test_who_was_merged_is_erased_too(store: ProfilesStore, ada: Customer) -> No
     assert begun.customer_id == ada.id
     theirs = [erasures.status(customer_id=id) for id in (ada.id, twin.id)]
     erasures.take_answers([(each.id, answer()) for each in theirs])
-    assert erasures.finish_due() == 2
+    assert tick(store.database, timers(store), "erasures") == 2
     left = store.identity.merges.get(record.id)
     assert (left.before.display_name, left.losers, left.loser_ids) == ("", (), (twin.id,))
     assert all(store.customers.get(id).erase_time for id in (ada.id, twin.id))
@@ -237,9 +239,9 @@ def test_a_crash_in_the_middle_is_gone_on_from(store: ProfilesStore, ada: Custom
     Erasures(store).take_answers([(begun.id, answer())])
     store.customers.erase([ada.id])
     store.facts.erase([each.id for each in store.privacy.holdings["fact"].on(ada.id)])
-    assert Erasures(store).finish_due() == 1
+    assert tick(store.database, timers(store), "erasures") == 1
     assert Erasures(store).status(erasure_id=begun.id).state is ErasureState.ERASED
-    assert Erasures(store).finish_due() == 0
+    assert tick(store.database, timers(store), "erasures") == 0
 
 
 def test_a_look_needs_a_purpose(store: ProfilesStore, ada: Customer) -> None:

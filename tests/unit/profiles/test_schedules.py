@@ -19,6 +19,7 @@ from services.profiles.api import servicers
 from services.profiles.store import ProfilesStore
 from services.profiles.subscriptions import timers
 from tests.support.servicers import Methods
+from tests.support.timers import tick
 from tests.unit.profiles.builders import NOW
 from tests.unit.profiles.conftest import As
 from tests.unit.profiles.test_doors import CALL, no_history
@@ -31,9 +32,8 @@ def servicer(store: ProfilesStore) -> Methods:
     return Methods(servicers(store, no_history))
 
 
-def tick(store: ProfilesStore) -> int:
-    [timer] = [each for each in timers(store) if each.name == "schedules"]
-    return timer.run()
+def look(store: ProfilesStore) -> int:
+    return tick(store.database, timers(store), "schedules")
 
 
 def end_all(store: ProfilesStore) -> int:
@@ -59,15 +59,15 @@ def test_what_is_planned_is_started_once_for_each_time_and_missed_times_are_not_
     assert end_all(store) == 1
     [planned] = servicer.GetSchedules(GetSchedulesRequest(), CALL).schedules
     assert (planned.kind, planned.every_days, planned.planned_by) == ("evaluate_lifecycles", 7, "ada")
-    assert tick(store) == 0
+    assert look(store) == 0
     clock.advance(7 * DAY)
-    assert (tick(store), tick(store)) == (1, 0)
+    assert (look(store), look(store)) == (1, 0)
     found = store.operations.waiting()
     assert found
     again = EvaluateLifecyclesRequest.FromString(_any(found[1].request))
     assert (again.floor_days, again.HasField("every_days"), found[1].started_by) == (40, False, "service:profiles")
     clock.advance(30 * DAY)  # it is still at work, and four times went by
-    assert (tick(store), end_all(store), tick(store)) == (1, 1, 0)
+    assert (look(store), end_all(store), look(store)) == (1, 1, 0)
     [planned] = servicer.GetSchedules(GetSchedulesRequest(), CALL).schedules
     assert planned.next_time.ToDatetime(tzinfo=NOW.tzinfo) == NOW + 42 * DAY
 
@@ -83,7 +83,7 @@ def test_a_request_without_a_word_leaves_the_plan_and_0_ends_it(
     servicer.EvaluateLifecycles(EvaluateLifecyclesRequest(every_days=0), CALL)
     end_all(store)
     clock.advance(9 * DAY)
-    assert (len(servicer.GetSchedules(GetSchedulesRequest(), CALL).schedules), tick(store)) == (0, 0)
+    assert (len(servicer.GetSchedules(GetSchedulesRequest(), CALL).schedules), look(store)) == (0, 0)
 
 
 def test_each_tenant_has_its_own_policy_run(
@@ -95,7 +95,7 @@ def test_each_tenant_has_its_own_policy_run(
         assert len(servicer.GetSchedules(GetSchedulesRequest(), CALL).schedules) == 1
     servicer.EvaluateLifecycles(EvaluateLifecyclesRequest(every_days=1), CALL)
     clock.advance(DAY)
-    assert tick(store) == 2
+    assert look(store) == 2
     with acting(tenant="other"):
         [planned] = servicer.GetSchedules(GetSchedulesRequest(), CALL).schedules
         assert planned.kind == "run_ownership_policy"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from services.profiles.store import ProfilesStore
 from services.profiles.subscriptions import timers
 from services.profiles.worth.domain.concentration import Tier
 from services.profiles.worth.domain.tiers import TierEvidence, first_assignment
+from tests.support.timers import tick
 from tests.unit.profiles.builders import NOW, person, transaction
 from tests.unit.profiles.conftest import As
 from tests.unit.profiles.jobs import Killed, MemoryJob
@@ -197,14 +199,14 @@ def test_time_alone_moves_who_was_not_contacted(
     segments.follow([ada.id], Source.CONTACTS)
     assert members(segments) == []
     clock.advance(90 * DAY - timedelta(seconds=1))
-    assert segments.evaluate_due() == 0
+    assert tick(store.database, timers(store), "segments") == 0
     clock.advance(timedelta(seconds=1))
-    assert segments.evaluate_due() == 1
+    assert tick(store.database, timers(store), "segments") == 1
     assert members(segments) == [ada.id]
     clock.advance(DAY)
-    assert segments.evaluate_due() == 1
+    assert tick(store.database, timers(store), "segments") == 1
     clock.advance(1000 * DAY)
-    assert segments.evaluate_due() == 0
+    assert tick(store.database, timers(store), "segments") == 0
 
 
 def test_nobody_is_written_while_there_is_no_segment(segments: Segments, store: ProfilesStore, ada: Customer) -> None:
@@ -284,24 +286,45 @@ def test_what_is_defined_meanwhile_has_its_own_round(segments: Segments, store: 
 
 
 def test_the_clock_starts_an_evaluation_where_one_is_needed_and_none_is_at_work(
-    segments: Segments, store: ProfilesStore, acting: As
+    segments: Segments, store: ProfilesStore, clock: FixedClock, acting: As
 ) -> None:
-    start = next(timer for timer in timers(store) if timer.name == "segment_evaluations").run
+    def start() -> int:
+        clock.advance(timedelta(minutes=1))
+        return tick(store.database, timers(store), "segment_evaluations")
+
     assert start() == 0
     define(segments, "kind = PERSON")
-    start()
-    start()
+    assert [start(), start()] == [1, 0]
     with acting(tenant="bolt"):
         define(segments, "kind = PERSON")
-    start()
+    assert start() == 1
     for tenant in ("acme", "bolt"):
         with acting(tenant=tenant):
             (operation,) = store.operations.list(ListOperationsRequest()).items
             assert (operation.kind, operation.state) == ("evaluate_segments", OperationState.PENDING)
             segments.evaluate_all(MemoryJob())
             store.operations.cancel(operation.id)
-    start()
+    assert start() == 0
     assert len(store.operations.list(ListOperationsRequest()).items) == 1
+
+
+def test_an_evaluation_that_fails_again_and_again_is_started_less_and_less_often(
+    segments: Segments, store: ProfilesStore, clock: FixedClock
+) -> None:
+    define(segments, "kind = PERSON")
+    starts = []
+    for second in range(1200):
+        clock.advance(timedelta(seconds=1))
+        if tick(store.database, timers(store), "segment_evaluations"):
+            starts.append(second)
+            found = store.operations.waiting()
+            assert found
+            store.operations.claim(found[1].id, "worker")
+            store.operations.change(
+                found[1].id, "worker", lambda each: each.ended(OperationState.FAILED, clock.now(), error=b"")
+            )
+    pauses = [later - earlier for earlier, later in pairwise(starts)]
+    assert pauses == [8, 16, 32, 64, 128, 256, 512]
 
 
 def test_the_same_key_is_another_segment_elsewhere(segments: Segments, acting: As) -> None:

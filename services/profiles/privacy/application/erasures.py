@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Final, cast
 
 from libs.chassis import context, identity
-from libs.chassis.context import Context
 from libs.chassis.domain import Change, Entity, NotFound
+from services.profiles.activity.domain.facts import PersonalFact
 from services.profiles.customers.domain.customers import Customer
 from services.profiles.privacy.domain.erasures import (
     WITHIN,
@@ -17,12 +17,10 @@ from services.profiles.privacy.domain.erasures import (
     CustomerErasureRequested,
     Erasure,
     ErasureReceipt,
+    ErasureState,
     Records,
 )
 from services.profiles.store import ProfilesStore
-
-BATCH: Final = 20
-"""Erasures that are finished in one go."""
 
 _NAMES: Final = {"receipts": "consent receipts"}
 """Kinds in a receipt that are not called like their collection."""
@@ -61,16 +59,13 @@ class Erasures:
 
         self._erasures.fold([(erasure_id, with_receipt(receipt)) for erasure_id, receipt in answers])
 
-    def finish_due(self) -> int:
-        """Finishes erasures that everybody else has answered; how many.
+    def finish(self, ready: Sequence[Erasure]) -> None:
+        """Finishes erasures that everybody else has answered.
 
         Every step may be repeated: keys are destroyed before anything else, and a destroyed one stays so.
         """
-        due = self._store.privacy.erasures_to_finish(BATCH)
-        for tenant, erasure in due:
-            with context.enter(Context(tenant=tenant, actor="service:profiles")):
-                self._finish(erasure)
-        return len(due)
+        for erasure in ready:
+            self._finish(erasure)
 
     # --------------------------------------------------------------------------------------------- how it is done
 
@@ -94,11 +89,9 @@ class Erasures:
         customer = store.customers.get(erasure.customer_id)
         held, keys = store.privacy.erase(customer.id)
         keys += store.identity.blocking_keys.erase([customer.id]) + store.customers.erase([customer.id])
-        for fact in held["facts"]:
-            store.facts.update(fact.id, lambda each: each.erased(at))
         derived = store.privacy.derived(customer.id)
         own = ErasureReceipt.of(at, {"customers": [customer], **held, **derived}, self._kept(customer, held), keys)
-        store.database.transact(lambda: self._end(erasure.finished(own, at), at, derived))
+        store.database.transact(lambda: self._end(erasure.id, own, at, held["facts"], derived))
 
     def _kept(self, customer: Customer, held: Mapping[str, Sequence[Entity]]) -> list[Records]:
         """What stays, by kind; `held` was read already."""
@@ -117,12 +110,27 @@ class Erasures:
             for each in kept
         ]
 
-    def _end(self, finished: Erasure, at: datetime, derived: Mapping[str, Sequence[Entity]]) -> None:
+    def _end(
+        self,
+        erasure_id: str,
+        own: ErasureReceipt,
+        at: datetime,
+        facts: Sequence[Entity],
+        derived: Mapping[str, Sequence[Entity]],
+    ) -> None:
+        """Ends an erasure with its certificate, unless another process has. What names destroyed keys goes along, so
+        that a repeat after a crash counts the same keys."""
+        erasure = self._erasures.get(erasure_id)
+        if erasure.state is ErasureState.ERASED:
+            return
+        finished = erasure.finished(own, at)
+
         def end(customer: Customer) -> Change[Customer]:
             skeleton = customer.erased(at)
             return skeleton, [CustomerErased(customer=skeleton, erasure=finished)]
 
         self._store.customers.update(finished.customer_id, end)
+        self._store.facts.update_many(((each.id, at) for each in facts), PersonalFact.erased)
         self._store.privacy.forget(derived)
         self._erasures.update(finished.id, lambda _: (finished, []))
 

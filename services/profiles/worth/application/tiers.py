@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import groupby
-from operator import itemgetter
 from typing import Any, cast
 
 from libs.chassis import context, identity
-from libs.chassis.context import Context
 from libs.chassis.domain import Change, FailedPrecondition, NotFound
 from libs.chassis.operations import Job
 from libs.chassis.paging import Page, PageRequest
@@ -94,18 +91,10 @@ class Tiers:
             assignment_id(customer_id), lambda current: current.overridden(given, policy, now), revision=revision
         )
 
-    def expire_overrides(self) -> int:
-        """End some overrides whose time is over; how many were found."""
+    def expire_overrides(self, due: Sequence[TierAssignment]) -> None:
+        """Ends overrides whose time is over."""
         now = identity.now()
-        over = sorted(self._worth.expired_overrides(now), key=itemgetter(0))
-
-        def expire(found: TierAssignment | None) -> Change[TierAssignment]:
-            return cast(TierAssignment, found).expired(now)  # assignments are never removed
-
-        for tenant, group in groupby(over, key=itemgetter(0)):
-            with context.enter(Context(tenant=tenant, actor="service:profiles")):
-                self._worth.assignments.fold([(assignment.id, expire) for _, assignment in group])
-        return len(over)
+        self._worth.assignments.update_many(((each.id, now) for each in due), TierAssignment.expired)
 
     def report(self, evaluation_id: str) -> ConcentrationReport:
         """The concentration that an evaluation measured, the latest unless told otherwise."""

@@ -20,6 +20,7 @@ from services.profiles.worth.application.rfm import RfmScores
 from services.profiles.worth.application.tiers import Evaluated, TierEvaluations, Tiers
 from services.profiles.worth.domain.concentration import Tier
 from services.profiles.worth.domain.tiers import TierOverride, TierPolicy, TierReason, assignment_id
+from tests.support.timers import tick
 from tests.unit.profiles.builders import NOW
 from tests.unit.profiles.conftest import As
 from tests.unit.profiles.worth.conftest import Buys
@@ -242,10 +243,9 @@ def test_an_override_wins_until_it_expires(
     assert overridden.override.actor == "eve"
     evaluate(store, policy)
     assert store.worth.assignments.get(assignment_id(ids[9])).tier is Tier.A
-    [timer] = (timer for timer in timers(store) if timer.name == "tier_overrides")
-    assert timer.run() == 0
+    assert tick(store.database, timers(store), "tier_overrides") == 0
     clock.advance(timedelta(days=31))
-    assert (timer.run(), timer.run()) == (1, 0)
+    assert [tick(store.database, timers(store), "tier_overrides") for _ in range(2)] == [1, 0]
     after = store.worth.assignments.get(assignment_id(ids[9]))
     assert (after.tier, after.reason, after.override) == (Tier.C, TierReason.AUTO, None)
     assert [each.reason for each in after.past] == [TierReason.OVERRIDE, TierReason.AUTO]

@@ -1,0 +1,15 @@
+"""One look of a timer, as the worker takes it while it holds the lease."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from libs.chassis.store import Database
+from libs.chassis.timers import Round, Timer
+
+
+def tick(database: Database, timers: Sequence[Timer[Any]], name: str) -> int:
+    """Works on what is due for the timer of this name; how many entities are no longer."""
+    [timer] = [each for each in timers if each.name == name]
+    return Round(database, timer).run()
