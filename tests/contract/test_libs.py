@@ -29,7 +29,6 @@ ROOMS: Mapping[str, set[str]] = {
 """Room → the rooms that it may import. Above `services` lies what people run, below what services are made of."""
 
 OPEN_CIRCLES = {
-    frozenset(f"libs.chassis.rpc.{name}" for name in ("limit", "pools", "receive")),
     frozenset(f"libs.chassis.run.{name}" for name in ("api", "service", "upkeep", "worker")),
     frozenset({"services.profiles.segments.store", "services.profiles.store"}),
 }

@@ -467,6 +467,7 @@ def test_a_call_that_was_given_up_while_it_waited_is_counted(running: Running, s
     with pytest.raises(Failure) as refused:
         get(hasty, timeout=0.2)
     assert refused.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
+    time.sleep(0.3)  # until the server knows as well
     servicer.gate.set()
     for thread in threads:
         thread.join()

@@ -6,19 +6,20 @@ import socket
 import struct
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-_DATA, _HEADERS, _SETTINGS, _RESET = 0, 1, 3, 3
-_END_HEADERS = 4
+_DATA, _HEADERS, _SETTINGS = 0, 1, 4
+_END_HEADERS, _INITIAL_WINDOW_SIZE = 4, 4
 
 
 class SlowCaller:
     """One connection with any number of calls that hang."""
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, *, window: int = 65_535) -> None:
+        """`window` is how many bytes of each answer it takes."""
         host, _, port = target.rpartition(":")
         self._socket = socket.create_connection((host, int(port)), timeout=5)
         self._authority = target
         self._next = 1
-        self._socket.sendall(_PREFACE + _frame(4, 0, 0, b""))
+        self._socket.sendall(_PREFACE + _frame(_SETTINGS, 0, 0, struct.pack(">HI", _INITIAL_WINDOW_SIZE, window)))
 
     def open(self, path: str, *, token: str = "", data: bytes = b"") -> int:
         """Opens a call of the method at `path` and sends `data`, which may be less than one message; its number."""

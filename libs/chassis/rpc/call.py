@@ -39,6 +39,7 @@ class Method:
     kind: str
     """UNARY, CLIENT_STREAMING, SERVER_STREAMING or BIDI_STREAMING."""
     scope: str
+    """What a token has to cover; empty for what anybody may ask."""
     priority: Priority
     request: type[Message]
     commands: bool
@@ -69,6 +70,15 @@ def describe(
     descriptor: MethodDescriptor, serve: Callable[[Any, grpc.ServicerContext], Any], service: str = ""
 ) -> Method:
     """The method of a descriptor as `service` serves it; LookupError when its proto does not say who may call it."""
+    return _describe(descriptor, serve, scope_of(descriptor, service))
+
+
+def describe_public(descriptor: MethodDescriptor) -> Method:
+    """The method of a descriptor that anybody may call, and that no servicer serves."""
+    return _describe(descriptor, lambda *_: None, "")
+
+
+def _describe(descriptor: MethodDescriptor, serve: Callable[[Any, grpc.ServicerContext], Any], scope: str) -> Method:
     kinds = {
         (False, False): "UNARY",
         (True, False): "CLIENT_STREAMING",
@@ -78,7 +88,7 @@ def describe(
     return Method(
         path=f"/{descriptor.containing_service.full_name}/{descriptor.name}",
         kind=kinds[descriptor.client_streaming, descriptor.server_streaming],
-        scope=scope_of(descriptor, service),
+        scope=scope,
         priority=_priority(descriptor),
         request=GetMessageClass(descriptor.input_type),
         commands="request_id" in descriptor.input_type.fields_by_name,

@@ -24,10 +24,10 @@ from libs.chassis import context as acting
 from libs.chassis.access import Verifier
 from libs.chassis.rpc import authenticate, deadline, errors, observe, validate
 from libs.chassis.rpc.call import Call, Method, current_call
-from libs.chassis.rpc.errors import Overloaded, Unavailable
+from libs.chassis.rpc.errors import Unavailable
 from libs.chassis.rpc.limit import Limiter
 from libs.chassis.rpc.pools import Pool
-from libs.chassis.rpc.receive import Reception, Refusal, Work
+from libs.chassis.rpc.receive import Reception, Refusal, Then, Work
 from libs.chassis.rpc.streams import OpenStreams, Send, Stream, current_stream
 
 
@@ -45,33 +45,43 @@ class Chain(grpc.GenericRpcHandler):
         """Where calls are until their request is complete."""
         self.closed: str | None = None
         """Why no call is served at present."""
-        self._entries = {method.path: (method, self._handler(method)) for method in methods}
+        self._entries: dict[str, tuple[Method, grpc.RpcMethodHandler[Any, Any], Then]]
+        self._entries = {method.path: (method, self._handler(method), self._begin) for method in methods}
+
+    def publish(self, methods: Iterable[tuple[Method, Then]]) -> None:
+        """Adds methods that anybody may call, each with what takes its calls."""
+        handler: grpc.RpcMethodHandler[Any, Any] = grpc.stream_stream_rpc_method_handler(self.reception.handler)
+        self._entries.update({method.path: (method, handler, then) for method, then in methods})
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any] | None:
         """The handler of a call that has just arrived: its method's or one that refuses; None for an unknown method."""
         entry = self._entries.get(details.method)
         if entry is None:
             return None
-        method, handler = entry
+        method, handler, _ = entry
         call = observe.arrive(method, details.invocation_metadata)
-        try:
-            authenticate.check(call, self._verifier)
-            self._check_open()
-            self._limiter.welcome(call)
-        except Exception as error:  # noqa: BLE001  (every error becomes a status)
-            return grpc.stream_unary_rpc_method_handler(Refusal(call, error))
+        if method.scope:
+            try:
+                authenticate.check(call, self._verifier)
+                self._check_open()
+                self._limiter.welcome(call)
+            except Exception as error:  # noqa: BLE001  (every error becomes a status)
+                return grpc.stream_unary_rpc_method_handler(Refusal(call, error))
         current_call.set(call)
         self.reception.expect(call)
         return handler
 
     def _complete(self, work: Work) -> None:
-        """Hands a call whose request is complete to its pool, or refuses it."""
+        """Hands a call whose request is complete to who serves it, or refuses it."""
+        _, _, then = self._entries[work.call.method.path]
         try:
-            self._limiter.admit(work.call)
-        except Overloaded as refused:
-            work.refuse(refused)
-        else:
-            self._pools[work.call.method.streams].take(work)
+            then(work)
+        except Exception as error:  # noqa: BLE001  (every error becomes a status)
+            work.refuse(error)
+
+    def _begin(self, work: Work) -> None:
+        self._limiter.admit(work.call)
+        self._pools[work.call.method.streams].take(work)
 
     def _check_open(self) -> None:
         if self.closed:

@@ -75,6 +75,10 @@ class DeadlineExceeded(Exception):
     """The time that the call had is used up."""
 
 
+class TooManyWatchers(Exception):
+    """Nobody else is told how the server's health is; clients take a server that does not tell for healthy."""
+
+
 class Incomplete(Exception):
     """The request of the call did not arrive in time; nothing was done."""
 
@@ -99,6 +103,8 @@ def status_of(error: BaseException, *, request_id: str = "") -> status_pb2.Statu
         case Contention():
             text = "others change the same things at once; nothing was changed, try again"
             return _status(code_pb2.ABORTED, text, "REVISION_MISMATCH", _retry(RETRY_AFTER))
+        case TooManyWatchers():
+            return _status(code_pb2.UNIMPLEMENTED, str(error), "TOO_MANY_WATCHERS")
         case Incomplete():
             return _status(code_pb2.DEADLINE_EXCEEDED, str(error), "REQUEST_INCOMPLETE")
         case DeadlineExceeded():

@@ -13,14 +13,11 @@ from __future__ import annotations
 import random
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING
 
 from libs.chassis import metrics
 from libs.chassis.rpc.call import Call, Priority
 from libs.chassis.rpc.errors import Overloaded
-
-if TYPE_CHECKING:
-    from libs.chassis.rpc.pools import Pool
+from libs.chassis.rpc.pools import Pool
 
 PATIENCE = 0.03
 """Seconds that an admitted call may wait for a thread."""

@@ -14,6 +14,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from libs.chassis import logs, metrics, tracing
 from libs.chassis.access import NOBODY
 from libs.chassis.rpc.call import Call, Method
+from libs.chassis.tracing import Span
 
 log = logs.get("libs.chassis.rpc")
 
@@ -32,6 +33,8 @@ def _child(metric: MetricWrapperBase, labels: tuple[str, ...]) -> Any:
 
 def arrive(method: Method, metadata: Iterable[tuple[str, str | bytes]]) -> Call:
     """The call that has just come in."""
+    if not method.scope:
+        return Call(method=method, request_id="", token="", span=Span(""), repeated=False)
     given = dict(metadata)
     request_id = given.get(REQUEST_ID, "")
     if not isinstance(request_id, str) or not _REQUEST_ID.fullmatch(request_id):
@@ -61,6 +64,8 @@ def named(call: Call) -> tuple[tuple[str, str | bytes], ...]:
 
 def end(call: Call) -> None:
     """The call is over; `call` says how."""
+    if not call.method.scope:
+        return
     seconds = time.perf_counter() - call.arrived
     labels = call.method.labels
     _child(metrics.RPC_HANDLED, (*labels, call.code)).inc()

@@ -10,9 +10,20 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
+from typing import Protocol
 
 from libs.chassis.rpc.call import Call
-from libs.chassis.rpc.receive import Work
+
+
+class Task(Protocol):
+    """What a thread does for a call."""
+
+    @property
+    def call(self) -> Call:
+        """The call."""
+
+    def do(self) -> None:
+        """Does it, and raises nothing."""
 
 
 class Pool:
@@ -32,7 +43,7 @@ class Pool:
         """Calls that are complete and have not ended."""
         self._ended = ended
         self._tenants: dict[str, _Tenant] = {}
-        self._ready: SimpleQueue[Work | None] = SimpleQueue()
+        self._ready: SimpleQueue[Task | None] = SimpleQueue()
         self._count = threading.Lock()
         self._started = 0
 
@@ -41,7 +52,7 @@ class Pool:
         known = self._tenants.get(tenant)
         return known.in_flight if known is not None else 0
 
-    def take(self, work: Work) -> None:
+    def take(self, work: Task) -> None:
         """Does the work on the next thread that is free for its tenant."""
         name = work.call.principal.tenant
         with self._count:
@@ -94,4 +105,4 @@ class _Tenant:
 
     def __init__(self) -> None:
         self.in_flight = 0
-        self.waiting: deque[Work] = deque()
+        self.waiting: deque[Task] = deque()

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -39,6 +40,11 @@ RECEIVING_SHARE = RECEIVING // 2
 """How many of them may be of one tenant, or of callers without a token."""
 
 _LOOK_EVERY = 0.25
+_SENDING = frozenset({_server._SEND_MESSAGE_TOKEN, _server._SEND_INITIAL_METADATA_AND_SEND_MESSAGE_TOKEN})
+
+
+Then = Callable[["Work"], None]
+"""Takes a call whose request is complete, on the receiving thread: it must not block."""
 
 
 class Work:
@@ -83,8 +89,8 @@ class Work:
         self._requests = requests
         self._rest = rest
 
-    def receive(self, then: Callable[[Work], None]) -> None:
-        """Starts to receive the request, and calls `then` on the receiving thread when it is there or will not come."""
+    def receive(self, then: Then) -> None:
+        """Starts to receive a request, and calls `then` on the receiving thread when it is there or will not come."""
         told = _server._receive_message(self._state, self._event.call, None)
 
         def received(event: Any) -> Any:
@@ -95,6 +101,9 @@ class Work:
             return outcome
 
         with self._state.condition:
+            if not _server._is_rpc_state_active(self._state):
+                self.empty = True
+                return
             self._event.call.start_server_batch((cygrpc.ReceiveMessageOperation(0),), received)
             self._state.due.add(_server._RECEIVE_MESSAGE_TOKEN)
 
@@ -102,6 +111,57 @@ class Work:
     def abandoned(self) -> bool:
         """Whether the caller went away."""
         return self._state.client is _server._CANCELLED
+
+    @property
+    def peer(self) -> bytes:
+        """The connection that the call came by."""
+        address: bytes = self._event.call.peer()
+        return address
+
+    def when_over(self, then: Callable[[], None]) -> bool:
+        """Calls `then` once the call has ended, however it does; False when it has already."""
+        with self._state.condition:
+            if self._state.callbacks is None:
+                return False
+            self._state.callbacks.append(then)
+            return True
+
+    @property
+    def sending(self) -> bool:
+        """Whether something is sent that the caller has not taken yet."""
+        return not _SENDING.isdisjoint(self._state.due)
+
+    def send(self, message: bytes, then: Callable[[], None] | None = None) -> bool:
+        """Sends a message without waiting, and calls `then` on the receiving thread when the caller has taken it; False
+        when the call is over, or the message before this one is not taken yet."""
+        state = self._state
+        with state.condition:
+            if self.sending or not _server._is_rpc_state_active(state):
+                return False
+            operations, token = [cygrpc.SendMessageOperation(message, 0)], _server._SEND_MESSAGE_TOKEN
+            if state.initial_metadata_allowed:
+                operations.insert(0, _server._get_initial_metadata_operation(state, None))
+                state.initial_metadata_allowed = False
+                token = _server._SEND_INITIAL_METADATA_AND_SEND_MESSAGE_TOKEN
+            told = _server._send_message(state, token)
+
+            def sent(event: Any) -> Any:
+                outcome = told(event)
+                if then is not None:
+                    then()
+                return outcome
+
+            self._event.call.start_server_batch(tuple(operations), sent)
+            state.due.add(token)
+        return True
+
+    def end(self, answer: bytes | None = None) -> None:
+        """Ends the call well, with an answer if it still needs one, without blocking the thread."""
+        _server._status(self._event, self._state, answer)
+
+    def cancel(self) -> None:
+        """Drops the call, also one whose caller takes nothing any more."""
+        self._event.call.cancel()
 
     def do(self) -> None:
         """Serves the call on this thread; grpc drops it when there is no argument."""
@@ -152,9 +212,11 @@ class Reception(ThreadPoolExecutor):
     results.
     """
 
-    def __init__(self, complete: Callable[[Work], None]) -> None:
+    def __init__(self, complete: Then) -> None:
         super().__init__(max_workers=1)
         self._complete = complete
+        self.handler = _Handler(self)
+        """The handler of methods whose calls are answered by what `complete` does with them."""
         self._expected: Call | None = None
         self._lock = threading.Lock()
         self._waiting: dict[str, dict[int, Work]] = {}
@@ -177,18 +239,24 @@ class Reception(ThreadPoolExecutor):
         if call is None or kwargs:
             raise RuntimeError("work came without a call that was admitted")
         work = Work(call, run, *args)
-        crowded = self._add(work)
+        self._add(work)
         work.receive(self._received)
-        if crowded is not None:
-            crowded.refuse(refusal("receiving", "too many requests of this tenant are on their way; send them faster"))
         return _DONE
+
+    def resume(self, work: Work, message: bytes) -> None:
+        """Sends a message, and then receives the next request of the call, in the time of a first one."""
+        work.begun = time.monotonic()
+        self._add(work)
+        if not work.send(message, then=partial(work.receive, self._received)):
+            self._remove(work)
+            work.cancel()
 
     def shutdown(self, wait: bool = False, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
         """Refuses nothing any more."""
         self._over.set()
 
-    def _add(self, work: Work) -> Work | None:
-        """Notes that the call waits; the one that has to make room for it, if one has to."""
+    def _add(self, work: Work) -> None:
+        """Notes that the call waits, and refuses the one that has to make room for it, if one has to."""
         tenant = work.call.principal.tenant
         with self._lock:
             calls = self._waiting.setdefault(tenant, {})
@@ -199,7 +267,20 @@ class Reception(ThreadPoolExecutor):
                 crowded = min((next(iter(of.values())) for of in self._waiting.values() if of), key=lambda w: w.begun)
             calls[id(work)] = work
             self.waiting += 1
-        return crowded if crowded is not None and self._remove(crowded) else None
+        if crowded is not None:
+            text = "too many requests of this tenant are on their way; send them faster"
+            self._refuse(crowded, refusal("receiving", text))
+
+    def _refuse(self, work: Work, error: Exception) -> None:
+        """Refuses a call that still waits."""
+        if not self._remove(work):
+            return
+        if work.abandoned:
+            observe.end(work.call)
+        elif work.sending:
+            work.cancel()
+        else:
+            work.refuse(error)
 
     def _remove(self, work: Work) -> bool:
         """Whether the call still waited: who takes it out decides what becomes of it."""
@@ -229,14 +310,21 @@ class Reception(ThreadPoolExecutor):
         with self._lock:
             waiting = [work for calls in self._waiting.values() for work in calls.values()]
         for work in waiting:
-            if (work.empty or work.begun < begun_before) and self._remove(work):
-                if work.abandoned:
-                    observe.end(work.call)
-                elif work.empty:
-                    work.refuse(malformed(work.call.method))
-                else:
-                    text = f"the request was not complete within {RECEIVE_SECONDS:.0f} s; nothing was done"
-                    work.refuse(Incomplete(text))
+            if work.empty:
+                self._refuse(work, malformed(work.call.method))
+            elif work.begun < begun_before:
+                text = f"the request was not complete within {RECEIVE_SECONDS:.0f} s; nothing was done"
+                self._refuse(work, Incomplete(text))
+
+
+class _Handler:
+    """Brings calls to the reception, which never hands them back."""
+
+    def __init__(self, reception: Reception) -> None:
+        self.experimental_thread_pool = reception
+
+    def __call__(self, *_: object) -> None:
+        raise AssertionError("no thread serves this method")
 
 
 _DONE: Future[Any] = Future()

@@ -5,15 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import grpc
 from google.protobuf import descriptor_pool
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from libs.chassis import metrics, validation
 from libs.chassis.access import Verifier
@@ -22,6 +19,7 @@ from libs.chassis.rpc.call import Method, describe
 from libs.chassis.rpc.chain import Chain
 from libs.chassis.rpc.limit import Limiter
 from libs.chassis.rpc.pools import Pool
+from libs.chassis.rpc.public import Health, Reflection
 from libs.chassis.settings import Settings
 
 if TYPE_CHECKING:
@@ -86,13 +84,14 @@ class Server:
         age = ("grpc.max_connection_age_ms", settings.connection_age_seconds * 1000)
         self._grpc = grpc.server(self._chain.reception, handlers=[self._chain], options=(*OPTIONS, age))
         self._services = sorted({method.service for method in self.methods})
-        self._health = health.HealthServicer()
+        self._health = Health()
+        self._reflection = Reflection(self._services, self._chain.reception)
         self._ready: bool | None = None
         self._draining = False
         self._readiness = threading.Lock()
-        self._add_health()
+        self._chain.publish(self._health.methods())
         if settings.reflection:
-            self._add_reflection()
+            self._chain.publish(self._reflection.methods())
         self.port = self._grpc.add_insecure_port(settings.listen)
         """The port that is listened on, also when 0 was asked for."""
         for pool in (self._unary, self._streams):
@@ -101,7 +100,7 @@ class Server:
 
     def start(self) -> None:
         """Begins to serve; not yet ready, see `set_ready`."""
-        self._health.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
+        self._health.set((LIVENESS,), serving=True)
         self.set_ready(False)
         self._chain.reception.start()
         self._grpc.start()
@@ -115,9 +114,7 @@ class Server:
             if ready == self._ready or (ready and self._draining):
                 return
             self._ready = ready
-            status = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
-            for name in ("", READINESS, *self._services):
-                self._health.set(name, status)
+            self._health.set(("", READINESS, *self._services), serving=ready)
 
     def refuse(self, reason: str | None) -> None:
         """From now on answers every call with UNAVAILABLE and this reason, or none."""
@@ -144,18 +141,9 @@ class Server:
 
     def _close(self) -> None:
         self._chain.reception.shutdown()
+        self._reflection.close()
         self._unary.shutdown()
         self._streams.shutdown()
-
-    def _add_health(self) -> None:
-        # A thread of its own, so that probes are answered while all others are busy.
-        pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="health")
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, _Aside(self._grpc, pool))
-
-    def _add_reflection(self) -> None:
-        pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="reflection")
-        names = (*self._services, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, _Aside(self._grpc, pool))
 
 
 class _Registered:
@@ -175,44 +163,7 @@ class _Registered:
             self.methods.append(describe(declared.methods_by_name[name], _behavior(handler), self._service))
 
 
-class _Aside:
-    """Registers handlers that run beside the chain, on threads of their own: probes carry no token."""
-
-    def __init__(self, server: grpc.Server, pool: ThreadPoolExecutor) -> None:
-        self._server = server
-        self._pool = pool
-
-    def add_generic_rpc_handlers(self, handlers: object) -> None:
-        """Not needed: the same handlers come by name."""
-
-    def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Handler]) -> None:
-        """Registers the same handlers, each bound to the pool."""
-        kinds = {
-            (False, False): grpc.unary_unary_rpc_method_handler,
-            (False, True): grpc.unary_stream_rpc_method_handler,
-            (True, True): grpc.stream_stream_rpc_method_handler,
-        }
-        bound = {}
-        for name, handler in handlers.items():
-            behavior = _OnPool(_behavior(handler), self._pool)
-            make = kinds[handler.request_streaming, handler.response_streaming]
-            bound[name] = make(behavior, handler.request_deserializer, handler.response_serializer)
-        self._server.add_registered_method_handlers(service, bound)
-
-
 def _behavior(handler: Handler) -> Callable[..., Any]:
     """The servicer's own code behind a handler, which is under one of four names."""
     found = (handler.unary_unary, handler.unary_stream, handler.stream_unary, handler.stream_stream)
     return next(behavior for behavior in found if behavior is not None)
-
-
-class _OnPool:
-    """A behavior that names its pool; the library's own way sets attributes that all servers of a process share."""
-
-    def __init__(self, behavior: Callable[..., Any], pool: ThreadPoolExecutor) -> None:
-        self._behavior = behavior
-        self.experimental_thread_pool = pool
-        self.experimental_non_blocking = getattr(behavior, "experimental_non_blocking", False)
-
-    def __call__(self, *arguments: Any) -> Any:
-        return self._behavior(*arguments)
