@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
@@ -76,3 +78,14 @@ class TestMongo(StoreLaws):
         )["executionStats"]  # fmt: skip
         assert stats["nReturned"] == 10
         assert stats["totalKeysExamined"] <= 14
+
+
+def test_a_call_finds_a_connection_while_many_others_wait_for_their_answers(client) -> None:
+    numbers = client["ledger_connections"]["numbers"]
+    numbers.insert_one({})
+    with ThreadPoolExecutor(80) as threads:
+        slow = [threads.submit(numbers.find_one, {"$where": "sleep(1500) || true"}) for _ in range(80)]
+        time.sleep(0.3)
+        assert numbers.find_one({}) is not None
+        assert all(each.result() for each in slow)
+    client.drop_database("ledger_connections")

@@ -75,8 +75,12 @@ def unconnected(uri: str, service: str, *, patient: bool = False) -> MongoClient
         serverSelectionTimeoutMS=3000,
         connectTimeoutMS=2000,
         socketTimeoutMS=None if patient else 8000,
-        maxPoolSize=50,
-        waitQueueTimeoutMS=500,
+        # Nobody waits for a connection that others hold: as many as there are threads, and those are counted. What is
+        # left to wait for is a connection that is made, a few at a time.
+        maxPoolSize=None,
+        maxConnecting=8,
+        maxIdleTimeMS=120_000,
+        waitQueueTimeoutMS=2000,
         appname=f"kehu-{service}",
         tz_aware=True,
         tzinfo=UTC,
