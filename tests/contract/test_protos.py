@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from buf.validate import validate_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
+from kehu.common.v1 import rules_pb2
 
 from libs.registry import SERVICES
 from tests.support.contracts import (
@@ -173,8 +174,7 @@ def test_a_mutation_can_be_repeated(method: MethodDescriptor) -> None:
         return
     field = method.input_type.fields_by_name.get("request_id")
     assert field is not None, "a mutation needs request_id"
-    assert rules(field).string.uuid
-    assert rules(field).ignore == validate_pb2.IGNORE_IF_ZERO_VALUE
+    assert rules(field).string.Extensions[rules_pb2.request_id], "say (kehu.common.v1.request_id) = true"
 
 
 @pytest.mark.parametrize("method", method_ids())
@@ -182,7 +182,8 @@ def test_a_list_has_pages(method: MethodDescriptor) -> None:
     if verb_of(method) != "List":
         return
     asked, answered = method.input_type.fields_by_name, method.output_type.fields_by_name
-    assert {"page_size", "page_token"} <= {*asked}
+    assert rules(asked["page_size"]).int32.Extensions[rules_pb2.page_size], "say (kehu.common.v1.page_size) = true"
+    assert rules(asked["page_token"]).string.Extensions[rules_pb2.page_token], "say (kehu.common.v1.page_token) = true"
     assert "next_page_token" in answered
     assert len([field for field in answered.values() if field.is_repeated]) == 1
     assert not {"total_size", "skip", "offset"} & {*asked, *answered}
@@ -238,7 +239,9 @@ def text_is_bounded(field: FieldDescriptor, own: Any) -> bool:
     text = own.string
     lengths = text.max_len or text.len or text.max_bytes or text.len_bytes
     listed = text.const or getattr(text, "in")
-    return bool(lengths or text.uuid or listed or (text.pattern and longest(text.pattern) < _constants.MAXREPEAT))
+    ours = [text.Extensions[each] for each in (rules_pb2.id, rules_pb2.request_id, rules_pb2.page_token)]
+    shaped = text.pattern and longest(text.pattern) < _constants.MAXREPEAT
+    return bool(lengths or text.uuid or listed or any(ours) or shaped)
 
 
 def longest(pattern: str) -> int:
@@ -256,3 +259,13 @@ def test_streams_are_only_where_they_are_needed() -> None:
             if streams(method):
                 assert method.server_streaming, f"{method.full_name}: rows are answered as they are taken"
                 assert method.client_streaming or method.name.startswith(("Watch", "Export")), method.full_name
+
+
+def test_what_is_said_once_is_not_said_again() -> None:
+    """Ids, idempotency keys and page tokens have rules of their own, in `rules.proto`."""
+    for service in SERVICES:
+        for message in messages(service):
+            for field in message.fields:
+                text = rules(field).repeated.items.string if field.is_repeated else rules(field).string
+                assert "hjkmnp" not in text.pattern, f"{field.full_name}: say (kehu.common.v1.id)"
+                assert not text.uuid, f"{field.full_name}: say (kehu.common.v1.request_id)"

@@ -22,12 +22,12 @@ from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
 from hypothesis import strategies as st
+from kehu.common.v1 import rules_pb2
 
 from libs.chassis import identity
 from tests.support.contracts import http, is_input
 
 _ID = re.compile(r"[a-z]{2,8}_[0-9a-hjkmnp-tv-z]{26}|\{\w+\.id\}")
-ID_PATTERN = re.compile(r"\^([a-z]{2,8})_\[")
 
 Ids = Mapping[str, str]
 """Prefix of a typed id, or full name of a message, → the id to name."""
@@ -120,6 +120,7 @@ def is_required(field: FieldDescriptor) -> bool:
         or field_behavior_pb2.REQUIRED in field.GetOptions().Extensions[field_behavior_pb2.field_behavior]
         or rules.string.min_len
         or rules.string.pattern
+        or rules.string.Extensions[rules_pb2.id]
         or 0 in rules.enum.not_in
     )
 
@@ -136,7 +137,7 @@ def value(field: FieldDescriptor, ids: Ids) -> Any:
         return b"x"
     if field.type != FieldDescriptor.TYPE_STRING:
         return 1
-    if text.uuid:
+    if text.Extensions[rules_pb2.request_id]:
         return str(uuid.uuid4())
     if prefix := id_prefix(field):
         return own(ids, prefix)
@@ -160,9 +161,8 @@ def well_known(name: str) -> Any:
 def id_prefix(field: FieldDescriptor) -> str:
     """The prefix of the ids that a field takes; empty for other fields."""
     rules = field.GetOptions().Extensions[validate_pb2.field]
-    pattern = (rules.repeated.items if field.is_repeated else rules).string.pattern
-    found = ID_PATTERN.match(pattern)
-    return found[1] if found else ""
+    prefix: str = (rules.repeated.items if field.is_repeated else rules).string.Extensions[rules_pb2.id]
+    return prefix
 
 
 def shortest(pattern: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from kehu.interactions.v1 import promises_pb2
 
 from libs.chassis.domain import FieldViolation, InvalidArgument
 from libs.chassis.validation import validate, warm
@@ -48,3 +49,36 @@ def test_an_enum_value_that_the_proto_lacks_is_refused_by_path_wherever_it_is() 
         validate(ledger_pb2.AccountOpened(account=ledger_pb2.Account(state=9)))
     assert [v.field for v in nested.value.violations] == ["account.state"]
     validate(ledger_pb2.AccountOpened(account=ledger_pb2.Account(state=1)))
+
+
+@pytest.mark.parametrize(
+    ("field", "good", "bad", "reason"),
+    [
+        ("promise_id", ["pro_" + "0" * 26], ["", "pro_", "cus_" + "0" * 26, "pro_" + "u" * 26, "pro_x\n"], "STRING_ID"),
+        (
+            "request_id",
+            ["", "7f1d2b9a-2d43-4c0e-9d0f-0a51b1a9f3c2", "7F1D2B9A-2D43-4C0E-9D0F-0A51B1A9F3C2"],
+            ["no uuid", "7f1d2b9a-2d43-4c0e-9d0f-0a51b1a9f3c2 ", "7f1d2b9a2d434c0e9d0f0a51b1a9f3c2"],
+            "STRING_REQUEST_ID",
+        ),
+    ],
+)
+def test_what_every_service_needs_is_said_once(field: str, good: list[str], bad: list[str], reason: str) -> None:
+    kept = {"promise_id": "pro_" + "0" * 26, "recovery": "a voucher"}
+    for text in good:
+        validate(promises_pb2.RecoverPromiseRequest(**{**kept, field: text}))
+    for text in bad:
+        with pytest.raises(InvalidArgument) as refused:
+            validate(promises_pb2.RecoverPromiseRequest(**{**kept, field: text}))
+        assert [(v.field, v.reason) for v in refused.value.violations] == [(field, reason)], text
+
+
+def test_pages_are_asked_for_by_the_same_rules_everywhere() -> None:
+    validate(promises_pb2.ListPromisesRequest(page_size=100_000, page_token="x" * 2000))
+    with pytest.raises(InvalidArgument) as refused:
+        validate(promises_pb2.ListPromisesRequest(page_size=-1, page_token="x" * 2001))
+    assert {(v.field, v.reason) for v in refused.value.violations} == {
+        ("page_size", "INT32_PAGE_SIZE"),
+        ("page_token", "STRING_PAGE_TOKEN"),
+    }
+    assert "0 means 50" in str(refused.value)
