@@ -16,6 +16,8 @@ class Exit(IntEnum):
     """The command, the environment or the rights of the caller are wrong; trying again is useless."""
     DIED = 3
     """The worker's container died."""
+    FOREIGN = 69
+    """The work belongs to a release that is not this one."""
     TOO_LATE = 70
     """Stopping took too long."""
     UNAVAILABLE = 75

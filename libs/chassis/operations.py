@@ -9,6 +9,7 @@ to there has to be safe, and doing it once more has to be harmless.
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Collection as Group
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -25,9 +26,10 @@ from libs.chassis import context, identity
 from libs.chassis.codec import from_proto, to_proto
 from libs.chassis.deferrals import NotYet, pause_after
 from libs.chassis.domain import AlreadyExists, Change, Entity, FailedPrecondition
-from libs.chassis.filtering import FilterSpec, all_of, field, parse
+from libs.chassis.filtering import Condition, FilterSpec, all_of, field, parse
 from libs.chassis.paging import Page
-from libs.chassis.store import Collection, Database, Index
+from libs.chassis.store import Collection, Database, Due, Index
+from libs.chassis.store.fence import fence
 
 COLLECTION: Final = "operations"
 CLAIM: Final = timedelta(seconds=30)
@@ -95,10 +97,16 @@ class Operation(Entity):
     cancel_requested: bool = False
     owner: str = ""
     """The process that is at it."""
+    epoch: int = 0
+    """Claims so far: what the holder of an earlier one writes is refused."""
+    steps: int = 0
+    """Transactions of the present claim; each raises it, so that none commits beside a takeover."""
     claimable_time: datetime
     """When any process may take it."""
     attempts: int = 0
     """Processes that took it since it last got further."""
+    interruptions: int = 0
+    """Times that it was interrupted by what passes, since it last got further."""
     result: bytes = b""
     """A serialized `google.protobuf.Any`."""
     error: bytes = b""
@@ -115,6 +123,36 @@ class Operation(Entity):
             owner=owner,
             claimable_time=at + CLAIM,
             attempts=self.attempts + 1,
+            epoch=self.epoch + 1,
+            steps=0,
+        )
+
+    def renewed(self, at: datetime) -> Operation:
+        """Kept by its process for another while."""
+        return replace(self, claimable_time=at + CLAIM)
+
+    def stepped(self, at: datetime) -> Operation:
+        """Before one more transaction of its process."""
+        return replace(self.renewed(at), steps=self.steps + 1)
+
+    def progressed(self, done: int, total: int, checkpoint: str, at: datetime) -> Operation:
+        """So far done, in a way that the next process can go on from."""
+        further = replace(self, done=done, total=total, checkpoint=checkpoint, attempts=0, interruptions=0)
+        return further.renewed(at)
+
+    def handed_over(self, at: datetime) -> Operation:
+        """For any process to take at once."""
+        return replace(self, claimable_time=at, owner="")
+
+    def interrupted(self, at: datetime) -> Operation:
+        """For any process to take after a pause; what stopped this one passes, so it does not count as an attempt."""
+        pause = pause_after(self.interruptions + 1)
+        return replace(
+            self,
+            owner="",
+            claimable_time=at + pause,
+            attempts=max(0, self.attempts - 1),
+            interruptions=self.interruptions + 1,
         )
 
     def ended(self, state: OperationState, at: datetime, *, result: bytes = b"", error: bytes = b"") -> Operation:
@@ -251,30 +289,43 @@ class Operations:
                 return operation.ended(OperationState.CANCELLED, identity.now()), []
             return replace(operation, cancel_requested=True), []
 
-        return self._collection.update(id, cancelled)
+        return self._update(id, cancelled)
 
     # ------------------------------------------------------------------------------------ for those who do the work
 
+    def due(self, foreign: Group[str] = ()) -> Due[Operation]:
+        """The operation that has waited longest for a process, but for those of foreign kinds."""
+
+        def waits(now: datetime) -> Condition:
+            known = field("kind").none_of(sorted(foreign)) if foreign else None
+            return all_of(_ACTIVE, field("claimable_time") <= now, known)
+
+        return Due(self._collection, waits, order="claimable_time", limit=1)
+
     def waiting(self) -> tuple[str, Operation] | None:
         """(tenant, operation) of the one that has waited longest for a process, of any tenant."""
-        waiting = self._collection.across_tenants(
-            all_of(_ACTIVE, field("claimable_time") <= identity.now()), order="claimable_time", limit=10
-        )
-        return next(((tenant, each) for tenant, _, each in waiting if isinstance(each, Operation)), None)
+        found = self.due().find(identity.now())
+        return (found[0].tenant, found[0].entity) if found and found[0].entity is not None else None
 
     def claim(self, id: str, owner: str) -> Operation:
         """The operation, taken by this process; Stopped when another one was faster."""
-        return self._collection.update(id, lambda operation: (operation.claimed(owner, identity.now()), []))
+        return self._update(id, lambda operation: (operation.claimed(owner, identity.now()), []))
 
-    def change(self, id: str, owner: str, change: Callable[[Operation], Operation]) -> Operation:
-        """Changes an operation that this process has; Stopped when it has it no longer."""
+    def change(self, claimed: Operation, change: Callable[[Operation], Operation]) -> Operation:
+        """Changes an operation as this process claimed it; Stopped when it has the claim no longer."""
 
-        def guarded(operation: Operation) -> Change[Operation]:
-            if operation.owner != owner or operation.state is not OperationState.RUNNING:
-                raise Stopped(f"{id} is {operation.state} with {operation.owner or 'nobody'}")
-            return change(operation), []
+        def guarded(latest: Operation) -> Change[Operation]:
+            ours = (latest.owner, latest.epoch) == (claimed.owner, claimed.epoch)
+            if not ours or latest.state is not OperationState.RUNNING:
+                raise Stopped(f"{latest.id} is {latest.state} with {latest.owner or 'nobody'}")
+            return change(latest), []
 
-        return self._collection.update(id, guarded)
+        return self._update(claimed.id, guarded)
+
+    def _update(self, id: str, change: Callable[[Operation], Change[Operation]]) -> Operation:
+        """Changes an operation itself, which is never behind the fence that its own claim makes."""
+        with fence(None):
+            return self._collection.update(id, change)
 
 
 def kept(state: object) -> str:

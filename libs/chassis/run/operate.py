@@ -12,17 +12,17 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 
-import pymongo
 from google.rpc import code_pb2, status_pb2
 from pymongo.errors import PyMongoError
 
 from libs.chassis import identity, logs
-from libs.chassis.context import Context, enter
-from libs.chassis.domain import DomainError
+from libs.chassis.context import Context, current, enter
+from libs.chassis.domain import Conflict, DomainError
 from libs.chassis.exits import Exit
 from libs.chassis.loop import Loop
 from libs.chassis.operations import (
@@ -36,42 +36,75 @@ from libs.chassis.operations import (
     Stopped,
     kept,
 )
-from libs.chassis.store import Contention, RelayBehind
+from libs.chassis.store import Contention, Database, RelayBehind
+from libs.chassis.store.fence import fence
+from libs.chassis.timers import Round, Timer
 
 LOOK_EVERY: Final = 1.0
 """Seconds between two looks for an operation that waits."""
-_DATABASE_TIMEOUT: Final = 10.0
 _RENEW_EVERY: Final = CLAIM.total_seconds() / 3
+_LOOK_AT_PARENT_EVERY: Final = 1.0
+_ORPHAN_ENDS_AFTER: Final = 20.0
+"""Seconds that the job of an orphan has to come to its next checkpoint."""
+PASSING: Final = (PyMongoError, Contention, RelayBehind, Conflict, OSError)
+"""Errors that pass, so that the operation goes on from its last checkpoint after a pause."""
 
 AnyKind = OperationKind[Any, Any]
 
 log = logs.get(__name__)
 
 
+class ChildDied(Exception):
+    """The process of an operation ended without a verdict."""
+
+
 class OperationLoop(Loop):
-    """Looks for operations that wait and has one child process at a time work on them."""
+    """Looks for operations that wait and has one child process at a time work on them.
+
+    An operation whose process dies, or cannot be started, is deferred, so the others do not wait for it.
+    """
 
     interruptions: ClassVar = (PyMongoError, Contention, RelayBehind)
 
-    def __init__(self, service: str, operations: Operations, package: str, grace: float) -> None:
-        super().__init__(f"{service}.operations")
-        self._operations = operations
+    def __init__(self, database: Database, package: str, grace: float) -> None:
+        super().__init__(f"{database.service}.operations")
+        self._database = database
+        self._operations = Operations(database)
         self._package = package
+        self._foreign: set[str] = set()
+        """Kinds that this release does not know: they wait for a worker of the one that does."""
         self._stop_within = max(0.0, grace - 1)
         """Seconds that a job has to come to its next checkpoint; the loop itself needs the rest."""
 
     def _serve(self) -> None:
         while not self.stopping.is_set():
-            with pymongo.timeout(_DATABASE_TIMEOUT):
-                found = self._operations.waiting()
+            done = self._look().run()
             self.ready()
-            if found is None:
+            if not done:
                 self.stopping.wait(LOOK_EVERY)
-                continue
-            tenant, operation = found
-            self._wait_for(subprocess.Popen([sys.executable, "-m", self._package, "operation", tenant, operation.id]))
 
-    def _wait_for(self, child: subprocess.Popen[bytes]) -> None:
+    def _look(self) -> Round[Operation]:
+        timer = Timer(
+            name="operations",
+            every=timedelta(seconds=LOOK_EVERY),
+            due=self._operations.due(self._foreign),
+            run=self._work,
+        )
+        return Round(self._database, timer, go_on=lambda: not self.stopping.is_set())
+
+    def _work(self, due: Sequence[Operation]) -> None:
+        tenant = current().tenant
+        for operation in due:
+            command = [sys.executable, "-m", self._package, "operation", tenant, operation.id]
+            code = self._wait_for(subprocess.Popen(command))
+            if code == Exit.FOREIGN:
+                log.info("left to another release", operation=operation.id, kind=operation.kind)
+                self._foreign.add(operation.kind)
+            elif code not in (Exit.DONE, Exit.UNAVAILABLE):
+                raise ChildDied(f"exit code {code}")
+
+    def _wait_for(self, child: subprocess.Popen[bytes]) -> int:
+        """The exit code of a child; 0 when it was asked to end."""
         told = False
         while child.poll() is None:
             self.beat()
@@ -81,9 +114,7 @@ class OperationLoop(Loop):
                 threading.Timer(self._stop_within, child.kill).start()
             # Not `stopping.wait`: it returns at once while the child is given time to stop.
             threading.Event().wait(0.1 if told else LOOK_EVERY / 4)
-        if child.returncode and not told:
-            log.warning("the process of an operation died", loop=self.name, code=child.returncode)
-            self.stopping.wait(LOOK_EVERY)
+        return 0 if told else child.returncode
 
 
 def operate(
@@ -95,37 +126,40 @@ def operate(
 ) -> int:
     """What the child process does until it is done or `stopping`; its exit code."""
     with enter(Context(tenant=tenant, actor="operations")):
+        kind = kinds.get(operations.get(id).kind)
+        if kind is None:
+            return Exit.FOREIGN
         try:
             claimed = operations.claim(id, f"{socket.gethostname()}/{os.getpid()}")
         except Stopped as stopped:
             log.info("left alone", operation=id, reason=str(stopped))
-            return 0
+            return Exit.DONE
     context = Context(tenant=tenant, actor=claimed.started_by, correlation_id=claimed.id)
     with enter(context), _Attendance(operations, claimed, context, stopping) as attendance:
         log.info("operates", operation=id, kind=claimed.kind, attempt=claimed.attempts)
         try:
-            verdict = _verdict(kinds.get(claimed.kind), claimed, attendance)
+            with fence(attendance.hold):
+                verdict = _verdict(kind, claimed, attendance)
         except Stopped as stopped:
             log.info("stopped", operation=id, reason=str(stopped))
-            attendance.hand_over()
-            return 0
-        except PyMongoError as error:
+            attendance.leave_as(Operation.handed_over)
+            return Exit.DONE
+        except PASSING as error:
             log.warning("interrupted", operation=id, error=f"{type(error).__name__}: {error}")
+            attendance.leave_as(Operation.interrupted)
             return Exit.UNAVAILABLE
         attendance.leave()
         try:
-            ended = operations.change(id, claimed.owner, verdict)
+            ended = operations.change(claimed, verdict)
         except Stopped as stopped:
             log.info("left to another", operation=id, reason=str(stopped))
-            return 0
+            return Exit.DONE
         log.info("ended", operation=id, kind=claimed.kind, state=ended.state)
-        return 0
+        return Exit.DONE
 
 
-def _verdict(kind: AnyKind | None, operation: Operation, job: _Attendance) -> Callable[[Operation], Operation]:
+def _verdict(kind: AnyKind, operation: Operation, job: _Attendance) -> Callable[[Operation], Operation]:
     """How the operation ends after its work was done, refused, cancelled or found impossible."""
-    if kind is None:
-        return _failed(code_pb2.UNIMPLEMENTED, f"this version knows no operation {operation.kind!r}")
     if operation.attempts > ATTEMPTS:
         return _failed(code_pb2.INTERNAL, f"{ATTEMPTS} processes died of it without getting further")
     if operation.cancel_requested:
@@ -135,12 +169,12 @@ def _verdict(kind: AnyKind | None, operation: Operation, job: _Attendance) -> Ca
         result = kind.told(kind.run(job))
     except Cancelled:
         return lambda latest: latest.ended(OperationState.CANCELLED, identity.now())
+    except (Stopped, *PASSING):
+        raise
     except DomainError as error:
         from libs.chassis.rpc import status_of  # grpc, which only a failure needs
 
         return _ended(OperationState.FAILED, error=status_of(error).SerializeToString())
-    except (Stopped, PyMongoError):
-        raise
     except Exception:
         log.exception("a defect ended an operation", operation=operation.id, kind=operation.kind)
         return _failed(code_pb2.INTERNAL, f"a defect of ours: report the operation {operation.id}")
@@ -165,10 +199,8 @@ class _Attendance:
         self, operations: Operations, operation: Operation, context: Context, stopping: threading.Event
     ) -> None:
         self._operations = operations
-        self._id, self._owner = operation.id, operation.owner
-        self._asked = operation.request
+        self._claimed = operation
         self._context = context
-        self._checkpoint = operation.checkpoint
         self._parent = os.getppid()
         self._stopping = stopping
         self._left = threading.Event()
@@ -191,57 +223,62 @@ class _Attendance:
 
     def begin(self, kind: AnyKind) -> None:
         """Reads what was asked for, and how far another process came."""
-        self.request = kind.asked(self._asked)
-        self._kind, self.state = kind, kind.resumed(self._checkpoint)
+        self.request = kind.asked(self._claimed.request)
+        self._kind, self.state = kind, kind.resumed(self._claimed.checkpoint)
 
     def progress(self, done: int, total: int, state: Any = None, **fields: Any) -> None:
         """See `Job.progress`."""
         checkpoint = kept(fields if state is None else state)
         latest = self._operations.change(
-            self._id,
-            self._owner,
-            lambda operation: replace(
-                operation,
-                done=done,
-                total=total,
-                checkpoint=checkpoint,
-                attempts=0,
-                claimable_time=identity.now() + CLAIM,
-            ),
+            self._claimed, lambda operation: operation.progressed(done, total, checkpoint, identity.now())
         )
         self.state = self._kind.resumed(checkpoint)
         if latest.cancel_requested:
-            raise Cancelled(self._id)
+            raise Cancelled(latest.id)
         if self._stopping.is_set():
             raise Stopped("this process was asked to end")
+        self._require_claim()
+
+    def hold(self) -> None:
+        """Writes the claim, in the transaction that is about to change something; Stopped when it is lost."""
+        self._require_claim()
+        self._operations.change(self._claimed, lambda operation: operation.stepped(identity.now()))
+
+    def leave_as(self, change: Callable[[Operation, datetime], Operation]) -> None:
+        """Leaves the operation to another process, if this one still has it."""
+        self.leave()
+        try:
+            self._operations.change(self._claimed, lambda operation: change(operation, identity.now()))
+        except (Stopped, *PASSING) as error:
+            log.info("nothing to hand over", operation=self._claimed.id, error=str(error))
+
+    def _require_claim(self) -> None:
         if os.getppid() != self._parent:
             raise Stopped("the worker is gone")
         if self._end is not None:
             raise self._end
 
-    def hand_over(self) -> None:
-        """Lets another process take the operation at once, if this one still has it."""
-        self.leave()
-        try:
-            self._operations.change(
-                self._id,
-                self._owner,
-                lambda operation: replace(operation, claimable_time=identity.now(), owner=""),
-            )
-        except (Stopped, PyMongoError) as error:
-            log.info("nothing to hand over", operation=self._id, error=str(error))
-
     def _keep_claim(self) -> None:
+        """Renews the claim until the job has ended; an orphan ends, because nobody counts on it any more."""
+        renewed = had_parent = time.monotonic()
         with enter(self._context):
-            while not self._left.wait(_RENEW_EVERY):
+            while not self._left.wait(_LOOK_AT_PARENT_EVERY):
+                now = time.monotonic()
+                if os.getppid() != self._parent:
+                    if now - had_parent > _ORPHAN_ENDS_AFTER:
+                        log.error("the worker is gone, and the job does not stop", operation=self._claimed.id)
+                        os._exit(Exit.TOO_LATE)
+                    continue
+                had_parent = now
+                if now - renewed < _RENEW_EVERY:
+                    continue
+                renewed = now
                 try:
-                    self._operations.change(
-                        self._id,
-                        self._owner,
-                        lambda operation: replace(operation, claimable_time=identity.now() + CLAIM),
-                    )
+                    self._operations.change(self._claimed, lambda operation: operation.renewed(identity.now()))
                 except Stopped as lost:
                     self._end = lost
                     return
-                except PyMongoError as error:
-                    log.warning("claim not renewed", operation=self._id, error=f"{type(error).__name__}: {error}")
+                except Exception as error:  # noqa: BLE001  (the claim may be renewed at the next attempt)
+                    log.warning(
+                        "claim not renewed", operation=self._claimed.id, error=f"{type(error).__name__}: {error}"
+                    )

@@ -166,7 +166,7 @@ def _loops(process: Process[Any]) -> dict[str, Callable[[Spawn], Loop]]:
     if process.service.operations is not None:
         package = str(sys.modules["__main__"].__package__)
         grace = float(process.settings.grace_seconds)
-        loops["operations"] = lambda _: OperationLoop(database.service, process.operations, package, grace)
+        loops["operations"] = lambda _: OperationLoop(database, package, grace)
     return loops
 
 

@@ -22,6 +22,7 @@ from libs.chassis.sealing import MemoryKeyring
 from libs.chassis.store.collection import Collection
 from libs.chassis.store.database import Database
 from libs.chassis.store.declaration import COMMANDS_KEPT, DuplicateKey, Index, Write
+from libs.chassis.store.fence import hold_claim, is_fenced
 from libs.chassis.store.totals import Key, Measure, Row, totals_of, value_at
 
 Document = dict[str, Any]
@@ -44,6 +45,7 @@ class MemoryDatabase(Database):
             token = self._open.set(True)
             before = {name: copy.deepcopy(c.documents) for name, c in self._kept()}
             try:
+                hold_claim()
                 yield
             except BaseException:
                 for name, collection in self._kept():
@@ -142,6 +144,8 @@ class MemoryCollection(Collection[E]):
         return {value: [each["_id"] for each in self._select(field(path) == value, None, limit)] for value in values}
 
     def _insert(self, documents: Sequence[Document]) -> list[DuplicateKey | None]:
+        if not self._in_transaction():
+            hold_claim()
         refused: list[DuplicateKey | None] = []
         with self._database.lock:
             for document in documents:
@@ -154,6 +158,8 @@ class MemoryCollection(Collection[E]):
         return refused
 
     def _write(self, writes: Sequence[Write]) -> int:
+        if is_fenced() and not self._in_transaction():
+            return self._database.transact(lambda: self._write(writes))
         done = 0
         with self._database.lock:
             for write in writes:
@@ -178,6 +184,8 @@ class MemoryCollection(Collection[E]):
         return done
 
     def _remove(self, ids: Sequence[str]) -> int:
+        if is_fenced() and not self._in_transaction():
+            return self._database.transact(lambda: self._remove(ids))
         with self._database.lock:
             return sum(self.documents.pop(id, None) is not None for id in ids)
 

@@ -27,6 +27,7 @@ from libs.chassis.sealing.mongo import MongoKeyring
 from libs.chassis.store.collection import Collection
 from libs.chassis.store.database import Database
 from libs.chassis.store.declaration import COMMANDS_KEPT, PENDING, Contention, DuplicateKey, Index, Write
+from libs.chassis.store.fence import hold_claim, is_fenced
 from libs.chassis.store.indexes import Indexes
 from libs.chassis.store.totals import Key, Measure, Row, from_group, to_pipeline
 from libs.chassis.store.vault import TOKENS
@@ -131,6 +132,7 @@ class MongoDatabase(Database):
                     read_preference=ReadPreference.PRIMARY,
                     max_commit_time_ms=5000,
                 ):
+                    hold_claim()
                     yield
             except PyMongoError as error:
                 if _is_duplicate_id(error) or error.has_error_label("TransientTransactionError"):
@@ -250,6 +252,8 @@ class MongoCollection(Collection[E]):
         return found
 
     def _insert(self, documents: Sequence[Document]) -> list[DuplicateKey | None]:
+        if not self._in_transaction():
+            hold_claim()  # in a transaction, the first duplicate would end it
         refused: list[DuplicateKey | None] = [None] * len(documents)
         with self._timed("insert"):
             try:
@@ -269,6 +273,8 @@ class MongoCollection(Collection[E]):
         return refused
 
     def _write(self, writes: Sequence[Write]) -> int:
+        if is_fenced() and not self._in_transaction():
+            return self._database.transact(lambda: self._write(writes))
         tenant = context.current().tenant
         with self._timed("write"):
             try:
@@ -281,6 +287,8 @@ class MongoCollection(Collection[E]):
                 raise self._taken(error) from error
 
     def _remove(self, ids: Sequence[str]) -> int:
+        if is_fenced() and not self._in_transaction():
+            return self._database.transact(lambda: self._remove(ids))
         query = {"_id": {"$in": list(ids)}, "tenant": context.current().tenant}
         return self.raw.delete_many(query, session=self._database.session).deleted_count
 

@@ -2,29 +2,52 @@
 
 from __future__ import annotations
 
+import copy
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import pytest
 from google.protobuf.wrappers_pb2 import Int64Value
 from google.rpc import code_pb2
 from kehu.common.v1 import operation_pb2 as pb
+from pymongo.errors import AutoReconnect
 
 from libs.chassis import identity
 from libs.chassis.context import Context, enter
-from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
+from libs.chassis.domain import Conflict, FailedPrecondition, InvalidArgument, NotFound
+from libs.chassis.exits import Exit
 from libs.chassis.identity import FixedClock
-from libs.chassis.operations import ATTEMPTS, CLAIM, Job, OperationKind, Operations, OperationState, Stopped, to_message
+from libs.chassis.operations import (
+    ATTEMPTS,
+    CLAIM,
+    Job,
+    Operation,
+    OperationKind,
+    Operations,
+    OperationState,
+    Stopped,
+    to_message,
+)
+from libs.chassis.run import operate as module
 from libs.chassis.run.operate import operate
-from libs.chassis.store.memory import MemoryDatabase
+from libs.chassis.store import Collection, Contention, RelayBehind
+from libs.chassis.store.memory import MemoryCollection, MemoryDatabase
+from tests.support.ledger import Account
 
 ACME, BOLT = Context(tenant="acme", actor="ann"), Context(tenant="bolt", actor="bob")
 
 
 @pytest.fixture
-def operations() -> Operations:
-    return Operations(MemoryDatabase("ledger"))
+def database() -> MemoryDatabase:
+    return MemoryDatabase("ledger")
+
+
+@pytest.fixture
+def operations(database: MemoryDatabase) -> Operations:
+    return Operations(database)
 
 
 @pytest.fixture(autouse=True)
@@ -106,10 +129,51 @@ def test_a_refusal_and_a_defect_fail_it_with_their_status(operations: Operations
     assert broken.id in broken.error.message
 
 
-def test_an_operation_that_no_version_knows_fails(operations: Operations) -> None:
+def test_an_operation_of_another_release_is_left_to_it(operations: Operations) -> None:
     started = operations.start("fly", Int64Value())
-    assert operate(operations, {}, "acme", started.id, threading.Event()) == 0
-    assert operations.get(started.id).state is OperationState.FAILED
+    assert operate(operations, {}, "acme", started.id, threading.Event()) == Exit.FOREIGN
+    assert operations.get(started.id) == started
+    assert operations.due({"fly"}).find(identity.now()) == []
+    assert [each.id for each in operations.due({"swim"}).find(identity.now())] == [started.id]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Contention("accounts"),
+        RelayBehind("256 events wait"),
+        Conflict("too many others change the same entities at once"),
+        OSError("no memory"),
+        AutoReconnect("a new primary"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_passes_interrupts_it_and_it_goes_on_from_its_checkpoint(
+    operations: Operations, now: FixedClock, error: Exception
+) -> None:
+    started = operations.start("sum", Int64Value())
+
+    def interrupted(job: Job) -> Int64Value:
+        if not job.state:
+            job.progress(4, 10, n=4)
+        raise error
+
+    kind = {"sum": OperationKind(name="sum", request=Int64Value, run=interrupted)}
+    pauses = []
+    for _ in range(ATTEMPTS + 2):
+        assert operate(operations, kind, "acme", started.id, threading.Event()) == Exit.UNAVAILABLE
+        left = operations.get(started.id)
+        assert (left.state, left.owner, left.done) == (OperationState.RUNNING, "", 4)
+        pauses.append((left.claimable_time - now.now()).total_seconds())
+        assert operations.waiting() is None
+        now.at = left.claimable_time
+    assert pauses == [1, 2, 4, 8, 16, 32, 64]
+
+    def rest(job: Job) -> Int64Value:
+        assert job.state == {"n": 4}
+        return Int64Value()
+
+    assert run(operations, started.id, rest).state == pb.Operation.STATE_SUCCEEDED
 
 
 def test_cancelling_ends_a_waiting_one_at_once_and_a_running_one_at_its_next_step(operations: Operations) -> None:
@@ -173,3 +237,127 @@ def test_what_kills_its_process_again_and_again_is_given_up(operations: Operatio
     ended = run(operations, started.id, lambda _: Int64Value())
     assert ended.state == pb.Operation.STATE_FAILED
     assert str(ATTEMPTS) in ended.error.message
+
+
+# ------------------------------------------------------------------------------------------------------ fences
+
+WRITES: dict[str, Callable[[Collection[Account], str], object]] = {
+    "update": lambda accounts, id: accounts.update(id, lambda each: each.deposit(1)),
+    "update_many": lambda accounts, id: accounts.update_many([(id, 1)], Account.deposit),
+    "upsert_many": lambda accounts, id: accounts.upsert_many(
+        [(Account(id=id, name="x"), 1), (Account(id=identity.new_id("acc"), name="new"), 1)], Account.deposit
+    ),
+    "insert": lambda accounts, _: accounts.insert(Account(id=identity.new_id("acc"), name="new").opened()),
+}
+"""Every way in which a job changes the store."""
+
+
+@pytest.fixture
+def accounts(database: MemoryDatabase) -> Collection[Account]:
+    return database.collection(Account, "accounts")
+
+
+@pytest.mark.parametrize("in_transaction", [False, True], ids=["alone", "in a transaction"])
+@pytest.mark.parametrize("name", WRITES)
+def test_a_process_that_was_paused_past_its_claim_changes_nothing_any_more(
+    database: MemoryDatabase, accounts: Collection[Account], now: FixedClock, name: str, in_transaction: bool
+) -> None:
+    operations = Operations(database)
+    id = accounts.insert(Account(id=identity.new_id("acc"), name="x").opened()).id
+    started = operations.start("sum", Int64Value())
+
+    def write() -> None:
+        if in_transaction:
+            database.transact(lambda: WRITES[name](accounts, id))
+        else:
+            WRITES[name](accounts, id)
+
+    def paused(job: Job) -> Int64Value:
+        write()
+        job.progress(1, 2, n=1)
+        before = documents(accounts)
+        now.advance(CLAIM + timedelta(seconds=1))
+        taken = operations.claim(started.id, "another process")
+        with pytest.raises(Stopped):
+            write()
+        assert documents(accounts) == before
+        with pytest.raises(Stopped):
+            job.progress(2, 2, n=2)
+        assert operations.get(started.id) == taken
+        write()
+        raise AssertionError("unreachable: the claim is lost")
+
+    assert run(operations, started.id, paused).state == pb.Operation.STATE_RUNNING
+    assert operations.get(started.id).owner == "another process"
+
+
+def test_the_same_process_name_is_no_claim(operations: Operations, now: FixedClock) -> None:
+    """Names of processes come again: pods have the same names and processes the same numbers after a restart."""
+    started = operations.start("sum", Int64Value())
+    first = operations.claim(started.id, "worker-0/17")
+    now.advance(CLAIM)
+    second = operations.claim(started.id, "worker-0/17")
+    with pytest.raises(Stopped):
+        operations.change(first, lambda each: each)
+    assert operations.change(second, lambda each: each.renewed(now.now())).epoch == 2
+
+
+def test_a_fence_makes_every_write_of_its_process_collide_with_a_takeover(
+    database: MemoryDatabase, accounts: Collection[Account]
+) -> None:
+    operations = Operations(database)
+    started = operations.start("sum", Int64Value())
+
+    def work(_: Job) -> Int64Value:
+        for n in range(3):
+            account = accounts.insert(Account(id=identity.new_id("acc"), name=str(n)).opened())
+            accounts.update(account.id, lambda each: each.deposit(1))
+            assert operations.get(started.id).steps == 2 * (n + 1)
+        return Int64Value()
+
+    assert run(operations, started.id, work).state == pb.Operation.STATE_SUCCEEDED
+
+
+def documents(accounts: Collection[Account]) -> object:
+    return copy.deepcopy(cast(MemoryCollection[Account], accounts).documents)
+
+
+def test_a_claim_is_renewed_again_after_whatever_kept_it_from_being_renewed(
+    operations: Operations, now: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_LOOK_AT_PARENT_EVERY", 0.01)
+    monkeypatch.setattr(module, "_RENEW_EVERY", 0.02)
+    started = operations.start("sum", Int64Value())
+    broken, renewed = threading.Event(), threading.Event()
+    change = operations.change
+
+    def flaky(claimed: Operation, by: Callable[[Operation], Operation]) -> Operation:
+        if threading.current_thread().name == "claim":
+            if not broken.is_set():
+                broken.set()
+                raise KeyError("a page of the keyring")
+            renewed.set()
+        return change(claimed, by)
+
+    monkeypatch.setattr(operations, "change", flaky)
+
+    def work(_: Job) -> Int64Value:
+        assert renewed.wait(5)
+        return Int64Value()
+
+    assert run(operations, started.id, work).state == pb.Operation.STATE_SUCCEEDED
+
+
+def test_an_orphan_changes_nothing_any_more(
+    operations: Operations, accounts: Collection[Account], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = operations.start("sum", Int64Value())
+
+    def work(_: Job) -> Int64Value:
+        monkeypatch.setattr(os, "getppid", lambda: 1)
+        accounts.insert(Account(id=identity.new_id("acc"), name="x").opened())
+        raise AssertionError("unreachable: the worker is gone")
+
+    assert run(operations, started.id, work).state == pb.Operation.STATE_RUNNING
+    assert operations.get(started.id).owner == ""
+    assert documents(accounts) == {}

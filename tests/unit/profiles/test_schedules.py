@@ -41,8 +41,7 @@ def end_all(store: ProfilesStore) -> int:
     count = 0
     while (found := store.operations.waiting()) is not None:
         _, operation = found
-        store.operations.claim(operation.id, "worker")
-        store.operations.change(operation.id, "worker", _succeeded)
+        store.operations.change(store.operations.claim(operation.id, "worker"), _succeeded)
         count += 1
     return count
 

@@ -319,10 +319,8 @@ def test_an_evaluation_that_fails_again_and_again_is_started_less_and_less_often
             starts.append(second)
             found = store.operations.waiting()
             assert found
-            store.operations.claim(found[1].id, "worker")
-            store.operations.change(
-                found[1].id, "worker", lambda each: each.ended(OperationState.FAILED, clock.now(), error=b"")
-            )
+            claimed = store.operations.claim(found[1].id, "worker")
+            store.operations.change(claimed, lambda each: each.ended(OperationState.FAILED, clock.now()))
     pauses = [later - earlier for earlier, later in pairwise(starts)]
     assert pauses == [8, 16, 32, 64, 128, 256, 512]
 
