@@ -1,0 +1,1 @@
+"""Leads: who might buy, how likely, and who takes care of them."""

@@ -1,0 +1,1 @@
+"""Forms, scores, assignment and conversion of leads."""
