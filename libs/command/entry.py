@@ -3,8 +3,8 @@
     kehu <service> api|worker|migrate|check     runs a service: the same as `python -m services.<service> …`
     kehu <anything else>                        the command line; `kehu --help` teaches it
 
-Only the standard library is imported before the choice is made: a worker has to patch sockets and threads before
-anything else uses them.
+Nothing heavy is imported before the choice is made: a worker has to patch sockets and threads before anything else
+uses them.
 """
 
 from __future__ import annotations
@@ -14,13 +14,19 @@ import runpy
 import sys
 from importlib.util import find_spec
 
+from libs.chassis import green
+from libs.chassis.exits import Exit
+
 
 def main() -> int:
     """Runs what the arguments of the process ask for and returns its exit code."""
     if len(sys.argv) > 1 and _is_service(sys.argv[1]):
-        service = sys.argv.pop(1)
-        runpy.run_module(f"services.{service}", run_name="__main__", alter_sys=True)
-        return 0
+        package = f"services.{sys.argv.pop(1)}"
+        if sys.argv[1:] == ["worker"]:
+            green.run_worker(package)
+        else:
+            runpy.run_module(package, run_name="__main__", alter_sys=True)
+        return Exit.DONE
     from libs.command.app import run
 
     return run()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from libs.chassis.run import Service, main  # before anything else of ours: it prepares a worker
+from libs.chassis.run import Service, main
 from services.interactions.store import InteractionsStore
 from services.interactions.subscriptions import subscriptions, timers
 

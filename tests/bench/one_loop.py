@@ -11,10 +11,9 @@ import os
 import sys
 
 if __name__ == "__main__" and sys.argv[1] in ("relay", "inbox"):
-    os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")
-    import eventlet
+    from libs.chassis import green
 
-    eventlet.monkey_patch()
+    green.patch()
 
 import threading
 import time

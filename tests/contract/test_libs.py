@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -49,6 +50,7 @@ def modules() -> dict[str, Path]:
 
 
 MODULES = modules()
+MAIN = "if __name__ == '__main__':"
 
 
 def own(name: str) -> str:
@@ -125,7 +127,7 @@ def test_a_circle_is_seen() -> None:
     [
         ("libs.client", ["typer", "rich", "pymongo", "amqp", "eventlet", "services"]),
         ("libs.registry", ["grpc", "google", "pymongo", "typer"]),
-        ("libs.command.entry", ["libs.client", "libs.chassis", "typer", "grpc", "pymongo"]),
+        ("libs.command.entry", ["libs.client", "libs.chassis.run", "typer", "grpc", "pymongo", "eventlet"]),
     ],
 )
 def test_an_import_brings_nothing_that_its_users_do_not_need(module: str, absent: list[str]) -> None:
@@ -134,3 +136,15 @@ def test_an_import_brings_nothing_that_its_users_do_not_need(module: str, absent
         [sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=False, cwd=ROOT
     )
     assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
+
+
+def test_no_module_decides_by_the_command_line_or_loads_names_lazily() -> None:
+    """Both make an import depend on who imports; the arguments are read by functions, and packages stay plain."""
+    wrong = []
+    for name, path in MODULES.items():
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.FunctionDef):
+                wrong += [f"{name} has a lazy __getattr__"] if node.name == "__getattr__" else []
+            elif not isinstance(node, ast.ClassDef) and ast.unparse(node).partition("\n")[0] != MAIN:
+                wrong += [f"{name} reads sys.argv when it is imported"] if "sys.argv" in ast.unparse(node) else []
+    assert wrong == []

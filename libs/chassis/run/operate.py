@@ -172,7 +172,7 @@ def _verdict(kind: AnyKind, operation: Operation, job: _Attendance) -> Callable[
     except (Stopped, *PASSING):
         raise
     except DomainError as error:
-        from libs.chassis.rpc import status_of  # grpc, which only a failure needs
+        from libs.chassis.rpc.errors import status_of  # grpc, which only a failure needs
 
         return _ended(OperationState.FAILED, error=status_of(error).SerializeToString())
     except Exception:

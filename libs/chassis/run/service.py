@@ -13,7 +13,7 @@ from amqp import AMQPError
 from pymongo import MongoClient
 from pymongo.errors import ConnectionFailure
 
-from libs.chassis import journal, logs, metrics, tracing
+from libs.chassis import green, journal, logs, metrics, tracing
 from libs.chassis.deferrals import Deferrals
 from libs.chassis.exits import Exit
 from libs.chassis.inbox import effects as inbox
@@ -86,7 +86,10 @@ class Process(Generic[S]):
 
 def main(service: Service[Any]) -> NoReturn:
     """Runs the role that the command names and ends the process with its exit code."""
-    sys.exit(_run(service, sys.argv[1:]))
+    arguments = sys.argv[1:]
+    if arguments == ["worker"] and not green.patched():
+        green.start_anew(str(sys.modules["__main__"].__package__))
+    sys.exit(_run(service, arguments))
 
 
 def _run(service: Service[Any], arguments: Sequence[str]) -> int:

@@ -9,7 +9,7 @@ from kehu.interactions.v1 import context_pb2 as pb
 from kehu.interactions.v1 import context_pb2_grpc
 
 from libs.chassis.codec import to_proto
-from libs.chassis.rpc import still_open
+from libs.chassis.rpc.streams import still_open
 from services.interactions.context.application import Contexts
 from services.interactions.context.store.feed import Feed, Notice
 from services.interactions.promises.api import promise

@@ -12,7 +12,7 @@ from kehu.common.v1.outcome_pb2 import RowOutcome
 from libs.chassis.codec import to_proto
 from libs.chassis.domain import E
 from libs.chassis.paging import Page, to_page
-from libs.chassis.rpc import status_of
+from libs.chassis.rpc.errors import status_of
 from libs.chassis.store import Outcome
 from services.profiles.customers.domain.customers import Customer
 from services.profiles.privacy.application.access import shown

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from libs.chassis.run import Service, main  # Before anything else of ours: a worker has to be patched first.
+from libs.chassis.run import Service, main
 from services.parcels.parcel.store import ParcelStore
 from services.parcels.parcel.subscriptions import subscriptions
 
