@@ -73,6 +73,9 @@ Sealed = Annotated[_T, SEALED]
 
 The whole of it is sealed. Fields that a proto has are declared there, with `(kehu.common.v1.personal)`.
 """
+OPEN = "open"
+Open = Annotated[_T, OPEN]
+"""Type of a text, bytes or date that no proto has and that is not personal; its docstring says why."""
 
 Change: TypeAlias = tuple[E, Sequence[Event]]
 """What a domain method returns: the new state and the events that tell of it.

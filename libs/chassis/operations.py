@@ -25,7 +25,7 @@ from kehu.common.v1 import operation_pb2 as pb
 from libs.chassis import context, identity
 from libs.chassis.codec import from_proto, to_proto
 from libs.chassis.deferrals import NotYet, pause_after
-from libs.chassis.domain import AlreadyExists, Change, Entity, FailedPrecondition
+from libs.chassis.domain import AlreadyExists, Change, Entity, FailedPrecondition, Open, Sealed
 from libs.chassis.filtering import Condition, FilterSpec, all_of, field, parse
 from libs.chassis.paging import Page
 from libs.chassis.store import Collection, Database, Due, Index
@@ -92,10 +92,10 @@ class Operation(Entity):
     """Whether it is pending or running."""
     done: int = 0
     total: int = 0
-    checkpoint: str = "{}"
+    checkpoint: Sealed[str] = "{}"
     """What the job needs to go on, as JSON."""
     cancel_requested: bool = False
-    owner: str = ""
+    owner: Open[str] = ""
     """The process that is at it."""
     epoch: int = 0
     """Claims so far: what the holder of an earlier one writes is refused."""

@@ -20,7 +20,7 @@ from google.protobuf.message_factory import GetMessageClass
 from kehu.common.v1 import options_pb2
 from kehu.common.v1.options_pb2 import Personal
 
-from libs.chassis import context
+from libs.chassis import context, logs
 from libs.chassis.access import covers
 from libs.chassis.codec import to_proto
 from libs.chassis.domain import E, PermissionDenied
@@ -162,9 +162,13 @@ def _mask_of(declared: Personal) -> int:
 
 def _classes_by_value(field: FieldDescriptor, declared: Personal) -> dict[int, int]:
     """Number of the enum beside the field → class that the field belongs to then."""
-    beside = cast(EnumDescriptor, cast(Descriptor, field.containing_type).fields_by_name[declared.class_by].enum_type)
-    told = {value.number: value.GetOptions().Extensions[options_pb2.comes_with] for value in beside.values}
+    values = _enum(field, declared.class_by).values
+    told = {value.number: value.GetOptions().Extensions[options_pb2.comes_with] for value in values}
     return {number: name for number, name in told.items() if name}
+
+
+def _enum(field: FieldDescriptor, beside: str) -> EnumDescriptor:
+    return cast(EnumDescriptor, cast(Descriptor, field.containing_type).fields_by_name[beside].enum_type)
 
 
 @cache
@@ -240,14 +244,9 @@ def _descent(field: FieldDescriptor, held: Descriptor, hidden: Classes) -> Maski
 
 
 def _masking_of(field: FieldDescriptor, declared: Personal, hidden: Classes) -> Masking:
-    name = field.name
     if declared.class_by:
-        by_value = {
-            number: _text_masking(field, _TEXT_MASKS[_USUAL_MASK[each]])
-            for number, each in _classes_by_value(field, declared).items()
-            if each in hidden
-        }
-        return lambda message: by_value.get(getattr(message, declared.class_by), _nothing)(message)
+        return _masking_by_value(field, declared.class_by, _classes_by_value(field, declared), hidden)
+    name = field.name
     text = _TEXT_MASKS[_mask_of(declared)]
     if declared.shown_as:
 
@@ -258,6 +257,22 @@ def _masking_of(field: FieldDescriptor, declared: Personal, hidden: Classes) -> 
     return _text_masking(field, text)
 
 
+def _masking_by_value(field: FieldDescriptor, beside: str, classes: Mapping[int, int], hidden: Classes) -> Masking:
+    masks = {number: _text_masking(field, _TEXT_MASKS[_USUAL_MASK[each]]) for number, each in classes.items()}
+    # Of a value that a newer release added, nobody here knows the class.
+    unknown = _text_masking(field, _TEXT_MASKS[Personal.DOTS])
+    known = _enum(field, beside).values_by_number
+
+    def mask(message: Any) -> None:
+        number = getattr(message, beside)
+        if number not in known:
+            unknown(message)
+        elif classes.get(number) in hidden:
+            masks[number](message)
+
+    return mask
+
+
 def _text_masking(field: FieldDescriptor, text: Callable[[str], str]) -> Masking:
     name = field.name
     held = cast(Descriptor, field.message_type).fields_by_name["value"] if is_map(field) else field
@@ -266,7 +281,7 @@ def _text_masking(field: FieldDescriptor, text: Callable[[str], str]) -> Masking
 
     def mask_map(message: Any) -> None:
         values = getattr(message, name)
-        for key in values:
+        for key in [*values]:
             values[key] = text(values[key])
 
     def mask_each(message: Any) -> None:
@@ -281,8 +296,23 @@ def _text_masking(field: FieldDescriptor, text: Callable[[str], str]) -> Masking
     return mask_map if is_map(field) else mask_each if field.is_repeated else mask_one
 
 
-def _nothing(_message: Any) -> None:
-    """Leaves the message as it is."""
+def told(message: Message) -> Mapping[str, object]:
+    """The fields of a message that are not personal, for logs."""
+    return {field.name: _told(field, value) for field, value in message.ListFields()}
+
+
+def _told(field: FieldDescriptor, value: Any) -> object:
+    held = inside(field)
+    if personal(field) is not None or (held is not None and held.full_name == "google.protobuf.Any"):
+        return logs.HIDDEN
+    if is_map(field):
+        return {key: told(each) if held is not None else each for key, each in value.items()}
+    if held is None:
+        return list(value) if field.is_repeated else value
+    return [told(each) for each in value] if field.is_repeated else told(value)
+
+
+logs.tell(Message, told)
 
 
 # -------------------------------------------------------------------------------------------- the exit of the server

@@ -10,7 +10,7 @@ from libs.chassis.domain import E, InvalidArgument
 from libs.chassis.filtering import Condition, FilterSpec, all_of, any_of, field, parse
 from libs.chassis.operations import Operations
 from libs.chassis.paging import Order, Page, PageRequest, Position, parse_order
-from libs.chassis.store import Collection, Database, Due, Index, Personal
+from libs.chassis.store import BlindIndexes, Collection, Database, Due, Index
 from services.profiles.activity.domain.facts import PersonalFact
 from services.profiles.activity.domain.habits import ContactRecord
 from services.profiles.activity.domain.transactions import Transaction, TransactionSummary, TransactionType
@@ -34,13 +34,13 @@ CUSTOMERS = (
     Index(("kind", "-create_time")),
     Index(("lifecycle", "-create_time")),
     Index(("owner", "-create_time")),
-    Index(("_tokens.names",)),
-    Index(("_tokens.contact_points", "-create_time")),
+    Index(("_blind.names",)),
+    Index(("_blind.contact_points", "-create_time")),
     MERGED,
     Index(
-        ("_tokens.external_ids",),
+        ("_blind.external_ids",),
         unique=True,
-        only=field("_tokens.external_ids").exists(),
+        only=field("_blind.external_ids").exists(),
         taken="an external id belongs to another customer, perhaps a deleted one",
     ),
 )
@@ -70,29 +70,11 @@ def _external_id(each: ExternalId) -> str:
     return f"{each.system}:{each.id}"
 
 
-PERSONAL_OF_A_CUSTOMER = Personal(
-    fields=(
-        "display_name",
-        "names",
-        "aliases",
-        "contact_points",
-        "addresses",
-        "external_ids",
-        "dates",
-        "preferences",
-        "labels",
-        "consent.decisions",
-        "search_keys",
-    ),
-    tokens={
-        "names": _beginnings,
-        "contact_points": lambda customer: [_contact_point(p.type, p.canonical) for p in customer.contact_points],
-        "external_ids": lambda customer: [_external_id(each) for each in customer.external_ids],
-    },
-    event_fields=("aliases",),
-)
-"""Kind, lifecycle, owner and the chain of consents stay open: they say nothing about who it is, and outlive erasure."""
-PERSONAL_OF_A_RECEIPT = Personal(fields=("contact_point", "contact_point_salt"))
+BLIND: BlindIndexes = {
+    "names": _beginnings,
+    "contact_points": lambda customer: [_contact_point(p.type, p.canonical) for p in customer.contact_points],
+    "external_ids": lambda customer: [_external_id(each) for each in customer.external_ids],
+}
 
 CUSTOMER_FILTER = FilterSpec(
     {"kind": CustomerKind, "lifecycle": Lifecycle, "owner": str, "create_time": datetime, "update_time": datetime}
@@ -111,17 +93,11 @@ class ProfilesStore:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.customers = database.collection(Customer, "customers", indexes=CUSTOMERS, personal=PERSONAL_OF_A_CUSTOMER)
-        self.receipts = database.collection(
-            ConsentReceipt, "receipts", indexes=RECEIPTS, publishes=False, personal=PERSONAL_OF_A_RECEIPT
-        )
-        self.relationships = database.collection(
-            Relationship, "relationships", indexes=RELATIONSHIPS, personal=Personal(fields=("title",))
-        )
+        self.customers = database.collection(Customer, "customers", indexes=CUSTOMERS, blind=BLIND)
+        self.receipts = database.collection(ConsentReceipt, "receipts", indexes=RECEIPTS, publishes=False)
+        self.relationships = database.collection(Relationship, "relationships", indexes=RELATIONSHIPS)
         self.reporting_lines = database.collection(ReportingLines, "reporting_lines", publishes=False)
-        self.facts = database.collection(
-            PersonalFact, "facts", indexes=FACTS, personal=Personal(fields=("text", "source"))
-        )
+        self.facts = database.collection(PersonalFact, "facts", indexes=FACTS)
         self.transactions = database.collection(Transaction, "transactions", indexes=TRANSACTIONS)
         self.summaries = database.collection(TransactionSummary, "transaction_summaries", publishes=False)
         self.contacts = database.collection(ContactRecord, "contact_records", publishes=False)
@@ -211,9 +187,9 @@ class ProfilesStore:
     def search_customers(self, beginning: str, limit: int) -> list[Customer]:
         """Live customers with a search key that begins like this."""
         length = max(length for length in BEGINNINGS if length <= len(beginning))
-        token = self.customers.token("names", beginning[:length])
+        token = self.customers.blind_index("names", beginning[:length])
         found = self.customers.find(
-            field("_tokens.names") == token, order=None, limit=limit if length == len(beginning) else _BATCH
+            field("_blind.names") == token, order=None, limit=limit if length == len(beginning) else _BATCH
         )
         return [each for each in found if any(key.startswith(beginning) for key in each.search_keys)][:limit]
 
@@ -221,13 +197,13 @@ class ProfilesStore:
         self, type: ContactPointType, canonical: str, wanted: PageRequest
     ) -> Page[Customer]:
         """Live customers who use a contact point."""
-        token = self.customers.token("contact_points", _contact_point(type, canonical))
-        return _page(self.customers, all_of(field("_tokens.contact_points") == token, LIVE), "-create_time", wanted)
+        token = self.customers.blind_index("contact_points", _contact_point(type, canonical))
+        return _page(self.customers, all_of(field("_blind.contact_points") == token, LIVE), "-create_time", wanted)
 
     def customers_with_external_ids(self, ids: Group[ExternalId]) -> dict[ExternalId, Customer]:
         """The customer of each external id that somebody has."""
-        tokens = [self.customers.token("external_ids", _external_id(each)) for each in ids]
-        found = self.customers.find(field("_tokens.external_ids").one_of(tokens), limit=_BATCH) if tokens else []
+        tokens = [self.customers.blind_index("external_ids", _external_id(each)) for each in ids]
+        found = self.customers.find(field("_blind.external_ids").one_of(tokens), limit=_BATCH) if tokens else []
         return {each: customer for customer in found for each in customer.external_ids if each in ids}
 
     def known_customers(self, ids: Group[str]) -> dict[str, Customer]:

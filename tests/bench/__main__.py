@@ -27,6 +27,7 @@ FIGURES: Mapping[str, Callable[[Stage], Figure | list[Figure]]] = {
     "start": processes.start,
     "visible": events.visible,
     "get": calls.get,
+    "masking": calls.masking,
     "list": calls.list_,
     "create": calls.create,
     "update": calls.update,

@@ -45,6 +45,19 @@ def get(stage: Stage) -> Figure:
     return Figure.ratio("Get by id, calls/s", "threads + find_one", rates, reach=0.75)
 
 
+def masking(stage: Stage) -> Figure:
+    """Get by id for a caller to whom every class is hidden, beside one who sees it in full."""
+    requests = [GetCustomerRequest(customer_id=id) for id in _customers(stage, 200)]
+    method, masked = f"{SERVICE}/GetCustomer", stage.system.token(TENANT, ("profiles.customers.read",))
+    with _side_by_side(stage) as (ours, _):
+        rates = in_turns(
+            stage.rounds,
+            ours=lambda: _rate(stage, ours, method, requests, token=masked),
+            bare=lambda: _rate(stage, ours, method, requests),
+        )
+    return Figure.ratio("Get with masks, calls/s", "Get in full", rates, reach=0.97)
+
+
 def list_(stage: Stage) -> Figure:
     """A page of 50 by an indexed filter beside a bare cursor."""
     _customers(stage, 200)
@@ -82,12 +95,12 @@ def update(stage: Stage) -> Figure:
     return Figure.ratio("Update, calls/s", "threads + majority insert", rates, reach=0.6)
 
 
-def _rate(stage: Stage, target: str, method: str, requests: Sequence[Message]) -> float:
+def _rate(stage: Stage, target: str, method: str, requests: Sequence[Message], *, token: str = "") -> float:
     return load.run(
         target,
         method,
         [request.SerializeToString() for request in requests],
-        token=stage.system.token(TENANT),
+        token=token or stage.system.token(TENANT),
         seconds=stage.seconds,
     ).rate
 

@@ -16,7 +16,7 @@ MODULES = {
     "domain": {"domain"},
     "application": {"context", "domain", "identity", "operations", "paging", "store"},
     "store": {"ahead", "codec", "domain", "filtering", "identity", "logs", "operations", "paging", "store"},
-    "api": {"codec", "domain", "inbox", "operations", "paging", "rpc", "store", "validation"},
+    "api": {"codec", "domain", "inbox", "operations", "paging", "privacy", "rpc", "store", "validation"},
     "subscriptions": {"codec", "domain", "inbox", "timers"},
     "operations": {"codec", "domain", "operations"},
     "__main__": {"journal", "run", "store"},

@@ -33,7 +33,7 @@ def test_a_key_is_replaced_step_by_step(mongodb_uri: str, tmp_path: Path, monkey
     with MongoClient[dict[str, Any]](mongodb_uri, tz_aware=True) as client:
         first = MongoKeyring(client, masters(tmp_path))
         kept, doomed = first.take("acme"), first.take("acme")
-        sealed, token = kept.seal(b"x", "y"), first.token("acme", "phone", "1")
+        sealed, token = kept.seal(b"x", "y"), first.blind_index("acme", "phone", "1")
         access.make_next_seal_key(tmp_path)
         prepared = MongoKeyring(client, masters(tmp_path))
         access.take_next_seal_key(tmp_path)
@@ -45,7 +45,7 @@ def test_a_key_is_replaced_step_by_step(mongodb_uri: str, tmp_path: Path, monkey
             found = each.find("acme", [kept.id, fresh.id])
             assert found[kept.id].open(sealed, "y") == b"x"  # type: ignore[union-attr]
             assert found[fresh.id] is not None
-            assert each.token("acme", "phone", "1") == token
+            assert each.blind_index("acme", "phone", "1") == token
         prepared.destroy("acme", [doomed.id])
         assert (taken.rotate(), taken.rotate()) == (1, 0)
         (tmp_path / access.OLD_SEAL_KEY).unlink()
@@ -53,7 +53,7 @@ def test_a_key_is_replaced_step_by_step(mongodb_uri: str, tmp_path: Path, monkey
         found = after.find("acme", [kept.id, doomed.id])
         assert found[doomed.id] is None
         assert found[kept.id].open(sealed, "y") == b"x"  # type: ignore[union-attr]
-        assert after.token("acme", "phone", "1") == token
+        assert after.blind_index("acme", "phone", "1") == token
         with pytest.raises(KeyringError):
             MongoKeyring(client, bytes(32)).find("acme", [kept.id])
         client.drop_database(sealing.DATABASE)

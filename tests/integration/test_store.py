@@ -24,7 +24,9 @@ def client(mongodb_uri: str) -> Iterator[object]:
 class TestMongo(StoreLaws):
     @pytest.fixture
     def database(self, client) -> Iterator[Database]:
-        database = MongoDatabase(client, "ledger", page_key=bytes(32), name=f"ledger_{uuid4().hex[:8]}")
+        database = MongoDatabase(
+            client, "ledger", page_key=bytes(32), seal_key=bytes(32), name=f"ledger_{uuid4().hex[:8]}"
+        )
         declare(database)
         database.migrate()
         yield database

@@ -1,4 +1,4 @@
-"""Data keys, each of which can be destroyed alone, and the tokens by which sealed values are found.
+"""Data keys, each of which can be destroyed alone, and the blind indexes by which sealed values are found.
 
 Keys are made and kept by the page, so that a new document seldom costs a write of its own and a list of documents
 seldom more than one read. A destroyed key leaves an empty place: erased is never mistaken for lost.
@@ -132,8 +132,8 @@ class Keyring(ABC):
                 self._keys.pop((tenant, id), None)
         return destroyed
 
-    def token(self, tenant: str, label: str, value: str | bytes) -> bytes:
-        """What stands for a value in an index: equal values of one label have equal tokens, and nothing else shows."""
+    def blind_index(self, tenant: str, label: str, value: str | bytes) -> bytes:
+        """The keyed hash that stands for a value in an index; equal for equal values of one label."""
         given = value.encode() if isinstance(value, str) else value
         key = self._secrets.get(tenant) or self._secret(tenant)
         return hashlib.blake2b(label.encode() + b"\0" + given, key=key, digest_size=_TOKEN).digest()
@@ -142,8 +142,8 @@ class Keyring(ABC):
         """Wraps under the current master key whatever another one wraps; how many pages. To be repeated until it is 0,
         because processes that wrap by the old one may still be running.
 
-        The secret that tokens are made with stays as it is, wrapped anew, so that indexes go on to work. A key that is
-        destroyed meanwhile stays destroyed.
+        The secret that blind indexes are made with stays as it is, wrapped anew, so that they go on to work. A key that
+        is destroyed meanwhile stays destroyed.
         """
         mark, count = self._mark, 0
         for tenant in self._tenants():
@@ -239,7 +239,7 @@ class Keyring(ABC):
         raise refusal
 
     def _secret(self, tenant: str) -> bytes:
-        """What the tokens of a tenant are made with: as it was kept, else made of the oldest master key there is.
+        """The secret of a tenant for blind indexes: as it was kept, else made of the oldest master key there is.
 
         While a master key is replaced it is kept at once, so that it is the same afterwards.
         """

@@ -1,7 +1,8 @@
 """What is personal in an entity, and how it is taken out of its document and its events.
 
 The protos declare it, field by field (`libs.chassis.privacy`); a field that no proto has declares it by its type,
-`Sealed[str]`. Where a list or a map holds anything personal, the whole of it is.
+`Sealed[str]`. Where a list or a map holds anything personal, the whole of it is, and so is an object that holds nothing
+else.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
-from functools import cache, cached_property
+from functools import cache
 from importlib import import_module
 from typing import Any, cast
 
@@ -29,32 +30,30 @@ Tree = Mapping[str, "Tree | None"]
 """Field → None where the whole of it is personal, else what is personal inside."""
 
 
+BlindIndexes = Mapping[str, Callable[[Any], Iterable[str]]]
+"""Name → the values of an entity to be found by."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Personal:
     """What is personal in the entities of a collection."""
 
-    fields: tuple[str, ...] = ()
-    """What is sealed beside what the proto declares; a dot leads into an object: `consent.decisions`."""
-    tokens: Mapping[str, Callable[[Any], Iterable[str]]] = field(default_factory=dict)
-    """Name of an index → the values of an entity to be found by. They are kept as tokens: an index on `_tokens.<name>`
-    serves `field("_tokens.<name>") == collection.token(name, value)`, for equality and nothing else."""
-    event_fields: tuple[str, ...] = ()
-    """Fields of the entity's events, beside the entities they carry, that are personal."""
-    declared: Tree = field(default_factory=dict)
-    """What the proto and the types of the entity declare."""
+    tree: Tree
+    blind: BlindIndexes
+    blanks: Mapping[str, Any]
+    """What an entity whose values were erased has in place of fields without default."""
+    defaults: Mapping[str, Any]
+    """The values, as they stand in a document, that say nothing and are not worth sealing."""
 
-    @cached_property
-    def tree(self) -> Tree:
-        """What is sealed."""
-        return union(self.declared, tree(self.fields))
 
-    def blanks(self, entity: type) -> dict[str, Any]:
-        """What an entity whose values were erased has in place of fields without default."""
-        return _blanks(entity, self.tree)
-
-    def defaults(self, entity: type) -> dict[str, Any]:
-        """The values, as they stand in a document, that say nothing and are not worth sealing."""
-        return _defaults(entity, self.tree)
+def personal_of(entity: type, service: str, blind: BlindIndexes) -> Personal | None:
+    """What is personal in entities of a class; None when nothing is."""
+    within = declared(entity, service)
+    if not within:
+        if blind:
+            raise TypeError(f"{entity.__name__}: a blind index finds what is sealed, and nothing is")
+        return None
+    return Personal(tree=within, blind=blind, blanks=_blanks(entity, within), defaults=_defaults(entity, within))
 
 
 # ---------------------------------------------------------------------------------------------------- what is declared
@@ -80,7 +79,8 @@ def _declared(cls: type, message: Descriptor | None, service: str, within: tuple
                 if inner is not None and privacy.holds_personal(inner):
                     found[each.name] = None
             elif inside := _declared(held, inner, service, (*within, held)):
-                found[each.name] = None if many else inside
+                everything = inside == dict.fromkeys(part.name for part in dataclasses.fields(held))
+                found[each.name] = None if many or everything else inside
     return found
 
 
@@ -114,14 +114,18 @@ def _in_message(message: Descriptor, within: tuple[Descriptor, ...]) -> Tree:
             found[each.name] = None
         elif held is not None and privacy.holds_personal(held):
             endless = each.is_repeated or held in within
-            found[each.name] = None if endless else _in_message(held, (*within, held))
+            inside = None if endless else _in_message(held, (*within, held))
+            found[each.name] = None if inside == dict.fromkeys(held.fields_by_name) else inside
     return found
 
 
-@cache
 def messages_of(service: str) -> Mapping[str, Descriptor]:
-    """Name → message, of all messages of a service that are inside of no other."""
-    package = f"kehu.{service}.v1"
+    """Name → message, of all messages of a service, and those that services share, that are inside of no other."""
+    return {**_messages("kehu.common.v1"), **_messages(f"kehu.{service}.v1")}
+
+
+@cache
+def _messages(package: str) -> Mapping[str, Descriptor]:
     try:
         folders = list(import_module(package).__path__)
         names = {found.name for found in pkgutil.iter_modules(folders) if found.name.endswith("_pb2")}
@@ -180,27 +184,6 @@ def _blank(hint: Any, what: str) -> Any:
     if kind not in made:
         raise TypeError(f"{what} cannot be sealed without a default")
     return made[kind]
-
-
-def union(one: Tree, other: Tree) -> Tree:
-    """What is personal in one or the other."""
-    grown = dict(one)
-    for name, inside in other.items():
-        here = grown.get(name, {})
-        grown[name] = None if here is None or inside is None else union(here, inside)
-    return grown
-
-
-def tree(paths: Iterable[str]) -> Tree:
-    """Dotted paths as a tree."""
-    grown: dict[str, Any] = {}
-    for path in paths:
-        *parents, leaf = path.split(".")
-        here = grown
-        for name in parents:
-            here = here.setdefault(name, {})
-        here[leaf] = None
-    return grown
 
 
 def split(

@@ -5,7 +5,7 @@ the audit trail, the tenant or the idempotency key. `collection` holds the laws;
 `libs.chassis.store.memory` in memory.
 """
 
-from libs.chassis.sealing import Personal
+from libs.chassis.sealing.personal import BlindIndexes
 from libs.chassis.store.collection import Collection
 from libs.chassis.store.database import Database
 from libs.chassis.store.declaration import Contention, Index, Outcome, RelayBehind
@@ -14,6 +14,7 @@ from libs.chassis.store.mongo import MongoDatabase, connect, unconnected
 from libs.chassis.store.totals import Count, DayOf, Greatest, Key, Least, Row, Sum
 
 __all__ = [
+    "BlindIndexes",
     "Collection",
     "Contention",
     "Count",
@@ -27,7 +28,6 @@ __all__ = [
     "Least",
     "MongoDatabase",
     "Outcome",
-    "Personal",
     "RelayBehind",
     "Row",
     "Sum",

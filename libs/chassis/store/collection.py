@@ -1,8 +1,8 @@
 """The laws of a collection, whatever keeps its documents.
 
-A document is `{_id, tenant, revision, create_time, update_time, …fields…, _sealed, _tokens, _pending, _pending_since,
-_commands}`: the entity, its personal values sealed and the tokens they are found by, the events that wait for the
-relay, and the idempotency keys, all changed in one atomic write.
+A document is `{_id, tenant, revision, create_time, update_time, …fields…, _sealed, _blind, _pending, _pending_since,
+_commands}`: the entity, its personal values sealed and the blind indexes they are found by, the events that wait for
+the relay, and the idempotency keys, all changed in one atomic write.
 """
 
 from __future__ import annotations
@@ -169,9 +169,9 @@ class Collection(ABC, Generic[E]):
         """The entity in a stored document; without personal values when they were erased."""
         return self._drafts.read([document])[0]
 
-    def token(self, name: str, value: str) -> bytes:
-        """What stands for a personal value in the index `_tokens.<name>`, for conditions."""
-        return self._drafts.safe.token(context.current().tenant, name, value)
+    def blind_index(self, name: str, value: str) -> bytes:
+        """What stands for a personal value in the index `_blind.<name>`, for conditions."""
+        return self._drafts.safe.blind_index(context.current().tenant, name, value)
 
     # ------------------------------------------------------------------------------------------------ writing
 

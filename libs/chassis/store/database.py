@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 from libs.chassis.domain import Conflict, E
 from libs.chassis.paging import Pager
-from libs.chassis.sealing import Keyring, Personal
+from libs.chassis.sealing import Keyring
+from libs.chassis.sealing.personal import BlindIndexes
 from libs.chassis.store.collection import ATTEMPTS, Collection
 from libs.chassis.store.declaration import Contention, Index
 from libs.chassis.store.vault import Vault
@@ -35,15 +36,19 @@ class Database(ABC):
         *,
         indexes: Sequence[Index] = (),
         publishes: bool = True,
-        personal: Personal | None = None,
+        blind: BlindIndexes | None = None,
     ) -> Collection[E]:
         """Declare a collection. One that publishes needs an event for every change; projections do not.
 
-        What is `personal` is sealed in documents and events; domain and use-cases see it open.
+        What the protos declare personal is sealed in documents and events; domain and use-cases see it open. Sealed
+        values are found by `blind` indexes: name → the values of an entity to be found by. An index on `_blind.<name>`
+        serves `field("_blind.<name>") == collection.blind_index(name, value)`, for equality and nothing else.
         """
         if name in self.collections:
             raise ValueError(f"collection {name!r} is declared twice")
-        self.vault.declare(entity, personal)
+        self.vault.declare(entity, blind or {})
+        for index in indexes:
+            self.vault.check_index(entity, index.keys)
         made = self._make(entity, name, indexes, publishes)
         self.collections[name] = made
         return made

@@ -39,7 +39,7 @@ def waiting_events(
     for number, event in enumerate(events):
         message_class, event_type = event_message(vault.service, type(event))
         message = to_proto(event.at_revision(entity), message_class)
-        whole = vault.seal_event(event, vault.declared.get(type(entity)), message)
+        whole = vault.seal_event(message)
         envelope = envelope_pb2.Envelope(
             id=f"{entity.id}:{entity.revision}:{number}",
             source=vault.service,

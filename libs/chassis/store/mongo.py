@@ -30,14 +30,14 @@ from libs.chassis.store.declaration import COMMANDS_KEPT, PENDING, Contention, D
 from libs.chassis.store.fence import hold_claim, is_fenced
 from libs.chassis.store.indexes import Indexes
 from libs.chassis.store.totals import Key, Measure, Row, from_group, to_pipeline
-from libs.chassis.store.vault import TOKENS
+from libs.chassis.store.vault import BLIND
 
 Document = dict[str, Any]
 _DUPLICATE_KEY = 11000
 _NAMESPACE_EXISTS = 48
 _VALUES_AT_ONCE = 1000
 """Values that one question looks up."""
-_UNREAD: Mapping[str, int] = {"_pending": 0, "_commands": 0, TOKENS: 0}
+_UNREAD: Mapping[str, int] = {"_pending": 0, "_commands": 0, BLIND: 0}
 """What no reader asks for: often more than half of a document."""
 STANDALONE = ("MongoDB runs as a standalone server", "start it as a replica set (one member is enough)")
 """What is wrong with a server that is not `replicated`, and what to do."""
@@ -196,7 +196,7 @@ class MongoCollection(Collection[E]):
 
     def _read(self, ids: Sequence[str], *, with_bookkeeping: bool = False) -> dict[str, Document]:
         # A change needs to know how many events wait, never what they say.
-        projection = {"_pending.body": 0, TOKENS: 0} if with_bookkeeping else _UNREAD
+        projection = {"_pending.body": 0, BLIND: 0} if with_bookkeeping else _UNREAD
         tenant = context.current().tenant
         with self._timed("read"):
             if len(ids) == 1:

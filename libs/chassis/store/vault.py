@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields, replace
 from typing import Any
 
 import msgspec
 from google.protobuf.message import Message
 from kehu.common.v1.envelope_pb2 import Envelope
 
-from libs.chassis.domain import Entity, Event
+from libs.chassis.domain import Entity
 from libs.chassis.sealing import Key, Keyring, Personal
-from libs.chassis.sealing.personal import clear, declared, declared_in_message, fill, join, split, union
+from libs.chassis.sealing.personal import BlindIndexes, Tree, clear, declared_in_message, fill, join, personal_of, split
 
-SEALED, TOKENS = "_sealed", "_tokens"
+SEALED, BLIND = "_sealed", "_blind"
 Document = dict[str, Any]
 
 
@@ -25,25 +24,30 @@ class Vault:
         self.service, self.keyring = service, keyring
         self.declared: dict[type[Entity], Personal] = {}
 
-    def declare(self, entity: type[Entity], personal: Personal | None) -> None:
-        """Takes up what is personal in the entities of a class: as it is given, and as proto and types declare it."""
-        whole = replace(personal or Personal(), declared=declared(entity, self.service))
-        if whole.tree:
-            self.declared[entity] = whole
+    def declare(self, entity: type[Entity], blind: BlindIndexes) -> None:
+        """Takes up what is personal in the entities of a class."""
+        personal = personal_of(entity, self.service, blind)
+        if personal is not None:
+            self.declared[entity] = personal
 
-    def seal_event(self, event: Event, personal: Personal | None, message: Message) -> bytes:
+    def check_index(self, entity: type[Entity], keys: Sequence[str]) -> None:
+        """Refuses an index on what is sealed: it would find nothing."""
+        for key in keys if entity in self.declared else ():
+            within: Tree | None = self.declared[entity].tree
+            for name in key.lstrip("-").split("."):
+                within = within.get(name, {}) if within is not None else None
+            if within is None:
+                raise ValueError(f"{entity.__name__}: {key} is sealed; look it up by a blind index")
+
+    def seal_event(self, message: Message) -> bytes:
         """Takes the personal values out of an event's message; the whole of it as it was, or nothing when none were in
         it."""
-        whole = message.SerializeToString()
         within = declared_in_message(message.DESCRIPTOR)
-        if personal is not None:
-            within = union(within, dict.fromkeys(personal.event_fields))
-        for each in fields(event):
-            carried = self.declared.get(type(getattr(event, each.name)))
-            if carried is not None:
-                within = union(within, {each.name: carried.tree})
+        if not within:
+            return b""
+        whole = message.SerializeToString()
         clear(message, within)
-        return whole if within and message.ByteSize() < len(whole) else b""
+        return whole if message.ByteSize() < len(whole) else b""
 
     def open_events(self, sealed: Mapping[str, tuple[str, Envelope.Sealed]]) -> dict[str, bytes]:
         """Event id → its message, for those whose key was not destroyed; given the tenant and what is sealed."""
@@ -74,36 +78,36 @@ class Safe:
         self.personal = vault.declared.get(entity)
         self.keyring = vault.keyring
         self._label = f"{vault.service}.{collection}"
-        self._blanks = self.personal.blanks(entity) if self.personal is not None else {}
-        self._defaults = self.personal.defaults(entity) if self.personal is not None else {}
 
-    def token(self, tenant: str, name: str, value: str) -> bytes:
-        """What stands for a value in the index `_tokens.<name>`."""
-        if self.personal is None or name not in self.personal.tokens:
-            raise ValueError(f"{self._label} has no tokens {name!r}")
-        return self.keyring.token(tenant, f"{self._label}.{name}", value)
+    def blind_index(self, tenant: str, name: str, value: str) -> bytes:
+        """What stands for a value in the index `_blind.<name>`."""
+        if self.personal is None or name not in self.personal.blind:
+            raise ValueError(f"{self._label} has no blind index {name!r}")
+        return self.keyring.blind_index(tenant, f"{self._label}.{name}", value)
 
     def fingerprint(self, tenant: str, digest: bytes) -> bytes:
         """A digest of contents; of personal ones it gives a guesser nothing to compare with."""
-        return digest if self.personal is None else self.keyring.token(tenant, f"{self._label} content", digest)
+        return digest if self.personal is None else self.keyring.blind_index(tenant, f"{self._label} content", digest)
 
     def split(self, document: Mapping[str, Any]) -> tuple[Document, Document]:
         """(what is left, what is personal) of an open document."""
-        return split(document, self.personal.tree if self.personal is not None else {}, self._defaults)
+        personal = self.personal
+        return split(document, personal.tree, personal.defaults) if personal is not None else ({**document}, {})
 
     def opened(self, documents: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
         """The documents as they were before they were sealed; without personal values where the key was destroyed."""
-        if self.personal is None:
+        personal = self.personal
+        if personal is None:
             return documents
         by_tenant: dict[str, set[str]] = {}
         for document in documents:
             if sealed := document.get(SEALED):
                 by_tenant.setdefault(document["tenant"], set()).add(sealed["key"])
         keys = {tenant: self.keyring.find(tenant, ids) for tenant, ids in by_tenant.items()}
-        return [self._open(document, keys.get(document["tenant"], {})) for document in documents]
+        return [self._open(personal, document, keys.get(document["tenant"], {})) for document in documents]
 
-    def _open(self, document: Mapping[str, Any], keys: Mapping[str, Key | None]) -> Document:
-        whole = fill(document, self._blanks, self.personal.tree) if self.personal is not None else {**document}
+    def _open(self, personal: Personal, document: Mapping[str, Any], keys: Mapping[str, Key | None]) -> Document:
+        whole = fill(document, personal.blanks, personal.tree)
         sealed = document.get(SEALED) or {}
         key = keys.get(sealed.get("key", ""))
         if key is None or "data" not in sealed:
@@ -137,7 +141,7 @@ class Sealing:
         changed = {name: value for name, value in end.items() if start.get(name) != value or name not in start}
         erased = "data" in self._stored and not before
         if erased and not after and self._key is None:
-            return {**changed, SEALED: {}, TOKENS: {}}
+            return {**changed, SEALED: {}, BLIND: {}}
         renewed = self._key_id != self._stored.get("key", "")
         return {**changed, **(self._hidden(entity, after) if before != after or erased or renewed else {})}
 
@@ -145,22 +149,22 @@ class Sealing:
         """The fields that stand in a document for its personal values."""
         personal = self._safe.personal
         if personal is None:
-            return {}
+            return {SEALED: {"key": self._key_id}} if self._key_id else {}
         if not private:
-            return {SEALED: {"key": self._key_id} if self._key_id else {}, TOKENS: {}}
+            return {SEALED: {"key": self._key_id} if self._key_id else {}, BLIND: {}}
         key = self._live_key()
         data = key.seal(msgspec.msgpack.encode(private), _document(self._tenant, self._id))
         return {
             SEALED: {"key": key.id, "data": data},
-            TOKENS: {
+            BLIND: {
                 name: tokens
-                for name, values in personal.tokens.items()
-                if (tokens := self._tokens(name, values(entity)))
+                for name, values in personal.blind.items()
+                if (tokens := self._indexed(name, values(entity)))
             },
         }
 
-    def _tokens(self, name: str, values: Iterable[str]) -> list[bytes]:
-        return [self._safe.token(self._tenant, name, value) for value in dict.fromkeys(values)]
+    def _indexed(self, name: str, values: Iterable[str]) -> list[bytes]:
+        return [self._safe.blind_index(self._tenant, name, value) for value in dict.fromkeys(values)]
 
     def _live_key(self) -> Key:
         """The key of the document; another one where it has none yet or no more."""

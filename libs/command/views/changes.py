@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
+from google.protobuf.json_format import MessageToDict
+from kehu.profiles.v1.customer_pb2 import Customer
 from rich.text import Text
 
 MOST = 12
 """Lines that one field may take; a field that was replaced as a whole says how many more there are."""
 
 
-def lines(field: str, before: str, after: str) -> Iterator[Text]:
-    """A line for every leaf of a field whose JSON differs: path, old value, new value."""
-    old, new = dict(_leaves(field, _value(before))), dict(_leaves(field, _value(after)))
+def lines(field: str, before: Customer, after: Customer) -> Iterator[Text]:
+    """A line for every leaf of a field that differs: path, old value, new value."""
+    old, new = dict(_leaves(field, _value(field, before))), dict(_leaves(field, _value(field, after)))
     altered = [path for path in {**old, **new} if old.get(path) != new.get(path)]
     for path in altered[:MOST]:
         line = Text(f"    {path}: ")
@@ -26,8 +27,8 @@ def lines(field: str, before: str, after: str) -> Iterator[Text]:
         yield Text(f"    {field}: and {len(altered) - MOST} more", style="dim")
 
 
-def _value(text: str) -> Any:
-    return json.loads(text) if text else None
+def _value(field: str, customer: Customer) -> Any:
+    return MessageToDict(customer, preserving_proto_field_name=True).get(field)
 
 
 def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:

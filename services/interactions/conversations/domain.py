@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import ClassVar, Protocol
 
-from libs.chassis.domain import Change, Entity, Event, FailedPrecondition, OpenEnum
+from libs.chassis.domain import Change, Entity, Event, FailedPrecondition, OpenEnum, Sealed
 from services.interactions.customers.domain import Channel, customer_key
 
 IDLE_WINDOW = timedelta(hours=24)
@@ -130,7 +130,7 @@ class Conversation(Entity):
     close_time: datetime | None = None
     last_question_time: datetime | None = None
     """When the customer last said in this episode what wants an answer."""
-    current_for: str = ""
+    current_for: Sealed[str] = ""
     """While it is open: the party whose contacts find it without token or id; empty when only those lead to it."""
 
     @classmethod

@@ -7,15 +7,15 @@ from datetime import datetime
 
 from libs.chassis.filtering import FilterSpec, all_of, field
 from libs.chassis.paging import Page
-from libs.chassis.store import Database, Index, Personal
+from libs.chassis.store import Database, Index
 from services.interactions.conversations.domain import OPEN_STATES, Conversation, ConversationState
 from services.interactions.customers.store import CustomersStore, ListRequest, page_of
 
-CURRENT = field("_tokens.current_for").exists()
+CURRENT = field("_blind.current_for").exists()
 """Condition of a partial index; a query that is to use it repeats it."""
 
 CONVERSATIONS = (
-    Index(("_tokens.current_for",), unique=True, only=CURRENT),
+    Index(("_blind.current_for",), unique=True, only=CURRENT),
     Index(("continuity_token",), unique=True),
     Index(("customer_id", "state", "-last_interaction_time")),
     Index(("customer_id", "-last_interaction_time")),
@@ -23,12 +23,6 @@ CONVERSATIONS = (
     Index(("agent_id", "-last_interaction_time")),
     Index(("queue", "-last_interaction_time")),
     Index(("-last_interaction_time",)),
-)
-
-PERSONAL = Personal(
-    fields=("current_for",),
-    tokens={"current_for": lambda conversation: filter(None, [conversation.current_for])},
-    event_fields=("note",),
 )
 
 FILTER = FilterSpec(
@@ -48,7 +42,10 @@ class ConversationsStore:
     def __init__(self, database: Database, customers: CustomersStore) -> None:
         self.database, self.customers = database, customers
         self.conversations = database.collection(
-            Conversation, "conversations", indexes=CONVERSATIONS, personal=PERSONAL
+            Conversation,
+            "conversations",
+            indexes=CONVERSATIONS,
+            blind={"current_for": lambda each: filter(None, [each.current_for])},
         )
 
     def list(self, filter: str, request: ListRequest) -> Page[Conversation]:
@@ -65,8 +62,8 @@ class ConversationsStore:
         while both had one, the latest."""
         if not party:
             return None
-        tokens = [self.conversations.token("current_for", each) for each in self.customers.keys_of(party)]
-        theirs = all_of(CURRENT, field("_tokens.current_for").one_of(tokens))
+        tokens = [self.conversations.blind_index("current_for", each) for each in self.customers.keys_of(party)]
+        theirs = all_of(CURRENT, field("_blind.current_for").one_of(tokens))
         current = self.conversations.find(theirs, limit=len(tokens))
         return max(current, key=lambda each: each.last_interaction_time, default=None)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import ClassVar
 
-from libs.chassis.domain import Change, Entity, InvalidArgument
+from libs.chassis.domain import Change, Entity, InvalidArgument, Open
 from services.interactions.customers.domain import Channel
 
 QUARTER = timedelta(minutes=15)
@@ -47,7 +47,8 @@ class ChannelDay(Entity):
     ID_PREFIX: ClassVar[str] = "chd"
 
     channel: Channel
-    day: date
+    day: Open[date]
+    """The day of all interactions of the channel."""
     quarters: tuple[int, ...] = (0,) * _QUARTERS_OF_A_DAY
     """How many occurred in each quarter of an hour."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ClassVar
 
-from libs.chassis.domain import Change, Entity, FieldViolation, OpenEnum
+from libs.chassis.domain import Change, Entity, FieldViolation, Open, OpenEnum, Sealed
 
 
 class Channel(OpenEnum):
@@ -114,13 +114,13 @@ class CustomerProjection(Entity):
     deleted: bool = False
     erased: bool = False
     """Whether nothing of it may be learnt any more."""
-    identifiers: tuple[str, ...] = ()
+    identifiers: Sealed[tuple[str, ...]] = ()
     """Keys of the identifiers that lead to this customer; only its own id once it is deleted."""
     merged_ids: tuple[str, ...] = ()
     """Those who were merged into this customer."""
-    merged_into: str = ""
-    """Who lives on in place of this customer, as the last merge or unmerge of it told."""
-    handed_over: tuple[str, ...] = ()
+    merged_into: Open[str] = ""
+    """The id of who lives on in place of this customer, as the last merge or unmerge of it told."""
+    handed_over: Sealed[tuple[str, ...]] = ()
     """Keys of the identifiers that this customer handed over when it was merged; they are among `identifiers` too."""
     epoch: int = 0
     """The number of that merge or unmerge; older ones are skipped."""

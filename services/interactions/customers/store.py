@@ -10,23 +10,10 @@ from google.protobuf.message import Message
 from libs.chassis.domain import E
 from libs.chassis.filtering import AllOf, AnyOf, Compare, Condition, FilterSpec, field, parse
 from libs.chassis.paging import Page
-from libs.chassis.store import Collection, Database, Index, Personal
+from libs.chassis.store import Collection, Database, Index
 from services.interactions.customers.domain import CustomerProjection, customer_key, customer_of
 
-CUSTOMERS = (Index(("_tokens.identifiers",)),)
-
-PERSONAL = Personal(
-    fields=(
-        "display_name",
-        "language_code",
-        "time_zone",
-        "preferred_channels",
-        "consents",
-        "identifiers",
-        "handed_over",
-    ),
-    tokens={"identifiers": lambda customer: customer.identifiers},
-)
+CUSTOMERS = (Index(("_blind.identifiers",)),)
 
 
 class CustomersStore:
@@ -35,7 +22,11 @@ class CustomersStore:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.customers = database.collection(
-            CustomerProjection, "customers", indexes=CUSTOMERS, publishes=False, personal=PERSONAL
+            CustomerProjection,
+            "customers",
+            indexes=CUSTOMERS,
+            publishes=False,
+            blind={"identifiers": lambda customer: customer.identifiers},
         )
 
     def customer(self, id: str) -> CustomerProjection | None:
@@ -60,8 +51,8 @@ class CustomersStore:
 
     def led_to_by(self, keys: Sequence[str], limit: int) -> list[CustomerProjection]:
         """Customers whom one of these identifiers leads to."""
-        tokens = [self.customers.token("identifiers", key) for key in keys]
-        return self.customers.find(field("_tokens.identifiers").one_of(tokens), limit=limit)
+        tokens = [self.customers.blind_index("identifiers", key) for key in keys]
+        return self.customers.find(field("_blind.identifiers").one_of(tokens), limit=limit)
 
     def condition(self, filter: str, spec: FilterSpec) -> Condition | None:
         """The condition of an AIP-160 filter; a customer in it is meant with all of its ids."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ClassVar
 
-from libs.chassis.domain import Change, Entity, Event, OpenEnum
+from libs.chassis.domain import Change, Entity, Event, Open, OpenEnum, Sealed
 
 SERVICE = "interactions"
 
@@ -33,10 +33,11 @@ _STAGES = tuple(Stage)
 class Records:
     """Records of one kind."""
 
-    kind: str
+    kind: Open[str]
+    """The name of a collection."""
     count: int
-    reason: str = ""
-    """Why they were kept."""
+    reason: Open[str] = ""
+    """Why they were kept: words of the service, none about the person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,14 +59,15 @@ class Erasure(Entity):
     ID_PREFIX: ClassVar[str] = "era"
 
     customer_id: str
-    identifiers: tuple[str, ...] = ()
+    identifiers: Sealed[tuple[str, ...]] = ()
     """Keys of what led to the customer; sealed, and gone when the erasure has ended."""
     stage: Stage = Stage.CUSTOMERS
-    cursor: str = ""
+    cursor: Open[str] = ""
     """Place in the stage that it has come to, for the store."""
     erased: tuple[Records, ...] = ()
     destroyed_keys: int = 0
-    digest: str = ""
+    digest: Open[str] = ""
+    """SHA-256 over the ids and revisions of what was erased."""
     pending: bool = True
 
     @classmethod

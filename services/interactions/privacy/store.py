@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from libs.chassis.filtering import field
-from libs.chassis.store import Collection, Database, Due, Index, Personal
+from libs.chassis.store import Collection, Database, Due, Index
 from services.interactions.conversations.store import ConversationsStore
 from services.interactions.customers.store import CustomersStore
 from services.interactions.privacy.domain import Erasure, Stage
@@ -40,9 +40,7 @@ class PrivacyStore:
     ) -> None:
         self.database = database
         self.customers, self.timeline, self.conversations, self.promises = customers, timeline, conversations, promises
-        self.erasures = database.collection(
-            Erasure, "erasures", indexes=ERASURES, personal=Personal(fields=("identifiers",))
-        )
+        self.erasures = database.collection(Erasure, "erasures", indexes=ERASURES)
 
     def pending(self) -> Due[Erasure]:
         """Erasures that are not done, the oldest first."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from libs.chassis.filtering import FilterSpec, all_of, field
 from libs.chassis.paging import Page
-from libs.chassis.store import Database, Due, Index, Personal
+from libs.chassis.store import Database, Due, Index
 from services.interactions.calendars.store import CalendarsStore
 from services.interactions.conversations.store import ConversationsStore
 from services.interactions.customers.store import CustomersStore, ListRequest, page_of
@@ -28,7 +28,6 @@ PROMISES = (
     Index(("wake_time",), only=WAKES, every_tenant=True),
 )
 
-PERSONAL = Personal(fields=("text", "broken_reason", "recovery", "agreement"))
 
 FILTER = FilterSpec({"customer_id": str, "conversation_id": str, "state": PromiseState, "due_time": datetime})
 
@@ -45,7 +44,7 @@ class PromisesStore:
     ) -> None:
         self.database = database
         self.customers, self.conversations, self.calendars = customers, conversations, calendars
-        self.promises = database.collection(Promise, "promises", indexes=PROMISES, personal=PERSONAL)
+        self.promises = database.collection(Promise, "promises", indexes=PROMISES)
 
     def list(self, filter: str, request: ListRequest) -> Page[Promise]:
         """Promises that meet an AIP-160 filter, the first due first."""

@@ -17,6 +17,7 @@ from libs.chassis.domain import (
     FieldViolation,
     InvalidArgument,
     OpenEnum,
+    Sealed,
 )
 from services.interactions.customers.domain import Channel, Identifier, IdentifierKind, customer_key
 
@@ -146,9 +147,9 @@ class Interaction(Entity):
     links: tuple[Link, ...] = ()
     outcome: ContactOutcome | None = None
     redaction: Redaction | None = None
-    identifier_key: str = ""
+    identifier_key: Sealed[str] = ""
     """`identifier.key`, by which a customer that becomes known finds it."""
-    digest: str = ""
+    digest: Sealed[str] = ""
     """Tells a repeat of the source from another contact under the same key, also after redaction."""
 
     @property

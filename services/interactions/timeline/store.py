@@ -7,7 +7,7 @@ from datetime import datetime
 
 from libs.chassis.filtering import FilterSpec, all_of, field
 from libs.chassis.paging import Page
-from libs.chassis.store import Database, Index, Personal
+from libs.chassis.store import Database, Index
 from services.interactions.conversations.store import ConversationsStore
 from services.interactions.customers.domain import Channel
 from services.interactions.customers.store import CustomersStore, ListRequest, page_of
@@ -26,12 +26,7 @@ INTERACTIONS = (
     Index(("conversation_id", "-occurred_time")),
     Index(("channel", "-occurred_time")),
     Index(("-occurred_time",)),
-    Index(("_tokens.identifier",), only=UNATTRIBUTED),
-)
-
-PERSONAL = Personal(
-    fields=("identifier", "identifier_key", "summary", "body_ref", "links", "digest"),
-    tokens={"identifier": lambda contact: filter(None, [contact.identifier_key])},
+    Index(("_blind.identifier",), only=UNATTRIBUTED),
 )
 
 FILTER = FilterSpec({"customer_id": str, "channel": Channel, "conversation_id": str, "occurred_time": datetime})
@@ -42,7 +37,12 @@ class TimelineStore:
 
     def __init__(self, database: Database, customers: CustomersStore, conversations: ConversationsStore) -> None:
         self.database, self.customers, self.conversations = database, customers, conversations
-        self.interactions = database.collection(Interaction, "interactions", indexes=INTERACTIONS, personal=PERSONAL)
+        self.interactions = database.collection(
+            Interaction,
+            "interactions",
+            indexes=INTERACTIONS,
+            blind={"identifier": lambda each: filter(None, [each.identifier_key])},
+        )
 
     def list(self, filter: str, request: ListRequest) -> Page[Interaction]:
         """Interactions of all customers that meet an AIP-160 filter, the latest first."""
@@ -72,8 +72,8 @@ class TimelineStore:
         """Interactions with an unknown customer who used one of these identifiers."""
         if not keys:
             return []
-        tokens = [self.interactions.token("identifier", key) for key in keys]
-        theirs = all_of(UNATTRIBUTED, field("_tokens.identifier").one_of(tokens))
+        tokens = [self.interactions.blind_index("identifier", key) for key in keys]
+        theirs = all_of(UNATTRIBUTED, field("_blind.identifier").one_of(tokens))
         return self.interactions.find(theirs, order=None, limit=limit)
 
     def unattributed_in(self, conversation_id: str, limit: int) -> Sequence[Interaction]:

@@ -38,7 +38,7 @@ from services.profiles.activity.application.habits import Habits
 from services.profiles.activity.application.transactions import Transactions
 from services.profiles.consent.application import Consents
 from services.profiles.customer360.domain import Section
-from services.profiles.customers.api.messages import answer, answers
+from services.profiles.customers.api.messages import answers
 from services.profiles.customers.application.customers import Customers
 from services.profiles.customers.application.relationships import Relationships
 from services.profiles.customers.domain.relationships import Side
@@ -119,7 +119,7 @@ def _method(file: FileDescriptor, name: str) -> MethodDescriptor:
 _SECTIONS: Final[dict[Section, tuple[MethodDescriptor, Callable[[Sources, str], Customer360]]]] = {
     Section.CUSTOMER: (
         _method(customers_pb2.DESCRIPTOR, "GetCustomer"),
-        lambda sources, id: Customer360(customer=answer(sources.customers.get(id), customer_pb2.Customer)),
+        lambda sources, id: Customer360(customer=to_proto(sources.customers.get(id), customer_pb2.Customer)),
     ),
     Section.CONSENT: (
         _method(consent_pb2.DESCRIPTOR, "ListConsentReceipts"),

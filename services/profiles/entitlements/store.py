@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from libs.chassis.filtering import FilterSpec, field, parse
 from libs.chassis.paging import Page, PageRequest
-from libs.chassis.store import Database, Index, Personal
+from libs.chassis.store import Database, Index
 from services.profiles.entitlements.domain import Basis, Entitlement
 
 ENTITLEMENTS = (
@@ -24,9 +24,7 @@ class EntitlementStore:
     """The collection of entitlements and the questions asked of it."""
 
     def __init__(self, database: Database) -> None:
-        self.entitlements = database.collection(
-            Entitlement, "entitlements", indexes=ENTITLEMENTS, personal=Personal(fields=("note",))
-        )
+        self.entitlements = database.collection(Entitlement, "entitlements", indexes=ENTITLEMENTS)
 
     def page(self, filter: str, wanted: PageRequest) -> Page[Entitlement]:
         """Entitlements that meet a filter, the newest first."""

@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TypeVar
-
 import grpc
 from kehu.profiles.v1 import customer_pb2, duplicates_pb2, merges_pb2
 from kehu.profiles.v1 import identity_pb2 as pb
@@ -14,16 +11,12 @@ from kehu.profiles.v1.identity_pb2_grpc import IdentityServiceServicer
 from libs.chassis.codec import field_of, from_proto, to_proto
 from libs.chassis.paging import PageRequest, to_page
 from services.profiles.customers.api.changes import History, trace_fields
-from services.profiles.customers.api.messages import answer, answers
+from services.profiles.customers.api.messages import answers
 from services.profiles.customers.application.customers import Customers
 from services.profiles.customers.domain.customers import Customer
 from services.profiles.identity.application.duplicates import Duplicates, Found
 from services.profiles.identity.application.merges import Merges, Wish
-from services.profiles.identity.domain.duplicates import Decision, DuplicateCandidate
-from services.profiles.identity.domain.matching import Match
-from services.profiles.privacy.application.access import shown, shown_evidence
-
-M = TypeVar("M", Match, DuplicateCandidate)
+from services.profiles.identity.domain.duplicates import Decision
 
 
 class IdentityServicer(IdentityServiceServicer):
@@ -47,28 +40,25 @@ class IdentityServicer(IdentityServiceServicer):
         self, request: duplicates_pb2.ListDuplicateCandidatesRequest, context: grpc.ServicerContext
     ) -> duplicates_pb2.ListDuplicateCandidatesResponse:
         page = self._duplicates.list(request.customer_id, request.filter, PageRequest.of(request))
-        shown_page = replace(page, items=[*map(_shown, page.items)])
-        return to_page(shown_page, duplicates_pb2.ListDuplicateCandidatesResponse)
+        return to_page(page, duplicates_pb2.ListDuplicateCandidatesResponse)
 
     def DecideDuplicateCandidate(
         self, request: duplicates_pb2.DecideDuplicateCandidateRequest, context: grpc.ServicerContext
     ) -> duplicates_pb2.DuplicateCandidate:
         decision = field_of(request, "decision", Decision)
         decided = self._duplicates.decide(request.candidate_id, decision, request.reason, request.revision)
-        return to_proto(_shown(decided), duplicates_pb2.DuplicateCandidate)
+        return to_proto(decided, duplicates_pb2.DuplicateCandidate)
 
     def PreviewMerge(
         self, request: merges_pb2.PreviewMergeRequest, context: grpc.ServicerContext
     ) -> merges_pb2.PreviewMergeResponse:
-        found = self._merges.preview(from_proto(Wish, request))
-        visible = replace(found, customer=shown(found.customer), matches=tuple(map(_shown, found.matches)))
-        return to_proto(visible, merges_pb2.PreviewMergeResponse)
+        return to_proto(self._merges.preview(from_proto(Wish, request)), merges_pb2.PreviewMergeResponse)
 
     def MergeCustomers(
         self, request: merges_pb2.MergeCustomersRequest, context: grpc.ServicerContext
     ) -> merges_pb2.MergeCustomersResponse:
         merge, survivor = self._merges.merge(from_proto(Wish, request), request.reason, dict(request.revisions))
-        record, customer = to_proto(merge, merges_pb2.MergeRecord), answer(survivor, customer_pb2.Customer)
+        record, customer = to_proto(merge, merges_pb2.MergeRecord), to_proto(survivor, customer_pb2.Customer)
         return merges_pb2.MergeCustomersResponse(merge=record, customer=customer)
 
     def UnmergeCustomers(
@@ -84,7 +74,7 @@ class IdentityServicer(IdentityServiceServicer):
         return to_page(self._merges.list(request.customer_id, PageRequest.of(request)), merges_pb2.ListMergesResponse)
 
     def TraceFields(self, request: pb.TraceFieldsRequest, context: grpc.ServicerContext) -> pb.TraceFieldsResponse:
-        customer = answer(self._customers.get(request.customer_id), customer_pb2.Customer)
+        customer = to_proto(self._customers.get(request.customer_id), customer_pb2.Customer)
         return pb.TraceFieldsResponse(origins=trace_fields(self._history, customer))
 
     def ResolveCanonicalIds(
@@ -100,19 +90,10 @@ def _found(found: Found) -> duplicates_pb2.FindDuplicatesResponse:
     return duplicates_pb2.FindDuplicatesResponse(
         duplicates=[
             duplicates_pb2.FindDuplicatesResponse.Duplicate(
-                customer=answer(customer, customer_pb2.Customer), match=to_proto(_shown(match), duplicates_pb2.Match)
+                customer=to_proto(customer, customer_pb2.Customer), match=to_proto(match, duplicates_pb2.Match)
             )
             for customer, match in found.duplicates
         ],
         compared_count=found.compared_count,
         crowded_count=found.crowded_count,
     )
-
-
-def _shown(match: M) -> M:
-    """The evidence as the caller may see it."""
-    evidence = tuple(
-        replace(each, left=shown_evidence(each.feature, each.left), right=shown_evidence(each.feature, each.right))
-        for each in match.evidence
-    )
-    return replace(match, evidence=evidence)

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from libs.chassis.filtering import FilterSpec, all_of, field, parse
 from libs.chassis.paging import Page, PageRequest
-from libs.chassis.store import Database, Index, Personal
+from libs.chassis.store import Database, Index
 from services.profiles.identity.domain.duplicates import BlockingKeys, DuplicateCandidate, DuplicateState, pair_of
 from services.profiles.identity.domain.merges import MOST_MERGED, MergeForest, MergeRecord, MergeState
 
-BLOCKING_KEYS = (Index(("_tokens.keys",)),)
+BLOCKING_KEYS = (Index(("_blind.keys",)),)
 CANDIDATES = (
     Index(("-score",)),
     Index(("state", "-score")),
@@ -21,8 +21,6 @@ CANDIDATES = (
 )
 MERGES = (Index(("party_ids", "-epoch")),)
 CANDIDATE_FILTER = FilterSpec({"state": DuplicateState})
-PERSONAL_OF_A_MERGE = Personal(fields=("before", "after", "losers", "reason", "unmerge_reason"))
-"""What everybody was before, for the merge to be undone; an erased customer is not brought back."""
 _MOST_OPEN = 1000
 """Open pairs of the customers of one batch that are compared again."""
 
@@ -36,26 +34,23 @@ class IdentityStore:
             "blocking_keys",
             indexes=BLOCKING_KEYS,
             publishes=False,
-            personal=Personal(fields=("keys",), tokens={"keys": lambda blocking: blocking.keys}),
+            blind={"keys": lambda blocking: blocking.keys},
         )
         self.candidates = database.collection(
             DuplicateCandidate,
             "duplicate_candidates",
             indexes=CANDIDATES,
             publishes=False,
-            personal=Personal(fields=("evidence", "reason")),
         )
-        self.merges = database.collection(
-            MergeRecord, "merges", indexes=MERGES, publishes=False, personal=PERSONAL_OF_A_MERGE
-        )
+        self.merges = database.collection(MergeRecord, "merges", indexes=MERGES, publishes=False)
         self.forest = database.collection(MergeForest, "merge_forest", publishes=False)
 
     # ------------------------------------------------------------------------------------------------ duplicates
 
     def blocks(self, keys: Sequence[str], limit: int) -> dict[str, list[str]]:
         """Key → customers who meet under it, at most so many and in any order, read with one question."""
-        tokens = {key: self.blocking_keys.token("keys", key) for key in keys}
-        found = self.blocking_keys.ids_by("_tokens.keys", list(tokens.values()), limit=limit) if tokens else {}
+        tokens = {key: self.blocking_keys.blind_index("keys", key) for key in keys}
+        found = self.blocking_keys.ids_by("_blind.keys", list(tokens.values()), limit=limit) if tokens else {}
         return {key: found[token] for key, token in tokens.items()}
 
     def candidate_id(self, left: str, right: str) -> str:

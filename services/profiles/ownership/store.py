@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from libs.chassis.filtering import all_of, field
 from libs.chassis.paging import Page, PageRequest
-from libs.chassis.store import Database, Index, Personal
+from libs.chassis.store import Database, Index
 from services.profiles.contracts.domain import Contract
 from services.profiles.ownership.domain.ownership import OwnerInterval, Ownership, OwnershipState, OwnerTally
 from services.profiles.ownership.domain.policies import OwnershipPolicy
@@ -37,15 +37,12 @@ class OwnershipStore:
     """The collections of ownership and the questions asked of them."""
 
     def __init__(self, database: Database) -> None:
-        self.ownerships = database.collection(
-            Ownership, "ownerships", indexes=OWNERSHIPS, personal=Personal(fields=("holds",))
-        )
+        self.ownerships = database.collection(Ownership, "ownerships", indexes=OWNERSHIPS)
         self.intervals = database.collection(
             OwnerInterval,
             "owner_intervals",
             indexes=INTERVALS,
             publishes=False,
-            personal=Personal(fields=("start_note", "end_note")),
         )
         self.tallies = database.collection(OwnerTally, "owner_tallies", publishes=False)
         self.policies = database.collection(OwnershipPolicy, "ownership_policies", indexes=POLICIES)

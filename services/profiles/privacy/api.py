@@ -18,7 +18,7 @@ from kehu.profiles.v1.privacy_pb2_grpc import PrivacyServiceServicer
 from libs.chassis.codec import field_of, to_proto
 from libs.chassis.paging import PageRequest, to_page
 from services.profiles.customers.api.changes import History, customer_of
-from services.profiles.customers.api.messages import answer, answers
+from services.profiles.customers.api.messages import answers
 from services.profiles.privacy.application.access import Privacy
 from services.profiles.privacy.application.erasures import Erasures
 from services.profiles.privacy.domain.access import ReadClass
@@ -45,17 +45,16 @@ class PrivacyServicer(PrivacyServiceServicer):
 
     def PlaceLegalHold(self, request: pb.PlaceLegalHoldRequest, context: grpc.ServicerContext) -> customer_pb2.Customer:
         held = self._privacy.hold(request.customer_id, request.reason, request.revision)
-        return answer(held, customer_pb2.Customer)
+        return to_proto(held, customer_pb2.Customer)
 
     def ReleaseLegalHold(
         self, request: pb.ReleaseLegalHoldRequest, context: grpc.ServicerContext
     ) -> customer_pb2.Customer:
-        return answer(self._privacy.release(request.customer_id, request.revision), customer_pb2.Customer)
+        return to_proto(self._privacy.release(request.customer_id, request.revision), customer_pb2.Customer)
 
     def ExportSubjectData(
         self, request: pb.ExportSubjectDataRequest, context: grpc.ServicerContext
     ) -> Iterator[pb.ExportedRecord]:
-        # In full, whatever the caller is shown elsewhere: the scope to export is the scope to see.
         for kind, record in self._privacy.everything(request.customer_id):
             yield _exported(kind, record)
         for id in self._privacy.group(request.customer_id):
@@ -71,7 +70,6 @@ class PrivacyServicer(PrivacyServiceServicer):
     def RevealFields(self, request: pb.RevealFieldsRequest, context: grpc.ServicerContext) -> pb.RevealFieldsResponse:
         classes = field_of(request, "read_classes", tuple[ReadClass, ...])
         found, access = self._privacy.reveal(request.customer_id, request.purpose_of_use, classes)
-        # Not as the caller may see it otherwise: what was asked for is in full.
         customer = to_proto(found, customer_pb2.Customer)
         return pb.RevealFieldsResponse(customer=customer, access=to_proto(access, pb.Access))
 

@@ -9,7 +9,7 @@ from typing import Any
 from libs.chassis.domain import Entity
 from libs.chassis.filtering import any_of, field
 from libs.chassis.paging import MAX_SIZE, Page, PageRequest
-from libs.chassis.store import Collection, Database, Due, Index, Personal
+from libs.chassis.store import Collection, Database, Due, Index
 from services.profiles.privacy.domain.access import Access
 from services.profiles.privacy.domain.erasures import Erasure
 
@@ -59,9 +59,7 @@ class PrivacyStore:
 
     def __init__(self, database: Database, holdings: Mapping[str, Holding]) -> None:
         self.erasures = database.collection(Erasure, "erasures", indexes=ERASURES, publishes=False)
-        self.accesses = database.collection(
-            Access, "accesses", indexes=ACCESSES, personal=Personal(fields=("purpose_of_use",))
-        )
+        self.accesses = database.collection(Access, "accesses", indexes=ACCESSES)
         looks = Holding(self.accesses, "-create_time", kept="proof of who looked")
         self.holdings = {**holdings, "access": looks}
         """Name of a record in an export → where such records are."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from libs.chassis.domain import Change, Entity
+from libs.chassis.domain import Change, Entity, Open
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,8 +16,8 @@ class Schedule(Entity):
     ID_PREFIX: ClassVar[str] = "sch"
 
     kind: str
-    request: bytes = b""
-    """The request, serialized."""
+    request: Open[bytes] = b""
+    """The request, serialized; such work is about all customers, so none is named."""
     every_days: int = 0
     """0 for never again."""
     next_time: datetime | None = None

@@ -12,7 +12,6 @@ from libs.chassis.domain import Change, FailedPrecondition, NotFound
 from libs.chassis.operations import Job
 from libs.chassis.paging import Page, PageRequest
 from services.profiles.customers.domain.customers import Customer
-from services.profiles.privacy.application.access import shown_name
 from services.profiles.segments.domain.rules import Rule, Verdict, clauses
 from services.profiles.segments.domain.segments import (
     MOST_SEGMENTS,
@@ -126,7 +125,7 @@ class Segments:
         return [
             SegmentVerdict(
                 customer_id=customer.id,
-                display_name=shown_name(customer.display_name),
+                display_name=customer.display_name,
                 matches=verdict.holds and customer.delete_time is None,
                 reasons=reasons_of(verdict),
             )

@@ -13,7 +13,7 @@ from libs.chassis import filtering
 from libs.chassis.domain import InvalidArgument
 from libs.chassis.filtering import Condition, FilterSpec, all_of, field, parse
 from libs.chassis.paging import Order, Page, PageRequest, Position
-from libs.chassis.store import Database, Due, Index, Personal
+from libs.chassis.store import Database, Due, Index
 from services.profiles.activity.domain.habits import ContactRecord
 from services.profiles.activity.domain.transactions import TransactionSummary
 from services.profiles.customers.domain.customers import Customer
@@ -61,9 +61,7 @@ class SegmentStore:
 
     def __init__(self, database: Database) -> None:
         self.segments = database.collection(Segment, "segments", indexes=SEGMENTS)
-        self.memberships = database.collection(
-            SegmentMembership, "segment_memberships", indexes=MEMBERSHIPS, personal=Personal(fields=("reasons",))
-        )
+        self.memberships = database.collection(SegmentMembership, "segment_memberships", indexes=MEMBERSHIPS)
         self.standings = database.collection(Standing, "segment_standings", indexes=STANDINGS, publishes=False)
 
     def active(self) -> list[Segment]:

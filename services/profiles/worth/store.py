@@ -12,7 +12,7 @@ from libs.chassis.ahead import ahead
 from libs.chassis.domain import E
 from libs.chassis.filtering import Condition, FilterSpec, all_of, field, parse
 from libs.chassis.paging import Page
-from libs.chassis.store import Collection, Count, Database, DayOf, Due, Greatest, Index, Key, Least, Personal, Row, Sum
+from libs.chassis.store import Collection, Count, Database, DayOf, Due, Greatest, Index, Key, Least, Row, Sum
 from services.profiles.activity.domain.transactions import Transaction, TransactionType
 from services.profiles.customers.domain.customers import Customer
 from services.profiles.loyalty.domain.measures import LoyaltyMeasures
@@ -75,9 +75,7 @@ class WorthStore:
     ) -> None:
         self._customers, self._transactions = customers, transactions
         self.policies = database.collection(TierPolicy, "tier_policies", indexes=TIER_POLICIES)
-        self.assignments = database.collection(
-            TierAssignment, "tier_assignments", indexes=TIER_ASSIGNMENTS, personal=Personal(fields=("override.note",))
-        )
+        self.assignments = database.collection(TierAssignment, "tier_assignments", indexes=TIER_ASSIGNMENTS)
         self.watches = database.collection(TierWatch, "tier_watches", publishes=False)
         self.evaluations = database.collection(
             TierEvaluation, "tier_evaluations", indexes=LATEST_FIRST, publishes=False

@@ -89,7 +89,8 @@ class Ledger:
         }
         self.amqp_uri = amqp_uri
         self.client = connect_store(mongodb_uri, "ledger")
-        self.database = MongoDatabase(self.client, "ledger", page_key=bytes(32))
+        seal_key = bytes.fromhex((folder / "keys" / access.SEAL_KEY).read_text())
+        self.database = MongoDatabase(self.client, "ledger", page_key=bytes(32), seal_key=seal_key)
         self.store = LedgerStore(self.database)
         self.workers: list[Worker] = []
 

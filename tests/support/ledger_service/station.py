@@ -36,7 +36,7 @@ class Station:
     def __init__(self, client: MongoClient[dict[str, Any]], amqp_uri: str, *, partitions: int = 2) -> None:
         name = uuid4().hex[:8]
         self.amqp_uri = amqp_uri
-        self.database = MongoDatabase(client, "ledger", page_key=bytes(32), name=f"ledger_{name}")
+        self.database = MongoDatabase(client, "ledger", page_key=bytes(32), seal_key=bytes(32), name=f"ledger_{name}")
         self.store = LedgerStore(self.database)
         for bookkeeping in (effects, journal):
             self.database.keep(bookkeeping.COLLECTION, bookkeeping.INDEXES)

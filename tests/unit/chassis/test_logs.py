@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 
 from libs.chassis import logs
+from libs.chassis.domain import AlreadyExists
+from tests.support.lab import lab
+from tests.support.ledger import Account
 from tests.support.logged import logged
 
 
@@ -108,6 +111,29 @@ def test_credentials_and_personal_data_are_hidden_at_any_depth(output: io.BytesI
 def test_a_stack_is_searched_for_credentials_too(output: io.BytesIO) -> None:
     fail(ConnectionError("mongodb://kehu:canary@db:27017 does not answer"))
     assert b"canary" not in output.getvalue()
+
+
+def test_of_messages_and_entities_nothing_personal_is_told(output: io.BytesIO) -> None:
+    inner = lab().Person(id="child", name="canary", town="canary")
+    person = lab().Person(id="p", name="canary", children=[inner], friends={"ann": inner}, feature=2)
+    person.packed.Pack(inner)
+    logs.get("x").info("call", person=person, people=[person], account=Account(id="acc_1", name="x", holder="canary"))
+    (line,) = lines(output)
+    child = {"id": "child", "name": "[hidden]", "town": "[hidden]"}
+    shown = {"id": "p", "name": "[hidden]", "children": [child], "friends": {"ann": child}, "feature": 2}
+    assert line["person"] == {**shown, "packed": "[hidden]"}
+    assert line["people"] == [line["person"]]
+    assert line["account"] == "Account acc_1"
+
+
+def test_a_refusal_is_named_without_what_it_refuses(output: io.BytesIO) -> None:
+    error = RuntimeError("odd")
+    error.__cause__ = AlreadyExists("canary@example.com is taken", address="canary")
+    fail(error)
+    stack = json.loads(output.getvalue())["exception"]
+    assert "canary@" not in stack
+    assert "AlreadyExists: [hidden]" in stack
+    assert "RuntimeError: odd" in stack
 
 
 def test_words_that_merely_contain_a_hidden_one_are_shown(output: io.BytesIO) -> None:

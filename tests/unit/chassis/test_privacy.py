@@ -108,6 +108,11 @@ def test_a_value_beside_tells_the_class(feature: str, shown: str) -> None:
     assert masked(person, EVERY_CLASS).evidence == shown
 
 
+def test_the_class_of_a_value_that_a_newer_release_added_is_nobodys_to_know() -> None:
+    person = lab().Person.FromString(lab().Person(evidence=NUMBER).SerializeToString() + b"\x60\x63")
+    assert (person.feature, masked(person, EVERY_CLASS).evidence) == (99, "•••••")
+
+
 def test_one_class_is_hidden_and_no_other() -> None:
     shown, person = masked(whole(), frozenset({Personal.CONTACTS})), whole()
     assert (shown.name, shown.lines, shown.year) == (person.name, person.lines, person.year)

@@ -18,17 +18,17 @@ from libs.chassis.context import Context
 from libs.chassis.domain import AlreadyExists, Entity, Sealed
 from libs.chassis.filtering import field
 from libs.chassis.inbox.subscription import Subscription, opened
-from libs.chassis.sealing import Keyring, KeyringError, Masters, MemoryKeyring, Personal, personal
+from libs.chassis.sealing import Keyring, KeyringError, Masters, MemoryKeyring, personal
 from libs.chassis.sealing.keyring import PAGE, REMEMBERED
-from libs.chassis.sealing.personal import join, split, tree
+from libs.chassis.sealing.personal import BlindIndexes, Tree, join, split
 from libs.chassis.store import Collection, Index
 from libs.chassis.store.memory import MemoryCollection, MemoryDatabase
 from tests.support.lab import lab
 from tests.support.ledger import Account, events_pb2
 
 CANARY = "Zanzibar-7731"
-PERSONAL = Personal(tokens={"holder": lambda account: filter(None, [account.holder])})
-HOLDER = Index(("_tokens.holder",), unique=True, only=field("_tokens.holder").exists(), taken="the holder is taken")
+BLIND: BlindIndexes = {"holder": lambda account: filter(None, [account.holder])}
+HOLDER = Index(("_blind.holder",), unique=True, only=field("_blind.holder").exists(), taken="the holder is taken")
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def database() -> Iterator[MemoryDatabase]:
 
 @pytest.fixture
 def accounts(database: MemoryDatabase) -> Collection[Account]:
-    return database.collection(Account, "accounts", indexes=[HOLDER], personal=PERSONAL)
+    return database.collection(Account, "accounts", indexes=[HOLDER], blind=BLIND)
 
 
 def account(holder: str = CANARY, **fields: Any) -> Account:
@@ -128,11 +128,11 @@ def test_a_key_destroyed_elsewhere_serves_for_seconds_only() -> None:
 
 def test_tokens_tell_equal_values_and_nothing_else() -> None:
     keyring: Keyring = MemoryKeyring()
-    token = keyring.token("acme", "phone", "+8613812345678")
-    assert token == keyring.token("acme", "phone", "+8613812345678")
+    token = keyring.blind_index("acme", "phone", "+8613812345678")
+    assert token == keyring.blind_index("acme", "phone", "+8613812345678")
     others = [("acme", "phone", "+8613812345679"), ("acme", "mail", "+8613812345678"), ("b", "phone", "+8613812345678")]
-    assert token not in [keyring.token(*other) for other in others]
-    assert token != MemoryKeyring(b"x" * 32).token("acme", "phone", "+8613812345678")
+    assert token not in [keyring.blind_index(*other) for other in others]
+    assert token != MemoryKeyring(b"x" * 32).blind_index("acme", "phone", "+8613812345678")
 
 
 OLD, NEW = b"o" * 32, b"n" * 32
@@ -153,11 +153,13 @@ def test_a_master_key_is_replaced_while_everything_goes_on() -> None:
     before = MemoryKeyring(OLD)
     start = processes(before)
     key, doomed = before.take("acme"), before.take("acme")
-    sealed, token = key.seal(b"x", "y"), before.token("acme", "phone", "1")
+    sealed, token = key.seal(b"x", "y"), before.blind_index("acme", "phone", "1")
 
     def reads(keyring: MemoryKeyring, key_id: str, sealed: bytes) -> bool:
         found = keyring.find("acme", [key_id])[key_id]
-        return found is not None and found.open(sealed, "y") == b"x" and keyring.token("acme", "phone", "1") == token
+        return (
+            found is not None and found.open(sealed, "y") == b"x" and keyring.blind_index("acme", "phone", "1") == token
+        )
 
     knows_next, took_it = start(OLD, next=NEW), start(NEW, old=OLD)
     fresh = took_it.take("acme")
@@ -179,10 +181,10 @@ def test_a_master_key_is_replaced_while_everything_goes_on() -> None:
 
 def test_tokens_of_a_tenant_that_is_new_during_a_rotation_stay_as_they_are() -> None:
     start = processes(MemoryKeyring(OLD))
-    token = start(OLD, next=NEW).token("late", "phone", "1")
-    assert start(NEW, old=OLD).token("late", "phone", "1") == token
-    assert start(OLD, next=NEW).token("late", "phone", "1") == token
-    assert start(NEW).token("late", "phone", "1") == token
+    token = start(OLD, next=NEW).blind_index("late", "phone", "1")
+    assert start(NEW, old=OLD).blind_index("late", "phone", "1") == token
+    assert start(OLD, next=NEW).blind_index("late", "phone", "1") == token
+    assert start(NEW).blind_index("late", "phone", "1") == token
 
 
 def test_a_page_that_changes_while_it_is_wrapped_anew_is_left_for_the_next_time() -> None:
@@ -205,11 +207,17 @@ DOCUMENTS = st.fixed_dictionaries(
 )
 
 
-@given(DOCUMENTS, st.sets(st.sampled_from(["a", "b.c", "e"])))
-def test_what_is_taken_out_comes_back(document: dict[str, Any], paths: set[str]) -> None:
-    public, private = split(document, tree(paths), {})
+TREES: st.SearchStrategy[Tree] = st.fixed_dictionaries(
+    {}, optional={"a": st.none(), "b": st.fixed_dictionaries({}, optional={"c": st.none()}), "e": st.none()}
+)
+
+
+@given(DOCUMENTS, TREES)
+def test_what_is_taken_out_comes_back(document: dict[str, Any], within: Tree) -> None:
+    public, private = split(document, within, {})
     assert join(public, private) == document
-    assert not paths & {*public, *(f"b.{name}" for name in public["b"])}
+    assert not {name for name, inside in within.items() if inside is None} & public.keys()
+    assert "b" not in within or not (within["b"] or {}).keys() & public["b"].keys()
 
 
 class Mood(StrEnum):
@@ -272,6 +280,11 @@ def test_a_field_without_default_has_a_blank_when_it_was_erased() -> None:
         assert (left.others, left.keys, left.size) == ((), (), 2)
 
 
+def test_an_index_on_what_is_sealed_is_refused() -> None:
+    with pytest.raises(ValueError, match="Account: -holder is sealed; look it up by a blind index"):
+        MemoryDatabase("ledger").collection(Account, "accounts", indexes=[Index(("balance",)), Index(("-holder",))])
+
+
 def test_a_number_without_default_cannot_be_sealed() -> None:
     @dataclass(frozen=True, slots=True, kw_only=True)
     class Odd(Entity):
@@ -293,14 +306,14 @@ def test_nothing_personal_is_ever_stored_or_sent_in_clear(accounts: Collection[A
 
 def test_what_is_sealed_is_found_by_its_token(accounts: Collection[Account]) -> None:
     mine, other = accounts.insert(account().opened()), accounts.insert(account("Li").opened())
-    where = field("_tokens.holder") == accounts.token("holder", CANARY)
+    where = field("_blind.holder") == accounts.blind_index("holder", CANARY)
     assert accounts.find(where, limit=9) == [mine]
     accounts.update(mine.id, renamed("Wu"))
     assert accounts.find(where, limit=9) == []
     with pytest.raises(AlreadyExists, match="the holder is taken"):
         accounts.update(other.id, renamed("Wu"))
-    with pytest.raises(ValueError, match="no tokens 'balance'"):
-        accounts.token("balance", "1")
+    with pytest.raises(ValueError, match="no blind index 'balance'"):
+        accounts.blind_index("balance", "1")
 
 
 def test_a_sealed_document_moved_to_another_id_is_refused(accounts: Collection[Account]) -> None:
@@ -326,7 +339,7 @@ def test_a_change_after_erasure_leaves_no_trace_and_begins_anew(accounts: Collec
     id = accounts.insert(account().opened()).id
     accounts.erase([id])
     accounts.update(id, lambda each: replace(each, balance=1).opened())
-    assert (stored(accounts, id)["_sealed"], stored(accounts, id)["_tokens"]) == ({}, {})
+    assert (stored(accounts, id)["_sealed"], stored(accounts, id)["_blind"]) == ({}, {})
     accounts.update(id, renamed("somebody new"))
     assert accounts.get(id).holder == "somebody new"
     assert accounts.erase([id]) == 1

@@ -187,14 +187,17 @@ def test_sparks() -> None:
 
 
 def test_a_change_shows_the_leaves_that_differ() -> None:
-    survey = '{"purpose": "PURPOSE_SURVEY", "state": "STATE_DENIED"}'
-    before = f'[{{"purpose": "PURPOSE_CARE", "state": "STATE_GRANTED"}}, {survey}]'
-    after = f'[{{"purpose": "PURPOSE_CARE", "state": "STATE_WITHDRAWN"}}, {survey}]'
-    assert [line.plain.strip() for line in lines("decisions", before, after)] == [
-        "decisions[CARE].state: STATE_GRANTED → STATE_WITHDRAWN"
+    survey = {"purpose": "SURVEY", "state": "DENIED"}
+    before, after = (
+        fill(Customer(), {"consent": {"decisions": [{"purpose": "SERVICE", "state": state}, survey]}})
+        for state in ("GRANTED", "WITHDRAWN")
+    )
+    assert [line.plain.strip() for line in lines("consent", before, after)] == [
+        "consent.decisions[SERVICE].state: STATE_GRANTED → STATE_WITHDRAWN"
     ]
-    assert [line.plain.strip() for line in lines("owner", "", '"ada"')] == ["owner: – → ada"]
-    many = [line.plain.strip() for line in lines("labels", "", str({f"l{n}": n for n in range(20)}).replace("'", '"'))]
+    assert [line.plain.strip() for line in lines("owner", Customer(), Customer(owner="ada"))] == ["owner: – → ada"]
+    labeled = Customer(labels={f"l{n}": "x" for n in range(20)})
+    many = [line.plain.strip() for line in lines("labels", Customer(), labeled)]
     assert (len(many), many[-1]) == (13, "labels: and 8 more")
 
 

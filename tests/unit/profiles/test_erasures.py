@@ -10,6 +10,7 @@ from kehu.profiles.v1 import events_pb2 as events
 
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.identity import FixedClock
+from libs.chassis.operations import Operation
 from libs.chassis.store.memory import MemoryCollection, MemoryDatabase
 from services.profiles.activity.application.facts import Facts
 from services.profiles.activity.application.habits import Habits
@@ -252,4 +253,4 @@ def test_a_look_needs_a_purpose(store: ProfilesStore, ada: Customer) -> None:
 def test_whatever_is_sealed_is_found_by_erasure(database: MemoryDatabase, store: ProfilesStore) -> None:
     """A new personal collection has to be named in `ProfilesStore._holdings`, or dealt with where it lives."""
     gone_through = {holding.collection.entity for holding in store.privacy.personal}
-    assert set(database.vault.declared) == gone_through | {Customer, BlockingKeys}
+    assert set(database.vault.declared) == gone_through | {Customer, BlockingKeys, Erasure, Operation}

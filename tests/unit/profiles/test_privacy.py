@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
-from hypothesis import given
-from hypothesis import strategies as st
+from kehu.common.v1.options_pb2 import Personal
 from kehu.profiles.v1 import customer_pb2, duplicates_pb2, privacy_pb2, segments_pb2
 from kehu.profiles.v1 import customers_pb2 as pb
 from kehu.profiles.v1 import events_pb2 as events
@@ -17,14 +16,13 @@ from services.profiles.customers.application.customers import Customers
 from services.profiles.customers.domain.addresses import Address
 from services.profiles.customers.domain.dates import TypedDate, TypedDateKind
 from services.profiles.identity.application.duplicates import Duplicates
-from services.profiles.privacy.domain.access import ReadClass, hidden_from, masked, masked_name
 from services.profiles.store import ProfilesStore
 from tests.support.servicers import Methods
 from tests.unit.profiles.builders import email, person, phone
 from tests.unit.profiles.conftest import As
 from tests.unit.profiles.test_doors import CALL, no_history
 
-FULL = frozenset(each.scope for each in ReadClass)
+FULL = frozenset(f"profiles.{each}.read" for each in ("addresses", "contacts", "dates", "names"))
 HOME = Address(
     region_code="CN", administrative_area="上海", locality="上海", postal_code="200000", lines=("南京路1号",)
 )
@@ -40,31 +38,6 @@ def servicer(store: ProfilesStore) -> Methods:
 def ada(store: ProfilesStore) -> str:
     made = person(contact_points=(email(), phone()), aliases=("Countess",), addresses=(HOME,), dates=(BORN,))
     return Customers(store).create(made).id
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [
-        ("+8613112345678", "+86•••••78"),
-        ("ada@example.com", "a•••••@example.com"),
-        ("wechat:ada_l", "wechat:a•••••"),
-        ("5f1e0c", "•••••"),
-        ("", ""),
-    ],
-)
-def test_just_enough_is_left_to_recognise_it(value: str, shown: str) -> None:
-    assert masked(value) == shown
-
-
-@pytest.mark.parametrize("scope", ["*", "profiles.*", "profiles.contacts.*", "profiles.contacts.read"])
-def test_scopes_that_show_contact_points(scope: str) -> None:
-    assert ReadClass.CONTACTS not in hidden_from(frozenset({scope}))
-    assert hidden_from(frozenset({"profiles.customers.read", "interactions.*"})) == {*ReadClass}
-
-
-@pytest.mark.parametrize("open", ReadClass)
-def test_a_scope_shows_its_class_and_no_other(open: ReadClass) -> None:
-    assert {*ReadClass} - hidden_from(frozenset({open.scope})) == {open}
 
 
 def shown(servicer: Methods, id: str) -> list[str]:
@@ -152,7 +125,7 @@ def test_a_look_at_fields_shows_what_was_asked_for_and_is_recorded(
     request = privacy_pb2.RevealFieldsRequest(
         customer_id=ada,
         purpose_of_use="sending the contract",
-        read_classes=["READ_CLASS_ADDRESSES", "READ_CLASS_NAMES"],
+        read_classes=["ADDRESSES", "NAMES"],
     )
     with acting("eve"):
         revealed = servicer.RevealFields(request, CALL)
@@ -163,13 +136,8 @@ def test_a_look_at_fields_shows_what_was_asked_for_and_is_recorded(
     )
     told = events.FieldsRevealed.FromString(database.events()[-1].data)
     assert told.access == revealed.access
-    assert list(told.access.read_classes) == [privacy_pb2.READ_CLASS_ADDRESSES, privacy_pb2.READ_CLASS_NAMES]
+    assert list(told.access.read_classes) == [Personal.ADDRESSES, Personal.NAMES]
     assert (told.access.reader, told.access.purpose_of_use) == ("eve", "sending the contract")
-
-
-@given(st.text(max_size=30))
-def test_a_masked_name_tells_its_first_letter_alone(name: str) -> None:
-    assert masked_name(name) == (f"{name[0]}•••••" if name else "")
 
 
 def test_a_look_shows_all_and_is_recorded(servicer: Methods, database: MemoryDatabase, ada: str, acting: As) -> None:
@@ -184,8 +152,15 @@ def test_a_look_shows_all_and_is_recorded(servicer: Methods, database: MemoryDat
     assert list(listed.accesses) == [revealed.access]
 
 
-def test_an_export_is_in_full(servicer: Methods, ada: str) -> None:
-    records = list(servicer.ExportSubjectData(privacy_pb2.ExportSubjectDataRequest(customer_id=ada), CALL))
-    assert records[0].customer.contact_points[0].canonical == "ada@example.com"
+def test_an_export_shows_what_the_scopes_of_its_caller_open(servicer: Methods, ada: str, acting: As) -> None:
+    def exported(scopes: frozenset[str]) -> list[privacy_pb2.ExportedRecord]:
+        with acting(scopes=scopes):
+            return list(servicer.ExportSubjectData(privacy_pb2.ExportSubjectDataRequest(customer_id=ada), CALL))
+
+    masked, records = exported(frozenset())[0].customer, exported(FULL)
+    assert (masked.display_name, masked.contact_points[0].canonical) == ("A•••••", "a•••••@example.com")
+    assert (masked.addresses[0].postal_code, masked.dates[0].month) == ("•••••", 0)
+    whole = records[0].customer
+    assert (whole.display_name, whole.contact_points[0].canonical) == ("Ada Lovelace", "ada@example.com")
     kinds = [record.WhichOneof("record") for record in records]
     assert kinds == ["customer", "transaction_summary", "contact_habits"]

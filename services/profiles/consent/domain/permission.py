@@ -167,7 +167,7 @@ class Sending:
         if self.point is not None and self.point.type in _VERIFIABLE and self.point.verify_time is None:
             yield Finding(
                 reason=SendReason.CONTACT_POINT_UNVERIFIED,
-                explanation=f"nobody has shown that the customer controls {self.point.canonical}",
+                explanation="nobody has shown that the customer controls the contact point",
             )
 
     def _next_permitted(self, at: datetime, blocks: Sequence[Finding]) -> datetime | None:

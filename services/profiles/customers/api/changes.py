@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
-from google.protobuf.json_format import MessageToDict
 from kehu.common.v1.envelope_pb2 import Envelope
 from kehu.profiles.v1 import events_pb2
 from kehu.profiles.v1.customer_pb2 import Customer
@@ -37,27 +34,23 @@ _PAGE, _MOST_PAGES = 500, 4
 _UNTOLD = frozenset({"id", "revision", "create_time", "update_time"})
 
 
-Show = Callable[[Customer], Customer]
-"""Gives what a caller may see of a customer."""
-
-
 class History(Protocol):
     """The events of one entity, the latest first; the message of each is its envelope."""
 
     def __call__(self, entity_id: str, *, size: int, token: str = "") -> Page[Received]: ...
 
 
-def list_changes(history: History, customer_id: str, *, size: int, token: str, show: Show) -> Page[CustomerChange]:
-    """A page of changes, the latest first; `show` gives what a caller may see of a state."""
-    page = _told(history, customer_id, size=size, token=token, show=show)
+def list_changes(history: History, customer_id: str, *, size: int, token: str) -> Page[CustomerChange]:
+    """A page of changes, the latest first."""
+    page = _told(history, customer_id, size=size, token=token)
     return Page([change for _, change in page.items], page.next_page_token)
 
 
 def trace_fields(history: History, customer: Customer) -> list[FieldOrigin]:
     """Where the present value of every field comes from, by name; without those that were not changed lately."""
-    untraced, token, origins = set(_fields(customer)), "", list[FieldOrigin]()
+    untraced, token, origins = _told_fields(customer), "", list[FieldOrigin]()
     for _ in range(_MOST_PAGES):
-        page = _told(history, customer.id, size=_PAGE, token=token, show=_whole)
+        page = _told(history, customer.id, size=_PAGE, token=token)
         for event, change in page.items:
             for name in sorted({each.field for each in change.fields} & untraced):
                 untraced.remove(name)
@@ -68,13 +61,11 @@ def trace_fields(history: History, customer: Customer) -> list[FieldOrigin]:
     return sorted(origins, key=lambda origin: origin.field)
 
 
-def _told(
-    history: History, customer_id: str, *, size: int, token: str, show: Show
-) -> Page[tuple[Received, CustomerChange]]:
+def _told(history: History, customer_id: str, *, size: int, token: str) -> Page[tuple[Received, CustomerChange]]:
     """A page of events and the changes that they tell, the latest first."""
     page = history(customer_id, size=size, token=token)
     older = history(customer_id, size=1, token=page.next_page_token).items if page.next_page_token else []
-    states = [show(customer_of(event)) for event in (*page.items, *older)]
+    states = [customer_of(event) for event in (*page.items, *older)]
     if not older:
         states.append(Customer())  # Before the first change there was nothing.
     changes = [
@@ -105,31 +96,33 @@ def customer_of(event: Received) -> Customer:
 
 
 def _change(event: Received, after: Customer, before: Customer) -> CustomerChange:
-    old, new = _fields(before), _fields(after)
     change = CustomerChange(
         revision=event.revision,
         actor=event.actor,
         event_type=event.type,
         correlation_id=event.correlation_id,
         fields=[
-            CustomerChange.Field(field=name, before=old.get(name, ""), after=new.get(name, ""))
-            for name in sorted(old.keys() | new.keys())
-            if old.get(name) != new.get(name)
+            CustomerChange.Field(field=name, before=_only(name, before), after=_only(name, after))
+            for name in sorted(_told_fields(before) | _told_fields(after))
+            if getattr(before, name) != getattr(after, name)
         ],
     )
     change.change_time.FromDatetime(event.time)
     return change
 
 
-def _fields(customer: Customer) -> dict[str, str]:
-    """Field → JSON, for the fields that are set and say something about the customer."""
-    told = MessageToDict(customer, preserving_proto_field_name=True)
-    return {
-        name: json.dumps(value, ensure_ascii=False, sort_keys=True)
-        for name, value in told.items()
-        if name not in _UNTOLD
-    }
+def _told_fields(customer: Customer) -> set[str]:
+    """Names of the fields that are set and say something about the customer."""
+    return {field.name for field, _ in customer.ListFields()} - _UNTOLD
 
 
-def _whole(customer: Customer) -> Customer:
-    return customer
+def _only(name: str, customer: Customer) -> Customer | None:
+    """The customer with one of its fields alone; None when it is not set."""
+    if name not in _told_fields(customer):
+        return None
+    copy = Customer()
+    copy.CopyFrom(customer)
+    for field, _ in customer.ListFields():
+        if field.name != name:
+            copy.ClearField(cast(Any, field.name))
+    return copy

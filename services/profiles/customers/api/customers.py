@@ -16,8 +16,9 @@ from kehu.profiles.v1.customers_pb2_grpc import CustomersServiceServicer
 from libs.chassis.codec import field_of, from_proto, merge, to_proto
 from libs.chassis.domain import InvalidArgument
 from libs.chassis.paging import PageRequest, to_page
+from libs.chassis.privacy import unmasked
 from services.profiles.customers.api.changes import History, list_changes
-from services.profiles.customers.api.messages import answer, answer_page, answers, outcomes
+from services.profiles.customers.api.messages import answers, outcomes
 from services.profiles.customers.application.customers import Customers
 from services.profiles.customers.application.relationships import Relationships
 from services.profiles.customers.domain.contact_points import (
@@ -29,7 +30,6 @@ from services.profiles.customers.domain.contact_points import (
 from services.profiles.customers.domain.customers import Customer
 from services.profiles.customers.domain.external_ids import ExternalId
 from services.profiles.customers.domain.relationships import Relationship, Side
-from services.profiles.privacy.application.access import unmasked
 
 _UUID: Final = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -43,10 +43,10 @@ class CustomersServicer(CustomersServiceServicer):
         self._history = history
 
     def CreateCustomer(self, request: pb.CreateCustomerRequest, context: grpc.ServicerContext) -> customer_pb2.Customer:
-        return answer(self._customers.create(field_of(request, "customer", Customer)), customer_pb2.Customer)
+        return to_proto(self._customers.create(field_of(request, "customer", Customer)), customer_pb2.Customer)
 
     def GetCustomer(self, request: pb.GetCustomerRequest, context: grpc.ServicerContext) -> customer_pb2.Customer:
-        return answer(self._customers.get(request.customer_id), customer_pb2.Customer)
+        return to_proto(self._customers.get(request.customer_id), customer_pb2.Customer)
 
     def BatchGetCustomers(
         self, request: pb.BatchGetCustomersRequest, context: grpc.ServicerContext
@@ -59,19 +59,19 @@ class CustomersServicer(CustomersServiceServicer):
     ) -> pb.ListCustomersResponse:
         wanted = PageRequest.of(request)
         page = self._customers.list(request.filter, request.order_by, wanted, show_deleted=request.show_deleted)
-        return answer_page(page, pb.ListCustomersResponse)
+        return to_page(page, pb.ListCustomersResponse)
 
     def UpdateCustomer(self, request: pb.UpdateCustomerRequest, context: grpc.ServicerContext) -> customer_pb2.Customer:
         changed = self._customers.update(request.customer.id, partial(_draft, request), request.revision)
-        return answer(changed, customer_pb2.Customer)
+        return to_proto(changed, customer_pb2.Customer)
 
     def DeleteCustomer(self, request: pb.DeleteCustomerRequest, context: grpc.ServicerContext) -> customer_pb2.Customer:
-        return answer(self._customers.delete(request.customer_id, request.revision), customer_pb2.Customer)
+        return to_proto(self._customers.delete(request.customer_id, request.revision), customer_pb2.Customer)
 
     def UndeleteCustomer(
         self, request: pb.UndeleteCustomerRequest, context: grpc.ServicerContext
     ) -> customer_pb2.Customer:
-        return answer(self._customers.undelete(request.customer_id, request.revision), customer_pb2.Customer)
+        return to_proto(self._customers.undelete(request.customer_id, request.revision), customer_pb2.Customer)
 
     def SearchCustomers(
         self, request: pb.SearchCustomersRequest, context: grpc.ServicerContext
@@ -84,10 +84,10 @@ class CustomersServicer(CustomersServiceServicer):
     ) -> pb.LookupCustomerResponse:
         external_id = field_of(request, "external_id", ExternalId, None)
         if external_id is not None:
-            return answer_page(self._customers.lookup_external_id(external_id), pb.LookupCustomerResponse)
+            return to_page(self._customers.lookup_external_id(external_id), pb.LookupCustomerResponse)
         spelling = field_of(request, "contact_point", Spelling)
         page = self._customers.lookup_contact_point(spelling, PageRequest.of(request))
-        return answer_page(page, pb.LookupCustomerResponse)
+        return to_page(page, pb.LookupCustomerResponse)
 
     def ImportCustomers(
         self, request: pb.ImportCustomersRequest, context: grpc.ServicerContext
@@ -100,7 +100,7 @@ class CustomersServicer(CustomersServiceServicer):
     ) -> pb.ListCustomerChangesResponse:
         self._customers.get(request.customer_id)
         id, size, token = request.customer_id, request.page_size, request.page_token
-        page = list_changes(self._history, id, size=size, token=token, show=_as_shown)
+        page = list_changes(self._history, id, size=size, token=token)
         return pb.ListCustomerChangesResponse(changes=page.items, next_page_token=page.next_page_token)
 
     # ------------------------------------------------------------------------------------------- contact points
@@ -110,7 +110,7 @@ class CustomersServicer(CustomersServiceServicer):
     ) -> customer_pb2.Customer:
         point = field_of(request, "contact_point", ContactPoint)
         changed = self._customers.add_contact_point(request.customer_id, point, request.revision)
-        return answer(changed, customer_pb2.Customer)
+        return to_proto(changed, customer_pb2.Customer)
 
     def VerifyContactPoint(
         self, request: contact_points_pb2.VerifyContactPointRequest, context: grpc.ServicerContext
@@ -118,21 +118,21 @@ class CustomersServicer(CustomersServiceServicer):
         spelling, method = from_proto(Spelling, request), field_of(request, "method", VerificationMethod)
         at = field_of(request, "verify_time", datetime, None)
         changed = self._customers.verify_contact_point(request.customer_id, spelling, method, at, request.revision)
-        return answer(changed, customer_pb2.Customer)
+        return to_proto(changed, customer_pb2.Customer)
 
     def ReportContactPoint(
         self, request: contact_points_pb2.ReportContactPointRequest, context: grpc.ServicerContext
     ) -> customer_pb2.Customer:
         spelling, status = from_proto(Spelling, request), field_of(request, "status", ContactPointStatus)
         changed = self._customers.report_contact_point(request.customer_id, spelling, status, request.revision)
-        return answer(changed, customer_pb2.Customer)
+        return to_proto(changed, customer_pb2.Customer)
 
     def RemoveContactPoint(
         self, request: contact_points_pb2.RemoveContactPointRequest, context: grpc.ServicerContext
     ) -> customer_pb2.Customer:
         spelling = from_proto(Spelling, request)
         changed = self._customers.remove_contact_point(request.customer_id, spelling, request.revision)
-        return answer(changed, customer_pb2.Customer)
+        return to_proto(changed, customer_pb2.Customer)
 
     # -------------------------------------------------------------------------------------------- relationships
 
@@ -159,15 +159,11 @@ class CustomersServicer(CustomersServiceServicer):
 
 
 def _draft(request: pb.UpdateCustomerRequest, current: Customer) -> Customer:
-    return unmasked(current, merge(Customer, current, request.customer, request.update_mask))
+    drafted = merge(Customer, current, request.customer, request.update_mask)
+    return unmasked(current, drafted, customer_pb2.Customer)
 
 
 def _imported(row: pb.ImportCustomersRequest.Row) -> Customer:
     if not _UUID.fullmatch(row.request_id):
         raise InvalidArgument.field("request_id", f"{row.request_id!r} is no UUID; a repeat could not be recognised")
     return field_of(row, "customer", Customer)
-
-
-def _as_shown(state: customer_pb2.Customer) -> customer_pb2.Customer:
-    """A past state of a customer as the caller may see it."""
-    return answer(from_proto(Customer, state), customer_pb2.Customer)

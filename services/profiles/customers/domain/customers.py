@@ -17,6 +17,7 @@ from libs.chassis.domain import (
     InvalidArgument,
     NotFound,
     OpenEnum,
+    Sealed,
 )
 from services.profiles.consent.domain.receipts import ConsentHead, ConsentReceipt, ConsentState
 from services.profiles.customers.domain import contact_points, external_ids, lifecycle, names
@@ -85,7 +86,7 @@ class Customer(Entity):
     preferences: Preferences = field(default_factory=Preferences)
     labels: Mapping[str, str] = field(default_factory=dict)
     consent: ConsentHead = field(default_factory=ConsentHead)
-    search_keys: tuple[str, ...] = ()
+    search_keys: Sealed[tuple[str, ...]] = ()
     """Folded beginnings of names under which the customer is found: derived, never sent, none while deleted."""
     merged_into: str = ""
     """The customer who lives on in place of this one; also then it counts as deleted."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ClassVar
 
-from libs.chassis.domain import Change, Entity, FailedPrecondition, InvalidArgument, OpenEnum
+from libs.chassis.domain import Change, Entity, FailedPrecondition, InvalidArgument, OpenEnum, Sealed
 from services.profiles.customers.domain.text import clean
 from services.profiles.customers.domain.violations import Violations
 from services.profiles.identity.domain.matching import Band, Evidence, Match
@@ -36,7 +36,7 @@ class BlockingKeys(Entity):
 
     source_revision: int
     """The revision of the customer that the keys were derived from."""
-    keys: tuple[str, ...] = ()
+    keys: Sealed[tuple[str, ...]] = ()
 
 
 def pair_of(left: str, right: str) -> tuple[str, str]:

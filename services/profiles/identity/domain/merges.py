@@ -13,7 +13,7 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any, ClassVar
 
-from libs.chassis.domain import Change, Entity, Event, FailedPrecondition, OpenEnum
+from libs.chassis.domain import Change, Entity, Event, FailedPrecondition, OpenEnum, Sealed
 from services.profiles.customers.domain import contact_points, names
 from services.profiles.customers.domain.contact_points import ContactPoint
 from services.profiles.customers.domain.customers import MOST, Customer, CustomerKind, CustomerUpdated
@@ -116,10 +116,10 @@ class MergeRecord(Entity):
     unmerge_time: datetime | None = None
     unmerge_actor: str = ""
     unmerge_reason: str = ""
-    before: Customer
+    before: Sealed[Customer]
     """The survivor before the merge."""
-    after: Customer
-    losers: tuple[Customer, ...]
+    after: Sealed[Customer]
+    losers: Sealed[tuple[Customer, ...]]
     """The others before the merge."""
     receipt_ids: tuple[str, ...] = ()
     """The receipts of refusals that the merge brought the survivor."""

@@ -28,7 +28,6 @@ from services.profiles.ownership.domain.policies import (
     OwnerLoad,
     OwnershipPolicy,
 )
-from services.profiles.privacy.application.access import shown_name
 from services.profiles.segments.domain.subjects import last_contact
 from services.profiles.store import ProfilesStore
 
@@ -123,7 +122,7 @@ class Ownerships:
         entries = [
             PoolEntry(
                 ownership=each,
-                display_name=shown_name(customers[each.customer_id].display_name),
+                display_name=customers[each.customer_id].display_name,
                 kind=customers[each.customer_id].kind,
                 lifecycle=customers[each.customer_id].lifecycle,
                 blocks=policy.claim_blocks(each, about[each.customer_id], tally, former.get(each.customer_id), now),

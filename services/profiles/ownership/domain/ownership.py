@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import ClassVar
 
-from libs.chassis.domain import Change, Entity, Event, FailedPrecondition, NotFound, OpenEnum
+from libs.chassis.domain import Change, Entity, Event, FailedPrecondition, NotFound, Open, OpenEnum
 from services.profiles.customers.domain.text import clean
 from services.profiles.customers.domain.violations import Violations
 
@@ -165,10 +165,11 @@ class OwnerTally(Entity):
 
     ID_PREFIX: ClassVar[str] = "oty"
 
-    owner: str
+    owner: Open[str]
+    """The subject of a token."""
     customer_count: int = 0
-    pick_date: date | None = None
-    """The day of the last pick, where the policy has its days."""
+    pick_date: Open[date | None] = None
+    """The day of the last pick, where the policy has its days; tells of the owner's work alone."""
     pick_count: int = 0
     """On that day."""
 

@@ -1,74 +1,18 @@
-"""Use-cases of privacy: what a caller is shown, who looked, and all that is held on one customer."""
+"""Use-cases of privacy: looks at masked values, legal holds, and all that is held on one customer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from libs.chassis import context, identity
-from libs.chassis.domain import PermissionDenied
 from libs.chassis.paging import Page, PageRequest
 from services.profiles.activity.application.habits import Habits
 from services.profiles.activity.application.transactions import Transactions
 from services.profiles.customers.domain.customers import Customer
 from services.profiles.customers.domain.holds import LegalHold
-from services.profiles.identity.domain.matching import Feature
-from services.profiles.privacy.domain.access import (
-    Access,
-    ReadClass,
-    hidden_from,
-    masked,
-    masked_customer,
-    masked_fields,
-    masked_name,
-)
+from services.profiles.privacy.domain.access import Access, ReadClass
 from services.profiles.privacy.store import NOT_EXPORTED
 from services.profiles.store import ProfilesStore
-
-_F = Feature
-CLASS_OF = {
-    **dict.fromkeys((_F.PHONE, _F.MAILBOX, _F.MESSENGER), ReadClass.CONTACTS),
-    **dict.fromkeys(
-        (_F.FAMILY_NAME, _F.GIVEN_NAME, _F.CHINESE_FAMILY_NAME, _F.CHINESE_GIVEN_NAME, _F.TITLE), ReadClass.NAMES
-    ),
-    **dict.fromkeys((_F.STREET, _F.HOUSE_NUMBER, _F.ADDRESS_LINES, _F.POSTAL_CODE), ReadClass.ADDRESSES),
-    _F.BIRTH: ReadClass.DATES,
-}
-"""What is compared → the class that it belongs to; the rest is shown to everybody."""
-
-
-def shown(customer: Customer) -> Customer:
-    """The customer as the caller may see it."""
-    return masked_customer(customer, hidden_from(context.current().scopes))
-
-
-def shown_name(name: str) -> str:
-    """A name as the caller may see it."""
-    return masked_name(name) if ReadClass.NAMES in hidden_from(context.current().scopes) else name
-
-
-def shown_evidence(feature: Feature, value: str) -> str:
-    """What was compared of two customers, as the caller may see it."""
-    hidden = CLASS_OF.get(feature)
-    if hidden is None or hidden not in hidden_from(context.current().scopes):
-        return value
-    return masked(value) if hidden is ReadClass.CONTACTS else masked_name(value)
-
-
-def unmasked(current: Customer, draft: Customer) -> Customer:
-    """A draft with the fields that its author was shown masked, and left alone.
-
-    PermissionDenied when they were altered: nobody changes what they cannot see.
-    """
-    for hidden in hidden_from(context.current().scopes):
-        for name, shown_value in masked_fields(current, hidden).items():
-            kept, sent = getattr(current, name), getattr(draft, name)
-            if sent in (kept, shown_value):
-                draft = replace(draft, **{name: kept})
-            else:
-                what = name.replace("_", " ")
-                raise PermissionDenied(f"{what} are masked for you: {hidden.scope} is needed", scope=hidden.scope)
-    return draft
 
 
 class Privacy:
@@ -81,7 +25,7 @@ class Privacy:
     def reveal(
         self, customer_id: str, purpose_of_use: str, read_classes: Sequence[ReadClass] = (ReadClass.CONTACTS,)
     ) -> tuple[Customer, Access]:
-        """A customer with some classes of fields in full, the others as the caller may see them, and the record."""
+        """A customer, and the record of the look at some classes of its fields."""
         customer = self._store.customers.get(customer_id)
         access = Access(
             id=self._store.privacy.accesses.next_id(),
@@ -90,9 +34,7 @@ class Privacy:
             purpose_of_use=purpose_of_use,
             read_classes=tuple(read_classes),
         )
-        recorded = self._store.privacy.accesses.insert(access.recorded())
-        hidden = hidden_from(context.current().scopes) - {*recorded.read_classes}
-        return masked_customer(customer, hidden), recorded
+        return customer, self._store.privacy.accesses.insert(access.recorded())
 
     def list_accesses(self, customer_id: str, wanted: PageRequest) -> Page[Access]:
         """A page of looks, the latest first."""
