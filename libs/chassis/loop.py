@@ -20,6 +20,15 @@ _LONGEST_PAUSE_AFTER_DEFECT: Final = 60.0
 log = logs.get(__name__)
 
 
+_running: set[Loop] = set()
+"""The loops of this process."""
+
+
+def why_stalled() -> str | None:
+    """Why this process should be restarted, by the loops that run in it, or None."""
+    return next(filter(None, (loop.why_stalled() for loop in list(_running))), None)
+
+
 class Loop(ABC):
     """Runs `_serve` again and again, with growing pauses while it fails.
 
@@ -43,6 +52,7 @@ class Loop(ABC):
 
     def run(self) -> None:
         """Works until `stop`."""
+        _running.add(self)
         try:
             while not self.stopping.is_set():
                 try:
@@ -58,6 +68,7 @@ class Loop(ABC):
                     metrics.LOOP_FAILURES.labels(self.name).inc()
                     self._begin_again(error, _LONGEST_PAUSE_AFTER_DEFECT)
         finally:
+            _running.discard(self)
             self.not_ready("has stopped")
             self._done.set()
 

@@ -98,6 +98,10 @@ LOOP_FAILURES = _counter(
 TIMER_FAILURES = _counter("kehu_timer_failures_total", "Attempts at single items of a timer that failed.", "timer")
 TIMER_DEFERRED = _gauge("kehu_timer_deferred", "Items of a timer that failed and wait for another attempt.", "timer")
 
+FEED_UNREADABLE = _counter(
+    "kehu_feed_unreadable_total", "Changes that no watcher was told, because the entity cannot be read.", "collection"
+)
+
 # Leadership
 LEASE_HELD = _gauge("kehu_lease_held", "Whether this process holds a lease, as 1 or 0.", "lease")
 LEASE_CHANGES = _counter("kehu_lease_changes_total", "Times that this process won or lost a lease.", "lease")

@@ -13,11 +13,10 @@ from kehu.interactions.v1.privacy_pb2_grpc import add_PrivacyServiceServicer_to_
 from kehu.interactions.v1.promises_pb2_grpc import add_PromisesServiceServicer_to_server
 from kehu.interactions.v1.timeline_pb2_grpc import add_TimelineServiceServicer_to_server
 
+from libs.chassis.feed import Feed, MongoChanges
 from libs.chassis.store import MongoDatabase
 from services.interactions.calendars.api import CalendarsApi
 from services.interactions.context.api import ContextApi
-from services.interactions.context.store.changes import MongoChanges
-from services.interactions.context.store.feed import Feed
 from services.interactions.conversations.api import ConversationsApi
 from services.interactions.counts.api import CountsApi
 from services.interactions.privacy.api import PrivacyApi
@@ -25,10 +24,13 @@ from services.interactions.promises.api import PromisesApi
 from services.interactions.store import InteractionsStore
 from services.interactions.timeline.api import TimelineApi
 
+TOLD = {"interactions": "customer_id", "promises": "customer_id"}
+"""Collections whose changes are told to who watches a customer, each with the field that names the customer."""
+
 
 def servicers(store: InteractionsStore) -> Sequence[tuple[Any, object]]:
     """What the api serves: the generated function of each service with its servicer."""
-    feed = Feed(MongoChanges(cast(MongoDatabase, store.database)))
+    feed = Feed(MongoChanges(cast(MongoDatabase, store.database), TOLD), store.database.pager)
     return [
         (add_TimelineServiceServicer_to_server, TimelineApi(store.timeline)),
         (add_CountsServiceServicer_to_server, CountsApi(store.counts)),

@@ -14,9 +14,9 @@ from tests.support.contracts import FOLDER, ROOT
 
 MODULES = {
     "domain": {"domain"},
-    "application": {"context", "domain", "identity", "operations", "paging", "store"},
+    "application": {"context", "domain", "feed", "identity", "operations", "paging", "store"},
     "store": {"ahead", "codec", "domain", "filtering", "identity", "logs", "operations", "paging", "store"},
-    "api": {"codec", "domain", "inbox", "operations", "paging", "privacy", "rpc", "store", "validation"},
+    "api": {"codec", "domain", "feed", "inbox", "operations", "paging", "privacy", "rpc", "store", "validation"},
     "subscriptions": {"codec", "domain", "inbox", "timers"},
     "operations": {"codec", "domain", "operations"},
     "__main__": {"journal", "run", "store"},

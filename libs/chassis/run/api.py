@@ -18,6 +18,7 @@ from pymongo.errors import PyMongoError
 from libs.chassis import logs, tracing
 from libs.chassis.admin import AdminServer
 from libs.chassis.exits import Exit
+from libs.chassis.loop import why_stalled
 from libs.chassis.rpc.journal import JournalServicer
 from libs.chassis.rpc.operations import OperationsServicer
 from libs.chassis.rpc.server import Server
@@ -98,7 +99,7 @@ def serve(process: Process[Any]) -> int:
         signal.signal(number, lambda number, _: asked_to_end.put(number))
     server = Server(process.settings, servicers(process), service=process.service.name)
     watch = DatabaseWatch(process, server)
-    admin = AdminServer(process.settings.admin_listen, live=lambda: None, ready=watch.why_not_ready)
+    admin = AdminServer(process.settings.admin_listen, live=why_stalled, ready=watch.why_not_ready)
     server.start()
     admin.start()
     log.info("serves", port=server.port, admin_port=admin.port)

@@ -9,9 +9,9 @@ from kehu.interactions.v1 import context_pb2 as pb
 from kehu.interactions.v1 import context_pb2_grpc
 
 from libs.chassis.codec import to_proto
+from libs.chassis.feed import Feed, Notice
 from libs.chassis.rpc.streams import still_open
 from services.interactions.context.application import Contexts
-from services.interactions.context.store.feed import Feed, Notice
 from services.interactions.promises.api import promise
 from services.interactions.promises.domain import Promise
 from services.interactions.promises.store import PromisesStore
@@ -41,5 +41,5 @@ def _notice(notice: Notice) -> pb.WatchTimelineResponse:
             return pb.WatchTimelineResponse(cursor=notice.cursor, interaction=interaction(changed))
         case Promise() as changed:
             return pb.WatchTimelineResponse(cursor=notice.cursor, promise=promise(changed))
-        case None:
+        case _:
             return pb.WatchTimelineResponse(cursor=notice.cursor)

@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Final
 
-from libs.chassis import context, identity
+from libs.chassis import identity
+from libs.chassis.feed import Feed, Notice
 from services.interactions.context.domain import CustomerContext
-from services.interactions.context.store.changes import Party
-from services.interactions.context.store.feed import Feed, Notice
 from services.interactions.customers.application import Customers
 from services.interactions.promises.store import PromisesStore
 from services.interactions.timeline.store import TimelineStore
@@ -47,6 +46,4 @@ class Contexts:
         """Every interaction and promise of a customer that is new or changes after the cursor, under each of the ids
         that lead to the customer when the watch begins."""
         known = self._customers.require(customer_id)
-        tenant = context.current().tenant
-        party, *also = (Party(tenant, id) for id in self._group(customer_id, known))
-        return feed.watch(party, cursor, listening, also=also)
+        return feed.watch(self._group(customer_id, known), cursor, listening)

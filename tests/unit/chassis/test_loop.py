@@ -81,6 +81,19 @@ def test_silence_is_a_reason_to_restart_the_process(monkeypatch: pytest.MonkeyPa
     assert loop.why_stalled() is None
 
 
+def test_the_process_is_as_stalled_as_the_loops_that_run_in_it() -> None:
+    loop = Flaky()
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    assert loop.works.wait(5)
+    assert module.why_stalled() is None
+    loop._beat -= 31
+    assert module.why_stalled() == "flaky: no sign of life for 31 s"
+    loop.stop()
+    thread.join(5)
+    assert module.why_stalled() is None
+
+
 def test_a_long_wait_is_no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "STALLED_AFTER", 0.2)
     monkeypatch.setattr(module, "_BEAT_EVERY", 0.05)

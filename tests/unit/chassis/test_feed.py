@@ -10,14 +10,17 @@ from itertools import islice
 import pytest
 from pymongo.errors import AutoReconnect, InvalidOperation
 
-from libs.chassis.domain import FailedPrecondition
-from services.interactions.context.store import feed as feed_module
-from services.interactions.context.store.changes import Changed, Party, Reader
-from services.interactions.context.store.feed import Feed, Notice
-from services.interactions.customers.domain import Channel
-from services.interactions.timeline.domain import Direction, Interaction
+from libs.chassis import context, loop
+from libs.chassis.context import Context
+from libs.chassis.domain import InvalidArgument
+from libs.chassis.feed import Changed, CursorTooOld, Feed, Notice, Reader, Subject
+from libs.chassis.feed import feed as feed_module
+from libs.chassis.paging import Pager, Position
+from libs.chassis.sealing import KeyringError
+from tests.support.ledger import Account
 
-ANN, BOB = Party("acme", "cus_ann"), Party("acme", "cus_bob")
+ANN, BOB = Subject("acme", "cus_ann"), Subject("acme", "cus_bob")
+PAGER = Pager(bytes(32))
 WAIT = 5.0
 
 
@@ -33,30 +36,21 @@ class Log:
         self.opened = 0
         self.closed = False
 
-    def write(self, party: Party, name: str) -> None:
+    def write(self, party: Subject, name: str) -> None:
         with self.grown:
-            entity = Interaction(
-                id=name,
-                channel=Channel.VOICE,
-                direction=Direction.INBOUND,
-                occurred_time=datetime(2026, 8, 10, tzinfo=UTC),
-                customer_id=party.customer_id,
-            )
+            entity = Account(id=name, name=party.key)
             self.changes.append(Changed(cursor(len(self.changes) + 1), party, entity))
             self.grown.notify_all()
 
-    def check(self, cursor: str) -> None:
-        """All are ours."""
-
-    def after(self, start: str, only: Sequence[Party] = ()) -> Reader:
+    def after(self, start: str, only: Sequence[Subject] = ()) -> Reader:
         self.opened += 1
         if start and int(start) < self.oldest:
-            raise FailedPrecondition("the cursor is too old to go on from")
+            raise CursorTooOld(code=286)
         return LogReader(self, int(start) if start else len(self.changes), only)
 
 
 class LogReader:
-    def __init__(self, log: Log, place: int, only: Sequence[Party]) -> None:
+    def __init__(self, log: Log, place: int, only: Sequence[Subject]) -> None:
         self.log, self.place, self.only = log, place, only
 
     @property
@@ -74,7 +68,7 @@ class LogReader:
                 return None
             change = self.log.changes[self.place]
             self.place += 1
-            return change if not self.only or change.party in self.only else None
+            return change if not self.only or change.subject in self.only else None
 
     def close(self) -> None:
         """Nothing is held."""
@@ -84,9 +78,27 @@ def cursor(place: int) -> str:
     return f"{place:08}"
 
 
+def sealed(place: int, subject: Subject = ANN) -> str:
+    """A cursor as a watcher has it."""
+    bound_to = f"watch\0{subject.tenant}\0{subject.key}".encode()
+    return PAGER.seal(Position((cursor(place),)), bound_to)
+
+
+def place(notice: Notice, subject: Subject = ANN) -> str:
+    """The place that a watcher's cursor stands for."""
+    [opened] = PAGER.open(notice.cursor, f"watch\0{subject.tenant}\0{subject.key}".encode(), 1).values
+    return str(opened)
+
+
+@pytest.fixture(autouse=True)
+def acting() -> Iterator[None]:
+    with context.enter(Context(tenant="acme", actor="ann")):
+        yield
+
+
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
-    monkeypatch.setattr(feed_module, "_PAUSE", 0.01)
+    monkeypatch.setattr(loop, "_FIRST_PAUSE", 0.01)
     monkeypatch.setattr(feed_module, "_GLANCE", 0.05)
     source = Log()
     yield source
@@ -109,8 +121,8 @@ def for_a_while(seconds: float) -> Callable[[], bool]:
 
 def test_a_watch_begins_with_a_checkpoint_and_tells_what_follows(log: Log) -> None:
     log.write(ANN, "before")
-    notices = Feed(log).watch(ANN, "", always)
-    assert next(notices) == Notice(cursor(1))
+    notices = Feed(log, PAGER).watch([ANN.key], "", always)
+    assert place(next(notices)) == cursor(1)
     log.write(BOB, "not hers")
     log.write(ANN, "first")
     log.write(ANN, "second")
@@ -118,8 +130,8 @@ def test_a_watch_begins_with_a_checkpoint_and_tells_what_follows(log: Log) -> No
 
 
 def test_one_reader_serves_every_watch(log: Log) -> None:
-    feed = Feed(log)
-    watches = [feed.watch(party, "", always) for party in (ANN, ANN, BOB)]
+    feed = Feed(log, PAGER)
+    watches = [feed.watch([party.key], "", always) for party in (ANN, ANN, BOB)]
     for watch in watches:
         next(watch)
     log.write(ANN, "a")
@@ -129,28 +141,28 @@ def test_one_reader_serves_every_watch(log: Log) -> None:
 
 
 def test_whoever_resumes_soon_is_served_from_memory(log: Log) -> None:
-    feed = Feed(log)
-    first = feed.watch(ANN, "", always)
+    feed = Feed(log, PAGER)
+    first = feed.watch([ANN.key], "", always)
     checkpoint = next(first)
     for name in "abc":
         log.write(ANN, name)
     told = list(islice(first, 2))
     first.close()
     log.write(ANN, "d")
-    assert changes(feed.watch(ANN, told[-1].cursor, always), 2) == ["c", "d"]
-    assert changes(feed.watch(ANN, checkpoint.cursor, always), 4) == ["a", "b", "c", "d"]
+    assert changes(feed.watch([ANN.key], told[-1].cursor, always), 2) == ["c", "d"]
+    assert changes(feed.watch([ANN.key], checkpoint.cursor, always), 4) == ["a", "b", "c", "d"]
     assert log.opened == 1
 
 
 def test_whoever_resumes_late_is_served_from_the_source(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed_module, "BACKLOG", 3)
-    feed = Feed(log)
-    first = feed.watch(ANN, "", always)
+    feed = Feed(log, PAGER)
+    first = feed.watch([ANN.key], "", always)
     checkpoint = next(first)
     for n in range(20):
         log.write(BOB if n % 2 else ANN, str(n))
     assert changes(first, 10) == [str(n) for n in range(0, 20, 2)]
-    late = feed.watch(ANN, checkpoint.cursor, always)
+    late = feed.watch([ANN.key], checkpoint.cursor, always)
     assert changes(late, 10) == [str(n) for n in range(0, 20, 2)]
     log.write(ANN, "live")
     assert changes(late, 1) == ["live"]
@@ -160,14 +172,14 @@ def test_whoever_resumes_late_is_served_from_the_source(log: Log, monkeypatch: p
 def test_a_cursor_from_before_this_process_began_is_served(log: Log) -> None:
     for name in "abc":
         log.write(ANN, name)
-    assert changes(Feed(log).watch(ANN, cursor(1), always), 2) == ["b", "c"]
+    assert changes(Feed(log, PAGER).watch([ANN.key], sealed(1), always), 2) == ["b", "c"]
 
 
 def test_a_cursor_from_a_process_that_is_ahead_tells_nothing_twice(log: Log) -> None:
-    feed = Feed(log)
-    behind = feed.watch(ANN, "", always)
+    feed = Feed(log, PAGER)
+    behind = feed.watch([ANN.key], "", always)
     next(behind)
-    resumed = feed.watch(ANN, cursor(2), always)
+    resumed = feed.watch([ANN.key], sealed(2), always)
     for name in "abc":
         log.write(ANN, name)
     assert changes(resumed, 1) == ["c"]
@@ -177,16 +189,16 @@ def test_a_cursor_that_is_too_old_is_refused(log: Log) -> None:
     for name in "abc":
         log.write(ANN, name)
     log.oldest = 2
-    with pytest.raises(FailedPrecondition, match="too old"):
-        next(Feed(log).watch(ANN, cursor(1), always))
+    with pytest.raises(CursorTooOld, match="too old"):
+        next(Feed(log, PAGER).watch([ANN.key], sealed(1), always))
 
 
 def test_a_slow_watcher_has_to_resume_and_misses_nothing(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed_module, "QUEUE", 5)
-    feed = Feed(log)
-    other = feed.watch(BOB, "", always)
+    feed = Feed(log, PAGER)
+    other = feed.watch([BOB.key], "", always)
     next(other)
-    slow = feed.watch(ANN, "", always)
+    slow = feed.watch([ANN.key], "", always)
     last = next(slow)
     for n in range(12):
         log.write(ANN, str(n))
@@ -199,21 +211,21 @@ def test_a_slow_watcher_has_to_resume_and_misses_nothing(log: Log, monkeypatch: 
         last = notice
     assert told == ["0", "1", "2", "3", "4"]
     log.write(ANN, "12")
-    assert changes(feed.watch(ANN, last.cursor, always), 8) == [str(n) for n in range(5, 13)]
+    assert changes(feed.watch([ANN.key], last.cursor, always), 8) == [str(n) for n in range(5, 13)]
 
 
 def test_silence_is_broken_by_checkpoints_that_move_on(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed_module, "KEEP_ALIVE", timedelta(seconds=0.1))
-    notices = Feed(log).watch(ANN, "", always)
-    assert next(notices) == Notice(cursor(0))
+    notices = Feed(log, PAGER).watch([ANN.key], "", always)
+    assert place(next(notices)) == cursor(0)
     log.write(BOB, "not hers")
     seen = list(islice(notices, 3))
     assert all(notice.entity is None for notice in seen)
-    assert seen[-1].cursor == cursor(1)
+    assert place(seen[-1]) == cursor(1)
 
 
 def test_an_interruption_of_the_source_loses_nothing(log: Log) -> None:
-    notices = Feed(log).watch(ANN, "", always)
+    notices = Feed(log, PAGER).watch([ANN.key], "", always)
     next(notices)
     log.write(ANN, "a")
     assert changes(notices, 1) == ["a"]
@@ -225,20 +237,74 @@ def test_an_interruption_of_the_source_loses_nothing(log: Log) -> None:
 
 
 def test_when_the_place_is_lost_every_watcher_has_to_resume(log: Log) -> None:
-    feed = Feed(log)
-    notices = feed.watch(ANN, "", always)
+    feed = Feed(log, PAGER)
+    notices = feed.watch([ANN.key], "", always)
     next(notices)
     with log.grown:
-        log.failures.append(FailedPrecondition("the cursor is too old to go on from"))
+        log.failures.append(CursorTooOld(code=286))
         log.grown.notify_all()
     assert list(notices) == []
-    again = feed.watch(ANN, "", always)
+    again = feed.watch([ANN.key], "", always)
     next(again)
     log.write(ANN, "a")
     assert changes(again, 1) == ["a"]
 
 
 def test_a_watch_ends_when_nobody_listens(log: Log) -> None:
-    feed = Feed(log)
-    assert list(feed.watch(ANN, "", for_a_while(0.1))) == [Notice(cursor(0))]
+    feed = Feed(log, PAGER)
+    assert [notice.entity for notice in feed.watch([ANN.key], "", for_a_while(0.1))] == [None]
     assert feed._watchers == {}
+
+
+@pytest.mark.parametrize(
+    "error", [KeyringError("a page"), KeyError("x"), OverflowError()], ids=lambda e: type(e).__name__
+)
+def test_a_defect_while_reading_loses_nothing_and_the_feed_lives(log: Log, error: Exception) -> None:
+    feed = Feed(log, PAGER)
+    notices = feed.watch([ANN.key], "", always)
+    next(notices)
+    with log.grown:
+        log.failures.append(error)
+    log.write(ANN, "a")
+    log.write(BOB, "b")
+    assert changes(notices, 1) == ["a"]
+    assert changes(feed.watch([BOB.key], sealed(0, BOB), always), 1) == ["b"]
+
+
+def test_a_feed_that_cannot_read_ends_its_watches_instead_of_saying_that_all_is_told(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_module, "KEEP_ALIVE", timedelta(seconds=0.2))
+    monkeypatch.setattr(loop, "_FIRST_PAUSE", 5.0)
+    notices = Feed(log, PAGER).watch([ANN.key], "", for_a_while(5))
+    next(notices)
+    with log.grown:
+        log.failures.append(KeyError("x"))
+        log.grown.notify_all()
+    begun = datetime.now(UTC)
+    list(notices)
+    assert datetime.now(UTC) - begun < timedelta(seconds=2)
+
+
+def test_a_cursor_says_nothing_of_others_and_is_of_use_to_nobody_else(log: Log) -> None:
+    feed = Feed(log, PAGER)
+    log.write(BOB, "secret")
+    first = next(feed.watch([ANN.key], "", always))
+    assert "secret" not in first.cursor
+    assert cursor(1) not in first.cursor
+    for other in (sealed(1, BOB), sealed(1, Subject("bolt", ANN.key)), cursor(1), "x"):
+        with pytest.raises(InvalidArgument, match="cursor: is none of ours"):
+            next(feed.watch([ANN.key], other, always))
+
+
+def test_few_read_a_longer_gap_again_at_the_same_time(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed_module, "BACKLOG", 1)
+    for n in range(5):
+        log.write(ANN, str(n))
+    feed = Feed(log, PAGER)
+    late = [feed.watch([ANN.key], sealed(0), for_a_while(1)) for _ in range(feed_module.RESUMING + 3)]
+    for each in late:
+        next(each, None)
+    assert log.opened == 1 + feed_module.RESUMING
+    late[0].close()
+    assert changes(feed.watch([ANN.key], sealed(0), always), 5) == ["0", "1", "2", "3", "4"]

@@ -1,1 +1,0 @@
-"""Changes of interactions and promises, in the order of their commits."""
