@@ -93,6 +93,7 @@ class OperationLoop(Loop):
         return Round(self._database, timer, go_on=lambda: not self.stopping.is_set())
 
     def _work(self, due: Sequence[Operation]) -> None:
+        self.ready()
         tenant = current().tenant
         for operation in due:
             command = [sys.executable, "-m", self._package, "operation", tenant, operation.id]
