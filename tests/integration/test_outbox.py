@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
+import amqp
 import pytest
 from kehu.common.v1 import envelope_pb2
 
 from libs.chassis import metrics
-from libs.chassis.bus import Publisher, PublishFailed
+from libs.chassis.bus import Publisher, PublishFailed, service_topology
 from libs.chassis.bus.publisher import Batch
-from libs.chassis.inbox import Received
+from libs.chassis.bus.topology import dead_queue, shard_exchange
+from libs.chassis.inbox import Received, Subscription
 from libs.chassis.lease import SWIFT, Cadence, MongoLease
 from libs.chassis.outbox import Relay
 from libs.chassis.store import connect
 from libs.localstack.processes import free_port
 from tests.support.brokers import on_both_lines
+from tests.support.ledger import events_pb2
 from tests.support.ledger_service.station import Station
 from tests.support.loops import running
 from tests.support.patience import eventually
@@ -123,19 +128,112 @@ def test_two_relays_that_both_believe_to_lead_only_repeat_each_other(station: St
     assert all(sorted(revisions) == list(range(1, 11)) for revisions in seen.values())
 
 
-def test_a_batch_that_fails_is_cleared_by_nobody(station: Station) -> None:
+def test_a_batch_that_is_not_confirmed_is_cleared_by_nobody(station: Station) -> None:
     station.open("a", "b")
 
-    class Refusing(Publisher):
+    class Unanswered(Publisher):
         def wait(self, batch: Batch, meanwhile: Callable[[], object] = lambda: None) -> None:
-            raise PublishFailed("nacked", "full")
+            raise PublishFailed("timeout", "no answer")
 
     relay, flights = station.relay(), deque[Any]()
-    with Refusing(station.amqp_uri, name="test") as publisher:
+    with Unanswered(station.amqp_uri, name="test") as publisher:
         assert relay._depart(publisher, flights)
         with pytest.raises(PublishFailed):
             relay._land(publisher, flights.popleft())
     assert len(station.waiting()) == 2
+
+
+@pytest.fixture
+def full(station: Station) -> Iterator[Subscription]:
+    """A subscription whose queue holds ten events and whose worker is away."""
+    events = [events_pb2.AccountOpened, events_pb2.AccountChanged]
+    name = f"slow{uuid4().hex[:8]}"
+    subscription = Subscription(name=name, listens=events, handle=lambda _: None, partitions=1)
+    declared = service_topology("ledger", [subscription.route()], station.schedule.tiers)
+    [work] = subscription.route().queues("ledger")
+    queues = [
+        replace(queue, arguments={**queue.arguments, "x-max-length": 10}) if queue.name == work else queue
+        for queue in declared.queues
+    ]
+    with station.channel() as channel:
+        replace(declared, queues=queues).declare(channel.connection)
+        yield subscription
+    with station.channel() as channel:
+        channel.queue_delete(work)
+        channel.queue_delete(dead_queue("ledger", name))
+        channel.exchange_delete(shard_exchange("ledger", name))
+
+
+def test_a_full_queue_holds_up_no_other_and_floods_none(station: Station, full: Subscription) -> None:
+    """Every event reaches the others once; what the full queue refused is tried seldom, and arrives in the end."""
+    seen: dict[str, list[int]] = defaultdict(list)
+
+    def handle(events: Sequence[Received]) -> None:
+        for event in events:
+            seen[event.entity_id].append(event.revision)
+        station.store.count(events)
+
+    deliveries = metrics.INBOX_DUPLICATES.labels(station.subscription.name)
+    before = deliveries._value.get()
+    with running(station.relay(), station.consumer(handle)):
+        first = station.open(*(f"name {n}" for n in range(300)))
+        eventually(lambda: station.counts() == dict.fromkeys(first, 1), 30)
+        time.sleep(3)
+        late = station.open(*(f"late {n}" for n in range(20)))
+        begun = time.monotonic()
+        eventually(lambda: station.counts() == dict.fromkeys([*first, *late], 1), 30)
+        assert time.monotonic() - begun < 10
+        held = [document["_id"] for document in station.database.raw["accounts"].find({"_held_by": {"$exists": True}})]
+        assert len(held) >= 250, "most do not fit into the queue"
+        station.deposit(held[0], 2)
+        assert deliveries._value.get() - before < 100, "a few tries, and no flood"
+        with station.channel() as channel:
+            [queue] = full.route().queues("ledger")
+            arrived: list[tuple[str, int]] = []
+
+            def take(message: amqp.Message) -> None:
+                arrived.append((message.headers["x-agg"], message.headers["x-seq"]))
+                channel.basic_ack(message.delivery_tag)
+
+            channel.basic_consume(queue, callback=take)
+
+            def all_arrived() -> bool:
+                with contextlib.suppress(TimeoutError):
+                    channel.connection.drain_events(timeout=0.5)
+                return len(set(arrived)) == 322
+
+            eventually(all_arrived)
+        eventually(lambda: not station.waiting())
+        eventually(lambda: station.count(held[0]) == 3)
+    assert [revision for id, revision in arrived if id == held[0]][-3:] == [1, 2, 3]
+    assert deliveries._value.get() - before < 2 * 322
+    assert all(list(dict.fromkeys(revisions)) == sorted(set(revisions)) for revisions in seen.values())
+    for document in station.database.raw["accounts"].find():
+        assert not {"_pending_since", "_held_by"} & document.keys()
+
+
+def test_what_one_leader_held_the_next_one_tries_again(station: Station, full: Subscription) -> None:
+    with running(station.relay()):
+        station.open(*(f"name {n}" for n in range(40)))
+        eventually(lambda: station.database.raw["accounts"].count_documents({"_held_by": {"$exists": True}}) >= 20)
+    with station.channel() as channel:
+        [queue] = full.route().queues("ledger")
+        with running(station.relay()):
+
+            def emptied() -> bool:
+                channel.queue_purge(queue)
+                return not station.waiting()
+
+            eventually(emptied)
+
+
+def test_a_queue_that_is_gone_holds_up_nobody(station: Station, full: Subscription) -> None:
+    with running(station.relay(), station.consumer()):
+        with station.channel() as channel:
+            channel.queue_delete(*full.route().queues("ledger"))
+        ids = station.open(*(f"name {n}" for n in range(100)))
+        eventually(lambda: station.counts() == dict.fromkeys(ids, 1), 30)
+        eventually(lambda: not station.waiting(), 30)
 
 
 def test_a_follower_publishes_nothing(client, station: Station) -> None:

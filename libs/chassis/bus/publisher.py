@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
@@ -17,7 +17,7 @@ CONFIRM_TIMEOUT: Final = 10.0
 
 
 class PublishFailed(OSError):
-    """The broker refused, returned or did not confirm a message: nothing is known about the rest of the batch.
+    """The broker did not take or did not confirm a message.
 
     An OSError, because the answer is the same as to a broken connection: drop it, clear nothing, publish again.
     """
@@ -47,6 +47,8 @@ class Batch:
     size: int
     waiting: int
     sent_at: float
+    refused: dict[str, str] = field(default_factory=dict)
+    """Id of a message that a queue did not take → `nacked` (a queue is full) or `returned` (there is none)."""
     confirmed_at: float = 0.0
 
     @property
@@ -72,7 +74,7 @@ class Publisher:
         self._channel.events["basic_return"].add(self._returned)
         self._tag = 0
         self._next_tick = 0.0
-        self._waiting: dict[int, Batch] = {}
+        self._waiting: dict[int, tuple[Batch, str]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -86,7 +88,10 @@ class Publisher:
 
     def publish(self, messages: Sequence[Outgoing]) -> None:
         """Returns when the broker has confirmed all of them; raises one of `BUS_ERRORS`."""
-        self.wait(self.send(messages))
+        batch = self.send(messages)
+        self.wait(batch)
+        for id, what in batch.refused.items():
+            raise PublishFailed(what, f"no queue took {id}: {'there is none' if what == 'returned' else 'one is full'}")
 
     def send(self, messages: Sequence[Outgoing]) -> Batch:
         """Writes the messages in one piece and returns without waiting: hand the batch to `wait`."""
@@ -95,7 +100,7 @@ class Publisher:
         transport.gather()
         for message in messages:
             self._tag += 1
-            self._waiting[self._tag] = batch
+            self._waiting[self._tag] = batch, message.id
             content = amqp.Message(
                 message.body,
                 delivery_mode=2,
@@ -111,7 +116,7 @@ class Publisher:
         return batch
 
     def wait(self, batch: Batch, meanwhile: Callable[[], object] = lambda: None) -> None:
-        """Returns when the whole batch is confirmed; does something else several times a second until then."""
+        """Returns when each message of the batch is confirmed or refused; does something else meanwhile."""
         deadline = batch.sent_at + self._timeout
         while batch.waiting:
             meanwhile()
@@ -132,17 +137,28 @@ class Publisher:
             tick(self._connection)
 
     def _acked(self, tag: int, multiple: bool) -> None:
+        for batch, _ in self._settled(tag, multiple):
+            batch.waiting -= 1
+
+    def _nacked(self, tag: int, multiple: bool) -> None:
+        for batch, id in self._settled(tag, multiple):
+            batch.waiting -= 1
+            batch.refused[id] = "nacked"
+
+    def _returned(self, _error: Exception, _exchange: str, _key: str, message: amqp.Message) -> None:
+        # The confirm of this message comes after it.
+        returned = message.properties.get("message_id", "")
+        for batch, id in self._waiting.values():
+            if id == returned:
+                batch.refused[id] = "returned"
+
+    def _settled(self, tag: int, multiple: bool) -> Iterator[tuple[Batch, str]]:
+        """Forgets messages that the broker has answered for, and yields them."""
         if not multiple:
-            self._waiting.pop(tag).waiting -= 1
+            yield self._waiting.pop(tag)
             return
         while self._waiting and (oldest := next(iter(self._waiting))) <= tag:
-            self._waiting.pop(oldest).waiting -= 1
-
-    def _nacked(self, tag: int, _multiple: bool) -> None:
-        raise PublishFailed("nacked", f"the broker refused message {tag}: a queue behind the exchange is full")
-
-    def _returned(self, _error: Exception, exchange: str, key: str, _message: amqp.Message) -> None:
-        raise PublishFailed("returned", f"no queue takes {key!r} from exchange {exchange!r}: run `migrate`")
+            yield self._waiting.pop(oldest)
 
     def _blocked(self, reason: str) -> None:
         raise PublishFailed("blocked", f"the broker takes no messages: {reason}")

@@ -65,8 +65,8 @@ def _digest(condition: Condition) -> str:
     return hashlib.blake2b(query.encode(), digest_size=4).hexdigest()
 
 
-PENDING: Final = Index(("_pending_since",), only=field("_pending_since").exists(), every_tenant=True)
-"""The way of the relay to the events that wait."""
+PENDING: Final = Index(("_held_by", "_pending_since"), only=field("_pending_since").exists(), every_tenant=True)
+"""The way of the relay to the events that wait: first those that no queue has refused."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,9 @@ from libs.chassis.codec import timestamp, to_proto
 from libs.chassis.domain import Entity, Event
 from libs.chassis.store.vault import Sealing, Vault
 
-NOT_CONTENT = frozenset({"_id", "revision", "create_time", "update_time", "_pending", "_pending_since", "_commands"})
+NOT_CONTENT = frozenset(
+    {"_id", "revision", "create_time", "update_time", "_pending", "_pending_since", "_held_by", "_commands"}
+)
 """Of an open document."""
 
 

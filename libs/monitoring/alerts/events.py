@@ -25,7 +25,7 @@ _OUTBOX_ACTIONS: Final = (
     "No worker of the service ready: see *KehuProcessNotReady*; its `/readyz` and log say why.",
     "The broker does not answer: bring it back; the relay goes on by itself within seconds.",
     (
-        "A queue is full (the relay logs `PublishFailed … nacked`): a consumer of this service's events stands still;"
+        "A queue is full (the relay logs `a queue refuses events`): a consumer of this service's events stands still;"
         " see"
         " *KehuInboxLate*."
     ),
@@ -100,7 +100,7 @@ OUTBOX: Final = Group(
             hold="5m",
             severity="warning",
             summary="The broker refuses events of {{ $labels.service }}",
-            description="{{ $value | humanize }} batches came back within 15 minutes; they are published again.",
+            description="{{ $value | humanize }} events came back within 15 minutes; they are held and tried again, the others pass.",
             runbook=Runbook(
                 symptom="The broker returned or refused what the relay published.",
                 impact=_OUTBOX_IMPACT,
