@@ -26,7 +26,7 @@ from kehu.profiles.v1 import events_pb2 as profiles_pb2
 
 from libs.chassis.access import SEAL_KEY
 from libs.chassis.bus import TIERS
-from libs.chassis.bus.topology import UNROUTED, dead_queue, retry_exchange
+from libs.chassis.bus.topology import UNROUTED, dead_queue, retry_queue
 from libs.chassis.inbox.parked import DeadQueue
 from libs.chassis.inbox.subscription import event_type
 from libs.chassis.journal import Journal, JournalBroken
@@ -190,8 +190,11 @@ def _projections(worlds: Mapping[str, _World], found: Violations) -> None:
 
 
 def _queues(channel: amqp.Channel, found: Violations) -> None:
-    work = [queue for service in SERVICES for route in routes(service) for queue in route.queues(service)]
-    for queue in (*work, *map(retry_exchange, TIERS), UNROUTED):
+    queues = [UNROUTED]
+    for service in SERVICES:
+        for route in routes(service):
+            queues += [*route.queues(service), *(retry_queue(service, route.name, tier) for tier in TIERS)]
+    for queue in queues:
         if depth := channel.queue_declare(queue, passive=True).message_count:
             found["I6"].append(f"{depth} messages in {queue}")
 

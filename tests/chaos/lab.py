@@ -10,8 +10,8 @@ from pathlib import Path
 
 import amqp
 
-from libs.chassis.bus import TIERS, close, connect
-from libs.chassis.bus.topology import UNROUTED, dead_queue, retry_exchange
+from libs.chassis.bus import close, connect
+from libs.chassis.bus.topology import UNROUTED, aside_queues
 from libs.localstack import processes
 from libs.localstack.mongo import ReplicaSet
 from libs.localstack.processes import answers
@@ -96,11 +96,11 @@ class Lab:
     def sweep(self) -> None:
         """Forgets what others left in the queues that are judged."""
         with self.channel() as channel:
-            for queue in (UNROUTED, *map(retry_exchange, TIERS)):
-                channel.queue_purge(queue)
+            channel.queue_purge(UNROUTED)
             for service in SERVICES:
                 for route in routes(service):
-                    channel.queue_purge(dead_queue(service, route.name))
+                    for queue in aside_queues(service, route.name):
+                        channel.queue_purge(queue)
 
     @contextmanager
     def channel(self) -> Iterator[amqp.Channel]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from libs.chassis.bus.topology import TIERS, UNROUTED, dead_queue, retry_exchange
+from libs.chassis.bus.topology import UNROUTED, aside_queues
 from libs.chassis.lease.kubernetes import object_name
 from libs.chassis.rpc.server import LIVENESS, READINESS
 from libs.chassis.store.memory import MemoryDatabase
@@ -45,9 +45,8 @@ def test_what_waits_for_a_worker_is_counted_and_nothing_else(service: str) -> No
     others = {
         queue for other in SERVICES if other != service for route in routes(other) for queue in route.queues(other)
     }
-    parked = {dead_queue(other, route.name) for other in SERVICES for route in routes(other)}
-    delayed = {retry_exchange(tier) for tier in TIERS}
-    assert not [queue for queue in (*others, *parked, *delayed, UNROUTED) if pattern.search(queue)]
+    aside = {queue for other in SERVICES for route in routes(other) for queue in aside_queues(other, route.name)}
+    assert not [queue for queue in (*others, *aside, UNROUTED) if pattern.search(queue)]
 
 
 def test_probes_ask_for_the_names_that_the_server_answers_to() -> None:

@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from libs.chassis.bus import service_topology
+from libs.registry import SERVICES
+from libs.suite import routes
 from tests.support.chart import EXAMPLES, Object, merged, pod, render
 
 MINIMAL: dict[str, Any] = {name: {"existingSecret": f"kehu-{name}"} for name in ("mongodb", "rabbitmq", "keys")}
@@ -51,6 +54,17 @@ def test_workers_get_the_first_user_of_the_operator_of_rabbitmq() -> None:
     secret = f"{cluster['metadata']['name']}-default-user"
     assert asked(values("rabbitmq-operator"), "rabbitmq") == {(secret, "connection_string")}
     assert "rabbitmq_consistent_hash_exchange" in cluster["spec"]["rabbitmq"]["additionalPlugins"]
+
+
+def test_all_queues_together_fit_on_the_disk_of_the_broker() -> None:
+    [cluster] = objects("rabbitmq-operator")
+    disk = int(cluster["spec"]["persistence"]["storage"].removesuffix("Gi")) * 1024**3
+    queues = {
+        queue.name: queue.arguments["x-max-length-bytes"]
+        for service in SERVICES
+        for queue in service_topology(service, routes(service)).queues
+    }
+    assert sum(queues.values()) < disk - 2 * 10**9, "disk_free_limit.absolute"
 
 
 def test_the_version_of_every_store_is_pinned() -> None:

@@ -25,6 +25,7 @@ from libs.chassis.bus import (
     connect,
     service_topology,
 )
+from libs.chassis.bus.topology import aside_queues, retry_queue
 from tests.support.brokers import on_both_lines
 from tests.support.patience import eventually
 
@@ -40,7 +41,7 @@ def name(amqp_uri: str) -> Iterator[str]:
     yield name
     connection = connect(amqp_uri, name="test")
     channel = connection.channel()
-    for part in ("0", "1", "2", "3", "dead"):
+    for part in ("0", "1", "2", "3", "dead", "retry.100ms"):
         channel.queue_delete(f"{name}.copies.{part}")
     for exchange in (f"{name}.copies.shard", f"{name}.events"):
         channel.exchange_delete(exchange)
@@ -151,6 +152,31 @@ def test_a_full_queue_refuses(amqp_uri: str, name: str) -> None:
         with pytest.raises(PublishFailed) as failure:
             fill()
     assert failure.value.what == "nacked"
+
+
+def test_a_subscription_that_is_gone_holds_up_the_retries_of_no_other(amqp_uri: str, name: str) -> None:
+    """The broker keeps at most 32 messages of a retry queue on the way back; forty wait for what is not there."""
+    declare(amqp_uri, topology(name))
+    gone = service_topology(name, [Route(name="gone", keys={}, partitions=1, ordered=False)], TIERS)
+    declare(amqp_uri, gone)
+    connection = connect(amqp_uri, name="test")
+    channel = connection.channel()
+    channel.queue_delete(f"{name}.gone.0")
+    channel.exchange_delete(f"{name}.gone.shard")
+    with Publisher(amqp_uri, name="test") as publisher:
+        left = retry_queue(name, "gone", TIERS[0])
+        publisher.publish([Outgoing(exchange="", key=left, body=b"x", id=f"left {n}") for n in range(40)])
+        time.sleep(1)
+        again = retry_queue(name, "copies", TIERS[0])
+        headers = {"x-agg": "thing_1"}
+        publisher.publish(
+            [Outgoing(exchange="", key=again, body=b"x", id=f"again {n}", headers=headers) for n in range(40)]
+        )
+        work = [f"{name}.copies.{partition}" for partition in range(2)]
+        eventually(lambda: sum(channel.queue_declare(q, passive=True).message_count for q in work) == 40, 10)
+    for queue in aside_queues(name, "gone", TIERS):
+        channel.queue_delete(queue)
+    close(connection)
 
 
 def test_two_batches_may_be_on_their_way(amqp_uri: str, name: str) -> None:

@@ -17,7 +17,7 @@ from kehu.common.v1 import envelope_pb2
 from libs.chassis import metrics
 from libs.chassis.bus import Publisher, PublishFailed, service_topology
 from libs.chassis.bus.publisher import Batch
-from libs.chassis.bus.topology import dead_queue, shard_exchange
+from libs.chassis.bus.topology import aside_queues, shard_exchange
 from libs.chassis.inbox import Received, Subscription
 from libs.chassis.lease import SWIFT, Cadence, MongoLease
 from libs.chassis.outbox import Relay
@@ -159,8 +159,8 @@ def full(station: Station) -> Iterator[Subscription]:
         replace(declared, queues=queues).declare(channel.connection)
         yield subscription
     with station.channel() as channel:
-        channel.queue_delete(work)
-        channel.queue_delete(dead_queue("ledger", name))
+        for queue in (work, *aside_queues("ledger", name, station.schedule.tiers)):
+            channel.queue_delete(queue)
         channel.exchange_delete(shard_exchange("ledger", name))
 
 

@@ -4,8 +4,9 @@
     <service>.<name>.shard          x-consistent-hash on the header `x-agg`, bound to the sources' exchanges by type
     <service>.<name>.<0..n>         quorum queue with a single active consumer: order per entity survives failover
     <service>.<name>.dead           quorum queue behind the exchange `dlx`: parked until a person decides
-    retry.<delay>                   fanout exchange and quorum queue with a fixed delay; its messages return to the
-                                    queue that their routing key names, so five queues serve every consumer
+    <service>.<name>.retry.<delay>  quorum queue with a fixed delay, whose messages return through the shard exchange to
+                                    their partition; of its own, because the broker keeps at most 32 of them on the way
+                                    back, and those of a subscription that is gone would hold up all others
     unrouted                        quorum queue of what nobody listens to; its depth is an alarm
 
 Changing the partitions of a subscription is a new set of queues: drain, then switch.
@@ -24,7 +25,7 @@ DEAD_LETTERS: Final = "dlx"
 UNROUTED: Final = "unrouted"
 HASH_HEADER: Final = "x-agg"
 TIERS: Final = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 3600))
-"""The delays of the retry queues."""
+"""The delays of the retry queues of a subscription."""
 DELIVERY_LIMIT: Final = 50
 """Deliveries after which the broker itself parks a message: a last resort, `inbox` isolates long before."""
 UNLIMITED_DELIVERIES: Final = 2**31 - 1
@@ -32,14 +33,18 @@ UNLIMITED_DELIVERIES: Final = 2**31 - 1
 
 A number and not -1: RabbitMQ 3 refuses -1, and a queue has to keep its arguments when its broker is upgraded.
 """
-MAX_LENGTH_BYTES: Final = 2 * 1024**3
-"""A full queue refuses the relay, whose events then wait in their entities."""
+WORK_BYTES: Final = 128 * 1024**2
+"""Bytes in a work queue, a hundred thousand events or so; when it is full it refuses the relay, whose events then wait
+in their entities."""
+ASIDE_BYTES: Final = 32 * 1024**2
+"""Bytes in a queue of events that were set aside; when it is full, their consumer holds its batch."""
 
 _QUORUM: Final[Mapping[str, Any]] = {
     "x-queue-type": "quorum",
     "x-overflow": "reject-publish",
     "x-delivery-limit": UNLIMITED_DELIVERIES,
 }
+_ASIDE: Final[Mapping[str, Any]] = {**_QUORUM, "x-max-length-bytes": ASIDE_BYTES}
 _AT_LEAST_ONCE: Final[Mapping[str, Any]] = {"x-dead-letter-strategy": "at-least-once"}
 
 
@@ -146,23 +151,19 @@ def service_topology(service: str, routes: Sequence[Route], tiers: Sequence[time
         Exchange(DEAD_LETTERS, "direct"),
         events_exchange(service),
     ]
-    queues = [Queue(UNROUTED, _QUORUM)]
+    queues = [Queue(UNROUTED, _ASIDE)]
     bindings = [Binding(UNROUTED, UNROUTED)]
-    for tier in tiers:
-        name = retry_exchange(tier)
-        exchanges.append(Exchange(name, "fanout"))
-        milliseconds = tier // timedelta(milliseconds=1)
-        back = {"x-message-ttl": milliseconds, "x-dead-letter-exchange": ""}
-        queues.append(Queue(name, {**_QUORUM, **_AT_LEAST_ONCE, **back}))
-        bindings.append(Binding(name, name))
     for route in routes:
         shard, dead = shard_exchange(service, route.name), dead_queue(service, route.name)
         exchanges.append(Exchange(shard, "x-consistent-hash", {"hash-header": HASH_HEADER}))
-        queues.append(Queue(dead, _QUORUM))
+        queues.append(Queue(dead, _ASIDE))
         bindings.append(Binding(DEAD_LETTERS, dead, dead_key(service, route.name)))
         for source, keys in route.keys.items():
             exchanges.append(events_exchange(source))  # so that services may start in any order
             bindings.extend(Binding(f"{source}.events", shard, key, to_exchange=True) for key in keys)
+        for tier in tiers:
+            back = {"x-message-ttl": tier // timedelta(milliseconds=1), "x-dead-letter-exchange": shard}
+            queues.append(Queue(retry_queue(service, route.name, tier), {**_ASIDE, **_AT_LEAST_ONCE, **back}))
         for name in route.queues(service):
             queues.append(Queue(name, _work_arguments(service, route)))
             bindings.append(Binding(shard, name, "1"))  # the key is the queue's weight in the hash ring
@@ -189,10 +190,16 @@ def dead_queue(service: str, name: str) -> str:
     return f"{service}.{name}.dead"
 
 
-def retry_exchange(tier: timedelta) -> str:
-    """The name of a retry exchange and its queue, for example `retry.30s`."""
+def retry_queue(service: str, name: str, tier: timedelta) -> str:
+    """The queue where events of a subscription wait for another attempt: `interactions.counts.retry.30s`."""
     milliseconds = tier // timedelta(milliseconds=1)
-    return f"retry.{milliseconds // 1000}s" if milliseconds % 1000 == 0 else f"retry.{milliseconds}ms"
+    delay = f"{milliseconds // 1000}s" if milliseconds % 1000 == 0 else f"{milliseconds}ms"
+    return f"{service}.{name}.retry.{delay}"
+
+
+def aside_queues(service: str, name: str, tiers: Sequence[timedelta] = TIERS) -> list[str]:
+    """The queues of what a subscription set aside: the one for a person, and those for another attempt."""
+    return [dead_queue(service, name), *(retry_queue(service, name, tier) for tier in tiers)]
 
 
 def _work_arguments(service: str, route: Route) -> dict[str, Any]:
@@ -202,6 +209,6 @@ def _work_arguments(service: str, route: Route) -> dict[str, Any]:
         "x-delivery-limit": DELIVERY_LIMIT,
         "x-dead-letter-exchange": DEAD_LETTERS,
         "x-dead-letter-routing-key": dead_key(service, route.name),
-        "x-max-length-bytes": MAX_LENGTH_BYTES,
+        "x-max-length-bytes": WORK_BYTES,
     }
     return {**arguments, "x-single-active-consumer": True} if route.ordered else arguments

@@ -18,7 +18,7 @@ from amqp.exceptions import RecoverableConnectionError
 
 from libs.chassis import identity, logs, metrics
 from libs.chassis.bus import BUS_ERRORS, Outgoing, Publisher, body_of, close, connect, service_topology, tick
-from libs.chassis.bus.topology import DEAD_LETTERS, dead_key, retry_exchange
+from libs.chassis.bus.topology import DEAD_LETTERS, dead_key, retry_queue
 from libs.chassis.crash import crash_point
 from libs.chassis.inbox.effects import Effects, Failure
 from libs.chassis.inbox.fates import STANDARD, Permanent, Schedule, Trouble, fate_of
@@ -230,8 +230,10 @@ class Consumer(Loop):
             error=trouble.last_error,
         )
         return Outgoing(
-            exchange=DEAD_LETTERS if delay is None else retry_exchange(delay),
-            key=dead_key(self._service, self._subscription.name) if delay is None else queue,
+            exchange=DEAD_LETTERS if delay is None else "",
+            key=dead_key(self._service, self._subscription.name)
+            if delay is None
+            else retry_queue(self._service, self._subscription.name, delay),
             body=body_of(message),
             id=id,
             headers={**headers, **trouble.headers()},

@@ -273,7 +273,7 @@ def look(cluster: Cluster) -> Status:
 
 def read_lag(management: str) -> Lag:
     """The queues, as the management API tells, or AMQP where no management API is known."""
-    from libs.chassis.bus.topology import TIERS, UNROUTED, dead_queue, retry_exchange
+    from libs.chassis.bus.topology import UNROUTED, aside_queues
     from libs.command.ops.broker import Management, read_over_amqp
 
     stack = Stack.find()
@@ -282,10 +282,10 @@ def read_lag(management: str) -> Lag:
     except StackUnknown as unknown:
         if "amqp_uri" not in stack.known:
             raise Misuse(f"{unknown}; `--management` says it as well") from None
-    names = [UNROUTED, *map(retry_exchange, TIERS)]
+    names = [UNROUTED]
     for service in SERVICES:
         for route in routes(service):
-            names += [*route.queues(service), dead_queue(service, route.name)]
+            names += [*route.queues(service), *aside_queues(service, route.name)]
     return read_over_amqp(stack.amqp_uri, names)
 
 

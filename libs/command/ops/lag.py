@@ -19,7 +19,7 @@ STILL: Final = 60.0
 """Seconds that events may wait while none leaves, until that is called standing still."""
 
 _WORK = re.compile(r"(?P<service>[a-z]+)\.(?P<subscription>.+)\.(?P<part>\d+|dead)")
-_RETRY = re.compile(r"retry\.\d+m?s")
+_RETRY = re.compile(r".+\.retry\.(?P<delay>\d+)(?P<unit>m?s)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +113,7 @@ class Lag:
 def group(queues: Iterable[Queue], source: str) -> Lag:
     """Sorts queues by what their names say; see `libs.chassis.bus.topology`."""
     found: dict[tuple[str, str], Subscription] = {}
-    retrying, others, unrouted = list[Queue](), 0, None
+    retrying, others, unrouted = list[tuple[int, Queue]](), 0, None
     for queue in queues:
         if match := _WORK.fullmatch(queue.name):
             key = match["service"], match["subscription"]
@@ -122,16 +122,16 @@ def group(queues: Iterable[Queue], source: str) -> Lag:
                 one.parked = queue.ready
             else:
                 one.parts.append(queue)
-        elif _RETRY.fullmatch(queue.name):
-            retrying.append(queue)
+        elif match := _RETRY.fullmatch(queue.name):
+            retrying.append((int(match["delay"]) * (1 if match["unit"] == "ms" else 1000), queue))
         elif queue.name == UNROUTED:
             unrouted = queue
         else:
             others += 1
     for one in found.values():
         one.parts.sort(key=lambda part: int(part.name.rpartition(".")[2]))
-    retrying.sort(key=lambda queue: (not queue.name.endswith("ms"), int("".join(filter(str.isdigit, queue.name)))))
-    return Lag(source, [found[key] for key in sorted(found)], retrying, unrouted, others)
+    waiting = [queue for _, queue in sorted(retrying, key=lambda each: (each[0], each[1].name))]
+    return Lag(source, [found[key] for key in sorted(found)], waiting, unrouted, others)
 
 
 def queue_from(told: Mapping[str, Any]) -> Queue:

@@ -100,7 +100,8 @@ OUTBOX: Final = Group(
             hold="5m",
             severity="warning",
             summary="The broker refuses events of {{ $labels.service }}",
-            description="{{ $value | humanize }} events came back within 15 minutes; they are held and tried again, the others pass.",
+            description="{{ $value | humanize }} events came back within 15 minutes; they are held and tried again, the"
+            " others pass.",
             runbook=Runbook(
                 symptom="The broker returned or refused what the relay published.",
                 impact=_OUTBOX_IMPACT,

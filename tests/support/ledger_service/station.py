@@ -14,7 +14,7 @@ from pymongo import MongoClient
 
 from libs.chassis import identity, journal
 from libs.chassis.bus import Outgoing, Publisher, body_of, close, connect, service_topology
-from libs.chassis.bus.topology import dead_queue, shard_exchange
+from libs.chassis.bus.topology import aside_queues, shard_exchange
 from libs.chassis.context import Context, enter
 from libs.chassis.inbox import Received, Subscription, effects
 from libs.chassis.inbox.consumer import Consumer
@@ -51,7 +51,7 @@ class Station:
     def close(self) -> None:
         """Removes the queues and the database."""
         with self.channel() as channel:
-            for queue in (*self.queues, dead_queue("ledger", self.subscription.name)):
+            for queue in (*self.queues, *aside_queues("ledger", self.subscription.name, QUICK.tiers)):
                 channel.queue_delete(queue)
             channel.exchange_delete(shard_exchange("ledger", self.subscription.name))
         self.database.client.drop_database(self.database.raw.name)
@@ -62,7 +62,7 @@ class Station:
             self.database.raw[name].delete_many({})
         self.schedule = QUICK
         with self.channel() as channel:
-            for queue in (*self.queues, dead_queue("ledger", self.subscription.name)):
+            for queue in (*self.queues, *aside_queues("ledger", self.subscription.name, QUICK.tiers)):
                 channel.queue_purge(queue)
 
     @contextmanager

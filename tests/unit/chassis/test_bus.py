@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import pytest
-
 from libs.chassis.bus import TIERS, Route, service_topology
-from libs.chassis.bus.topology import UNLIMITED_DELIVERIES, retry_exchange
+from libs.chassis.bus.topology import UNLIMITED_DELIVERIES, aside_queues, retry_queue
 
 ROUTE = Route(name="customers", keys={"profiles": ["kehu.profiles.customer.updated.v1"]}, partitions=2, ordered=True)
 TOPOLOGY = service_topology("interactions", [ROUTE])
@@ -54,15 +52,19 @@ def test_what_leads_to_a_queue_is_declared_with_it() -> None:
     assert ("dlx", "interactions.customers.dead", "interactions.customers") in keys
 
 
-@pytest.mark.parametrize(
-    ("tier", "name"),
-    [
-        *zip(TIERS, ("retry.5s", "retry.30s", "retry.120s", "retry.600s", "retry.3600s"), strict=True),
-        (timedelta(milliseconds=300), "retry.300ms"),
-    ],
-)
-def test_a_retry_queue_is_named_after_its_delay(tier: timedelta, name: str) -> None:
-    assert retry_exchange(tier) == name
-    assert {
-        q.name: q.arguments["x-message-ttl"] for q in service_topology("care", [], [tier]).queues if "retry" in q.name
-    } == {name: tier // timedelta(milliseconds=1)}
+def test_each_subscription_has_retry_queues_of_its_own_that_lead_back_to_it() -> None:
+    tiers = (*TIERS, timedelta(milliseconds=300))
+    found = {queue.name: queue.arguments for queue in service_topology("care", [ROUTE], tiers).queues}
+    names = [retry_queue("care", "customers", tier) for tier in tiers]
+    assert [name.removeprefix("care.customers.retry.") for name in names] == [
+        *("5s", "30s", "120s", "600s", "3600s"),
+        "300ms",
+    ]
+    for name, tier in zip(names, tiers, strict=True):
+        assert found[name]["x-message-ttl"] == tier // timedelta(milliseconds=1)
+        assert found[name]["x-dead-letter-exchange"] == "care.customers.shard"
+    assert aside_queues("care", "customers", tiers) == ["care.customers.dead", *names]
+
+
+def test_every_queue_has_an_end() -> None:
+    assert all(queue.arguments["x-max-length-bytes"] > 0 for queue in TOPOLOGY.queues)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from libs.chassis.bus.topology import TIERS, Route, dead_queue, retry_exchange, service_topology
+from libs.chassis.bus.topology import TIERS, Route, dead_queue, retry_queue, service_topology
 from libs.command.ops.findings import span
 from libs.command.ops.lag import Queue, age_of_head, group, queue_from
 
@@ -37,18 +37,20 @@ def test_every_queue_that_a_service_declares_finds_its_place() -> None:
         "interactions.customers.9",
         "interactions.customers.10",
     ]
-    assert [queue.name for queue in found.retrying] == [retry_exchange(tier) for tier in TIERS]
+    names = ("customers", "read.model")
+    assert [queue.name for queue in found.retrying] == [
+        retry_queue("interactions", name, tier) for tier in TIERS for name in names
+    ]
     assert found.unrouted is not None
     assert found.others == 1
     assert [*found.findings(300)] == []
 
 
 def test_the_delay_decides_the_order_of_the_retry_queues() -> None:
-    names = [
-        retry_exchange(tier) for tier in (timedelta(seconds=30), timedelta(milliseconds=100), timedelta(seconds=5))
-    ]
+    delays = (timedelta(seconds=30), timedelta(milliseconds=100), timedelta(seconds=5))
+    names = [retry_queue("a", "b", tier) for tier in delays]
     found = group([Queue(name=name, ready=0) for name in names], "")
-    assert [queue.name for queue in found.retrying] == ["retry.100ms", "retry.5s", "retry.30s"]
+    assert [queue.name for queue in found.retrying] == ["a.b.retry.100ms", "a.b.retry.5s", "a.b.retry.30s"]
 
 
 def test_parked_unrouted_and_unattended_queues_are_findings() -> None:
