@@ -17,7 +17,8 @@ from libs.chassis import context
 from libs.chassis.bus import Outgoing
 from libs.chassis.inbox import Permanent, Received, Retryable, Transient
 from libs.chassis.inbox.effects import DEADLY_AFTER, Effects
-from libs.chassis.store import connect
+from libs.chassis.run import schema
+from libs.chassis.store import Contention, connect
 from tests.support.brokers import on_both_lines
 from tests.support.ledger_service.station import Station
 from tests.support.loops import running
@@ -299,6 +300,48 @@ def test_an_operator_replays_parked_events_or_drops_them_with_a_reason(station: 
         ("drop", f"{dropped}:1:0", "operator", "made by a test"),
         ("replay", f"{kept}:1:0", "operator", None),
     ]
+
+
+def test_a_batch_that_cannot_commit_is_halved_until_it_can(station: Station) -> None:
+    """A transaction that takes too long is ended by the database, and would be again and again."""
+
+    def handle(events: Sequence[Received]) -> None:
+        station.store.count(events)
+        if len(events) > 10:
+            raise Contention("too long")
+
+    ids = station.open(*(f"name {n}" for n in range(100)))
+    station.publish(station.waiting())
+    with running(station.consumer(handle, batch=100)):
+        eventually(lambda: station.counts() == dict.fromkeys(ids, 1), 20)
+    assert station.left_over() == []
+
+
+def test_a_database_that_came_back_from_a_backup_is_heard(station: Station) -> None:
+    """What it changes is new to those who heard of what was lost, and later than what they have."""
+    revisions: list[int] = []
+
+    def handle(events: Sequence[Received]) -> None:
+        revisions.extend(event.revision for event in events)
+        station.store.count(events)
+
+    accounts = station.database.raw["accounts"]
+    [id] = station.open("a")
+    backup = accounts.find_one({"_id": id})
+    with running(station.relay(), station.consumer(handle)):
+        station.deposit(id, 3)
+        eventually(lambda: station.count(id) == 4)
+        accounts.replace_one({"_id": id}, backup)
+        schema.begin_epoch(station.database)
+        schema.learn(station.database)
+        try:
+            station.deposit(id, 2)
+            [new] = station.open("b")
+            eventually(lambda: (station.count(id), station.count(new)) == (6, 1))
+        finally:
+            station.database.vault.revisions.epoch = 0
+    assert revisions[:4] == [1, 2, 3, 4]
+    assert min(revisions[-3:]) > 2**32
 
 
 def test_what_is_parked_stays_however_often_it_is_looked_at(station: Station) -> None:

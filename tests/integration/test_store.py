@@ -11,7 +11,8 @@ import pytest
 
 from libs.chassis.filtering import field, to_mongo
 from libs.chassis.paging import Order
-from libs.chassis.store import Database, MongoDatabase, connect
+from libs.chassis.store import Database, MongoDatabase, connect, mongo
+from libs.chassis.store.refusals import TransactionTooLarge
 from tests.support.store_laws import TENANT, StoreLaws, account, declare
 
 
@@ -45,6 +46,21 @@ class TestMongo(StoreLaws):
         assert "old" in database.raw["accounts"].index_information()
         assert database.migrate(remove=True) == ["dropped index accounts.old"]
         assert database.migrate() == []
+
+    def test_a_transaction_is_bounded(self, database: MongoDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(mongo, "TRANSACTION_DOCUMENTS", 5)
+        accounts = database.collections["accounts"]
+
+        def insert(count: int) -> None:
+            for n in range(count):
+                accounts.insert(account(f"a{n}").opened())
+
+        with pytest.raises(TransactionTooLarge, match="would write 6 documents at once; allowed are 5"):
+            database.transact(lambda: insert(6))
+        assert accounts.raw.count_documents({}) == 0
+        for _ in range(2):
+            database.transact(lambda: insert(5))
+        assert accounts.raw.count_documents({}) == 10
 
     @pytest.mark.parametrize(
         ("where", "order"),

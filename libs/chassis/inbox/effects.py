@@ -46,7 +46,8 @@ class Effects:
     def apply(self, events: Sequence[Received]) -> list[Failure]:
         """Applies all it can and tells the rest; raises, with some of them applied, what a repeat may cure.
 
-        A batch that fails is halved until the event at fault is alone: its neighbours succeed, in order.
+        A batch that fails or cannot commit is halved until the event at fault is alone: its neighbours succeed, in
+        order.
         """
         return self._apply(events, 0)
 
@@ -67,11 +68,11 @@ class Effects:
     def _apply(self, events: Sequence[Received], offset: int) -> list[Failure]:
         try:
             self._transact(opened(self._database.vault, events))  # one that cannot be opened fails alone, too
-        except Contention:
-            end_abandoned_transactions(self._database.client)
-            raise
         except Exception as error:
-            if fate_of(error) == "hold":
+            if isinstance(error, Contention):
+                end_abandoned_transactions(self._database.client)
+            # What cannot commit may be too much for one transaction, so it is halved like what is wrong.
+            if fate_of(error) == "hold" and (len(events) == 1 or not isinstance(error, Contention)):
                 raise
             if len(events) == 1:
                 return [Failure(offset, error)]

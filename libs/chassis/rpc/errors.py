@@ -101,7 +101,7 @@ def status_of(error: BaseException, *, request_id: str = "") -> status_pb2.Statu
             text = f"{error}; nothing was changed, try again later"
             return _status(code_pb2.UNAVAILABLE, text, "RELAY_BEHIND", _retry(RELAY_RETRY_AFTER))
         case Contention():
-            text = "others change the same things at once; nothing was changed, try again"
+            text = "others change the same things at once; repeat it with its request_id"
             return _status(code_pb2.ABORTED, text, "REVISION_MISMATCH", _retry(RETRY_AFTER))
         case TooManyWatchers():
             return _status(code_pb2.UNIMPLEMENTED, str(error), "TOO_MANY_WATCHERS")

@@ -15,6 +15,7 @@ from pymongo.errors import PyMongoError
 from libs.chassis import identity, logs, metrics
 from libs.chassis.store import MongoDatabase
 from libs.chassis.store.mongo import STANDALONE, replicated
+from libs.chassis.store.revisions import next_epoch
 
 SCHEMA: Final = 1
 """What this code stores. Raised by a release whose code relies on what only its `migrate` makes; missing indexes are
@@ -41,7 +42,7 @@ class Gate:
 
     def look(self) -> bool:
         """Asks the database; whether the work may go on. PyMongoError when it does not answer."""
-        found = _stored(self._database)
+        found = learn(self._database)
         metrics.SCHEMA_VERSION.labels("stored").set(found.get("version", 0))
         # Server and indexes are looked at until they are right, then now and then: somebody may drop an index.
         thorough = self.problem is not None or time.monotonic() >= self._next_thorough_look
@@ -75,6 +76,20 @@ def too_old(database: MongoDatabase) -> str:
     """Why this code must not even migrate the database, or nothing."""
     found = _stored(database)
     return _judge(database, found, thorough=False)[0] if found.get("readable_from", 0) > SCHEMA else ""
+
+
+def learn(database: MongoDatabase) -> dict[str, Any]:
+    """What is stored about the schema; its epoch becomes that of the revisions that this process gives."""
+    found = _stored(database)
+    database.vault.revisions.epoch = found.get("epoch", 0)
+    return found
+
+
+def begin_epoch(database: MongoDatabase) -> int:
+    """Makes revisions of a database that came back from a backup higher than any before; the new epoch."""
+    epoch = next_epoch(_stored(database).get("epoch", 0), identity.now())
+    database.raw[META].update_one({"_id": _ID}, {"$set": {"epoch": epoch}}, upsert=True)
+    return epoch
 
 
 def record(database: MongoDatabase) -> None:

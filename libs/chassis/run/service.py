@@ -130,8 +130,10 @@ def _run(service: Service[Any], arguments: Sequence[str]) -> int:
 
 
 def _operate(process: Process[Any], tenant: str, id: str) -> int:
+    from libs.chassis.run import schema
     from libs.chassis.run.operate import operate
 
+    schema.learn(process.database)
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     kinds = process.service.operations(process.store) if process.service.operations else ()

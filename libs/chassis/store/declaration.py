@@ -14,8 +14,14 @@ from libs.chassis.filtering import Condition, field, to_mongo
 
 MAX_PENDING = 256
 """Events of one entity that may wait for the relay before commands are refused: loud beats a 16 MiB document."""
+MAX_PENDING_BYTES = 4 * 1024**2
+"""Bytes of the events of one entity that may wait for the relay, for the same reason."""
 COMMANDS_KEPT = 64
 """Idempotency keys remembered in an entity; a repeat is recognised among the last 64 commands on it."""
+
+
+TRANSACTION_DOCUMENTS = 10_000
+"""Documents that one transaction may write: MongoDB ends what takes a minute, and holds their locks until then."""
 
 
 class Contention(Exception):

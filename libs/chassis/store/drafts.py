@@ -14,8 +14,9 @@ from pymongo.errors import PyMongoError
 from libs.chassis import context, identity
 from libs.chassis.codec import from_doc, to_doc
 from libs.chassis.domain import Change, E, Event
-from libs.chassis.store.declaration import MAX_PENDING, RelayBehind, Write
+from libs.chassis.store.declaration import MAX_PENDING, MAX_PENDING_BYTES, RelayBehind, Write
 from libs.chassis.store.events import NOT_CONTENT, differing, waiting_events
+from libs.chassis.store.refusals import TooManyEvents
 from libs.chassis.store.vault import Safe, Sealing, Vault
 
 A = TypeVar("A")
@@ -48,7 +49,7 @@ class Drafts(Generic[E]):
     def new(self, change: Change[E], at: datetime, created_by: Mapping[str, Any] | None) -> tuple[E, Document]:
         """(entity as stored, its document); what it was created by is fingerprinted by its content, unless it says."""
         entity, events = change
-        entity = replace(entity, revision=1, create_time=at, update_time=at)
+        entity = replace(entity, revision=self._vault.revisions.after(0), create_time=at, update_time=at)
         open_document, sealing = to_doc(entity), self._sealing(entity.id)
         pending = self._pending(sealing, entity, events, at=at)
         document = self._whole(sealing, entity, open_document, pending, at)
@@ -66,7 +67,9 @@ class Drafts(Generic[E]):
             if changed == entity and not events:
                 continue
             self._require_same(entity, changed)
-            entity = replace(changed, revision=entity.revision + 1, create_time=at, update_time=at)
+            entity = replace(
+                changed, revision=self._vault.revisions.after(entity.revision), create_time=at, update_time=at
+            )
             before, document = document, to_doc(entity)
             differs = differing(before, document) if before else ()
             pending += self._pending(sealing, entity, events, at=at, changed_fields=differs)
@@ -83,15 +86,19 @@ class Drafts(Generic[E]):
             if changed == entity and not events:
                 continue
             self._require_same(entity, changed)
-            entity = replace(changed, revision=entity.revision + 1, create_time=entity.create_time, update_time=at)
+            entity = replace(
+                changed,
+                revision=self._vault.revisions.after(entity.revision),
+                create_time=entity.create_time,
+                update_time=at,
+            )
             after = to_doc(entity)
             changed_fields = differing(before, after)
             pending += self._pending(sealing, entity, events, at=at, changed_fields=changed_fields)
             before = after
         if before is start:
             return None, entity
-        if len(document.get("_pending", ())) + len(pending) > MAX_PENDING:
-            raise RelayBehind(f"{len(document['_pending'])} events of {entity.id} wait to be published")
+        _require_room(entity.id, document.get("_pending", ()), pending)
         command = here.command and {
             "key": here.command.key,
             "fingerprint": here.command.fingerprint,
@@ -111,6 +118,7 @@ class Drafts(Generic[E]):
         self, sealing: Sealing, entity: E, document: Document, pending: Sequence[Document], at: datetime
     ) -> Document:
         """A new document, sealed and with its bookkeeping."""
+        _require_room(entity.id, (), pending)
         document = sealing.whole(entity, document)
         document["tenant"] = context.current().tenant
         if pending:
@@ -162,3 +170,15 @@ def given(change: Callable[[E, A], Change[E]], argument: A, entity: E) -> Change
 def precomputed(change: Change[E], _: E) -> Change[E]:
     """A change that was worked out before."""
     return change
+
+
+def _require_room(id: str, waiting: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> None:
+    """TooManyEvents for a change that never fits into its entity, RelayBehind for one that does not fit yet."""
+    count, size = len(new), sum(each["size"] for each in new)
+    if count > MAX_PENDING or size > MAX_PENDING_BYTES:
+        raise TooManyEvents(
+            entity_id=id, events=count, allowed_events=MAX_PENDING, bytes=size, allowed_bytes=MAX_PENDING_BYTES
+        )
+    size += sum(each.get("size", 0) for each in waiting)
+    if len(waiting) + count > MAX_PENDING or size > MAX_PENDING_BYTES:
+        raise RelayBehind(f"{len(waiting)} events of {id} wait to be published")

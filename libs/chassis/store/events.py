@@ -59,6 +59,7 @@ def waiting_events(
         )
         if whole:
             envelope.sealed.key, envelope.sealed.data = sealing.event(whole, envelope.id)
+        body = envelope.SerializeToString()
         waiting.append(
             {
                 "id": envelope.id,
@@ -66,7 +67,8 @@ def waiting_events(
                 "type": event_type,
                 "at": at,
                 "traceparent": envelope.traceparent,
-                "body": envelope.SerializeToString(),
+                "size": len(body),
+                "body": body,
             }
         )
     return waiting

@@ -13,7 +13,7 @@ from bson.codec_options import CodecOptions
 from pymongo import InsertOne, MongoClient, UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.database import Database as RawDatabase
-from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, PyMongoError, WTimeoutError
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
@@ -26,9 +26,18 @@ from libs.chassis.sealing import Masters
 from libs.chassis.sealing.mongo import MongoKeyring
 from libs.chassis.store.collection import Collection
 from libs.chassis.store.database import Database
-from libs.chassis.store.declaration import COMMANDS_KEPT, PENDING, Contention, DuplicateKey, Index, Write
+from libs.chassis.store.declaration import (
+    COMMANDS_KEPT,
+    PENDING,
+    TRANSACTION_DOCUMENTS,
+    Contention,
+    DuplicateKey,
+    Index,
+    Write,
+)
 from libs.chassis.store.fence import hold_claim, is_fenced
 from libs.chassis.store.indexes import Indexes
+from libs.chassis.store.refusals import TransactionTooLarge
 from libs.chassis.store.totals import Key, Measure, Row, from_group, to_pipeline
 from libs.chassis.store.vault import BLIND
 
@@ -106,6 +115,7 @@ class MongoDatabase(Database):
             codec_options=CodecOptions(tz_aware=True, tzinfo=UTC)
         )
         self._kept: dict[str, Sequence[Index]] = {}
+        self._written: ContextVar[int] = ContextVar(f"written_{service}", default=0)
         self._session: ContextVar[ClientSession | None] = ContextVar(f"session_{service}", default=None)
 
     @property
@@ -124,6 +134,7 @@ class MongoDatabase(Database):
             return
         with self.client.start_session() as session:
             token = self._session.set(session)
+            written = self._written.set(0)
             try:
                 # Transactions ignore the concerns of client and collection, so they are named again.
                 with session.start_transaction(
@@ -140,6 +151,16 @@ class MongoDatabase(Database):
                 raise
             finally:
                 self._session.reset(token)
+                self._written.reset(written)
+
+    def count_written(self, documents: int) -> None:
+        """Counts documents that the open transaction is about to write; TransactionTooLarge when they are too many."""
+        if self.session is None:
+            return
+        written = self._written.get() + documents
+        if written > TRANSACTION_DOCUMENTS:
+            raise TransactionTooLarge(documents=written, allowed=TRANSACTION_DOCUMENTS)
+        self._written.set(written)
 
     def keep(self, collection: str, indexes: Sequence[Index]) -> None:
         """Declares the indexes of a collection that no entity of the service lives in."""
@@ -190,7 +211,14 @@ class MongoCollection(Collection[E]):
         indexes: Sequence[Index],
         publishes: bool,
     ) -> None:
-        super().__init__(entity, name, vault=database.vault, pager=pager, indexes=indexes, publishes=publishes)
+        super().__init__(
+            entity,
+            name,
+            vault=database.vault,
+            pager=pager,
+            indexes=indexes,
+            publishes=publishes,
+        )
         self._database = database
         self.raw = database.raw[name]
 
@@ -255,6 +283,7 @@ class MongoCollection(Collection[E]):
         if not self._in_transaction():
             hold_claim()  # in a transaction, the first duplicate would end it
         refused: list[DuplicateKey | None] = [None] * len(documents)
+        self._database.count_written(len(documents))
         with self._timed("insert"):
             try:
                 if len(documents) == 1:
@@ -266,6 +295,8 @@ class MongoCollection(Collection[E]):
             except (DuplicateKeyError, BulkWriteError) as error:
                 if self._in_transaction():
                     raise self._taken(error) from error
+                if doubt := _in_doubt(error):
+                    raise doubt from error
                 for failure in _failures(error):
                     if failure["code"] != _DUPLICATE_KEY:
                         raise
@@ -284,9 +315,10 @@ class MongoCollection(Collection[E]):
                 statements = [UpdateOne(*_statement(write, tenant)) for write in writes]
                 return self.raw.bulk_write(statements, ordered=False, session=self._database.session).modified_count
             except (DuplicateKeyError, BulkWriteError) as error:
-                raise self._taken(error) from error
+                raise _in_doubt(error) or self._taken(error) from error
 
     def _remove(self, ids: Sequence[str]) -> int:
+        self._database.count_written(len(ids))
         if is_fenced() and not self._in_transaction():
             return self._database.transact(lambda: self._remove(ids))
         query = {"_id": {"$in": list(ids)}, "tenant": context.current().tenant}
@@ -339,6 +371,14 @@ def _statement(write: Write, tenant: str) -> tuple[Document, Document]:
 def _failures(error: DuplicateKeyError | BulkWriteError) -> list[Document]:
     details: Document = dict(error.details or {})
     return details.get("writeErrors") or [details]
+
+
+def _in_doubt(error: DuplicateKeyError | BulkWriteError) -> WTimeoutError | None:
+    """What a bulk write failed with beside duplicates, when a majority has not confirmed the documents it did write."""
+    concerns = dict(error.details or {}).get("writeConcernErrors")
+    if not concerns:
+        return None
+    return WTimeoutError(concerns[0].get("errmsg", "not written to a majority"), concerns[0].get("code"), concerns[0])
 
 
 def _is_duplicate_id(error: PyMongoError) -> bool:

@@ -4,9 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from libs.chassis.domain import AlreadyExists, InvalidArgument
+from libs.chassis.domain import AlreadyExists, FailedPrecondition, InvalidArgument
 from libs.chassis.filtering import AnyOf, Compare, Condition, Element, conjuncts, not_indexed
 from libs.chassis.store.declaration import Index
+
+
+class TooManyEvents(FailedPrecondition):
+    """One change of {entity_id} has {events} events of {bytes} bytes: do it in smaller steps; an entity holds at most
+    {allowed_events} events of {allowed_bytes} bytes."""
+
+    entity_id: str
+    events: int
+    allowed_events: int
+    bytes: int
+    allowed_bytes: int
+
+
+class TransactionTooLarge(FailedPrecondition):
+    """One change would write {documents} documents at once; allowed are {allowed}."""
+
+    documents: int
+    allowed: int
 
 
 def require_index(indexes: Iterable[Index], where: Condition | None, order: str | Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from kehu.common.v1.envelope_pb2 import Envelope
 from libs.chassis.domain import Entity
 from libs.chassis.sealing import Key, Keyring, Personal
 from libs.chassis.sealing.personal import BlindIndexes, Tree, clear, declared_in_message, fill, join, personal_of, split
+from libs.chassis.store.revisions import Revisions
 
 SEALED, BLIND = "_sealed", "_blind"
 Document = dict[str, Any]
@@ -23,6 +24,7 @@ class Vault:
     def __init__(self, service: str, keyring: Keyring) -> None:
         self.service, self.keyring = service, keyring
         self.declared: dict[type[Entity], Personal] = {}
+        self.revisions = Revisions()
 
     def declare(self, entity: type[Entity], blind: BlindIndexes) -> None:
         """Takes up what is personal in the entities of a class."""

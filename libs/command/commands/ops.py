@@ -271,6 +271,29 @@ def look(cluster: Cluster) -> Status:
     )
 
 
+@ops.command("restore")
+def restore(
+    service: Annotated[str, typer.Argument(help="The service whose database came back from a backup.")],
+) -> None:
+    """Tell a database that it came back from a backup, before its processes start again.
+
+    Revisions, and with them the ids of events, begin above all that were ever given, so that other services take what
+    changes from now on for new. docs/restore.md tells the whole procedure. Needs KEHU_MONGODB_URI.
+
+    [bold]Example:[/bold] kehu ops restore profiles
+    """
+    from libs.chassis.run.schema import begin_epoch
+    from libs.chassis.store import MongoDatabase, connect
+
+    if service not in SERVICES:
+        raise Misuse(f"there is no service {service!r}; there are {', '.join(SERVICES)}")
+    with connect(Stack.find().mongodb_uri, service) as mongo:
+        epoch = begin_epoch(MongoDatabase(mongo, service, page_key=bytes(32)))
+    typer.echo(
+        f"{service} is in epoch {epoch}; start its processes, then replay what others published since the backup"
+    )
+
+
 def read_lag(management: str) -> Lag:
     """The queues, as the management API tells, or AMQP where no management API is known."""
     from libs.chassis.bus.topology import UNROUTED, aside_queues
