@@ -20,4 +20,4 @@ def subscriptions(store: InteractionsStore) -> list[Subscription]:
 
 def timers(store: InteractionsStore) -> list[Timer[Any]]:
     """Everything that the clock sets off."""
-    return [*promises.timers(store.promises), *privacy.timers(store.privacy)]
+    return [*promises.timers(store.promises), *attribution.timers(store.timeline), *privacy.timers(store.privacy)]

@@ -360,3 +360,19 @@ def _consumers(station: Station) -> int:
             return sum(channel.queue_declare(queue, passive=True).consumer_count for queue in station.queues)
         except amqp.NotFound:
             return 0
+
+
+def test_what_adds_up_is_recognized_long_after_the_others_are_forgotten(station: Station) -> None:
+    """A replay of old events must not count them again."""
+    [id] = station.open("a")
+    station.deposit(id, 1)
+    decoded = [station.subscription.decode(event.body) for event in station.waiting()]
+    opened, deposited = decoded
+    counting = replace(station.subscription, adds_up=[type(deposited.message)])
+    assert Effects(station.database, counting).apply(decoded) == []
+    # What has an end is what MongoDB removes after two weeks.
+    assert station.database.raw["inbox"].delete_many({"at": {"$exists": True}}).deleted_count == 1
+    assert Effects(station.database, counting).apply([deposited]) == []
+    assert station.counts() == {id: 2}
+    assert Effects(station.database, counting).apply([opened]) == []
+    assert station.counts() == {id: 3}

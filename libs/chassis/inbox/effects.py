@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from pymongo.collection import Collection as RawCollection
@@ -103,10 +103,13 @@ class Effects:
         if fresh:
             at = identity.now()
             # Before the effects: of two consumers that race for an event, one stops here.
-            self._inbox.insert_many(
-                [{"_id": self._key(event), "at": at} for event in fresh], session=self._database.session
-            )
+            self._inbox.insert_many([self._mark(event, at) for event in fresh], session=self._database.session)
         return fresh
+
+    def _mark(self, event: Received, at: datetime) -> dict[str, Any]:
+        """What tells a repeat; without `at` it never expires."""
+        lasts = event.type in self._subscription.lasting
+        return {"_id": self._key(event)} if lasts else {"_id": self._key(event), "at": at}
 
     def _key(self, event: Received) -> str:
         return f"{self._subscription.name}|{event.id}"

@@ -74,11 +74,19 @@ class Subscription:
     """Whether the events of an entity are handled in the order of its revisions, each at its first attempt."""
     remembers: bool = True
     """Whether the inbox keeps the ids of what was handled; False for a handler that recognises repeats by itself."""
+    adds_up: Sequence[type[Message]] = ()
+    """Those of the events whose effect would be there twice if they were handled again: their ids are kept for ever, so
+    that a replay of old events adds nothing. For counters and the like; whatever compares revisions does without."""
 
     @cached_property
     def types(self) -> dict[str, type[Message]]:
         """Event type → message class."""
         return {event_type(message): message for message in self.listens}
+
+    @cached_property
+    def lasting(self) -> frozenset[str]:
+        """The types of the events that add up."""
+        return frozenset(map(event_type, self.adds_up))
 
     def route(self) -> Route:
         """What the broker must provide. The publishing service is the second word of a type."""

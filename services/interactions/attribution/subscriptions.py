@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import partial
 
 from kehu.interactions.v1 import events_pb2 as own
@@ -10,8 +11,10 @@ from kehu.profiles.v1 import events_pb2 as profiles
 
 from libs.chassis.codec import from_proto
 from libs.chassis.inbox import Received, Subscription
+from libs.chassis.timers import Timer
 from services.interactions.attribution.application import Attribution
 from services.interactions.conversations.domain import Conversation
+from services.interactions.customers.domain import CustomerProjection
 from services.interactions.customers.subscriptions import CUSTOMER_EVENTS, Told, identifier_keys, told_by
 from services.interactions.privacy.application import Erasures
 from services.interactions.privacy.store import PrivacyStore
@@ -27,8 +30,15 @@ def subscriptions(timeline: TimelineStore, privacy: PrivacyStore) -> list[Subscr
             listens=[*CUSTOMER_EVENTS, own.InteractionRecorded, own.ConversationAttributed],
             handle=partial(attribute, Attribution(timeline), Erasures(privacy)),
             partitions=1,  # because its reactions are run one after the other
+            adds_up=[own.InteractionRecorded],
         )
     ]
+
+
+def timers(store: TimelineStore) -> list[Timer[CustomerProjection]]:
+    """The backlogs of customers."""
+    every = timedelta(seconds=1)
+    return [Timer(name="backlogs", every=every, due=store.customers.backlogs(), run=Attribution(store).catch_up)]
 
 
 def attribute(attribution: Attribution, erasures: Erasures, events: Sequence[Received]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Final, cast
 
@@ -11,6 +11,7 @@ from libs.chassis.domain import AlreadyExists, Change, Conflict, NotFound
 from libs.chassis.paging import Page
 from services.interactions.conversations.domain import IDLE_WINDOW, CloseReason, Conversation, Utterance
 from services.interactions.conversations.store import ConversationsStore
+from services.interactions.customers.application import Customers
 from services.interactions.customers.domain import customer_key
 from services.interactions.customers.store import ListRequest
 
@@ -27,6 +28,7 @@ class Conversations:
     def __init__(self, store: ConversationsStore, *, idle_window: timedelta = IDLE_WINDOW) -> None:
         self._store = store
         self._conversations = store.conversations
+        self._customers = Customers(store.customers)
         self._idle_window = idle_window
 
     def get(self, conversation_id: str) -> Conversation:
@@ -39,6 +41,8 @@ class Conversations:
 
     def resume(self, *, continuity_token: str = "", conversation_id: str = "", customer_id: str = "") -> Conversation:
         """The conversation of a token or id, open and with the customer it turned out to be with, if given."""
+        if customer_id:
+            self._customers.require(customer_id)
 
         def work() -> Conversation:
             named = self.named(continuity_token, conversation_id)
@@ -46,17 +50,25 @@ class Conversations:
             current_for = self._current_for(named, customer_key(known) if known else named.party)
             return self._conversations.update(named.id, lambda each: each.resume(known, current_for))
 
-        return self._store.database.transact(work)
+        return self._customers.while_living(
+            [customer_id],
+            lambda: self._store.database.transact(work),
+            lambda resumed: self.withdraw([resumed.id]),
+        )
 
     def transfer(
         self, conversation_id: str, *, agent_id: str = "", queue: str = "", note: str = "", revision: int = 0
     ) -> Conversation:
         """Hands it to a member of staff or to a queue."""
         now = identity.now()
-        return self._conversations.update(
-            conversation_id,
-            lambda each: each.transfer(agent_id=agent_id, queue=queue, note=note, now=now),
-            revision=revision,
+        return self._customers.while_living(
+            {self._conversations.get(conversation_id).customer_id},
+            lambda: self._conversations.update(
+                conversation_id,
+                lambda each: each.transfer(agent_id=agent_id, queue=queue, note=note, now=now),
+                revision=revision,
+            ),
+            lambda transferred: self.withdraw([transferred.id]),
         )
 
     def close(self, conversation_id: str, reason: CloseReason, *, revision: int = 0) -> Conversation:
@@ -68,11 +80,12 @@ class Conversations:
 
     def named(self, continuity_token: str, conversation_id: str) -> Conversation:
         """The conversation of a token or an id; NotFound when there is none."""
-        if conversation_id:
-            return self._conversations.get(conversation_id)
-        found = self._store.of_token(continuity_token)
+        found = (
+            self._store.of_token(continuity_token) if not conversation_id else self._conversations.get(conversation_id)
+        )
         if found is None:
             raise NotFound("Conversation", continuity_token)
+        self._customers.refuse_erased([found.customer_id])
         return found
 
     def for_contact(self, interaction: Utterance, now: datetime) -> Conversation:
@@ -92,6 +105,12 @@ class Conversations:
                 if opened is not None:
                     return opened
         raise Conflict("too many contacts of the same customer begin a conversation at once: try again")
+
+    def withdraw(self, ids: Collection[str]) -> None:
+        """Erases what was said in conversations with a customer while it was erased."""
+        now = identity.now()
+        self._conversations.erase([*ids])
+        self._conversations.update_many(((id, now) for id in ids), lambda each, at: each.erased(at))
 
     def hear(self, recorded: Sequence[Utterance]) -> dict[str, Conversation]:
         """Takes recorded contacts into their conversations; those conversations by id."""

@@ -23,6 +23,7 @@ def subscriptions(store: CountsStore) -> list[Subscription]:
             listens=[own.InteractionRecorded],
             handle=partial(count, Counts(store)),
             partitions=1,  # because most contacts count in the same few documents, those of today
+            adds_up=[own.InteractionRecorded],
         )
     ]
 

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Protocol, TypeVar
 
 from libs.chassis.domain import NotFound
-from services.interactions.customers.domain import CustomerProjection
+from services.interactions.customers.domain import CustomerErased, CustomerProjection
 from services.interactions.customers.store import CustomersStore
+
+
+class OfCustomer(Protocol):
+    """Anything that is kept of a customer."""
+
+    @property
+    def customer_id(self) -> str:
+        """The customer; empty while nobody knows."""
+
+
+R = TypeVar("R", bound=OfCustomer)
 
 MOST_SHARERS, MOST_SHARERS_OF_ONE = 1000, 25
 """Customers that are read to find out whom a number of identifiers leads to, or a single one."""
@@ -24,6 +36,26 @@ class Customers:
         if known is None:
             raise NotFound("Customer", customer_id)
         return known
+
+    def refuse_erased(self, ids: Iterable[str]) -> None:
+        """Refuses with CustomerErased when one of these customers is erased; empty ids are nobody's."""
+        for erased in self._store.erased({*ids} - {""}):
+            raise CustomerErased(customer_id=erased.id)
+
+    def while_living(self, ids: Collection[str], store: Callable[[], R], withdraw: Callable[[R], object]) -> R:
+        """What `store` stores of customers, unless one of them, or whose it turns out to be, is erased.
+
+        An erasure that begins in between has perhaps looked before there was anything: then it is withdrawn. It marks
+        the customer first and looks afterwards, so one of the two sees what the other did.
+        """
+        self.refuse_erased(ids)
+        stored = store()
+        try:
+            self.refuse_erased({*ids, stored.customer_id})
+        except CustomerErased:
+            withdraw(stored)
+            raise
+        return stored
 
     def resolve(self, keys: Sequence[str]) -> dict[str, str]:
         """Key of an identifier → id of the one customer it leads to; nothing for keys of nobody or of several.

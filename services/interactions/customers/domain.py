@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ClassVar
 
-from libs.chassis.domain import Change, Entity, FieldViolation, Open, OpenEnum, Sealed
+from libs.chassis.domain import Change, Entity, FailedPrecondition, FieldViolation, Open, OpenEnum, Sealed
 
 
 class Channel(OpenEnum):
@@ -84,6 +85,12 @@ def customer_of(key: str) -> str:
     return key.removeprefix(prefix) if key.startswith(prefix) else ""
 
 
+class CustomerErased(FailedPrecondition):
+    """Customer {customer_id} was erased: nothing more is recorded of it."""
+
+    customer_id: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentSummary:
     """The present answer of a customer to one question of consent, in the words of the profiles service."""
@@ -124,6 +131,10 @@ class CustomerProjection(Entity):
     """Keys of the identifiers that this customer handed over when it was merged; they are among `identifiers` too."""
     epoch: int = 0
     """The number of that merge or unmerge; older ones are skipped."""
+    backlog_time: datetime | None = None
+    """When earlier interactions were last attributed to this customer, while more of them may wait."""
+    backlog_conversations: Open[tuple[str, ...]] = ()
+    """Ids of conversations whose earlier interactions wait, beside those that the identifiers lead to."""
 
     @property
     def canonical_id(self) -> str:
@@ -145,7 +156,26 @@ class CustomerProjection(Entity):
             merged_into=known.merged_into,
             handed_over=known.handed_over,
             epoch=known.epoch,
+            backlog_time=known.backlog_time,
+            backlog_conversations=known.backlog_conversations,
         ), []
+
+    def doom(self) -> Change[CustomerProjection]:
+        """About to be erased: nothing leads to this customer any more, and nothing is recorded of it."""
+        return replace(
+            self, erased=True, identifiers=(), handed_over=(), backlog_time=None, backlog_conversations=()
+        ), []
+
+    def owe(self, at: datetime, conversations: Sequence[str] = ()) -> Change[CustomerProjection]:
+        """With a backlog: more of its earlier interactions wait than were attributed in one go."""
+        if self.erased:
+            return self, []
+        waiting = tuple(dict.fromkeys((*self.backlog_conversations, *conversations)))
+        return replace(self, backlog_time=at, backlog_conversations=waiting), []
+
+    def go_on(self, at: datetime | None, conversations: Sequence[str]) -> Change[CustomerProjection]:
+        """With what is left of its backlog at a time; without a time nothing is."""
+        return replace(self, backlog_time=at, backlog_conversations=tuple(conversations)), []
 
     def without_person(self) -> Change[CustomerProjection]:
         """What is left of an erased customer."""
@@ -186,6 +216,8 @@ class Alias:
         )
         lives_on = self.canonical_id if self.canonical_id != self.customer_id else ""
         newer = copy if copy.epoch >= self.epoch else replace(copy, merged_into=lives_on, epoch=self.epoch)
+        if copy.erased:
+            return newer, []
         handed_over = (self.handed_over or copy.handed_over) if newer.merged_into else ()
         return replace(newer, handed_over=handed_over, identifiers=_with(copy.identifiers, handed_over)), []
 

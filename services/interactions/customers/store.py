@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
 from typing import Protocol, cast
 
 from google.protobuf.message import Message
 
+from libs.chassis import store as kept
 from libs.chassis.domain import E
 from libs.chassis.filtering import AllOf, AnyOf, Compare, Condition, FilterSpec, field, parse
 from libs.chassis.paging import Page
-from libs.chassis.store import Collection, Database, Index
+from libs.chassis.store import Database, Due, Index
 from services.interactions.customers.domain import CustomerProjection, customer_key, customer_of
 
-CUSTOMERS = (Index(("_blind.identifiers",)),)
+OWES = field("backlog_time") > datetime(1970, 1, 1, tzinfo=UTC)
+"""Condition of a partial index; a query that is to use it repeats it."""
+BACKLOG_BATCH = 50
+"""Customers whose backlogs go on in one go."""
+
+CUSTOMERS = (Index(("_blind.identifiers",)), Index(("backlog_time",), only=OWES, every_tenant=True))
 
 
 class CustomersStore:
@@ -54,6 +61,15 @@ class CustomersStore:
         tokens = [self.customers.blind_index("identifiers", key) for key in keys]
         return self.customers.find(field("_blind.identifiers").one_of(tokens), limit=limit)
 
+    def erased(self, ids: Collection[str]) -> list[CustomerProjection]:
+        """Those of the customers who are erased or about to be."""
+        known = self.customers.find(field("_id").one_of(sorted(ids)), limit=len(ids)) if ids else []
+        return [each for each in known if each.erased]
+
+    def backlogs(self) -> Due[CustomerProjection]:
+        """Customers with earlier interactions that wait to be attributed, the longest ago first."""
+        return Due(self.customers, lambda _: OWES, order="backlog_time", limit=BACKLOG_BATCH)
+
     def condition(self, filter: str, spec: FilterSpec) -> Condition | None:
         """The condition of an AIP-160 filter; a customer in it is meant with all of its ids."""
 
@@ -79,7 +95,7 @@ class ListRequest(Protocol):
     page_token: str
 
 
-def page_of(collection: Collection[E], where: Condition | None, order: str, request: ListRequest) -> Page[E]:
+def page_of(collection: kept.Collection[E], where: Condition | None, order: str, request: ListRequest) -> Page[E]:
     """The page of a collection that a request asks for."""
     message = cast(Message, request)
     return collection.page(where, order=order, size=request.page_size, token=request.page_token, request=message)

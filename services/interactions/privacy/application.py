@@ -33,6 +33,10 @@ class Erasures:
             return lambda known: Erasure.begun(id, *told) if known is None else (known, [])
 
         self._store.erasures.fold([(request[0], begun(*request)) for request in requests])
+        # From now on nothing is recorded of them: see `Customers.while_living`.
+        self._store.customers.customers.update_many(
+            ((customer_id, None) for _, customer_id, _ in requests), lambda each, _: each.doom()
+        )
 
     def advance(self, pending: Sequence[Erasure]) -> None:
         """Erases one batch of each erasure."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from libs.chassis import context, identity
-from libs.chassis.domain import InvalidArgument
+from libs.chassis.domain import Change, InvalidArgument
 from libs.chassis.paging import Page
 from libs.worktime.terms import Term
 from services.interactions.calendars.application import Calendars
@@ -28,14 +28,18 @@ class Promises:
 
     def make(self, draft: Promise) -> Promise:
         """A new promise, with the time it is due."""
-        self._customers.require(draft.customer_id)
+        known = self._customers.require(draft.customer_id)
         if draft.conversation_id:
             conversation = self._store.conversations.conversations.get(draft.conversation_id)
             if conversation.customer_id not in ("", *self._store.customers.group(draft.customer_id)):
                 raise InvalidArgument.field("conversation_id", f"{conversation.id} is with another customer")
         hours = self._calendars.hours(draft.term.calendar_id)
-        draft = replace(draft, id=self._promises.next_id())
-        return self._promises.insert(draft.make(made_by=context.current().actor, now=identity.now(), hours=hours))
+        now, actor = identity.now(), context.current().actor
+        return self._customers.while_living(
+            {draft.customer_id, known.id},
+            lambda: self._promises.insert(lambda id: replace(draft, id=id).make(made_by=actor, now=now, hours=hours)),
+            lambda made: self._withdraw([made.id]),
+        )
 
     def get(self, promise_id: str) -> Promise:
         """One promise."""
@@ -56,12 +60,12 @@ class Promises:
     def give_up(self, promise_id: str, reason: str, *, revision: int = 0) -> Promise:
         """It will not be kept."""
         now = identity.now()
-        return self._promises.update(promise_id, lambda each: each.give_up(reason, now), revision=revision)
+        return self._change(promise_id, lambda each: each.give_up(reason, now), revision)
 
     def recover(self, promise_id: str, recovery: str, *, revision: int = 0) -> Promise:
         """It was broken, and made good."""
         now = identity.now()
-        return self._promises.update(promise_id, lambda each: each.recover(recovery, now), revision=revision)
+        return self._change(promise_id, lambda each: each.recover(recovery, now), revision)
 
     def renegotiate(self, promise_id: str, term: Term, *, agreement: str, text: str = "", revision: int = 0) -> Promise:
         """Replaces it by a new one, which is returned; both or neither."""
@@ -77,7 +81,24 @@ class Promises:
                 replaced.successor(id=id, text=text, term=term, made_by=actor, now=now, hours=hours)
             )
 
-        return self._store.database.transact(work)
+        return self._customers.while_living(
+            {self._promises.get(promise_id).customer_id},
+            lambda: self._store.database.transact(work),
+            lambda made: self._withdraw([promise_id, made.id]),
+        )
+
+    def _change(self, promise_id: str, change: Callable[[Promise], Change[Promise]], revision: int) -> Promise:
+        """Changes a promise by what somebody wrote, while its customer lives."""
+        return self._customers.while_living(
+            {self._promises.get(promise_id).customer_id},
+            lambda: self._promises.update(promise_id, change, revision=revision),
+            lambda changed: self._withdraw([changed.id]),
+        )
+
+    def _withdraw(self, ids: Sequence[str]) -> None:
+        """Erases what was promised to a customer while it was erased."""
+        self._promises.erase(ids)
+        self._promises.update_many(((id, None) for id in ids), lambda each, _: each.erased())
 
     # --------------------------------------------------------------------------------------------------- clock
 

@@ -13,6 +13,7 @@ from libs.chassis.store import Outcome
 from services.interactions.conversations.application import Conversations
 from services.interactions.conversations.domain import IDLE_WINDOW
 from services.interactions.customers.application import Customers
+from services.interactions.customers.domain import CustomerErased
 from services.interactions.customers.store import ListRequest
 from services.interactions.timeline.domain import Interaction, TimelineQuery
 from services.interactions.timeline.store import TimelineStore
@@ -39,18 +40,34 @@ class Timeline:
         id = self._interactions.next_id(told.source_key)
         there = self._interactions.find_by_id(id)
         if there is not None:
+            if there.is_erased:
+                raise CustomerErased(customer_id=there.customer_id)
             return there.repeated_by(told) if told.source_key else self._interactions.insert(told.record())
+        self._customers.refuse_erased([told.named_customer])
         [interaction] = self._resolved([replace(told, id=id)])
-        if continuity_token or conversation_id:
-            conversation = self._conversations.named(continuity_token, conversation_id)
-        else:
-            conversation = self._conversations.for_contact(interaction, now)
-        customer_id = interaction.customer_id or conversation.customer_id
-        interaction = replace(interaction, conversation_id=conversation.id, customer_id=customer_id)
-        try:
-            return self._interactions.insert(interaction.record(), key=told.source_key)
-        except AlreadyExists:  # told twice at the same time
-            return self._interactions.get(id).repeated_by(told)
+
+        def record() -> Interaction:
+            if continuity_token or conversation_id:
+                conversation = self._conversations.named(continuity_token, conversation_id)
+            else:
+                conversation = self._conversations.for_contact(interaction, now)
+            customer_id = interaction.customer_id or conversation.customer_id
+            recorded = replace(interaction, conversation_id=conversation.id, customer_id=customer_id)
+            try:
+                return self._interactions.insert(recorded.record(), key=told.source_key)
+            except AlreadyExists:  # told twice at the same time
+                return self._interactions.get(id).repeated_by(told)
+
+        return self._customers.while_living(
+            [interaction.customer_id], record, lambda recorded: self._withdraw([recorded])
+        )
+
+    def _withdraw(self, recorded: Sequence[Interaction]) -> None:
+        """Erases what was recorded of a customer while it was erased."""
+        now, actor = identity.now(), context.current().actor
+        self._interactions.erase([each.id for each in recorded])
+        self._interactions.update_many(((each.id, now) for each in recorded), lambda each, at: each.erased(actor, at))
+        self._conversations.withdraw({each.conversation_id for each in recorded} - {""})
 
     def load(self, contacts: Sequence[Interaction | DomainError]) -> list[Outcome[Interaction]]:
         """Records contacts of the past, each with a key of its source; one outcome for each, in order.
@@ -66,10 +83,15 @@ class Timeline:
                 outcomes[i] = Outcome(error=error)
         ids = {i: self._interactions.next_id(each.source_key) for i, each in told.items()}
         there = self._store.known([*ids.values()])
+        erased = {
+            each.id for each in self._store.customers.erased({each.named_customer for each in told.values()} - {""})
+        }
+        for i in [i for i, each in told.items() if each.named_customer in erased]:
+            outcomes[i] = Outcome(error=CustomerErased(customer_id=told.pop(i).named_customer))
         fresh = [i for i in told if ids[i] not in there]
         changes = [each.record() for each in self._resolved([told[i] for i in fresh])]
         inserted = self._interactions.insert_many(changes, keys=[told[i].source_key for i in fresh]) if fresh else []
-        outcomes |= dict(zip(fresh, inserted, strict=True))
+        outcomes |= dict(zip(fresh, self._living(inserted), strict=True))
         for i, each in told.items():
             known = there.get(ids[i])
             if known is None and isinstance(outcomes[i].error, AlreadyExists):
@@ -77,6 +99,19 @@ class Timeline:
             if known is not None:
                 outcomes[i] = _repeat(known, each)
         return [outcomes[i] for i in range(len(contacts))]
+
+    def _living(self, inserted: Sequence[Outcome[Interaction]]) -> list[Outcome[Interaction]]:
+        """The outcomes, apart from those of customers who were erased meanwhile: what was recorded is withdrawn."""
+        recorded = [each.entity for each in inserted if each.entity is not None]
+        erased = {each.id for each in self._store.customers.erased({each.customer_id for each in recorded} - {""})}
+        gone = [each for each in recorded if each.customer_id in erased]
+        if not gone:
+            return [*inserted]
+        self._withdraw(gone)
+        return [
+            Outcome(error=CustomerErased(customer_id=each.entity.customer_id)) if each.entity in gone else each
+            for each in inserted
+        ]
 
     def _resolved(self, contacts: Sequence[Interaction]) -> list[Interaction]:
         """The contacts with the customers that their identifiers lead to."""

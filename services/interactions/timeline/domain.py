@@ -19,7 +19,7 @@ from libs.chassis.domain import (
     OpenEnum,
     Sealed,
 )
-from services.interactions.customers.domain import Channel, Identifier, IdentifierKind, customer_key
+from services.interactions.customers.domain import Channel, Identifier, IdentifierKind, customer_key, customer_of
 
 COMPLETABLE_FOR = timedelta(hours=24)
 """How long after its recording the content of an interaction can be completed."""
@@ -170,6 +170,16 @@ class Interaction(Entity):
         return self.identifier.key if self.identifier is not None else ""
 
     @property
+    def named_customer(self) -> str:
+        """The customer that the source named; empty when it knew another identifier, or none."""
+        return customer_of(self.identifier_key)
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether it is what an erasure left."""
+        return self.redaction is not None and self.redaction.reason == ERASED
+
+    @property
     def keeps_waiting(self) -> bool:
         """Whether the customer spoke, and wants an answer that the contact itself has not brought."""
         if self.direction is Direction.OUTBOUND or self.channel is Channel.WEB_SESSION:
@@ -258,7 +268,7 @@ class Interaction(Entity):
 
     def erased(self, actor: str, now: datetime) -> Change[Interaction]:
         """Without anything that tells whom it was with, or what was said; nothing changes when that is gone already."""
-        if self.redaction is not None and self.redaction.reason == ERASED:
+        if self.is_erased:
             return self, []
         left = replace(
             self,

@@ -133,6 +133,12 @@ def test_news_that_come_late_bring_nothing_back(world: World) -> None:
     world.hear(profiles.CustomerUpdated(customer=customer_pb2.Customer(id=ADA, display_name=CANARY)), revision=9)
     copy = world.store.customers.customers.get(ADA)
     assert (copy.display_name, copy.source_revision, copy.erased) == ("", 9, True)
+    merged = profiles.CustomersMerged(customer=customer_pb2.Customer(id="cus_" + "0" * 25 + "2"))
+    alias = merged.aliases.add(customer_id=ADA, canonical_id=merged.customer.id, epoch=1)
+    alias.contact_points.add(type="TYPE_EMAIL", canonical=MAILBOX.value)
+    world.hear(merged, revision=2)
+    copy = world.store.customers.customers.get(ADA)
+    assert (copy.merged_into, copy.identifiers, copy.handed_over) == (merged.customer.id, (), ())
 
 
 @pytest.mark.usefixtures("ada")
