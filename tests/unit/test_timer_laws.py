@@ -1,0 +1,229 @@
+"""Laws over every timer of every service: one item holds up nobody, and two runners do each thing once."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from libs.chassis import context, identity
+from libs.chassis.context import Context
+from libs.chassis.deferrals import COLLECTION, Deferrals
+from libs.chassis.domain import FailedPrecondition
+from libs.chassis.sealing import KeyringError
+from libs.chassis.store import Contention
+from libs.chassis.store.memory import MemoryCollection, MemoryDatabase
+from libs.chassis.timers import Round, Timer
+from libs.suite import composition
+from libs.worktime.civil import CivilTime
+from libs.worktime.terms import Term
+from services.interactions.customers.domain import CustomerProjection, customer_key
+from services.interactions.privacy.application import Erasures as InteractionErasures
+from services.interactions.promises.application import Promises
+from services.interactions.promises.domain import Promise
+from services.profiles.activity.domain.transactions import Money
+from services.profiles.customers.application.customers import Customers
+from services.profiles.privacy.application.erasures import Erasures as ProfileErasures
+from services.profiles.privacy.domain.erasures import ErasureReceipt
+from services.profiles.schedules.application import Schedules
+from services.profiles.segments.application import Segments
+from services.profiles.segments.domain.segments import Segment
+from services.profiles.segments.domain.subjects import Source
+from services.profiles.worth.domain.concentration import Tier
+from services.profiles.worth.domain.tiers import TierEvidence, TierOverride, first_assignment
+from tests.support.contracts import SERVICES
+from tests.unit.profiles.builders import person
+
+NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
+TENANTS = ("acme", "bolt", "crux")
+ERRORS = (
+    OverflowError("date value out of range"),
+    msgspec.ValidationError("Invalid value"),
+    KeyringError("a page is missing"),
+    FailedPrecondition("is closed"),
+    KeyError("kind"),
+    OSError("too many processes"),
+    Contention("customers"),
+    RecursionError(),
+)
+
+
+def moves_with_time(store: Any) -> None:
+    customer = Customers(store).create(person())
+    Segments(store).define(Segment(id="", key="old", filter="days_since_create >= 1"), 0, validate_only=False)
+    Segments(store).follow([customer.id], Source.CUSTOMER)
+
+
+def defines_a_segment(store: Any) -> None:
+    Segments(store).define(Segment(id="", key="people", filter="kind = PERSON"), 0, validate_only=False)
+
+
+def overrides_a_tier(store: Any) -> None:
+    id, money = identity.new_id("cus"), Money(currency_code="EUR", minor_units=1)
+    evidence = TierEvidence(
+        evaluation_id="tev_1", policy_id="tpol_1", contribution=money, measured_tier=Tier.A, as_of_time=NOW
+    )
+    assigned, _ = first_assignment(id, Tier.A, evidence, NOW)
+    override = TierOverride(tier=Tier.B, actor="ada", expire_time=NOW + timedelta(days=1))
+    overridden, told = replace(assigned, tier=Tier.B)._told(replace(assigned, tier=Tier.B, override=override))
+    store.worth.assignments.insert((overridden, told), key=id)
+
+
+def plans(store: Any) -> None:
+    Schedules(store).plan("evaluate_lifecycles", b"", 1)
+
+
+def asks_for_an_erasure(store: Any) -> None:
+    customer = Customers(store).create(person())
+    begun = ProfileErasures(store).request(customer.id, "letter", validate_only=False)
+    answer = ErasureReceipt(service="interactions", erase_time=NOW)
+    ProfileErasures(store).take_answers([(begun.id, answer)])
+
+
+def promises(store: Any) -> None:
+    id = identity.new_id("cus")
+    known = CustomerProjection(id=id, source_revision=1, source_time=NOW, identifiers=(customer_key(id),))
+    store.customers.customers.fold([(id, known.heard_after)])
+    term = Term(civil_time=CivilTime(date=NOW.date() + timedelta(days=1), time_zone="UTC"))
+    Promises(store.promises).make(Promise(id="", customer_id=id, text="x", term=term))
+
+
+def hears_of_an_erasure(store: Any) -> None:
+    InteractionErasures(store.privacy).begin([(identity.new_id("era"), identity.new_id("cus"), ())])
+
+
+DUE: Mapping[tuple[str, str], Callable[[Any], None]] = {
+    ("profiles", "segments"): moves_with_time,
+    ("profiles", "segment_evaluations"): defines_a_segment,
+    ("profiles", "tier_overrides"): overrides_a_tier,
+    ("profiles", "schedules"): plans,
+    ("profiles", "erasures"): asks_for_an_erasure,
+    ("interactions", "promises"): promises,
+    ("interactions", "erasures"): hears_of_an_erasure,
+}
+"""(service, timer) → makes one thing that is due for it two days later, in the tenant of the context."""
+
+
+def with_timers() -> Iterator[tuple[str, str]]:
+    for service in SERVICES:
+        declared = composition(service)
+        yield from ((service, each.name) for each in declared.timers(declared.store(MemoryDatabase(service))))
+
+
+def test_the_laws_know_every_timer() -> None:
+    assert set(with_timers()) == DUE.keys()
+
+
+class Scene:
+    """One timer with one thing due in each of three tenants."""
+
+    def __init__(self, service: str, name: str, clock: identity.FixedClock) -> None:
+        declared = composition(service)
+        self.clock = clock
+        self.database = MemoryDatabase(service)
+        store = declared.store(self.database)
+        [self.timer] = [each for each in declared.timers(store) if each.name == name]
+        for tenant in TENANTS:
+            with context.enter(Context(tenant=tenant, actor="ada", scopes=frozenset({"*"}))):
+                DUE[service, name](store)
+        clock.advance(timedelta(days=2))
+
+    def run(self, timer: Timer[Any]) -> int:
+        return Round(self.database, timer).run()
+
+    def deferred(self) -> list[str]:
+        return [tenant for tenant, each in Deferrals(self.database).of(self.timer.name) if each.failures]
+
+    def stored(self) -> Any:
+        kept = {name: c for name, c in self.database.collections.items() if isinstance(c, MemoryCollection)}
+        return {name: copy.deepcopy(c.documents) for name, c in kept.items() if name != COLLECTION}
+
+
+@pytest.fixture
+def clock() -> Iterator[identity.FixedClock]:
+    clock = identity.FixedClock(NOW)
+    with identity.clock(clock):
+        yield clock
+
+
+@pytest.fixture(params=[pytest.param(each, id=".".join(each)) for each in DUE])
+def scene(request: pytest.FixtureRequest, clock: identity.FixedClock) -> Scene:
+    return Scene(*request.param, clock)
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_of_three_tenants_the_one_in_the_middle_fails_and_the_others_are_done(scene: Scene, error: Exception) -> None:
+    def run(due: Sequence[Any]) -> object:
+        if context.current().tenant == "bolt":
+            raise error
+        return scene.timer.run(due)
+
+    assert len(scene.timer.due.find(identity.now())) == 3
+    assert scene.run(replace(scene.timer, run=run)) == 2
+    assert scene.deferred() == ["bolt"]
+    scene.clock.advance(timedelta(seconds=2))
+    assert scene.run(scene.timer) >= 1
+    assert scene.deferred() == []
+
+
+def test_an_item_that_cannot_be_read_holds_up_nobody(scene: Scene) -> None:
+    [broken] = [each for each in scene.timer.due.find(identity.now()) if each.tenant == "bolt"]
+    collection = scene.timer.due.collection
+    assert isinstance(collection, MemoryCollection)
+    collection.documents[broken.id]["update_time"] = "yesterday"
+    assert scene.run(scene.timer) == 2
+    assert scene.deferred() == ["bolt"]
+
+
+class Stale:
+    """What somebody read before another one worked on it."""
+
+    def __init__(self, found: Any, limit: int) -> None:
+        self._found, self.limit = found, limit
+
+    def find(self, *_: Any, **__: Any) -> Any:
+        return self._found
+
+
+def test_a_second_runner_with_the_same_list_changes_nothing(scene: Scene) -> None:
+    found = scene.timer.due.find(identity.now())
+    late: Timer[Any] = replace(scene.timer, due=Stale(found, scene.timer.due.limit))  # type: ignore[arg-type]
+    assert scene.run(scene.timer) == 3
+    after, events = scene.stored(), len(scene.database.events())
+    scene.run(late)
+    assert scene.deferred() == []
+    assert len(scene.database.events()) == events
+    if scene.timer.name != "segments":  # it notes that it looked
+        assert scene.stored() == after
+
+
+def test_a_certificate_of_erasure_tells_the_same_whoever_finishes_it_and_after_whatever_crash(
+    clock: identity.FixedClock,
+) -> None:
+    destroyed = []
+    for crash in (False, True):
+        clock.at = NOW
+        scene = Scene("profiles", "erasures", clock)
+        found = scene.timer.due.find(identity.now())
+        late: Timer[Any] = replace(scene.timer, due=Stale(found, 20))  # type: ignore[arg-type]
+        if crash:
+            for tenant in TENANTS:
+                with context.enter(Context(tenant=tenant, actor="x")):
+                    customers = scene.database.collections["customers"]
+                    assert isinstance(customers, MemoryCollection)
+                    customers.erase([id for id, each in customers.documents.items() if each["tenant"] == tenant])
+        scene.run(scene.timer)
+        certificates = [each["certificate"] for each in scene.stored()["erasures"].values()]
+        clock.advance(timedelta(seconds=12))
+        scene.run(late)
+        assert [each["certificate"] for each in scene.stored()["erasures"].values()] == certificates
+        assert sum(each.type.endswith("customer.erased.v1") for each in scene.database.events()) == 3
+        receipts = [each["receipts"] for each in scene.stored()["erasures"].values()]
+        destroyed.append([own["destroyed_keys"] for each in receipts for own in each if own["service"] == "profiles"])
+    assert destroyed[0] == destroyed[1]
+    assert all(count >= 1 for count in destroyed[0])
