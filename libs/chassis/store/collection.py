@@ -208,7 +208,7 @@ class Collection(ABC, Generic[E]):
         which is enough for a single entity only.
         """
         at = identity.now()
-        prepared = [(*self._new(change, key, at), bool(key)) for change, key in zip(changes, keys, strict=True)]
+        prepared = [(*self._new(change, key, at), key) for change, key in zip(changes, keys, strict=True)]
         outcomes: list[Outcome[E] | None] = [None] * len(prepared)
         first_of: dict[str, int] = {}
         fresh = []
@@ -228,8 +228,8 @@ class Collection(ABC, Generic[E]):
             taken_by = dict(zip(fresh, refused, strict=True))
             there = {**existing, **self._read([prepared[i][0].id for i in unsettled], with_bookkeeping=True)}
             for i in unsettled:
-                entity, document, natural = prepared[i]
-                outcomes[i] = self._settle(there.get(entity.id), document, taken_by.get(i), natural)
+                entity, document, key = prepared[i]
+                outcomes[i] = self._settle(there.get(entity.id), document, taken_by.get(i), key)
         return cast(list[Outcome[E]], outcomes)
 
     def update(self, id: str, change: Callable[[E], Change[E]], *, revision: int = 0) -> E:
@@ -372,21 +372,21 @@ class Collection(ABC, Generic[E]):
         entity, events = change
         command = context.current().command
         if key:
-            return self._drafts.new((replace(entity, id=self.id_of(key)), events), at, {"key": key})
+            return self._drafts.new((replace(entity, id=self.id_of(key)), events), at, {})
         if command is None:
             return self._drafts.new(change, at, None)
-        created_by = {"key": command.key, "fingerprint": command.fingerprint}
+        created_by = {"key": command.key, "fingerprint": self._drafts.fingerprint(command.fingerprint)}
         return self._drafts.new((replace(entity, id=self.next_id()), events), at, created_by)
 
     def _settle(
-        self, there: dict[str, Any] | None, document: dict[str, Any], duplicate: DuplicateKey | None, natural: bool
+        self, there: dict[str, Any] | None, document: dict[str, Any], duplicate: DuplicateKey | None, key: str
     ) -> Outcome[E]:
         """The outcome of an insert whose id or unique key was found taken."""
         if there is not None:
             if there.get("_created_by", {}).get("fingerprint") == document.get("_created_by", {}).get("fingerprint"):
                 return Outcome(entity=self.read(there))
-            key = document.get("_created_by", {}).get("key", document["_id"])
-            return Outcome(error=source_key_reused(key, document["_id"]) if natural else request_id_reused(key))
+            command = document.get("_created_by", {}).get("key", document["_id"])
+            return Outcome(error=source_key_reused(key, document["_id"]) if key else request_id_reused(command))
         index = self.indexes.get(duplicate.index if duplicate is not None else "")
         if index is None:
             raise Contention(f"{self.name} {document['_id']}")
@@ -399,7 +399,7 @@ class Collection(ABC, Generic[E]):
         known = [*document.get("_commands", ()), document.get("_created_by") or {}]
         for entry in known:
             if entry.get("key") == command.key:
-                if entry["fingerprint"] != command.fingerprint:
+                if entry["fingerprint"] != self._drafts.fingerprint(command.fingerprint):
                     raise request_id_reused(command.key)
                 return True
         return False

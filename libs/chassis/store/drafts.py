@@ -101,7 +101,7 @@ class Drafts(Generic[E]):
         _require_room(entity.id, document.get("_pending", ()), pending)
         command = here.command and {
             "key": here.command.key,
-            "fingerprint": here.command.fingerprint,
+            "fingerprint": self.fingerprint(here.command.fingerprint),
             "revision": entity.revision,
         }
         return Write(
@@ -151,7 +151,11 @@ class Drafts(Generic[E]):
         """A fingerprint of what the caller gave, for keys that come with the data itself."""
         content = {name: value for name, value in document.items() if name not in NOT_CONTENT}
         encoded = msgspec.msgpack.encode(content, order="deterministic")
-        return self.safe.fingerprint(context.current().tenant, hashlib.sha256(encoded).digest())
+        return self.fingerprint(hashlib.sha256(encoded).digest())
+
+    def fingerprint(self, digest: bytes) -> bytes:
+        """A keyed form of a digest of what a caller sent, which nobody can compare guesses with."""
+        return self.safe.fingerprint(context.current().tenant, digest)
 
 
 def by_id(arguments: Iterable[tuple[str, A]]) -> dict[str, list[A]]:

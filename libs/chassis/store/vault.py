@@ -88,8 +88,8 @@ class Safe:
         return self.keyring.blind_index(tenant, f"{self._label}.{name}", value)
 
     def fingerprint(self, tenant: str, digest: bytes) -> bytes:
-        """A digest of contents; of personal ones it gives a guesser nothing to compare with."""
-        return digest if self.personal is None else self.keyring.blind_index(tenant, f"{self._label} content", digest)
+        """A keyed form of a digest of contents, which gives a guesser nothing to compare with."""
+        return self.keyring.blind_index(tenant, f"{self._label} content", digest)
 
     def split(self, document: Mapping[str, Any]) -> tuple[Document, Document]:
         """(what is left, what is personal) of an open document."""

@@ -160,11 +160,12 @@ def test_the_first_rule_that_fits_decides_alone() -> None:
     )
 
 
-def test_a_customer_in_negotiation_stays_and_the_reason_is_told() -> None:
+def test_a_customer_in_negotiation_stays_and_the_hold_is_told() -> None:
     negotiation = Hold(key="negotiation", reason="offer of 3 May", actor="bob", until_time=NOW + DAY)
     decided = policy().decide(owned(holds=(negotiation,)), contacted(60), NOW)
     assert decided.outcome is Outcome.HELD
-    assert "negotiation (offer of 3 May)" in decided.explanation
+    assert decided.explanation.endswith("but held by negotiation")
+    assert "offer of 3 May" not in decided.explanation, "decisions outlive a customer in the result of an operation"
     assert policy().decide(owned(holds=(negotiation,)), contacted(60), NOW + DAY).outcome is Outcome.WARNED
 
 

@@ -177,7 +177,8 @@ class OwnershipPolicy(Entity):
             if not warned:
                 return decided
             return replace(decided, outcome=Outcome.WARNING_WITHDRAWN, explanation=f"{cause}: the warning is withdrawn")
-        holds = [f"{hold.key} ({hold.reason})" for hold in ownership.holds if hold.holds(now)]
+        # Without their reasons: those are personal, and decisions outlive a customer in the result of an operation.
+        holds = [hold.key for hold in ownership.holds if hold.holds(now)]
         if holds:
             return replace(decided, outcome=Outcome.HELD, explanation=f"{cause}, but held by {', '.join(holds)}")
         if not warned and rule.warn_days:

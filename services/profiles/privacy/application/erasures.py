@@ -89,6 +89,7 @@ class Erasures:
         customer = store.customers.get(erasure.customer_id)
         held, keys = store.privacy.erase(customer.id)
         keys += store.identity.blocking_keys.erase([customer.id]) + store.customers.erase([customer.id])
+        self._erasures.erase([erasure.id])  # the reason that was given, which is not counted
         derived = store.privacy.derived(customer.id)
         own = ErasureReceipt.of(at, {"customers": [customer], **held, **derived}, self._kept(customer, held), keys)
         store.database.transact(lambda: self._end(erasure.id, own, at, held["facts"], derived))

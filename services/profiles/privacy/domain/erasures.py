@@ -102,16 +102,15 @@ class Erasure(Entity):
         return replace(self, receipts=tuple(receipts), awaited_services=awaited, ready=not awaited), []
 
     def finished(self, own: ErasureReceipt, at: datetime) -> Erasure:
-        """At its end, with the certificate."""
+        """At its end, with the certificate and without the reason, which may tell of the person."""
         receipts = tuple(sorted((*self.receipts, own), key=lambda each: each.service))
-        done = replace(self, state=ErasureState.ERASED, erase_time=at, receipts=receipts, ready=False)
+        done = replace(self, state=ErasureState.ERASED, reason="", erase_time=at, receipts=receipts, ready=False)
         return replace(done, certificate=done.computed_certificate())
 
     def computed_certificate(self) -> str:
         """SHA-256 over customer, times and receipts."""
         content = {
             "customer_id": self.customer_id,
-            "reason": self.reason,
             "requester": self.requester,
             "erase_time": self.erase_time,
             "receipts": [
