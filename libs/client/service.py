@@ -17,7 +17,6 @@ Two more come free for every entity that has a Get and an Update:
 
 from __future__ import annotations
 
-import random
 import re
 import time
 import uuid
@@ -30,14 +29,17 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from libs.chassis.contention import attempts
 from libs.client.calls import Caller
 from libs.client.errors import Conflict, KehuError
 from libs.client.pages import Pager, items_field
 from libs.client.retry import is_transient
 from libs.client.values import fill
 
-_EDITS = 8
-"""How often `edit_…` starts again before it gives up on a busy entity."""
+EDITS = 8
+"""Attempts of `edit_…` on a busy entity."""
+EDIT_PAUSE = 0.02
+"""Upper bound in seconds of the first pause between two of them."""
 _CURSOR = "cursor"
 
 
@@ -151,7 +153,7 @@ class Service:
 
         def edit(id: str, change: Callable[[Any], None], *, timeout: float | None = None) -> Any:
             """Reads the entity, lets `change` alter it in place, saves what differs; starts again when it is stale."""
-            for attempt in range(1, _EDITS + 1):
+            for attempt in attempts(EDITS, EDIT_PAUSE):
                 request = fill(GetMessageClass(get.input_type)(), {f"{noun}_id": id})
                 before = self._caller.unary(get, request, timeout=timeout)
                 after = type(before)()
@@ -163,9 +165,8 @@ class Service:
                 try:
                     return self.update(after, fields=fields, timeout=timeout)
                 except Conflict:
-                    if attempt == _EDITS:
+                    if attempt == EDITS:
                         raise
-                    time.sleep(random.uniform(0.0, 0.01 * 2**attempt))  # noqa: S311  (spreads rivals)
             raise AssertionError("unreachable: the last attempt returns or raises")
 
         return edit

@@ -7,8 +7,6 @@ the relay, and the idempotency keys, all changed in one atomic write.
 
 from __future__ import annotations
 
-import random
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -19,6 +17,7 @@ from typing import Any, Generic, TypeVar, cast
 from google.protobuf.message import Message
 
 from libs.chassis import context, identity
+from libs.chassis.contention import attempts
 from libs.chassis.domain import AlreadyExists, Change, Conflict, E, Event, NotFound
 from libs.chassis.filtering import Condition
 from libs.chassis.paging import Order, Page, Pager, PageRequest, Position, page_size, request_hash
@@ -29,7 +28,9 @@ from libs.chassis.store.totals import Key, Measure, Row, paths_of, require_withi
 from libs.chassis.store.vault import Vault
 
 ATTEMPTS = 12
-"""How often a change is tried again when others were faster."""
+"""Attempts of a change while others are faster."""
+FIRST_PAUSE = 0.002
+"""Upper bound in seconds of the first pause between two of them."""
 
 
 A = TypeVar("A")
@@ -239,7 +240,7 @@ class Collection(ABC, Generic[E]):
         not the current one raises Conflict. A repeat of the same command returns the entity as it is now.
         """
         command = context.current().command
-        for attempt in range(ATTEMPTS):
+        for _ in attempts(ATTEMPTS, FIRST_PAUSE):
             document = self._read([id], with_bookkeeping=True).get(id)
             if document is None:
                 raise self._not_found(id)
@@ -259,7 +260,6 @@ class Collection(ABC, Generic[E]):
                 return changed
             if self._in_transaction():
                 raise Contention(f"{self.name} {id}")
-            time.sleep(random.uniform(0, 0.002 * 2 ** min(attempt, 6)))  # noqa: S311
         raise Conflict(f"{id} is changed by too many others at once: try again", id=id)
 
     def update_many(self, arguments: Iterable[tuple[str, A]], change: Callable[[E, A], Change[E]]) -> list[E]:

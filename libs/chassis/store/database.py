@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import random
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
+from libs.chassis.contention import attempts
 from libs.chassis.domain import Conflict, E
 from libs.chassis.paging import Pager
 from libs.chassis.sealing import Keyring
 from libs.chassis.sealing.personal import BlindIndexes
-from libs.chassis.store.collection import ATTEMPTS, Collection
+from libs.chassis.store.collection import ATTEMPTS, FIRST_PAUSE, Collection
 from libs.chassis.store.declaration import Contention, Index
 from libs.chassis.store.vault import Vault
 
@@ -56,12 +55,9 @@ class Database(ABC):
     def transact(self, work: Callable[[], R]) -> R:
         """Run `work` in a transaction, again from the start when others were in the way (it must be pure but for the
         store). Only for changes that must happen to several entities together."""
-        for attempt in range(ATTEMPTS):
-            try:
-                with self.transaction():
-                    return work()
-            except Contention:
-                time.sleep(random.uniform(0, 0.004 * 2 ** min(attempt, 6)))  # noqa: S311
+        for _ in attempts(ATTEMPTS, 2 * FIRST_PAUSE):
+            with suppress(Contention), self.transaction():
+                return work()
         raise Conflict("too many others change the same entities at once: try again")
 
     @abstractmethod
