@@ -1,6 +1,7 @@
 """The vocabulary of domain code: entities, changes, events and the six ways to refuse.
 
-Domain modules import the standard library and this module, nothing else.
+Domain modules import this module, the standard library without its clocks, randomness and environment, and the
+libraries that `tests/contract/test_layering.py` names; CONTRIBUTING.md says what each is for.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Ids and time: the only places where randomness and the clock enter.
+"""Ids and time: services take the clock and randomness from here and from nowhere else.
 
 Both can be replaced for a test: `with clock(FixedClock(...))`.
 """

@@ -4,7 +4,7 @@ from libs.client import Client
 
 with Client(token=token) as client:
     customer = client.profiles.create_customer(customer={"kind": "PERSON", "display_name": "王小明"})
-    for interaction in client.interactions.list_interactions(customer_id=customer.id):
+    for interaction in client.interactions.list_timeline(customer_id=customer.id):
         print(interaction.summary)
 """
 

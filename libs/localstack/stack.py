@@ -4,7 +4,7 @@ Everything it leaves on disk is in `build/run`: data, logs, keys, and `stack.jso
 above all) where things are:
 
     {"mongodb_uri": "…", "amqp_uri": "…", "management_uri": "…", "token_keys": "<folder>",
-     "targets": {"profiles": "127.0.0.1:7401", …}, "ports": {"mongod": 7427, "profiles.grpc": 7401, …}}
+     "targets": {"profiles": "127.0.0.1:7401", …}, "ports": {"mongod": 7427, "profiles.api": 7411, …}}
 """
 
 from __future__ import annotations

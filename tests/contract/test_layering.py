@@ -14,7 +14,7 @@ from tests.support.contracts import FOLDER, ROOT
 
 MODULES = {
     "domain": {"domain"},
-    "application": {"context", "domain", "feed", "identity", "operations", "paging", "store"},
+    "application": {"contention", "context", "domain", "feed", "identity", "operations", "paging", "store"},
     "store": {"ahead", "codec", "domain", "filtering", "identity", "logs", "operations", "paging", "store"},
     "api": {"codec", "domain", "feed", "inbox", "operations", "paging", "privacy", "rpc", "store", "validation"},
     "subscriptions": {"codec", "domain", "inbox", "timers"},

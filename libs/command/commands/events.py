@@ -80,7 +80,7 @@ def replay(
     [bold]Examples:[/bold]
 
       kehu events replay profiles --entity cus_…\n
-      kehu events replay profiles --since 2024-05-17 --to interactions.customers
+      kehu events replay profiles --since 2024-05-17 --to interactions.attribution
     """
     from libs.chassis.context import Context, enter
     from libs.client.stack import Stack

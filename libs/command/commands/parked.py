@@ -29,7 +29,7 @@ parking = typer.Typer(
     """,
 )
 
-Queue = Annotated[str, typer.Argument(help="SERVICE.SUBSCRIPTION, for example interactions.customers.")]
+Queue = Annotated[str, typer.Argument(help="SERVICE.SUBSCRIPTION, for example interactions.attribution.")]
 Actor = Annotated[str, typer.Option(help="Who decides; written into the audit record.")]
 
 
@@ -46,7 +46,7 @@ def list_(
 ) -> None:
     """Show what is parked and why, the longest first.
 
-    [bold]Examples:[/bold] kehu parked list interactions · kehu parked list interactions.customers --limit 100
+    [bold]Examples:[/bold] kehu parked list interactions · kehu parked list interactions.attribution --limit 100
     """
     service, _, one = where.partition(".")
     names = [one] if one else [route.name for route in routes(service)]
@@ -107,7 +107,7 @@ def retry(where: Annotated[str, typer.Argument(help="A service, or SERVICE.TIMER
 def show(queue: Queue, event: Annotated[str, typer.Argument(help="The id of the event.")]) -> None:
     """Show one parked event: why it failed, its headers and what it says.
 
-    [bold]Example:[/bold] kehu parked show interactions.customers cus_01jd…:3:0
+    [bold]Example:[/bold] kehu parked show interactions.attribution cus_01jd…:3:0
     """
     with _queue(queue, "") as opened:
         parked = opened.show(event)
@@ -124,7 +124,7 @@ def replay(
 ) -> None:
     """Send parked events back to their subscriber, as if they had never failed. Mend the cause first.
 
-    [bold]Example:[/bold] kehu parked replay interactions.customers
+    [bold]Example:[/bold] kehu parked replay interactions.attribution
     """
     with _queue(queue, actor) as opened:
         count = opened.replay(events or None)
@@ -141,7 +141,7 @@ def drop(
 ) -> None:
     """Remove parked events for ever.
 
-    [bold]Example:[/bold] kehu parked drop interactions.customers cus_01jd…:3:0 --reason "sent by a broken build"
+    [bold]Example:[/bold] kehu parked drop interactions.attribution cus_01jd…:3:0 --reason "sent by a broken build"
     """
     with _queue(queue, actor) as opened:
         try:

@@ -56,7 +56,7 @@ def issue(
     [bold]Examples:[/bold]
 
       export KEHU_TOKEN=$(kehu token issue)\n
-      kehu token issue --tenant acme --scope 'profiles.*' --scope interactions.timeline.read
+      kehu token issue --tenant acme --scope 'profiles.*' --scope interactions.interactions.read
     """
     from libs.chassis.access import LONGEST_LIFE
     from libs.client.stack import Stack

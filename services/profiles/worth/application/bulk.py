@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from libs.chassis import identity
+from libs.chassis.contention import attempts
 from libs.chassis.domain import Change, E, InvalidArgument
 from libs.chassis.store import Collection, Contention
 
 BATCH = 1_000
-_ATTEMPTS = 8
+ATTEMPTS = 8
+FIRST_PAUSE = 0.01
+"""Upper bound in seconds of the first pause between two attempts."""
 
 
 def moment_of(request: Any) -> datetime:
@@ -30,14 +31,13 @@ def moment_of(request: Any) -> datetime:
 def fold(collection: Collection[E], changes: Sequence[tuple[str, Callable[[E | None], Change[E]]]]) -> None:
     """Apply changes in portions; a portion that meets with another writer is run again, which changes nothing twice."""
     for start in range(0, len(changes), BATCH):
-        for attempt in range(_ATTEMPTS):
+        for attempt in attempts(ATTEMPTS, FIRST_PAUSE):
             try:
                 collection.fold(changes[start : start + BATCH])
                 break
             except Contention:
-                if attempt == _ATTEMPTS - 1:
+                if attempt == ATTEMPTS:
                     raise
-                time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311
 
 
 def insert(collection: Collection[E], changes: Sequence[Change[E]]) -> None:
