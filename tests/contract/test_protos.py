@@ -269,3 +269,27 @@ def test_what_is_said_once_is_not_said_again() -> None:
                 text = rules(field).repeated.items.string if field.is_repeated else rules(field).string
                 assert "hjkmnp" not in text.pattern, f"{field.full_name}: say (kehu.common.v1.id)"
                 assert not text.uuid, f"{field.full_name}: say (kehu.common.v1.request_id)"
+
+
+@pytest.mark.parametrize("service", [service for service in SERVICES if service != "profiles"])
+def test_a_time_that_callers_give_is_one_that_people_mean(service: str) -> None:
+    """An empty date of .NET is 0001-01-01, the "no end" of an ERP 9999-12-31: arithmetic on either fails later."""
+    asked = {message for method in methods(service) for message in reachable(method.input_type)}
+    free = [
+        field.full_name
+        for message in asked
+        for field in message.fields
+        if field.message_type is not None and is_input(field) and not is_bounded(field)
+    ]
+    assert sorted(free) == [], "say (kehu.common.v1.meant) = true, or the same by cel for a date"
+
+
+def is_bounded(field: FieldDescriptor) -> bool:
+    """Whether a time or a date is one of the years 1900 to 2199; other messages are theirs to say."""
+    own = rules(field)
+    match field.message_type.full_name:
+        case "google.protobuf.Timestamp":
+            return bool(own.timestamp.Extensions[rules_pb2.meant])
+        case "google.type.Date":
+            return [each.id for each in own.cel] == ["date.meant"]
+    return True

@@ -93,6 +93,12 @@ def promises(store: Any) -> None:
     Promises(store.promises).make(Promise(id="", customer_id=id, text="x", term=term))
 
 
+def owes_attributions(store: Any) -> None:
+    id = identity.new_id("cus")
+    known = CustomerProjection(id=id, source_revision=1, source_time=NOW, identifiers=(customer_key(id),))
+    store.customers.customers.fold([(id, lambda _: known.owe(NOW))])
+
+
 def hears_of_an_erasure(store: Any) -> None:
     InteractionErasures(store.privacy).begin([(identity.new_id("era"), identity.new_id("cus"), ())])
 
@@ -105,6 +111,7 @@ DUE: Mapping[tuple[str, str], Callable[[Any], None]] = {
     ("profiles", "erasures"): asks_for_an_erasure,
     ("interactions", "promises"): promises,
     ("interactions", "erasures"): hears_of_an_erasure,
+    ("interactions", "backlogs"): owes_attributions,
 }
 """(service, timer) → makes one thing that is due for it two days later, in the tenant of the context."""
 

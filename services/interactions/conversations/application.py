@@ -90,7 +90,7 @@ class Conversations:
 
     def for_contact(self, interaction: Utterance, now: datetime) -> Conversation:
         """The open conversation of whom a contact is with, or a new one when there is none or it went idle."""
-        at = min(interaction.occurred_time, now)
+        at = interaction.occurred_time
         for _ in range(ATTEMPTS):
             current = self._store.current(interaction.party)
             if current is not None and current.went_idle_before(at, self._idle_window):

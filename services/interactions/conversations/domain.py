@@ -82,10 +82,6 @@ class Utterance(Protocol):
         """When it was recorded."""
 
     @property
-    def happened(self) -> datetime:
-        """When it occurred, never later than when it was recorded."""
-
-    @property
     def keeps_waiting(self) -> bool:
         """Whether the customer spoke, and wants an answer that it has not brought."""
 
@@ -281,7 +277,7 @@ class ConversationReopened(ConversationEvent):
 
 
 def _with(conversation: Conversation, interaction: Utterance) -> Conversation:
-    at = interaction.happened
+    at = interaction.occurred_time
     asks, answers = interaction.keeps_waiting, interaction.answers
     answered = max(filter(None, (conversation.last_answer_time, at if answers else None)), default=None)
     asked = max(filter(None, (conversation.last_question_time, at if asks else None)), default=None)

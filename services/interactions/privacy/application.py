@@ -34,8 +34,10 @@ class Erasures:
 
         self._store.erasures.fold([(request[0], begun(*request)) for request in requests])
         # From now on nothing is recorded of them: see `Customers.while_living`.
-        self._store.customers.customers.update_many(
-            ((customer_id, None) for _, customer_id, _ in requests), lambda each, _: each.doom()
+        now = identity.now()
+        self._store.customers.customers.upsert_many(
+            ((CustomerProjection(id=id, source_revision=0, source_time=now), None) for _, id, _ in requests),
+            lambda each, _: each.doom(),
         )
 
     def advance(self, pending: Sequence[Erasure]) -> None:

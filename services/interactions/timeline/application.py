@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from libs.chassis import context, identity
-from libs.chassis.domain import AlreadyExists, DomainError, InvalidArgument, NotFound
+from libs.chassis.domain import AlreadyExists, Conflict, DomainError, InvalidArgument, NotFound
 from libs.chassis.paging import Page
 from libs.chassis.store import Outcome
 from services.interactions.conversations.application import Conversations
@@ -17,6 +19,9 @@ from services.interactions.customers.domain import CustomerErased
 from services.interactions.customers.store import ListRequest
 from services.interactions.timeline.domain import Interaction, TimelineQuery
 from services.interactions.timeline.store import TimelineStore
+
+REDACTION_ATTEMPTS: Final = 5
+"""How often a redaction starts again while others change the interaction."""
 
 
 class Timeline:
@@ -152,9 +157,23 @@ class Timeline:
         )
 
     def redact(self, interaction_id: str, reason: str) -> Interaction:
-        """Removes what was said and where it is recorded."""
+        """Removes for good what was said, what it was about and where it is recorded.
+
+        The key is destroyed first, so that the journal cannot be read either. Whatever somebody adds meanwhile changes
+        the revision, and is destroyed in the next attempt.
+        """
         now, actor = identity.now(), context.current().actor
-        return self._interactions.update(interaction_id, lambda each: each.redact(reason, actor, now))
+        known = self._interactions.get(interaction_id)
+        for _ in range(REDACTION_ATTEMPTS):
+            current = self._interactions.get(interaction_id)
+            if current.redaction is not None:
+                return current
+            self._interactions.erase([interaction_id])
+            with suppress(Conflict):
+                return self._interactions.update(
+                    interaction_id, lambda each: each.redact(reason, actor, now, known), revision=current.revision
+                )
+        raise Conflict("others change the interaction all the time: try again", id=interaction_id)
 
 
 def _told(contact: Interaction | DomainError, now: datetime) -> Interaction:

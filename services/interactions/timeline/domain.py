@@ -136,6 +136,7 @@ class Interaction(Entity):
     service_level: ServiceLevel | None = None
     duration: timedelta | None = None
     ahead_of_clock: bool = False
+    source_time: datetime | None = None
     agent_id: str = ""
     bot_id: str = ""
     external_key: str = ""
@@ -156,11 +157,6 @@ class Interaction(Entity):
     def source_key(self) -> str:
         """The key of the source within the tenant; empty when it has none."""
         return f"{self.channel}:{self.external_key}" if self.external_key else ""
-
-    @property
-    def happened(self) -> datetime:
-        """When it occurred, never later than when it was recorded: what durations are counted from."""
-        return self.occurred_time if self.create_time is None else min(self.occurred_time, self.create_time)
 
     @property
     def party(self) -> str:
@@ -220,11 +216,19 @@ class Interaction(Entity):
             identifier=identifier,
             conversation_id="",
             ahead_of_clock=False,
+            source_time=None,
             redaction=None,
             identifier_key=identifier.key if identifier is not None else "",
             digest="",
         )
-        return replace(told, digest=_digest(told), ahead_of_clock=self.occurred_time > now)
+        ahead = self.occurred_time > now
+        return replace(
+            told,
+            digest=_digest(told),
+            ahead_of_clock=ahead,
+            occurred_time=min(self.occurred_time, now),  # what lies ahead would lead every list until it is over
+            source_time=self.occurred_time if ahead else None,
+        )
 
     def record(self) -> Change[Interaction]:
         """This contact as a new one."""
@@ -277,17 +281,32 @@ class Interaction(Entity):
             summary="",
             body_ref="",
             links=(),
+            topic="",
+            intent="",
             digest="",
             redaction=Redaction(reason=ERASED, actor=actor, time=now),
         )
         return left, [InteractionRedacted(interaction=left)]
 
-    def redact(self, reason: str, actor: str, now: datetime) -> Change[Interaction]:
-        """Without what was said and where it is recorded; nothing changes when that is gone already."""
+    def redact(self, reason: str, actor: str, now: datetime, known: Interaction) -> Change[Interaction]:
+        """Without what was said, what it was about and where it is recorded; nothing changes when that is gone already.
+
+        Whom it was with is taken from what was `known`, before the key was destroyed under which it was kept.
+        """
         if self.redaction is not None:
             return self, []
-        redaction = Redaction(reason=reason, actor=actor, time=now)
-        redacted = replace(self, summary="", body_ref="", redaction=redaction)
+        redacted = replace(
+            self,
+            identifier=known.identifier,
+            identifier_key=known.identifier_key,
+            digest=known.digest,
+            summary="",
+            body_ref="",
+            topic="",
+            intent="",
+            links=(),
+            redaction=Redaction(reason=reason, actor=actor, time=now),
+        )
         return redacted, [InteractionRedacted(interaction=redacted)]
 
 

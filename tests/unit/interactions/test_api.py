@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -236,6 +236,12 @@ def test_a_conversation_goes_through_its_life(world: Any, api: Api, customer: An
             timeline_pb2.IngestInteractionRequest(interaction=timeline_pb2.Interaction(customer_id="x")),
             "interaction.customer_id",
         ),
+        (
+            timeline_pb2.IngestInteractionRequest(interaction={"occurred_time": datetime(1, 1, 1, tzinfo=UTC)}),
+            "interaction.occurred_time",
+        ),
+        (timeline_pb2.ListTimelineRequest(customer_id=CUS, end_time=datetime(9999, 12, 31, tzinfo=UTC)), "end_time"),
+        (promises_pb2.KeepPromiseRequest(promise_id=PRO, kept_time=datetime(1899, 12, 31, tzinfo=UTC)), "kept_time"),
         (timeline_pb2.GetInteractionRequest(interaction_id=CUS), "interaction_id"),
         (timeline_pb2.ListTimelineRequest(customer_id=CUS, channels=[0]), "channels[0]"),
         (timeline_pb2.ListTimelineRequest(customer_id=CUS, page_size=-1), "page_size"),

@@ -15,7 +15,7 @@ from libs.chassis.context import Command, Context
 from libs.chassis.domain import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from services.interactions.customers.domain import Channel, Identifier, IdentifierKind
 from services.interactions.timeline.application import Timeline
-from services.interactions.timeline.domain import Direction, Interaction, Purpose, TimelineQuery
+from services.interactions.timeline.domain import Direction, Interaction, Link, Purpose, TimelineQuery
 
 HOUR = timedelta(hours=1)
 Make = Callable[..., Interaction]
@@ -91,12 +91,15 @@ def test_what_only_the_server_writes_is_ignored(timeline: Timeline, contact: Mak
 def test_t48_a_contact_from_the_future_is_flagged_and_never_counts_as_negative_time(
     world: Any, timeline: Timeline, contact: Make
 ) -> None:
-    recorded = timeline.ingest(contact(channel=Channel.EMAIL, occurred_time=world.clock.at + HOUR))
+    told = contact(channel=Channel.EMAIL, occurred_time=world.clock.at + HOUR, external_key="ahead")
+    recorded = timeline.ingest(told)
     assert recorded.ahead_of_clock
-    assert recorded.occurred_time == world.clock.at + HOUR
+    assert (recorded.occurred_time, recorded.source_time) == (world.clock.at, world.clock.at + HOUR)
     conversation = world.conversation(recorded)
     assert conversation.waiting_since_time == world.clock.at
     assert conversation.last_interaction_time == world.clock.at
+    world.clock.advance(2 * HOUR)
+    assert timeline.ingest(told) == recorded  # told again, when it no longer lies ahead
 
 
 @pytest.mark.parametrize(
@@ -141,10 +144,30 @@ def test_what_makes_it_this_contact_cannot_be_changed(timeline: Timeline, contac
 
 
 def test_redaction_keeps_the_skeleton_and_tells_who_and_why(world: Any, timeline: Timeline, contact: Make) -> None:
-    recorded = timeline.ingest(contact(summary="secret", body_ref="s3://calls/1", topic="invoices"))
+    recorded = timeline.ingest(
+        contact(
+            summary="secret",
+            body_ref="s3://calls/1",
+            topic="invoices",
+            intent="a discount",
+            links=(Link(kind="order", id="4711"),),
+            identifier=Identifier(kind=IdentifierKind.EXTERNAL_ID, system="erp", value="8"),
+        )
+    )
     world.clock.advance(400 * 24 * HOUR)
     redacted = timeline.redact(recorded.id, "erasure 17")
-    assert (redacted.summary, redacted.body_ref, redacted.topic) == ("", "", "invoices")
+    assert (redacted.summary, redacted.body_ref, redacted.topic, redacted.intent, redacted.links) == (
+        "",
+        "",
+        "",
+        "",
+        (),
+    )
+    assert redacted.identifier == recorded.identifier
+    assert timeline.get(recorded.id) == redacted
+    told = repr([event.data for event in world.database.events()])
+    assert "4711" not in told, "what the journal keeps cannot be read any more"
+    assert "secret" not in told
     assert redacted.redaction is not None
     assert (redacted.redaction.reason, redacted.redaction.actor) == ("erasure 17", "ann")
     assert redacted.redaction.time == world.clock.at
@@ -152,6 +175,23 @@ def test_redaction_keeps_the_skeleton_and_tells_who_and_why(world: Any, timeline
     assert world.events().count("interaction.redacted") == 1
     with pytest.raises(FailedPrecondition, match="redacted"):
         timeline.complete(recorded.id, lambda each: replace(each, summary="back"), 0)
+
+
+def test_what_is_added_during_a_redaction_is_redacted_too(
+    world: Any, timeline: Timeline, contact: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded = timeline.ingest(contact(summary="secret"))
+    erase = world.store.timeline.interactions.erase
+
+    def meanwhile(ids: list[str]) -> int:
+        monkeypatch.undo()
+        destroyed: int = erase(ids)
+        timeline.complete(recorded.id, lambda each: replace(each, summary="more secrets"), 0)
+        return destroyed
+
+    monkeypatch.setattr(world.store.timeline.interactions, "erase", meanwhile)
+    assert timeline.redact(recorded.id, "erasure 17").summary == ""
+    assert "secret" not in repr([event.data for event in world.database.events()])
 
 
 # ---------------------------------------------------------------------------------------------------- loading
