@@ -3,7 +3,7 @@
     python -m tests.bench [--quick] [--json FILE] [name …]
 
 Names: get list create update relay inbox visible start memory imports growth duplicates
-worth; all of them when none is given.
+worth; all of them when none is given. Rows of docs/figures.md are replaced by what was measured, unless it was --quick.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tests.bench import calls, duplicates, events, processes, sizes, worth
-from tests.bench.figures import Figure, as_json, table
+from tests.bench.figures import Figure, as_json, record, table
 from tests.bench.stage import Stage, stage
 
 FIGURES: Mapping[str, Callable[[Stage], Figure | list[Figure]]] = {
@@ -62,6 +62,8 @@ def main() -> int:
                 console.print(f"[dim]{name}: {time.monotonic() - begun:.0f} s[/dim]")
     finally:
         console.print(table(found))
+        if not arguments.quick:
+            record(found)
         if arguments.json:
             arguments.json.write_text(json.dumps(as_json(found), indent=2) + "\n")
     return 0 if all(figure.ok for figure in found) else 1

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Self
 
 from rich.table import Table
+
+from libs import generated
+
+PAGE = generated.ROOT / "docs" / "figures.md"
+FIRST, LAST = "<!-- figures: written by `make bench` -->", "<!-- end of figures -->"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +88,30 @@ def table(figures: Sequence[Figure]) -> Table:
             "[green]OK[/green]" if figure.ok else "[red]missed[/red]",
         )
     return shown
+
+
+def record(figures: Sequence[Figure], page: Path = PAGE, on: date | None = None) -> None:
+    """Puts the figures into their rows of docs/figures.md, below those that are there when they are new."""
+    text = page.read_text()
+    _, _, rest = text.partition(FIRST)
+    kept = dict(_rows(rest.partition(LAST)[0]))
+    kept |= {each.name: _row(each, on or datetime.now(UTC).date()) for each in figures}
+    head = "| figure | ours | bare | result | wanted | measured |\n| --- | ---: | ---: | ---: | --- | --- |\n"
+    page.write_text(generated.between(text, FIRST, LAST, f"\n{head}{''.join(kept.values())}\n"))
+
+
+def _rows(text: str) -> Iterator[tuple[str, str]]:
+    for line in text.splitlines(keepends=True):
+        name = line.removeprefix("| ").partition(" |")[0]
+        if line.startswith("| ") and name not in {"figure", "---"}:
+            yield name.partition(" ‖ ")[0], line
+
+
+def _row(figure: Figure, on: date) -> str:
+    name = f"{figure.name} ‖ {figure.baseline}" if figure.baseline else figure.name
+    missed = "" if figure.ok else ", missed"
+    ours, bare = _number(figure.ours), _number(figure.bare)
+    return f"| {name} | {ours} | {bare} | {figure.value:.2f} | {figure.reach}{missed} | {on} |\n"
 
 
 def as_json(figures: Sequence[Figure]) -> list[dict[str, object]]:

@@ -22,9 +22,10 @@ from libs.chassis.store import MongoDatabase, connect
 from libs.localstack.mongo import ReplicaSet
 from libs.localstack.processes import guard
 from libs.localstack.rabbit import Broker
+from libs.registry import ROLES
 from services.profiles.store import ProfilesStore
 from tests.bench.load import LOAD_CORE, pin
-from tests.support.stack import ROLES, System
+from tests.support.stack import System
 
 TENANT = "bench"
 

@@ -20,7 +20,7 @@ from tests.support.containers import ROOT, Engine
 MOST_PULLED = 150
 """Megabytes that a node pulls, compressed."""
 MOST_UNPACKED = 340
-"""Megabytes on the disk of a node. Two thirds are numpy, scipy and their linear algebra: DECISIONS.md."""
+"""Megabytes on the disk of a node. Two thirds are numpy, scipy and their linear algebra: docs/decisions tells why."""
 
 PROGRAMS_OF_OTHERS = re.compile(
     r"(^|/)(sh|bash|dash|ash|zsh|busybox|perl|apt[^/]*|dpkg[^/]*|rpm|pip[0-9.]*|uv|easy_install|gcc|cc|c\+\+|ld|as|make|"
