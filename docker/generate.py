@@ -1,4 +1,4 @@
-"""Generates what compose.yaml and its Prometheus derive from the registry of services; `make chart` runs it.
+"""Generates what compose.yaml and its Prometheus derive from the registry of services. `make chart` runs it.
 
 python docker/generate.py
 

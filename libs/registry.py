@@ -18,7 +18,7 @@ class Registration:
     """A service as the rest of the suite knows it."""
 
     name: str
-    """Folder, database, exchange, metric label; in capitals the end of KEHU_TARGET_…"""
+    """Folder, database, exchange, metric label. In capitals the end of KEHU_TARGET_…"""
     calls: tuple[str, ...] = ()
     """Services whose API its processes call: addresses and network policies follow."""
     holds_customers: bool = True
@@ -40,7 +40,7 @@ ERASURE_PARTICIPANTS = tuple(each.name for each in REGISTRY if each.holds_custom
 
 
 def registered(service: str) -> Registration:
-    """Returns the line of a service; KeyError with the known names when there is none."""
+    """Returns the line of a service. KeyError with the known names when there is none."""
     for each in REGISTRY:
         if each.name == service:
             return each

@@ -1,4 +1,4 @@
-"""Generates everything that is derived from the protos; none of it is committed.
+"""Generates everything that is derived from the protos. None of it is committed.
 
     python protos/generate.py              build/gen: modules, type stubs, and kehu.binpb with every descriptor
     python protos/generate.py --baseline   the same, then protos/baseline.binpb: what `make breaking` compares with

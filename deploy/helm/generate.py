@@ -1,4 +1,4 @@
-"""Generates what the chart derives from elsewhere; all of it is committed, because Helm reads nothing else.
+"""Generates what the chart derives from elsewhere. All of it is committed, because Helm reads nothing else.
 
     python deploy/helm/generate.py
 
@@ -56,7 +56,7 @@ SERVICE: Mapping[str, Schema] = {
         "description": "Services whose events it reacts to: topology. Its queues are made by its migration.",
     },
 }
-"""What a service declares of itself, beside everything that `defaults` has."""
+"""Declarations of a service, beside everything that `defaults` has."""
 
 _QUANTITIES: Schema = {"type": ["object", "null"], "additionalProperties": {"type": ["string", "number", "null"]}}
 _SELECTOR: Schema = {
@@ -119,7 +119,7 @@ class Key:
 
 
 def keys(text: str) -> list[Key]:
-    """The keys of `values.yaml`, each with those below it; ValueError for one without a comment."""
+    """The keys of `values.yaml`, each with those below it. ValueError for one without a comment."""
     return _keys(yaml.compose(text, yaml.SafeLoader), text.splitlines(), "")
 
 
@@ -199,7 +199,7 @@ def _object(properties: Mapping[str, Schema]) -> Schema:
 
 
 def _merged(one: Schema, other: Schema) -> Schema:
-    """Both, key by key; the other wins."""
+    """Both, key by key. The other wins."""
     result = dict(one)
     for name, value in other.items():
         old = result.get(name)

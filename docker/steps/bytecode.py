@@ -17,7 +17,7 @@ from steps.prune import sources_of_tables
 
 
 def main(arguments: list[str]) -> None:
-    """Compiles; exits with the reason when a file of ours does not compile."""
+    """Compiles. Exits with the reason when a file of ours does not compile."""
     match arguments:
         case ["--at", place, folder]:
             if not _compile(Path(folder), stripdir=folder, prependdir=place):

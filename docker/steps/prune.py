@@ -59,11 +59,11 @@ ALL_BUT = {
 SOURCES_OF_TABLES = ("kubernetes/client/models", "kubernetes/client/api", "phonenumbers/data")
 """Generated modules by the thousand: they stay as bytecode, because nobody debugs in them."""
 PROGRAMS = ("python", "python3", "python3.11")
-"""What stays of bin/; `kehu` comes with the code."""
+"""Programs that stay in bin/. `kehu` comes with the code."""
 
 
 def prune(environment: Path) -> None:
-    """Does all of it; exits with a sentence when a rule matches nothing any more."""
+    """Does all of it. Exits with a sentence when a rule matches nothing any more."""
     packages = next(environment.glob("lib/python3.*/site-packages"))
     known = {_normal(each.name): each for each in distributions(path=[str(packages)])}
     for name in DISTRIBUTIONS:

@@ -59,7 +59,7 @@ class Runtime:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.sources: set[Path] = set()
-        """Where in the base its files come from."""
+        """Folder of the base that its files come from."""
         root.mkdir(parents=True)
         for name in ("bin", "lib", "lib64", "sbin"):  # /lib is a link to /usr/lib, or a folder in bases of old.
             if Path("/", name).is_symlink():
@@ -83,7 +83,7 @@ class Runtime:
             self.sources.add(real)
 
     def take_python(self) -> list[Path]:
-        """The interpreter and its standard library; returns what of it is linked with libraries."""
+        """The interpreter and its standard library. Returns what of it is linked with libraries."""
         interpreter = Path(os.path.realpath(sys.executable))
         self.take(interpreter)
         self.take(interpreter.with_name("python3"))
@@ -101,7 +101,7 @@ class Runtime:
         return [interpreter, *extensions]
 
     def take_libraries(self, programs: list[Path], environment: Path) -> None:
-        """What the programs are linked with, unless the environment brings it."""
+        """Libraries that the programs are linked with, unless the environment brings it."""
         brought = {path.name for path in programs}
         for path in _linked(programs, brought):
             if not path.is_relative_to(environment):

@@ -1,4 +1,4 @@
-"""One call over one channel: token, deadline, retries and typed errors; everything above speaks in messages."""
+"""One call over one channel: access token, deadline, retries and typed errors. Everything above speaks in messages."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from libs.client.retry import Budget, Retry, is_transient
 from libs.client.streams import Stream, path
 
 Token = str | Callable[[], str]
-"""A bearer token, or a function that returns the one of the moment (tokens expire)."""
+"""A bearer token, or a function that returns the one of the moment (they expire)."""
 
 BULK_TIMEOUT = 30.0
 """Seconds for a call that answers row by row, with its retries: the longest deadline that a server takes."""
 
 _SHARE, _ALL_BELOW = 2 / 3, 2.0
-"""Of the time that is left, what one try may take; should its answer never come, there is time for another one. Below
+"""Of the time that is left, what one try may take. Should its answer never come, there is time for another one. Below
 so many seconds it takes all."""
 
 _MAX_UNANSWERED = 8
@@ -34,7 +34,7 @@ _MAX_UNANSWERED = 8
 
 
 class Caller:
-    """Makes the calls of one service; thread safe."""
+    """Makes the calls of one service. Thread safe."""
 
     def __init__(self, channel: grpc.Channel, *, token: Token, timeout: float, retry: Retry) -> None:
         self._channel = channel
@@ -45,7 +45,7 @@ class Caller:
         self._stubs: dict[str, Any] = {}
 
     def unary(self, method: MethodDescriptor, request: Message, *, timeout: float | None = None) -> Message:
-        """The response; every attempt sends the same bytes, so a `request_id` stays the same."""
+        """The response. Every attempt sends the same bytes, so a `request_id` stays the same."""
         stub = self._stub(method)
         call_id = _call_id(request)
         deadline = time.monotonic() + (self._seconds(method) if timeout is None else timeout)
@@ -78,13 +78,13 @@ class Caller:
 
     @property
     def retry(self) -> Retry:
-        """How patient the client is."""
+        """The retry policy of the client."""
         return self._retry
 
     def server_stream(
         self, method: MethodDescriptor, request: Message, *, timeout: float | None = None, patient: bool = False
     ) -> Iterator[Message]:
-        """The responses of one server stream, as they come; it is not opened again when it breaks.
+        """The responses of one server stream, as they come. It is not opened again when it breaks.
 
         A patient one waits for a connection instead of failing when there is none.
         """
@@ -138,7 +138,7 @@ class Caller:
                 stream.cancel()
 
     def _stub(self, method: MethodDescriptor) -> Any:
-        """What makes unary calls of a method; made once."""
+        """Returns the stub of a method, made once."""
         stub = self._stubs.get(method.name)
         if stub is None:
             stub = self._stubs[method.name] = self._channel.unary_unary(
@@ -149,7 +149,7 @@ class Caller:
         return stub
 
     def _seconds(self, method: MethodDescriptor) -> float:
-        """How long a call of this method may take when the caller does not say."""
+        """Returns the seconds that a call of this method may take when the caller does not say."""
         by_row = any(
             f.message_type is not None and f.message_type.name == "RowOutcome" for f in method.output_type.fields
         )
@@ -169,11 +169,11 @@ class Caller:
 
 
 def _is_repeatable(method: MethodDescriptor) -> bool:
-    """Whether a call does no harm a second time: it reads, or its key tells the repeat."""
+    """Returns whether a call may be repeated: it reads, or its key tells the repeat."""
     level = MethodOptions.IdempotencyLevel.Value("NO_SIDE_EFFECTS")
     return "request_id" in method.input_type.fields_by_name or method.GetOptions().idempotency_level == level
 
 
 def _call_id(request: Message | None = None) -> str:
-    """What this call is called in the server's logs: the idempotency key if it has one."""
+    """Returns the name of this call in the server's logs: the idempotency key if it has one."""
     return getattr(request, "request_id", "") or str(uuid.uuid4())

@@ -24,7 +24,7 @@ COMMON = ("kehu.common.v1.journal_pb2", "kehu.common.v1.operation_pb2")
 
 
 class Client:
-    """Speaks to the services for the tenant that the token names; thread safe, and meant to be kept.
+    """Speaks to the services for the tenant that the access token names. Thread safe, and meant to be kept.
 
     Every service of the registry is an attribute: `client.profiles`, `client.interactions`, … It connects when it is
     first used, so only services that are called have to be known. `targets` maps service names to addresses
@@ -68,7 +68,7 @@ class Client:
         return [*super().__dir__(), *SERVICES]
 
     def close(self) -> None:
-        """Closes the connections; calls under way are cancelled."""
+        """Closes the connections. Calls under way are cancelled."""
         for channel in self._channels.values():
             channel.close()
 

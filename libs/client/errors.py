@@ -1,4 +1,4 @@
-"""What a call raises when it is refused; every class says what a program should do.
+"""Errors that a refused call raises. Every class says what a program should do.
 
     KehuError                   the root: code, reason, metadata, request_id
     ├── InvalidArgument         the request is wrong: change it
@@ -7,8 +7,8 @@
     ├── AlreadyExists           the key is taken
     ├── PreconditionFailed      the state of the entity forbids it: `.reason` tells what would allow it
     ├── Conflict                somebody changed the entity meanwhile: read again, decide again (`edit_…` does)
-    ├── PermissionDenied        the token lacks the scope that the message names
-    ├── Unauthenticated         no token, or one that does not verify
+    ├── PermissionDenied        the access token lacks the scope that the message names
+    ├── Unauthenticated         no access token, or one that does not verify
     ├── RateLimited             the service is full: come back after `.retry_after`
     ├── Unavailable             nobody answers now: the call may or may not have been applied
     ├── DeadlineExceeded        no answer in time: the call may or may not have been applied
@@ -38,9 +38,9 @@ class FieldError:
     """One wrong field of a request."""
 
     path: str
-    """Where, for example `customer.contact_points[0].raw`."""
+    """Path of the field, for example `customer.contact_points[0].raw`."""
     description: str
-    """What was wrong and what is allowed."""
+    """The fault, and what is allowed."""
     reason: str = ""
     """A name for programs, for example `string.max_len`."""
 
@@ -67,15 +67,15 @@ class KehuError(Exception):
         self.method = method
         """The method that was called, for example `/kehu.profiles.v1.CustomersService/GetCustomer`."""
         self.reason = reason
-        """A name from `kehu.common.v1.ErrorReason`, without its prefix; empty when no service answered."""
+        """A name from `kehu.common.v1.ErrorReason`, without its prefix. Empty when no service answered."""
         self.metadata = dict(metadata or {})
         """Every value that the message mentions."""
         self.request_id = request_id
-        """What the call was sent with, or else what the server calls it; quote it in a report."""
+        """Idempotency key of the call, or else the name that the server gave it, to be quoted in a report."""
         self.retry_after = retry_after
-        """How long the server asks to be left alone; None when it does not say."""
+        """Pause that the server asks for. None when it asks for none."""
         self.fields = fields
-        """The wrong fields; empty unless this is FieldErrors."""
+        """The wrong fields. Empty unless this is FieldErrors."""
 
     def __str__(self) -> str:
         return self.message or self.code.name
@@ -86,7 +86,7 @@ class InvalidArgument(KehuError):
 
 
 class FieldErrors(InvalidArgument):
-    """Fields of the request are wrong; `.fields` names them all."""
+    """Fields of the request are wrong. `.fields` names them all."""
 
     def __str__(self) -> str:
         return "; ".join(f"{error.path}: {error.description}" for error in self.fields)
@@ -109,27 +109,27 @@ class Conflict(KehuError):
 
 
 class PermissionDenied(KehuError):
-    """The token lacks a scope, which the message names."""
+    """The access token lacks a scope, which the message names."""
 
 
 class Unauthenticated(KehuError):
-    """No token, or one that does not verify."""
+    """No access token, or one that does not verify."""
 
 
 class RateLimited(KehuError):
-    """The service is full; come back after `.retry_after`."""
+    """The service is full. Come back after `.retry_after`."""
 
 
 class Unavailable(KehuError):
-    """Nobody answers now; the call may or may not have been applied."""
+    """Nobody answers now. The call may or may not have been applied."""
 
 
 class DeadlineExceeded(KehuError):
-    """No answer in time; the call may or may not have been applied."""
+    """No answer in time. The call may or may not have been applied."""
 
 
 class ServerFault(KehuError):
-    """A defect on the server's side; report `.request_id`."""
+    """A defect on the server's side. Report `.request_id`."""
 
 
 _BY_CODE: Mapping[grpc.StatusCode, type[KehuError]] = {

@@ -13,7 +13,7 @@ TOKEN = "next_page_token"  # noqa: S105  (a field name)
 
 
 class Pager:
-    """The items of a list call; pages are fetched while it is walked, and every walk starts at the first."""
+    """The items of a list call. Pages are fetched while it is walked, and every walk starts at the first."""
 
     def __init__(self, fetch: Callable[[Message], Message], request: Message, items: str) -> None:
         self._fetch = fetch
@@ -26,7 +26,7 @@ class Pager:
 
     @property
     def pages(self) -> Iterator[Message]:
-        """The response messages one by one; the end is an empty `next_page_token`, never an empty page."""
+        """The response messages one by one. The end is an empty `next_page_token`, never an empty page."""
         request = type(self._request)()
         request.CopyFrom(self._request)
         while True:
@@ -43,7 +43,7 @@ class Pager:
 
 
 def items_field(method: MethodDescriptor) -> str:
-    """The repeated message field of a list method's response; empty when this is not a list method."""
+    """The repeated message field of a list method's response. Empty when this is not a list method."""
     fields = method.output_type.fields_by_name
     if TOKEN not in fields or "page_token" not in method.input_type.fields_by_name:
         return ""

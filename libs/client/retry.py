@@ -1,4 +1,4 @@
-"""When a call is sent again: a policy that is data, and a budget that keeps a crowd of clients from piling on.
+"""Retries: a policy that is data, and a budget that keeps a crowd of clients from piling on.
 
 A call is sent again only for UNAVAILABLE and RESOURCE_EXHAUSTED, or when no answer comes in its share of the time. It
 waits for a random part of a growing pause, or for the pause that the server asked for, never past the deadline, and is
@@ -16,12 +16,12 @@ from libs.client.errors import KehuError, RateLimited, Unavailable
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """How patient a client is."""
+    """Policy of retries."""
 
     attempts: int = 10
-    """How often one call is sent at most; 1 never sends again."""
+    """Upper bound of attempts of one call; 1 never sends again."""
     first_pause: float = 0.1
-    """Upper bound of the first pause, in seconds; every further bound is `growth` times the one before."""
+    """Upper bound of the first pause, in seconds. Every further bound is `growth` times the one before."""
     growth: float = 1.6
     longest_pause: float = 3.0
     """Upper bound of any pause, in seconds."""
@@ -39,7 +39,7 @@ class Retry:
 
 
 class Budget:
-    """The retries that one channel may still send; thread safe."""
+    """The retries that one channel may still send. Thread safe."""
 
     def __init__(self, policy: Retry) -> None:
         self._policy = policy
@@ -52,7 +52,7 @@ class Budget:
             self._tokens = min(self._policy.reserve, self._tokens + self._policy.share)
 
     def spend(self) -> bool:
-        """Whether one more retry may be sent; if so, it is counted."""
+        """Returns whether one more retry may be sent, and counts it if so."""
         with self._lock:
             if self._tokens < 1:
                 return False
@@ -61,5 +61,5 @@ class Budget:
 
 
 def is_transient(error: KehuError) -> bool:
-    """Whether the same call may succeed when it is sent again."""
+    """Returns whether the same call may succeed when it is sent again."""
     return isinstance(error, Unavailable | RateLimited)

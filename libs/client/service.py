@@ -44,7 +44,7 @@ _CURSOR = "cursor"
 
 
 class Service:
-    """One service; the methods of all its gRPC services are attributes. `dir(service)` lists them."""
+    """One service. The methods of all its gRPC services are attributes. `dir(service)` lists them."""
 
     def __init__(self, name: str, descriptors: Sequence[ServiceDescriptor], caller: Caller) -> None:
         self._name = name
@@ -71,7 +71,7 @@ class Service:
         return [*super().__dir__(), *self._methods, *(name for name in edits if f"update_{name[5:]}" in self._methods)]
 
     def update(self, entity: Message, *, fields: Sequence[str], timeout: float | None = None) -> Any:
-        """Saves the named fields of `entity` and returns it as saved; Conflict when its revision is not current."""
+        """Saves the named fields of `entity` and returns it as saved. Conflict when its revision is not current."""
         found = self._updates.get(entity.DESCRIPTOR.full_name)
         if found is None:
             raise TypeError(f"{self._name} cannot update a {entity.DESCRIPTOR.name}")
@@ -83,7 +83,7 @@ class Service:
         return self._caller.unary(method, _keyed(request), timeout=timeout)
 
     def _describe(self, name: str) -> str:
-        """What `help(client.profiles.get_customer)` shows; the protos tell what the fields mean."""
+        """Returns the text of `help(client.profiles.get_customer)`. The protos tell what the fields mean."""
         method = self._methods.get(name)
         if method is None:
             return f"Read a {name[5:]} by its id, let a function alter it in place, save what differs."
@@ -152,7 +152,7 @@ class Service:
         get = self._methods[f"get_{noun}"]
 
         def edit(id: str, change: Callable[[Any], None], *, timeout: float | None = None) -> Any:
-            """Reads the entity, lets `change` alter it in place, saves what differs; starts again when it is stale."""
+            """Reads the entity, lets `change` alter it in place, saves what differs. Starts again when it is stale."""
             for attempt in attempts(EDITS, EDIT_PAUSE):
                 request = fill(GetMessageClass(get.input_type)(), {f"{noun}_id": id})
                 before = self._caller.unary(get, request, timeout=timeout)

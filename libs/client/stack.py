@@ -1,4 +1,4 @@
-"""Where the services, their store and their bus are, and what lets this user in.
+"""Addresses of the services, their store and their bus, and the credentials of this user.
 
 Every answer comes from the environment first (KEHU_TARGET_<SERVICE>, KEHU_TOKEN, KEHU_TENANT, KEHU_MONGODB_URI,
 KEHU_AMQP_URI, KEHU_MANAGEMENT_URI, KEHU_TOKEN_KEYS), then from `build/run/stack.json`, which `make up` writes for the
@@ -22,23 +22,23 @@ DEFAULT_TENANT = "demo"
 
 
 class StackUnknown(Exception):
-    """Nothing says where something is; the message says how to tell."""
+    """Nothing says where something is. The message says how to tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
-    """What is known; properties raise StackUnknown when it is too little."""
+    """Known addresses and credentials. Properties raise StackUnknown when something is missing."""
 
     targets: Mapping[str, str] = field(default_factory=dict)
     """Service → gRPC address."""
     admin: Mapping[str, str] = field(default_factory=dict)
-    """Process (`profiles.api`) → address of its `/readyz`; only known for the local stack."""
+    """Process (`profiles.api`) → address of its `/readyz`. Only known for the local stack."""
     known: Mapping[str, str] = field(default_factory=dict)
     """`token`, `tenant`, `mongodb_uri`, `amqp_uri`, `management_uri`, `token_keys`, as far as they are known."""
 
     @classmethod
     def find(cls, environ: Mapping[str, str] | None = None, file: Path = FILE) -> Stack:
-        """What the environment and the local stack say."""
+        """Returns what the environment and the local stack say."""
         environ = os.environ if environ is None else environ
         local = json.loads(file.read_text()) if file.exists() else {}
         if environ.get("KEHU_AMQP_URI"):
@@ -70,43 +70,43 @@ class Stack:
 
     @property
     def tenant(self) -> str:
-        """The tenant of tokens that are issued here."""
+        """The tenant of access tokens that are issued here."""
         return self.known.get("tenant", DEFAULT_TENANT)
 
     @property
     def token(self) -> str:
-        """KEHU_TOKEN, or a token of the local stack's development key that may do everything for an hour."""
+        """KEHU_TOKEN, or an access token of the local stack's development key that may do everything for an hour."""
         return self.known.get("token") or self.issue(self.tenant, ["*"], timedelta(hours=1))
 
     @property
     def token_tenant(self) -> str:
-        """The tenant whose data the token opens."""
+        """The tenant whose data the access token opens."""
         import jwt
 
         return str(jwt.decode(self.token, options={"verify_signature": False}).get("tenant", ""))
 
     @property
     def keys(self) -> Path:
-        """The folder of the token keys."""
+        """The folder of the keys that access tokens are signed with."""
         return Path(self._get("token_keys"))
 
     @property
     def mongodb_uri(self) -> str:
-        """Where the store is, with credentials."""
+        """Address of the store, with credentials."""
         return self._get("mongodb_uri")
 
     @property
     def amqp_uri(self) -> str:
-        """Where the bus is, with credentials."""
+        """Address of the bus, with credentials."""
         return self._get("amqp_uri")
 
     @property
     def management_uri(self) -> str:
-        """Where RabbitMQ's management API is, with credentials."""
+        """Address of RabbitMQ's management API, with credentials."""
         return self._get("management_uri")
 
     def issue(self, tenant: str, scopes: list[str], lifetime: timedelta, *, subject: str = "developer") -> str:
-        """A token signed with the development key; StackUnknown when there is none here."""
+        """Returns an access token signed with the development key. StackUnknown when there is none here."""
         from libs.chassis import access
 
         try:

@@ -15,7 +15,7 @@ from libs.client.errors import DeadlineExceeded, Unavailable, from_rpc
 
 
 class Stream:
-    """One call of a method that streams both ways; used by one thread."""
+    """One call of a method that streams both ways. Used by one thread."""
 
     def __init__(
         self,
@@ -38,13 +38,13 @@ class Stream:
         self._call = stub(self._requests(), metadata=metadata, wait_for_ready=patient)
 
     def send(self, request: Message) -> None:
-        """Queues a request; grpc's own thread takes it from there."""
+        """Queues a request. Grpc's own thread takes it from there."""
         with self._changed:
             self._outgoing.append(request)
             self._changed.notify()
 
     def receive(self, seconds: float) -> Message:
-        """The next response; DeadlineExceeded when none comes in time, Unavailable when the server ends the stream."""
+        """The next response. DeadlineExceeded when none comes in time, Unavailable when the server ends the stream."""
         timer = threading.Timer(seconds, self._give_up)
         timer.daemon = True
         timer.start()

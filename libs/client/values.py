@@ -54,7 +54,7 @@ def exponent(currency: str) -> int:
 
 
 def to_money(amount: Decimal | int | str, currency: str) -> Money:
-    """`to_money("12.34", "USD")`; ValueError when the amount has more decimals than the currency."""
+    """`to_money("12.34", "USD")`. ValueError when the amount has more decimals than the currency."""
     if isinstance(amount, float):
         raise TypeError("a float cannot hold an amount of money exactly: pass a Decimal, an int or a str")
     scaled = Decimal(amount).scaleb(exponent(currency))
@@ -69,7 +69,7 @@ def from_money(money: Money) -> Decimal:
 
 
 def to_timestamp(at: datetime) -> Timestamp:
-    """`at` as a Timestamp; ValueError for a datetime without a zone, because it names no instant."""
+    """`at` as a Timestamp. ValueError for a datetime without a zone, because it names no instant."""
     if at.tzinfo is None:
         raise ValueError(f"{at} has no zone; say which, for example datetime(…, tzinfo=UTC)")
     stamp = Timestamp()
@@ -88,7 +88,7 @@ def to_date(day: date) -> Date:
 
 
 def from_date(day: Date) -> date:
-    """The day as a date; ValueError for a partial one, which a birthday without its year is."""
+    """The day as a date. ValueError for a partial one, which a birthday without its year is."""
     return date(day.year, day.month, day.day)
 
 
@@ -176,7 +176,7 @@ def _scalar(field: Any, value: object) -> object:
 
 
 def enum_number(enum: EnumDescriptor, name: str) -> int:
-    """The number of an enum value by its full or its short name; ValueError lists what there is."""
+    """The number of an enum value by its full or its short name. ValueError lists what there is."""
     found = enum.values_by_name.get(name) or enum.values_by_name.get(_prefix(enum) + name)
     if found is None:
         raise ValueError(f"{name!r} is none of {', '.join(short_names(enum))}")
@@ -195,5 +195,5 @@ def short_names(enum: EnumDescriptor) -> list[str]:
 
 
 def _prefix(enum: EnumDescriptor) -> str:
-    """What all values begin with: the prefix of the zero value, which is always `…_UNSPECIFIED`."""
+    """Returns the beginning of all values: the prefix of the zero value, which is always `…_UNSPECIFIED`."""
     return str(enum.values_by_number[0].name.removesuffix("UNSPECIFIED"))

@@ -60,7 +60,7 @@ for _module in (
 
 
 def run() -> int:
-    """Runs the command that the arguments of the process ask for; returns the exit code, or exits with it."""
+    """Runs the command that the arguments of the process ask for. Returns the exit code, or exits with it."""
     from libs.client.errors import KehuError
     from libs.client.stack import StackUnknown
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def database(service: str) -> Iterator[MongoDatabase]:
-    """The database of a service; Failure when it does not answer or the service is not known to it."""
+    """The database of a service. Failure when it does not answer or the service is not known to it."""
     from pymongo.errors import PyMongoError
 
     from libs.chassis.store import MongoDatabase, connect
@@ -47,7 +47,7 @@ def journal(service: str) -> Iterator[Journal]:
 
 @contextmanager
 def publisher() -> Iterator[Publisher]:
-    """Publishes to the bus; Failure when it does not answer."""
+    """Publishes to the bus. Failure when it does not answer."""
     from libs.chassis.bus import BUS_ERRORS, Publisher
     from libs.client.stack import Stack
 
@@ -59,7 +59,7 @@ def publisher() -> Iterator[Publisher]:
 
 
 def instant(text: str) -> datetime | None:
-    """A moment given on the command line, in the zone of this machine unless it names one; None for nothing."""
+    """A moment given on the command line, in the zone of this machine unless it names one. None for nothing."""
     if not text:
         return None
     try:

@@ -1,4 +1,4 @@
-"""What the commands share: the console, the client, JSON for scripts, and how a refusal is worded."""
+"""Shared parts of the commands: the console, the client, JSON for scripts, and the wording of refusals."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ Every = Annotated[
 
 
 class Failure(Exception):
-    """The command cannot do what was asked; the message is one sentence that says what to do next."""
+    """The command cannot do what was asked. The message is one sentence that says what to do next."""
 
     code: ClassVar[Exit] = Exit.FAILED
-    """What the process exits with."""
+    """Exit code of the process."""
 
 
 class Misuse(Failure):
@@ -40,7 +40,7 @@ class Misuse(Failure):
 
 
 class Unreachable(Failure):
-    """Somebody does not answer; another time it may work."""
+    """Somebody does not answer. Another time it may work."""
 
     code = Exit.UNAVAILABLE
 
@@ -68,7 +68,7 @@ def as_dict(message: Message) -> dict[str, Any]:
 
 
 def explain(error: KehuError) -> str:
-    """What a refusal means to a person at a terminal, and what to do next."""
+    """Words a refusal for a person at a terminal, with the next step."""
     from libs.client.errors import DeadlineExceeded, ServerFault, Unauthenticated, Unavailable
 
     service = error.method.split(".")[1] if error.method.count(".") > 1 else "the service"

@@ -93,7 +93,7 @@ CONSENTS: list[tuple[str, dict[str, Any]]] = [
     ("offers", {"purpose": "MARKETING", "channel": "EMAIL", "capture": "CUSTOMER_ACTION", "proof_ref": "form 18"}),
     ("calls", {"purpose": "MARKETING", "channel": "VOICE", "capture": "RECORDED_CALL", "proof_ref": "call 8"}),
 ]
-"""What the hero decided; `offers` was withdrawn later and `calls` was a no."""
+"""Decisions of the hero. `offers` was withdrawn later and `calls` was a no."""
 
 PURCHASES: list[tuple[int, str, str, str]] = [
     (340, "SALE", "2599.00", "净水器 RX-500"),
@@ -159,13 +159,13 @@ CONTACTS: list[tuple[timedelta, dict[str, Any]]] = [
         {"channel": "EMAIL", "direction": "INBOUND", "purpose": "INQUIRY", "topic": "漏水", "summary": "师傅几点到？"},
     ),
 ]
-"""How long before the beginning, and what; all with the hero."""
+"""Interactions with the hero, each with its age at the beginning."""
 
 PROMISE = "周内派师傅上门更换接口，并赠送滤芯一只"
 
 
 def tell(client: Client) -> str:
-    """Makes everything happen, or lets the services recognise that it has; returns the id of the hero."""
+    """Makes everything happen, or lets the services recognise that it has. Returns the id of the hero."""
     ids = {key: _customer(client, key, fields) for key, fields in CUSTOMERS.items()}
     hero = ids[HERO]
     began = from_timestamp(client.profiles.get_customer(customer_id=hero).create_time).replace(second=0, microsecond=0)

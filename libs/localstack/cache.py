@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def fetched(name: str, fetch: Callable[[Path], None]) -> Path:
-    """The folder of this name; `fetch` makes it, whole or not at all, when there is none yet."""
+    """The folder of this name. `fetch` makes it, whole or not at all, when there is none yet."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     folder = Path(base) / "kehu" / name
     folder.parent.mkdir(parents=True, exist_ok=True)

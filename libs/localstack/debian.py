@@ -28,7 +28,7 @@ def unpack(
     needs: Sequence[str] = (),
     prepare: Callable[[Path], None] = lambda _: None,
 ) -> None:
-    """Makes `folder` with the content of packages, changed by `prepare`; it appears only when it is complete.
+    """Makes `folder` with the content of packages, changed by `prepare`. It appears only when it is complete.
 
     With a `release` (its code name) the packages are those of that release of Debian, together with what they depend on
     as far as the name begins with one of `needs`. StackError when they cannot be fetched.

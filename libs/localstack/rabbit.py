@@ -42,7 +42,7 @@ class Line:
 
 
 def installed() -> Line:
-    """Returns the RabbitMQ of this machine's Debian (3.10 in bookworm); StackError when there is none."""
+    """Returns the RabbitMQ of this machine's Debian (3.10 in bookworm). StackError when there is none."""
     line = Line(Path("/usr/lib/rabbitmq/bin"), Path("/usr/bin"))
     if not (line.programs / "rabbitmq-server").exists():
         raise StackError("RabbitMQ is missing; run `make env`, or set KEHU_AMQP_URI to a broker.")
@@ -93,7 +93,7 @@ class Broker:
 
     @property
     def management_uri(self) -> str:
-        """Where the management API answers, a moment after the broker takes connections."""
+        """Address of the management API, which answers a moment after the broker takes connections."""
         return f"http://guest:guest@{HOST}:{self.management_port}"
 
     @property
@@ -101,7 +101,7 @@ class Broker:
         return self.process.alive
 
     def start(self) -> None:
-        """Starts the broker and waits until it takes connections; nothing happens when it runs."""
+        """Starts the broker and waits until it takes connections. Nothing happens when it runs."""
         if not self.alive:
             self._epmd.stop()
             epmd_port = free_port()
@@ -133,7 +133,7 @@ class Broker:
         self.start()
 
     def stop(self) -> None:
-        """Ends the broker in good order and waits; nothing of it stays behind but its data."""
+        """Ends the broker in good order and waits. Nothing of it stays behind but its data."""
         self.process.stop(grace=30)
         self._epmd.stop()
 

@@ -1,4 +1,4 @@
-"""What runs in the local stack, where, and in which order.
+"""The processes of the local stack, their ports, and the order of their start.
 
 Everything it leaves on disk is in `build/run`: data, logs, keys, and `stack.json`, which tells others (the command line
 above all) where things are:
@@ -42,7 +42,7 @@ Announce = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the picture of the stack. `address` is where callers go; empty when it takes no calls."""
+    """One line of the picture of the stack. `address` is where callers go. Empty when it takes no calls."""
 
     name: str
     state: str
@@ -157,7 +157,7 @@ class Stack:
         return Row(name, "ready" if ready else "not ready", address, pid)
 
     def _start(self, service: str, role: str, announce: Announce) -> bool:
-        """Starts a process; tells whether an earlier one had to end for it."""
+        """Starts a process. Tells whether an earlier one had to end for it."""
         process = self._process(service, role)
         settings = self._settings() | {"KEHU_ADMIN_LISTEN": f"{HOST}:{self._port(f'{service}.{role}', process)}"}
         if role == "api":
@@ -171,7 +171,7 @@ class Stack:
         return outdated
 
     def _finish(self, name: str, arguments: list[str]) -> None:
-        """Runs a `kehu` command to its end; fails with its output when it does."""
+        """Runs a `kehu` command to its end. Fails with its output when it does."""
         log = self.folder / f"{name}.log"
         with log.open("wb") as output:
             outcome = subprocess.run(

@@ -1,4 +1,4 @@
-"""What operators watch, declared once: alerts, dashboards and runbooks, from the declarations of the metrics.
+"""Everything that operators watch, declared once: alerts, dashboards and runbooks over the declared metrics.
 
     queries       PromQL over declared metrics; a misspelt metric, label or bucket fails here, not in the night
     alerts/       every alert with its runbook, by area

@@ -18,7 +18,7 @@ _SOURCE: Final = model.DataSourceRef(type_val="prometheus", uid="$datasource")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One query of a panel; its legend names labels as `{{label}}`."""
+    """One query of a panel. Its legend names labels as `{{label}}`."""
 
     expr: str
     legend: str
@@ -30,9 +30,9 @@ class Panel:
 
     title: str
     about: str
-    """What it shows and what is normal, for whoever asks."""
+    """Description of the panel: its meaning, and the normal range."""
     unit: str
-    """Grafana's name of the unit: `s`, `bytes`, `percentunit`, `reqps`, `ops`; `none` counts things."""
+    """Grafana's name of the unit: `s`, `bytes`, `percentunit`, `reqps`, `ops`. `none` counts things."""
     lines: Sequence[Line]
     stacked: bool = False
 

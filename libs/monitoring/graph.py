@@ -1,4 +1,4 @@
-"""Who listens to whom, read from the subscriptions that the services declare."""
+"""The graph of subscriptions between services, read from what they declare."""
 
 from __future__ import annotations
 

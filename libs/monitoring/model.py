@@ -1,4 +1,4 @@
-"""What an alert is: a question to Prometheus, and what the person who is woken by it reads."""
+"""An alert: a question to Prometheus, and the runbook for the person who is woken by it."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ Severity = Literal["critical", "warning", "info"]
 
 @dataclass(frozen=True, kw_only=True)
 class Runbook:
-    """What to do about one alert, for somebody who has never seen it."""
+    """Runbook of one alert, for somebody who has never seen it."""
 
     symptom: str
-    """What is the case, in terms of the system."""
+    """State of the system that the alert tells of."""
     impact: str
-    """Who notices it, and how; what is safe nevertheless."""
+    """Effect on callers and users, and what is safe nevertheless."""
     check: Mapping[str, str]
     """Commands → what their answer tells."""
     action: Sequence[str]
     """Steps, the likeliest first."""
     escalation: str
-    """Who is asked next, and with what in hand."""
+    """Escalation: the person to ask next, and the evidence to bring."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Alert:
-    """One alert; its labels are those of the expression's result, and the severity."""
+    """One alert. Its labels are those of the expression's result, and the severity."""
 
     name: str
     expr: str
     hold: str
-    """How long the expression must hold without a break, for example `5m`; empty means at once."""
+    """Duration that the expression must hold without a break, for example `5m`. Empty means at once."""
     severity: Severity
     summary: str
     """One line for a pager, with `{{ $labels.… }}`."""
@@ -57,6 +57,6 @@ class Group:
 
     name: str
     about: str
-    """What the area is, in a few words."""
+    """Name of the area, in a few words."""
     alerts: Sequence[Alert] = ()
     recordings: Sequence[Recording] = ()

@@ -1,4 +1,4 @@
-"""What is promised to callers, and the recorded figures that the promise is judged by.
+"""Promises to callers, and the recorded figures that the promise is judged by.
 
 Alerts look at two windows at once: the long one says that it matters, the short one that it still goes on. A burn of 1
 uses up the allowance of thirty days in exactly thirty days.
@@ -28,7 +28,7 @@ def failed(window: str) -> str:
 
 
 def burns(factor: float, long: str, short: str) -> str:
-    """Whether the allowance is used up `factor` times too fast over both windows; the value is the share failed."""
+    """Expression for an allowance used up `factor` times too fast over both windows. Its value is the share failed."""
     threshold = f"{factor * ALLOWANCE:g}"
     return f"{failed(long)} > {threshold} and {failed(short)} > {threshold}"
 

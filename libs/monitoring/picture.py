@@ -24,7 +24,7 @@ _HEAD: Final = 64
 _FOOT: Final = 34
 _COLUMNS: Final = 24
 _POINTS: Final = 120
-"""Points of a line; one every few pixels."""
+"""Points of a line. One every few pixels."""
 _COLOURS: Final = ("#2f6fde", "#e0822f", "#2a9d78", "#c2417c", "#7a5bd0", "#a88a1c", "#3aa0c9", "#8a5a44")
 _LIMIT: Final = "#9aa3af"
 """The colour of what is allowed, which is dashed."""
@@ -44,7 +44,7 @@ class _Line:
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """Where a panel's lines go: pixels, and the moments and figures that they stand for."""
+    """Frame of a panel's lines: pixels, and the moments and figures that they stand for."""
 
     left: float
     top: float
@@ -64,7 +64,7 @@ class _Frame:
 
 
 def draw(source: str, prometheus: Api, *, minutes: float = 15.0, now: float | None = None) -> str:
-    """The SVG of a dashboard (its JSON) over the last `minutes`; StackError when Prometheus does not answer."""
+    """The SVG of a dashboard (its JSON) over the last `minutes`. StackError when Prometheus does not answer."""
     page = json.loads(source)
     end = time.time() if now is None else now
     start = end - minutes * 60
@@ -181,7 +181,7 @@ def _path(frame: _Frame, line: _Line, colour: str) -> str:
 
 
 def _legend(lines: Sequence[tuple[_Line, str]], x: float, y: float, width: float) -> list[str]:
-    """Names in two lines at most; how many there are more where they do not all fit."""
+    """Names in two lines at most. How many there are more where they do not all fit."""
     placed: list[tuple[float, int]] = []
     at, row = x, 0
     for line, _ in lines:

@@ -26,14 +26,14 @@ _PROGRAMS: Final = ("prometheus", "promtool")
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """Where the programs are."""
+    """Folder of the programs."""
 
     prometheus: Path
     promtool: Path
 
 
 def find_programs() -> Programs:
-    """The programs, fetched the first time; StackError when they are missing and cannot be fetched."""
+    """The programs, fetched the first time. StackError when they are missing and cannot be fetched."""
     installed = [shutil.which(name) for name in _PROGRAMS]
     if all(installed):
         return Programs(*(Path(str(path)) for path in installed))
@@ -51,7 +51,7 @@ class Target:
 
 
 class Prometheus:
-    """One server that scrapes and evaluates every `interval` seconds; its data are in `folder`."""
+    """One server that scrapes and evaluates every `interval` seconds. Its data are in `folder`."""
 
     def __init__(self, folder: Path, targets: Sequence[Target], rules: Path, interval: int = 1) -> None:
         self._programs = find_programs()
@@ -97,20 +97,20 @@ class Series:
 
 
 class Api:
-    """Questions to a Prometheus at `url`, never through a proxy; StackError when it refuses one."""
+    """Questions to a Prometheus at `url`, never through a proxy. StackError when it refuses one."""
 
     def __init__(self, url: str) -> None:
         self._url = url
 
     def query(self, expr: str) -> list[Series]:
-        """What it says now."""
+        """Returns the answer of this moment."""
         found = self._get("query", query=expr)
         if found["resultType"] == "scalar":
             return [Series({}, [_point(found["result"])])]
         return [Series(each["metric"], [_point(each["value"])]) for each in found["result"]]
 
     def query_range(self, expr: str, start: float, end: float, step: float) -> list[Series]:
-        """What it said from `start` to `end`, every `step` seconds."""
+        """Returns the answers from `start` to `end`, every `step` seconds."""
         found = self._get("query_range", query=expr, start=start, end=end, step=step)
         return [Series(each["metric"], [_point(pair) for pair in each["values"]]) for each in found["result"]]
 
@@ -138,7 +138,7 @@ def _point(pair: Sequence[Any]) -> tuple[float, float]:
 
 
 def _fetch(folder: Path) -> None:
-    """Makes `folder` with the content of the package; it appears only when it is complete."""
+    """Makes `folder` with the content of the package. It appears only when it is complete."""
     try:
         unpack(folder, ["prometheus"])
     except StackError as error:

@@ -28,7 +28,7 @@ TIMER: Final = (*SERVICE, "timer")
 LOOP: Final = (*SERVICE, "loop")
 
 FAULTS: Final = "~INTERNAL|UNKNOWN|DATA_LOSS|UNAVAILABLE|DEADLINE_EXCEEDED"
-"""Status codes of calls that we failed; the others are the caller's, or refusals that are counted apart."""
+"""Status codes of calls that we failed. The others are the caller's, or refusals that are counted apart."""
 OURS: Final[Mapping[str, str]] = {"service": "~" + "|".join(sorted(SERVICES)), "role": "~" + "|".join(ROLES)}
 """Matchers for series that every process in the cluster may have, such as `up`."""
 
@@ -101,7 +101,7 @@ def share(part: str, whole: str) -> str:
 
 
 def slower(histogram: str, seconds: float, window: str, by: Sequence[str], /, **matchers: str) -> str:
-    """The share of observations above `seconds`, from 0 to 1; ValueError unless that is a bound of the histogram."""
+    """The share of observations above `seconds`, from 0 to 1. ValueError unless that is a bound of the histogram."""
     bound = _bound(histogram, seconds)
     within = rate(f"{histogram}_bucket", window, by, le=bound, **matchers)
     return f"1 - {within} / ({rate(f'{histogram}_count', window, by, **matchers)} > 0)"

@@ -44,7 +44,7 @@ class Ledger:
     """The database of the little service."""
 
     def __init__(self, uri: str) -> None:
-        self.database = MongoDatabase(connect(uri, "ledger"), "ledger", page_key=bytes(32))
+        self.database = MongoDatabase(connect(uri, "ledger"), "ledger", page_key=bytes(32), seal_key=bytes(32))
         self.accounts: Collection[Account] = self.database.collection(Account, "accounts")
         self.tallies: Collection[Tally] = self.database.collection(Tally, "tallies", publishes=False)
 

@@ -32,7 +32,8 @@ AVOIDED: Mapping[str, re.Pattern[str]] = {
         r"\bcontacts?\b(?![- ](point|record|center|centre|habit|form|detail)|_|\.|`)", re.IGNORECASE
     ),
     "token without its adjective": re.compile(
-        r"(?<!access )(?<!page )(?<!continuity )(?<!resume )(?<!bearer )(?<!survey )(?<!_)\btokens?\b(?!_|`|/|\.|-)",
+        "".join(f"(?<!{word} )" for word in ("access", "page", "continuity", "resume", "bearer", "survey", "kehu"))
+        + r"(?<![_=])\btokens?\b(?![-_`/.=])",
         re.IGNORECASE,
     ),
 }

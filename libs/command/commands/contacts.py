@@ -28,7 +28,7 @@ def timeline(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Then wait for new ones, until Ctrl-C.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the contacts with a customer on every channel, the latest first.
+    """Show the interactions with a customer on every channel, the latest first.
 
     [bold]Examples:[/bold]
 

@@ -29,8 +29,8 @@ def register(app: typer.Typer) -> None:
 def demo() -> None:
     """Load a small demonstration and show what a person would want to see. Running it again changes nothing.
 
-    It creates a few customers, their consents and purchases, contacts on five channels and a promise; then it prints a
-    card, a timeline, the context of the next conversation, and the events that crossed the bus meanwhile.
+    It creates a few customers, consents and purchases, interactions on five channels and a promise. Then it prints
+    a card, a timeline, the context of the next conversation, and the events that crossed the bus meanwhile.
 
     [bold]Example:[/bold] make up && kehu demo
     """

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from libs.client.client import Client
 
 STALE = timedelta(seconds=30)
-"""How long an event may wait to be published before something is wrong."""
+"""Age of an unpublished event from which something is wrong."""
 
 _SECONDS = 2.0
 
@@ -34,9 +34,9 @@ class Finding:
 
     what: str
     state: str
-    """What was found, in a few words."""
+    """The finding, in a few words."""
     advice: str = ""
-    """What to do next; empty when all is well."""
+    """The next step. Empty when all is well."""
 
 
 def register(app: typer.Typer) -> None:
@@ -45,7 +45,7 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Check settings, token, services, store and bus; every failing line says what to do next.
+    """Check settings, access token, services, store and bus. Every failing line says what to do next.
 
     [bold]Example:[/bold] kehu doctor
     """
@@ -64,7 +64,7 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 def examine(stack: Stack) -> Iterator[Finding]:
-    """Looks at one thing after another; none keeps the next from being looked at."""
+    """Looks at one thing after another. None keeps the next from being looked at."""
     yield _attempt("token", partial(_token, stack))
     for service in SERVICES:
         yield _attempt(f"{service} api", partial(_api, stack, service))
@@ -103,7 +103,7 @@ def _token(stack: Stack) -> tuple[str, str]:
 
 
 def _api(stack: Stack, service: str) -> tuple[str, str]:
-    """Whether the service answers, and whether it takes the token."""
+    """Asks whether the service answers and takes the access token."""
     import grpc
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
@@ -132,7 +132,7 @@ def _api(stack: Stack, service: str) -> tuple[str, str]:
 
 
 def _ask(client: Client, service: str) -> None:
-    """Asks for a page of a list, to see whether the token is taken; a list that wants more than that is as good."""
+    """Asks for a page of a list, to see whether the access token is taken. A list that wants more is as good."""
     from libs.client.client import descriptors
     from libs.client.errors import InvalidArgument
     from libs.client.pages import items_field

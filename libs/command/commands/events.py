@@ -101,7 +101,7 @@ def replay(
 
 @contextmanager
 def tap(*services: str, kind: str = "#") -> Iterator[Tap]:
-    """Copies of everything that these services publish inside the block; Failure when the bus cannot be used."""
+    """Copies of everything that these services publish inside the block. Failure when the bus cannot be used."""
     import amqp
 
     from libs.chassis.bus import BUS_ERRORS, close, connect
@@ -167,7 +167,7 @@ def show(envelope: Envelope, *, body: bool = False) -> None:
 
 
 def decode(envelope: Envelope) -> Any:
-    """The event message inside an envelope; None when this client is older than its type."""
+    """The event message inside an envelope. None when this client is older than its type."""
     from google.protobuf.message_factory import GetMessageClass
     from kehu.common.v1 import options_pb2
 

@@ -109,7 +109,7 @@ def unmerge(
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
-    """Undo a merge: everybody is again who they were; refusals of consent stay with all of them.
+    """Undo a merge: everybody is again who they were. Refusals of consent stay with all of them.
 
     [bold]Example:[/bold] kehu customer unmerge mrg_01jd… --reason "mother and daughter"
     """
@@ -164,7 +164,7 @@ def origins(
 
 
 def _names(connected: Client, ids: list[str]) -> dict[str, str]:
-    """The names of customers; an id that was merged leads to who lives on."""
+    """The names of customers. An id that was merged leads to who lives on."""
     wanted = list(dict.fromkeys(ids))
     if not wanted:
         return {}

@@ -29,7 +29,7 @@ def verify(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Prove that no entry was changed, removed or slipped in. Prints the root; keep it elsewhere to prove more later.
+    """Prove that no entry was changed, removed or slipped in. Prints the root. Keep it elsewhere to prove more later.
 
     [bold]Examples:[/bold]
 

@@ -1,4 +1,4 @@
-"""`kehu import`: loads files; every row once, however often it is interrupted or repeated."""
+"""`kehu import`: loads files. Every row once, however often it is interrupted or repeated."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def transactions(
 def interactions(
     file: File, mapping: MappingFile, rejects: RejectFile = None, dry_run: DryRun = False, as_json: AsJson = False
 ) -> None:
-    """Load contacts of the past. The key of a row becomes its `external_key`.
+    """Load interactions of the past. The key of a row becomes its `external_key`.
 
     [bold]Example:[/bold] kehu import interactions complaints.csv.gz --mapping cfpb_complaints
     """

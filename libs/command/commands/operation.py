@@ -69,7 +69,7 @@ def planned(as_json: AsJson = False) -> None:
 
 @operations.command("watch")
 def watch(operation_id: Id, as_json: AsJson = False) -> None:
-    """Follow an operation with a progress bar until it ends; fails when it failed or was cancelled."""
+    """Follow an operation with a progress bar until it ends. Fails when it failed or was cancelled."""
     with client(patient=True) as connected:
         ended = follow(connected, operation_id, quiet=as_json)
     if as_json:
@@ -78,14 +78,14 @@ def watch(operation_id: Id, as_json: AsJson = False) -> None:
 
 @operations.command("cancel")
 def cancel(operation_id: Id) -> None:
-    """Cancel an operation; what it has written by now stays."""
+    """Cancel an operation. What it has written by now stays."""
     with client() as connected:
         asked = connected.profiles.cancel_operation(operation_id=operation_id)
     console.print(f"{asked.id} is {state(asked)}" + (", and ends at its next step" if asked.cancel_requested else ""))
 
 
 def follow(connected: Client, operation_id: str, *, quiet: bool = False) -> Operation:
-    """The operation at its end; Failure when it did not succeed."""
+    """The operation at its end. Failure when it did not succeed."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=quiet, transient=True) as bar:
         task = bar.add_task("waits for a worker", total=None)

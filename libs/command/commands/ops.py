@@ -248,7 +248,7 @@ def diagnose(
 
 
 def look(cluster: Cluster) -> Status:
-    """The state of the release; what may not be asked is left out and noted."""
+    """The state of the release. What may not be asked is left out and noted."""
     from libs.command.ops.status import examine
 
     pods, notes = cluster.pods(), list[str]()
@@ -331,7 +331,7 @@ def _place(cluster: Cluster) -> str:
 
 
 def _as_text(renderable: RenderableType) -> str:
-    """What a terminal of 160 columns would show."""
+    """Returns the text of a terminal of 160 columns."""
     from rich.console import Console
 
     plain = Console(width=160, file=io.StringIO(), highlight=False)

@@ -201,7 +201,7 @@ def run(
 
 
 def _draft(file: Path) -> Any:
-    """A policy as `kehu pool policy --json` prints it; what only the server sets is left out."""
+    """A policy as `kehu pool policy --json` prints it. What only the server sets is left out."""
     from google.protobuf.json_format import ParseDict, ParseError
     from kehu.profiles.v1.ownership_policies_pb2 import OwnershipPolicy
 

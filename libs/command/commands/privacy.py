@@ -39,7 +39,7 @@ def reveal(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show in full what is masked for you; who looked, and what for, is kept.
+    """Show in full what is masked for you. Who looked, and what for, is kept.
 
     [bold]Example:[/bold] kehu customer reveal cus_01jd… --fields addresses --purpose "sending the contract"
     """
@@ -112,7 +112,7 @@ def erase(
 
 
 def _write(customer_id: str, file: TextIO) -> int:
-    """Writes every record of every service; how many."""
+    """Writes every record of every service. How many."""
     import json
 
     count = 0

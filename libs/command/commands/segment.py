@@ -37,7 +37,7 @@ def define(
     description: Annotated[str, typer.Option(help="What it is for.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Define a segment, or another version of the one with this key; everybody is looked at in the background.
+    """Define a segment, or another version of the one with this key. Everybody is looked at in the background.
 
     [bold]Example:[/bold] kehu segment define quiet-buyers "sale_count >= 2 AND days_since_last_contact >= 90"
     """
@@ -138,7 +138,7 @@ def preview(
 
 @segments.command("retire")
 def retire(name: Name) -> None:
-    """Take a segment out of use; its members leave it in the background.
+    """Take a segment out of use. Its members leave it in the background.
 
     [bold]Example:[/bold] kehu segment retire quiet-buyers
     """

@@ -24,10 +24,10 @@ def register(app: typer.Typer) -> None:
 def smoke(
     patience: Annotated[float, typer.Option(help="Seconds that everything together may take.", min=1)] = 60.0,
 ) -> None:
-    """Create a customer and erase it again; every service that holds customers has to answer for it.
+    """Create a customer and erase it again. Every service that holds customers has to answer for it.
 
     It passes only when calls, stores, relays, the bus and the workers of all of them do their part.
-    The token needs the scopes profiles.customers.write and profiles.privacy.*.
+    The access token needs the scopes profiles.customers.write and profiles.privacy.*.
 
     [bold]Example:[/bold] kehu smoke --patience 30
     """

@@ -1,4 +1,4 @@
-"""`kehu token`: tokens for development. In production, tokens come from the identity provider."""
+"""`kehu token`: access tokens for development. In production, access tokens come from the identity provider."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def issue(
         Path | None, typer.Option(help="Folder of the signing key; default: that of the local stack.")
     ] = None,
 ) -> None:
-    """Print a token signed with a development key.
+    """Print an access token signed with a development key.
 
     [bold]Examples:[/bold]
 
@@ -112,7 +112,7 @@ def rotate(
 
 
 def _rewrap(folder: Path) -> int:
-    """How many pages of the keyring hung on another key than the current one."""
+    """Wraps pages of the keyring anew. Returns the number that hung on another key than the current one."""
     from pymongo.errors import PyMongoError
 
     from libs.chassis.access import NEXT_SEAL_KEY, OLD_SEAL_KEY, SEAL_KEY

@@ -88,7 +88,7 @@ def revise(
     days: Annotated[int, typer.Option(help="How many days count.", min=1)] = 365,
     note: Annotated[str, typer.Option(help="Why it is as it is.")] = "",
 ) -> None:
-    """Create the next version of a tier policy; versions never change.
+    """Create the next version of a tier policy. Versions never change.
 
     [bold]Example:[/bold] kehu worth revise standard --currency EUR --note "first version"
     """
@@ -116,7 +116,7 @@ def evaluate(
     as_of: AsOf = "",
     as_json: AsJson = False,
 ) -> None:
-    """Measure the concentration and give every customer a tier; waits for the end.
+    """Measure the concentration and give every customer a tier. Waits for the end.
 
     [bold]Example:[/bold] kehu worth evaluate
     """
@@ -154,7 +154,7 @@ def lifecycles(
     every: Every = -1,
     as_json: AsJson = False,
 ) -> None:
-    """Move who has gone quiet to dormant, who may leave to at risk, and who came back to active; waits for the end.
+    """Move who has gone quiet to dormant, who may leave to at risk, and who came back to active. Waits for the end.
 
     [bold]Example:[/bold] kehu worth lifecycles --preview
     """
@@ -190,7 +190,7 @@ def rfm(
     days: Annotated[int, typer.Option(help="How many days until then are looked at.", min=1, max=3660)] = 365,
     as_of: AsOf = "",
 ) -> None:
-    """Work out the scales of recency, frequency and monetary value; waits for the end.
+    """Work out the scales of recency, frequency and monetary value. Waits for the end.
 
     [bold]Example:[/bold] kehu worth rfm --currency EUR --zone Asia/Shanghai
     """
@@ -221,7 +221,7 @@ def fit(
     days: Annotated[int, typer.Option(help="How many days until then are looked at.", min=1, max=3660)] = 730,
     as_of: AsOf = "",
 ) -> None:
-    """Fit the models of purchases and spend and value every customer; waits for the end.
+    """Fit the models of purchases and spend and value every customer. Waits for the end.
 
     [bold]Example:[/bold] kehu worth fit --currency EUR --margin 0.3
     """
@@ -249,7 +249,7 @@ def contracts(
     plan: Annotated[str, typer.Argument(help="The plan of the contracts, for example gold-service.")],
     months: Annotated[int, typer.Option(help="Months between two renewals.", min=1, max=120)] = 12,
 ) -> None:
-    """Count and project how long the customers of a plan stay; waits for the end.
+    """Count and project how long the customers of a plan stay. Waits for the end.
 
     [bold]Example:[/bold] kehu worth contracts gold-service
     """
@@ -322,7 +322,7 @@ def measures(
 
 
 def fetch(connected: Client, customer_id: str) -> Sheet:
-    """What is known of one customer's worth, without what has not been computed yet."""
+    """Reads all that is known of one customer's worth, without what has not been computed yet."""
     from libs.client.errors import NotFound, PreconditionFailed
     from libs.command.views.worth import Sheet
 
@@ -345,7 +345,7 @@ def fetch(connected: Client, customer_id: str) -> Sheet:
 
 
 def _moment(text: str) -> dict[str, datetime]:
-    """The field of a request that names a moment; nothing when none was given."""
+    """The field of a request that names a moment. Nothing when none was given."""
     if not text:
         return {}
     try:

@@ -23,7 +23,7 @@ CHUNK = 500
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Consecutive rows; `messages` has one entry per row, None where the row is refused already, with its reason."""
+    """Consecutive rows. `messages` has one entry per row, None where the row is refused already, with its reason."""
 
     rows: Sequence[Row]
     messages: Sequence[Message | None]
@@ -31,10 +31,10 @@ class Chunk:
 
 
 class Target(Protocol):
-    """Where rows of one kind go."""
+    """Destination of rows of one kind."""
 
     def prepare(self, rows: Sequence[Row], mapping: RowMapping) -> Chunk:
-        """Converts rows into messages; may look up ids."""
+        """Converts rows into messages. May look up ids."""
         ...
 
     def deliver(self, chunks: Iterator[Chunk]) -> Iterator[tuple[Chunk, Sequence[RowOutcome]]]:

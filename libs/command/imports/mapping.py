@@ -39,7 +39,7 @@ from libs.client.values import to_money
 
 ENTITIES = ("customers", "transactions", "interactions")
 SHIPPED = Path(__file__).resolve().parent.parent / "mappings"
-"""The example mappings that come with the client; `--mapping cdnow_transactions` finds them by name."""
+"""The example mappings that come with the client. `--mapping cdnow_transactions` finds them by name."""
 
 _RULES = {"column", "template"}
 
@@ -50,7 +50,7 @@ _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
 class MappingError(Exception):
-    """The mapping file is wrong; the message says where and what is allowed."""
+    """The mapping file is wrong. The message says where and what is allowed."""
 
 
 class CellError(ValueError):
@@ -73,7 +73,7 @@ class RowMapping:
     """Of the file's content: an interrupted load goes on only with the same mapping."""
 
     def convert(self, cells: Cells) -> dict[str, Any]:
-        """The fields of the message as nested dicts and lists; CellError names the field that cannot be read."""
+        """The fields of the message as nested dicts and lists. CellError names the field that cannot be read."""
         values: dict[str, Any] = {}
         for path, convert in self.fields.items():
             try:
@@ -86,7 +86,7 @@ class RowMapping:
 
 
 def load(path: Path) -> RowMapping:
-    """Reads a mapping file, or a shipped one by its bare name; MappingError for anything that makes no sense."""
+    """Reads a mapping file, or a shipped one by its bare name. MappingError for anything that makes no sense."""
     if not path.exists() and (SHIPPED / f"{path.name}.toml").exists():
         path = SHIPPED / f"{path.name}.toml"
     try:
@@ -101,7 +101,7 @@ def load(path: Path) -> RowMapping:
 
 
 def parse(table: Mapping[str, Any], *, digest: str = "") -> RowMapping:
-    """Checks a mapping that was read; see the module for its form."""
+    """Checks a mapping that was read. See the module for its form."""
     unknown = sorted(set(table) - {"entity", "key", "distinct", "fields"})
     if unknown:
         raise MappingError(f"unknown setting {unknown[0]!r}; a mapping has entity, key, distinct and [fields]")
@@ -120,7 +120,7 @@ def parse(table: Mapping[str, Any], *, digest: str = "") -> RowMapping:
 
 
 def render(template: str, cells: Cells) -> str:
-    """The template with its placeholders filled; ValueError names a column that the row does not have."""
+    """The template with its placeholders filled. ValueError names a column that the row does not have."""
 
     def cell(match: re.Match[str]) -> str:
         try:
@@ -163,7 +163,7 @@ def _converter(path: str, rule: object) -> Convert:
 
 
 def _reader(path: str, rest: dict[str, Any]) -> Callable[[str], Any]:
-    """What turns the text of a cell into a value; takes its settings out of `rest` and refuses what is left."""
+    """Returns the converter of a cell. Takes its settings out of `rest` and refuses what is left."""
     if "money" in rest:
         currency = str(rest.pop("money"))
         factor = Decimal(str(rest.pop("factor", 1)))

@@ -1,4 +1,4 @@
-"""What an interrupted load leaves behind: how far it came, and the rows that were refused.
+"""Traces of an interrupted load: how far it came, and the rows that were refused.
 
 Both only save work. Rows carry keys by which the services recognise a repeat, so losing the progress file costs time
 and nothing else.
@@ -19,7 +19,7 @@ _HEADER = ["row", "field", "reason", "original"]
 
 @dataclass(slots=True, kw_only=True)
 class Counts:
-    """What became of the rows of a file."""
+    """Counts of the rows of a file by outcome."""
 
     rows: int = 0
     """Rows to load: all of the file, but for those that `distinct` leaves out."""
@@ -37,7 +37,7 @@ class Progress:
 
     path: Path
     run: str
-    """What is loaded: file, mapping and tenant in one digest; progress of another run does not count."""
+    """Digest of file, mapping and tenant. Progress of another run does not count."""
     done: int = 0
     """All rows up to this number have been answered."""
     counts: Counts = field(default_factory=Counts)
@@ -65,7 +65,7 @@ class Progress:
 
 
 class Rejects:
-    """The file of refused rows: CSV with row number, field, reason and the row as it was; made when the first comes."""
+    """The file of refused rows: CSV with row number, field, reason and the row as it was. Made when the first comes."""
 
     def __init__(self, path: Path, *, done: int) -> None:
         self.path = path

@@ -1,4 +1,4 @@
-"""Reading files: CSV with a header line, or one JSON object per line; `.gz` is opened as it is read."""
+"""Reading files: CSV with a header line, or one JSON object per line. `.gz` is opened as it is read."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from typing import IO
 from libs.command.imports.mapping import Cells, RowMapping, render
 
 _NAMESPACE = uuid.UUID("6b1f0f0e-5d0c-5f0a-9a55-1c1d7a8f3f5e")
-"""Of the ids of rows; a change would make every row of every file new."""
+"""Of the ids of rows. A change would make every row of every file new."""
 
 
 class FileError(Exception):
-    """The file cannot be read; the message says what it should be."""
+    """The file cannot be read. The message says what it should be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,9 @@ class Row:
     """From 1, header and blank lines not counted."""
     cells: Cells
     key: str
-    """What names the row for ever."""
+    """Permanent key of the row."""
     problem: str = ""
-    """Why the row cannot be read; it is refused then, and its neighbours are not."""
+    """Reason for refusing the row. Its neighbours are not affected."""
 
     @property
     def request_id(self) -> str:
@@ -49,7 +49,7 @@ class _Unreadable:
 
 
 def open_rows(path: Path, mapping: RowMapping) -> Iterator[Row]:
-    """The rows to load, in order; rows that `distinct` leaves out are not among them."""
+    """The rows to load, in order. Rows that `distinct` leaves out are not among them."""
     seen: set[str] = set()
     repeated: Counter[str] = Counter()
     named_by_file = "" if mapping.key else digest(path)

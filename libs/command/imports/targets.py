@@ -1,4 +1,4 @@
-"""Where rows go: the three bulk calls, their messages and the field that carries a row's key."""
+"""Destinations of rows: the three bulk calls, their messages and the field that carries a row's key."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _without_messages(waiting: deque[Chunk]) -> Iterator[tuple[Chunk, Outcomes]]
 
 
 def target(client: Client, entity: str) -> Rows:
-    """Where rows of `customers`, `transactions` or `interactions` go."""
+    """Returns the destination of rows of `customers`, `transactions` or `interactions`."""
     return {"customers": _customers, "transactions": _transactions, "interactions": _interactions}[entity](client)
 
 

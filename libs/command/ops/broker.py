@@ -46,7 +46,7 @@ class Management:
         self._user, self._password = unquote(parts.username or ""), unquote(parts.password or "")
 
     def read(self) -> Lag:
-        """The queues of the suite as they are now; statistics are as old as the broker's last sample, some 5 s."""
+        """The queues of the suite as they are now. Statistics are as old as the broker's last sample, some 5 s."""
         version = self._get("/api/overview").get("rabbitmq_version", "")
         queues = [queue_from(told) for told in self._get(f"/api/queues/{self._vhost}", _samples(_MINUTE))]
         return group((self._patiently(queue) for queue in queues), f"RabbitMQ {version} at {self.address}")
@@ -95,7 +95,7 @@ class Management:
 
 
 def read_over_amqp(uri: str, names: Iterable[str]) -> Lag:
-    """What AMQP tells of these queues, which is how much waits and who consumes; one that is missing is left out."""
+    """Reads length and consumers of these queues over AMQP. One that is missing is left out."""
     import amqp
 
     from libs.chassis.bus import BUS_ERRORS, close, connect
@@ -119,7 +119,7 @@ def read_over_amqp(uri: str, names: Iterable[str]) -> Lag:
 
 
 def _samples(span: Mapping[str, int]) -> dict[str, Any]:
-    """What asks for samples of counters and lengths over a span of time, and for nothing that is not read."""
+    """Returns the query for samples of counters and lengths over a span of time, and for nothing else."""
     asked = {f"{kind}_{part}": value for kind in ("lengths", "msg_rates") for part, value in span.items()}
     return {**asked, "columns": ",".join(_COLUMNS)}
 

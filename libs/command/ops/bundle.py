@@ -57,7 +57,7 @@ def redact_object(value: Any) -> Any:
 
 
 class Bundle:
-    """A .tar.gz that grows file by file; what cannot be had is written into `missing.txt` instead."""
+    """A .tar.gz that grows file by file. What cannot be had is written into `missing.txt` instead."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -65,7 +65,7 @@ class Bundle:
         self._archive = tarfile.open(path, "x:gz")  # noqa: SIM115  (closed by `close`)
 
     def attempt(self, what: str, step: Callable[[], object]) -> None:
-        """Does a step; when it fails, that is noted instead."""
+        """Does a step. When it fails, that is noted instead."""
         try:
             step()
         except (Failure, StackUnknown) as refused:
@@ -80,7 +80,7 @@ class Bundle:
         self.text(name, lambda: json.dumps(redact_object(make()), ensure_ascii=False, indent=2, default=str) + "\n")
 
     def close(self) -> list[str]:
-        """Finishes the file; returns what is missing in it."""
+        """Finishes the file. Returns what is missing in it."""
         if self._missing:
             self._add("missing.txt", redact("\n".join(self._missing) + "\n").encode())
         self._archive.close()

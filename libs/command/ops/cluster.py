@@ -29,14 +29,14 @@ _IN_CLUSTER_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccou
 
 
 class Cluster:
-    """One namespace as its reader sees it; lists are of the suite's objects unless something else is said."""
+    """One namespace as its reader sees it. Lists are of the suite's objects unless something else is said."""
 
     def __init__(self, api_client: Any, namespace: str, release: str = "") -> None:
         from kubernetes import client
 
         self.namespace = namespace
         self.release = release
-        """The Helm release; empty for the only one there is."""
+        """The Helm release. Empty for the only one there is."""
         self._api = api_client
         self._core = client.CoreV1Api(api_client)
         self._apps = client.AppsV1Api(api_client)
@@ -67,7 +67,7 @@ class Cluster:
 
     @property
     def host(self) -> str:
-        """Where the API server is."""
+        """Address of the API server."""
         return str(self._api.configuration.host)
 
     def version(self) -> str:
@@ -82,7 +82,7 @@ class Cluster:
         return self._list("deployments", "apps", self._apps.list_namespaced_deployment, self._selector)
 
     def full_names(self) -> list[str]:
-        """What the names of the suite's objects begin with: one word, as long as the chart made them."""
+        """Prefix of the names of the suite's objects: one word, as long as the chart made them."""
         names = {str(each.metadata.name): (each.metadata.labels or {}) for each in self.deployments()}
         return sorted({name.removesuffix(f"-{labels.get(COMPONENT_LABEL, '')}") for name, labels in names.items()})
 
@@ -124,7 +124,7 @@ class Cluster:
             return str(told.data.decode(errors="replace"))
 
     def ask(self, pods: Sequence[str], path: str) -> dict[str, str]:
-        """Pod → what its admin port answers to `path`, through the API server; a pod that does not answer is left out.
+        """Pod → what its admin port answers to `path`, through the API server. A pod that does not answer is left out.
 
         Failure when this is not allowed at all: it takes the right `get` on `pods/proxy`.
         """
@@ -151,7 +151,7 @@ class Cluster:
             return dict(filter(None, workers.map(one, pods)))
 
     def raw(self, group: str, version: str, plural: str) -> list[dict[str, Any]] | None:
-        """Every object of a kind as the API server sends it; None when the cluster does not know the kind."""
+        """Every object of a kind as the API server sends it. None when the cluster does not know the kind."""
         from kubernetes.client import ApiException
 
         found: list[dict[str, Any]] = []
@@ -192,7 +192,7 @@ class Cluster:
         return f"{OURS},{INSTANCE_LABEL}={self.release}" if self.release else OURS
 
     def _only_release(self) -> str:
-        """The release in the namespace; Misuse when there is none, or more than one to choose from."""
+        """The release in the namespace. Misuse when there is none, or more than one to choose from."""
         found = sorted({(each.metadata.labels or {}).get(INSTANCE_LABEL, "") for each in self.deployments()})
         if not found:
             raise Misuse(

@@ -1,4 +1,4 @@
-"""What a drain of nodes would meet: pods, the budgets that guard them, and in how many steps they may leave.
+"""Obstacles to a drain of nodes: pods, the budgets that guard them, and in how many steps they may leave.
 
 The arithmetic is the API server's own: a pod without a budget, one that ends or has ended, and one that is not placed
 leave at once; a pod under two budgets cannot be evicted at all; otherwise the budget must allow one disruption more,
@@ -20,7 +20,7 @@ _DONE: Final = frozenset({"Succeeded", "Failed"})
 
 
 class Verdict(StrEnum):
-    """What becomes of a pod."""
+    """Fate of a pod."""
 
     FREE = "leaves at once"
     STEPS = "leaves in turn"
@@ -40,7 +40,7 @@ class Move:
     ours: bool
     verdict: Verdict
     budget: str
-    """The name of the PodDisruptionBudget that decides; empty for none."""
+    """The name of the PodDisruptionBudget that decides. Empty for none."""
     why: str
     advice: str
     grace: int
@@ -48,7 +48,7 @@ class Move:
 
     @property
     def blocks(self) -> bool:
-        """Whether `kubectl drain` would hang here."""
+        """`kubectl drain` would hang here."""
         return self.verdict in {Verdict.WAITS, Verdict.NEVER}
 
     def as_json(self) -> dict[str, Any]:
@@ -74,20 +74,20 @@ class NodePlan:
     steps: int
     """Rounds of eviction, each waiting for replacements of the one before; 0 when nothing has to leave."""
     seconds: int
-    """How long the pods may take to end, all rounds together; replacements come on top."""
+    """Seconds that the pods may take to end, all rounds together. Replacements come on top."""
     local_data: bool
-    """Whether a pod keeps files in an emptyDir, which kubectl wants to be told of."""
+    """A pod keeps files in an emptyDir, which kubectl wants to be told of."""
     interrupted: Sequence[str]
     """Processes of ours whose only ready pods are here and which no budget keeps alive."""
 
     @property
     def blocked(self) -> bool:
-        """Whether the drain would not come to its end."""
+        """The drain would not come to its end."""
         return any(move.blocks for move in self.moves)
 
     @property
     def command(self) -> str:
-        """What to type."""
+        """The command to type."""
         return f"kubectl drain {self.node} --ignore-daemonsets" + (" --delete-emptydir-data" * self.local_data)
 
     def as_json(self) -> dict[str, Any]:
@@ -104,7 +104,7 @@ class NodePlan:
 
 
 def plan(pods: Iterable[Any], budgets: Iterable[Any]) -> list[NodePlan]:
-    """What a drain of each node would meet, as far as this namespace goes; by name of the node."""
+    """Plans the drain of each node by its name, as far as this namespace goes."""
     everything = [pod for pod in pods if pod.status.phase not in _DONE]
     guards = [*budgets]
     nodes: dict[str, list[Any]] = {}
@@ -115,7 +115,7 @@ def plan(pods: Iterable[Any], budgets: Iterable[Any]) -> list[NodePlan]:
 
 
 def matches(selector: Any, labels: Mapping[str, str]) -> bool:
-    """Whether a label selector takes these labels; an empty one takes all, none takes nothing."""
+    """Returns whether a label selector takes these labels. An empty one takes all, none takes nothing."""
     if selector is None:
         return False
     for name, value in (selector.match_labels or {}).items():
@@ -159,7 +159,7 @@ def _plan(node: str, pods: Sequence[Any], everything: Sequence[Any], budgets: Se
 def _move(
     node: str, pod: Any, guards: Sequence[Any], everything: Sequence[Any], turns: dict[str, int]
 ) -> tuple[Move, int]:
-    """What becomes of a pod, and in which round; `turns` counts the pods that each budget has let go so far."""
+    """Decides the fate of a pod and its round. `turns` counts the pods that each budget has let go so far."""
     verdict, budget, why, advice, turn = Verdict.FREE, "", "", "", 1
     if not pod.metadata.owner_references:
         verdict, why = Verdict.NEVER, "nothing would make it anew, so kubectl refuses to evict it"
@@ -242,7 +242,7 @@ def _interrupted(pods: Sequence[Any], everything: Sequence[Any], budgets: Sequen
 
 
 def _stays(pod: Any) -> bool:
-    """Whether a drain leaves a pod alone: one of a DaemonSet, and one that the node makes by itself."""
+    """Returns whether a drain leaves a pod alone: one of a DaemonSet, and one that the node makes by itself."""
     owners = {owner.kind for owner in pod.metadata.owner_references or ()}
     return bool(owners & {"DaemonSet", "Node"})
 

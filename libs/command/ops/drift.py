@@ -1,4 +1,4 @@
-"""What lives in the cluster against what a manifest says: which fields differ, and who wrote them.
+"""Drift between the cluster and a manifest: the fields that differ, and their writers.
 
 A manifest (`helm get manifest`, `helm template`) is asked for, because reading it from the release itself would take
 the right to read secrets. Every field that it states must be there with its value; of fields that it does not state,
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 Path = tuple[str, ...]
-"""Where a field is; an element of a list by what identifies it, `[name=kehu]`, or by its number, `[0]`."""
+"""Path of a field. An element of a list by what identifies it, `[name=kehu]`, or by its number, `[0]`."""
 Json = Mapping[str, Any]
 
 _KEYS: Final = (
@@ -42,13 +42,13 @@ class Drift:
     thing: str
     """`Deployment/kehu-profiles-api`."""
     path: str
-    """The field; empty when the whole object is meant."""
+    """The field. Empty when the whole object is meant."""
     wanted: Any
-    """What the manifest says; None for nothing."""
+    """Value in the manifest. None for nothing."""
     found: Any
-    """What is there; None for nothing."""
+    """Value in the cluster. None for nothing."""
     by: str
-    """Who wrote it and when; empty when that is not recorded."""
+    """Writer and time. Empty when that is not recorded."""
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
@@ -61,7 +61,7 @@ def title(thing: Json) -> str:
 
 
 def is_hook(thing: Json) -> bool:
-    """Whether Helm makes it for a moment only."""
+    """Helm makes it for a moment only."""
     return HOOK in (thing["metadata"].get("annotations") or {})
 
 
@@ -129,7 +129,7 @@ def _owners(thing: Json) -> dict[Path, list[_Writer]]:
 
 
 def _fields(value: Any, fields: Json, path: Path) -> Iterator[tuple[Path, Any]]:
-    """(path, value) of every field that is named without fields of its own; `f:` names, `k:` and `v:` find elements."""
+    """(path, value) of every field that is named without fields of its own. `f:` names, `k:` and `v:` find elements."""
     named = {key: below for key, below in fields.items() if key != "."}
     if not named:
         yield path, value
@@ -158,7 +158,7 @@ def _leaves(thing: Json) -> Iterator[tuple[Path, Any]]:
 
 
 def _leaves_of(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
-    """Values below; an empty list or object, and null, are no values."""
+    """Values below. An empty list or object, and null, are no values."""
     if isinstance(value, Mapping):
         for key, below in value.items():
             yield from _leaves_of(below, (*path, str(key)))
@@ -198,7 +198,7 @@ def _known(path: Path, asked: Mapping[Path, Any]) -> bool:
 
 
 def _by(owners: Mapping[Path, Sequence[_Writer]], path: Path) -> str:
-    """Who wrote a field, or, when it is gone, who wrote last around it."""
+    """Returns the writer of a field, or, when it is gone, the last one around it."""
     for length in range(len(path), 1, -1):
         found = {writer for owned, writers in owners.items() if owned[:length] == path[:length] for writer in writers}
         if found:
@@ -207,7 +207,7 @@ def _by(owners: Mapping[Path, Sequence[_Writer]], path: Path) -> str:
 
 
 def _author(owners: Mapping[Path, Sequence[_Writer]], asked: Iterable[Path]) -> str:
-    """Who wrote most of what the manifest says: the one that deploys."""
+    """Returns the writer of most of what the manifest says: the one that deploys."""
     counts: dict[str, int] = {}
     for path in asked:
         for writer in owners.get(path, ()):

@@ -1,4 +1,4 @@
-"""What the commands of `kehu ops` conclude."""
+"""Findings of the commands of `kehu ops`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ class Finding:
     """One thing that is wrong."""
 
     what: str
-    """Which process, queue or object."""
+    """The process, queue or object."""
     state: str
-    """What was found, in a few words."""
+    """The finding, in a few words."""
     advice: str
-    """What to do next."""
+    """The next step."""
 
     def as_json(self) -> dict[str, str]:
         """For programs."""
@@ -23,7 +23,7 @@ class Finding:
 
 
 def span(seconds: float | None, *, at_least: bool = False) -> str:
-    """A length of time for a narrow column, `3m` or `2d 4h`; a dash for none."""
+    """A length of time for a narrow column, `3m` or `2d 4h`. A dash for none."""
     if seconds is None:
         return "–"
     units = (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1))

@@ -1,4 +1,4 @@
-"""How far consumers are behind: RabbitMQ's queues, put together by service and subscription.
+"""The lag of consumers: RabbitMQ's queues, put together by service and subscription.
 
 A queue cannot be asked for the age of its head: quorum queues do not tell it, and taking a message to look at it would
 count as a delivery. But queues are first in, first out, so those that wait are those that came last: the head came when
@@ -39,7 +39,7 @@ class Queue:
     oldest: float | None = None
     """Seconds that the first of those that wait has waited."""
     at_least: bool = False
-    """Whether `oldest` is only known to be longer."""
+    """`oldest` is only known to be longer."""
 
 
 @dataclass(slots=True)
@@ -54,7 +54,7 @@ class Subscription:
 
     @property
     def total(self) -> Queue:
-        """All partitions as if they were one queue; its consumers are those of the partition with fewest."""
+        """All partitions as if they were one queue. Its consumers are those of the partition with fewest."""
         waiting = [part for part in self.parts if part.oldest is not None]
         longest = max(waiting, key=lambda part: (part.oldest or 0, part.at_least), default=None)
         return Queue(
@@ -74,16 +74,16 @@ class Lag:
     """The queues of the suite."""
 
     source: str
-    """Who told, for example `RabbitMQ 3.10.8`."""
+    """Source of the figures, for example `RabbitMQ 3.10.8`."""
     subscriptions: Sequence[Subscription]
     retrying: Sequence[Queue]
-    """Where events wait for another attempt, on purpose."""
+    """Queues in which events wait for another attempt, on purpose."""
     unrouted: Queue | None
     others: int
     """Queues that belong to somebody else."""
 
     def findings(self, max_wait: float) -> Iterator[Finding]:
-        """What is wrong; `max_wait` is how many seconds an event may wait in its queue."""
+        """Yields what is wrong. `max_wait` is how many seconds an event may wait in its queue."""
         for each in self.subscriptions:
             yield from _findings(each, max_wait)
         if self.unrouted is not None and self.unrouted.ready:
@@ -111,7 +111,7 @@ class Lag:
 
 
 def group(queues: Iterable[Queue], source: str) -> Lag:
-    """Sorts queues by what their names say; see `libs.chassis.bus.topology`."""
+    """Sorts queues by what their names say. See `libs.chassis.bus.topology`."""
     found: dict[tuple[str, str], Subscription] = {}
     retrying, others, unrouted = list[tuple[int, Queue]](), 0, None
     for queue in queues:
@@ -152,7 +152,7 @@ def queue_from(told: Mapping[str, Any]) -> Queue:
 
 
 def age_of_head(ready: int, arrived: Mapping[str, Any], waiting: Mapping[str, Any]) -> tuple[float | None, bool]:
-    """(seconds that the head of a queue has waited, whether that is only the least); None without samples.
+    """(seconds that the head of a queue has waited, whether that is only the least). None without samples.
 
     `arrived` holds samples of the number of events that ever came, `waiting` of the number that waited; events that
     come back from a retry are not counted as arrivals, so the head is never older than the last moment without any.
@@ -164,7 +164,7 @@ def age_of_head(ready: int, arrived: Mapping[str, Any], waiting: Mapping[str, An
 
 
 def _age(details: Mapping[str, Any], ready: int | None) -> tuple[float, bool] | None:
-    """The time since a counter passed its last value less `ready`; without `ready`, since it was last nought."""
+    """The time since a counter passed its last value less `ready`. Without `ready`, since it was last nought."""
     samples = sorted(((s["timestamp"] / 1000, s["sample"]) for s in details.get("samples", ())), reverse=True)
     if not samples:
         return None

@@ -1,4 +1,4 @@
-"""What `kehu ops` must be allowed to do, in one namespace: the rules of the Role that the chart ships.
+"""Rights of `kehu ops` in one namespace: the rules of the Role that the chart ships.
 
 Everything is read-only, nothing is of the whole cluster, and no secret is read. `pods/proxy` is apart (OPTIONAL): it
 opens every port of every pod of the namespace to whoever has it, past the NetworkPolicies, so it is a right to give on
@@ -17,7 +17,7 @@ class Rule:
     """One rule of a Role."""
 
     group: str
-    """API group; empty for the core."""
+    """API group. Empty for the core."""
     resources: tuple[str, ...]
     verbs: tuple[str, ...]
     needed_for: str

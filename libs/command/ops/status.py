@@ -1,4 +1,4 @@
-"""What runs of the suite in a namespace, whether it is as it should be, and if not, why."""
+"""State of the suite in a namespace: processes, rollouts, leases, and the reasons of what is wrong."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from libs.command.ops.findings import Finding, some, span
 from libs.command.ops.told import Told, tell
 
 LATELY: Final = timedelta(hours=1)
-"""How long ago a restart still counts as something that is wrong."""
+"""Age up to which a restart counts as something that is wrong."""
 
 TIMER_RESTS: Final = timedelta(minutes=10)
-"""How long a timer may sleep between two runs, and its lease lie there: it is taken for a run only."""
+"""Longest sleep of a timer between two runs, in which its lease lies there: it is taken for a run only."""
 
 _MEANING: Final[Mapping[int, str]] = {
     Exit.MISUSED: "the environment is wrong",
@@ -36,10 +36,10 @@ class Pod:
     node: str
     ready: bool
     why: str
-    """Why it is not ready; empty when it is."""
+    """Reason for not being ready. Empty when it is."""
     restarts: int
     restarted: str
-    """What ended its container lately, and how long ago; empty when nothing did."""
+    """Latest end of its container, and its age. Empty when there was none."""
     born: datetime
     image: str
     """Name and tag, and the digest when the node knows it."""
@@ -74,7 +74,7 @@ class Process:
 
     @property
     def schema(self) -> tuple[int | None, int | None]:
-        """(stored, newest code); None when no pod told."""
+        """(stored, newest code). None when no pod told."""
         stored = [each.stored for each in self.told if each.stored is not None]
         code = [each.code for each in self.told if each.code is not None]
         return max(stored, default=None), max(code, default=None)
@@ -82,18 +82,18 @@ class Process:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """Who does what only one process should do."""
+    """Holder of work that only one process should do."""
 
     name: str
     holder: str
-    """The pod; empty when nobody holds it."""
+    """The pod. Empty when nobody holds it."""
     renewed: datetime | None
     """None when it is kept in MongoDB, which only the holder sees."""
     lasts: timedelta
     changes: int | None
 
     def expired(self, now: datetime) -> bool:
-        """Whether nobody does the work: it has run out, and not because a timer sleeps."""
+        """Nobody does the work: the lease has run out, and not because a timer sleeps."""
         rests = TIMER_RESTS if self.name.partition(".")[2].startswith("timer") else timedelta()
         if self.renewed is None:
             return not self.holder
@@ -108,10 +108,10 @@ class Status:
     processes: Sequence[Process]
     leases: Sequence[Lease]
     notes: Sequence[str] = field(default_factory=tuple)
-    """What could not be looked at."""
+    """Parts that could not be looked at."""
 
     def findings(self) -> Iterator[Finding]:
-        """What is wrong."""
+        """Yields what is wrong."""
         for process in self.processes:
             yield from self._of(process)
         for lease in self.leases:
@@ -293,7 +293,7 @@ def _restarted(container: Any, now: datetime) -> str:
 
 
 def _end(ended: Any) -> str:
-    """How a container ended."""
+    """Returns the end of a container in words."""
     meaning = _MEANING.get(ended.exit_code, "")
     reason = ended.reason if ended.reason not in {None, "Error", "Completed"} else meaning
     return f"exit code {ended.exit_code}" + (f" ({reason})" if reason else "")
@@ -318,20 +318,20 @@ def _last_unhealthy(events: Iterable[Any]) -> dict[str, str]:
 
 
 def moment(event: Any) -> datetime:
-    """When an event was last seen."""
+    """Returns the time at which an event was last seen."""
     series = event.series.last_observed_time if event.series else None
     seen: datetime = series or event.last_timestamp or event.event_time or event.metadata.creation_timestamp
     return seen
 
 
 def _lease_prefix(deployment: Any) -> str:
-    """The prefix of the Lease objects of a worker that keeps its leases in the cluster; empty for another."""
+    """The prefix of the Lease objects of a worker that keeps its leases in the cluster. Empty for another."""
     told = {each.name: each.value for each in deployment.spec.template.spec.containers[0].env or ()}
     return str(told.get("KEHU_LEASE_PREFIX") or "kehu") if told.get("KEHU_LEASE") == "kubernetes" else ""
 
 
 def _lease(lease: Any, services: Iterable[str], prefixes: Iterable[str]) -> Lease | None:
-    """A Lease of the suite, named `<prefix>-<service>-<lease>`; None for another's."""
+    """A Lease of the suite, named `<prefix>-<service>-<lease>`. None for another's."""
     for prefix in prefixes:
         for service in services:
             start = f"{prefix}-{service}-"

@@ -1,4 +1,4 @@
-"""What a process says of itself on its admin port."""
+"""Statements of a process on its admin port."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a process says of itself on its admin port."""
+    """Statements of a process on its admin port."""
 
     stored: int | None = None
     """The schema that it found in its database."""
@@ -21,7 +21,7 @@ class Told:
 
 
 def tell(metrics: str) -> Told:
-    """What the text of /metrics tells of schema, version and leases."""
+    """Reads schema, version and leases from the text of /metrics."""
     from prometheus_client.parser import text_string_to_metric_families
 
     lines = [line for line in metrics.splitlines() if line.startswith(("kehu_schema", "kehu_build", "kehu_lease_held"))]

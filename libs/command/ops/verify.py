@@ -27,7 +27,7 @@ PLURALS: Final[Mapping[str, str]] = {
     "ServiceAccount": "serviceaccounts",
     "TriggerAuthentication": "triggerauthentications",
 }
-"""The kinds that the chart makes; Secrets are not read, on purpose."""
+"""The kinds that the chart makes. Secrets are not read, on purpose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Verified:
 
 
 def read_manifest(text: str) -> list[dict[str, Any]]:
-    """The objects of a manifest; Misuse when it is none."""
+    """The objects of a manifest. Misuse when it is none."""
     import yaml
 
     try:

@@ -11,7 +11,7 @@ from typing import Any
 from libs.command.ops.status import moment
 
 _POD = re.compile(r"-[0-9a-z]{4,10}-[0-9a-z]{5}$|-[0-9a-z]{5}$")
-"""What a ReplicaSet or a Job adds to the name of a pod."""
+"""Suffix that a ReplicaSet or a Job adds to the name of a pod."""
 _CHANGING = re.compile(r"\b\d+(\.\d+)*(:\d+)?\b|_\w+\([0-9a-f-]{36}\)|\"[^\"]*\"")
 
 
@@ -23,7 +23,7 @@ class Warned:
     name: str
     """The object it was said of last."""
     others: int
-    """How many more objects it was said of."""
+    """Number of further objects that it was said of."""
     reason: str
     message: str
     """As it was said last."""

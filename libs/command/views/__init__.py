@@ -1,1 +1,1 @@
-"""How customers, contacts and promises look to a person in a terminal: messages in, rich renderables out."""
+"""Views of customers, interactions and promises for a terminal: messages in, rich renderables out."""

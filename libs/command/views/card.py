@@ -30,7 +30,7 @@ from libs.command.views.worth import Sheet, sheet
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """What a card shows; what could not be fetched is None and left out with a note."""
+    """Content of a card. What could not be fetched is None and left out with a note."""
 
     customer: Customer
     summary: TransactionSummary | None
@@ -136,7 +136,7 @@ _CONSENT_MARKS = {
 
 
 def _consent(customer: Customer) -> RenderableType | None:
-    """A row per purpose and a column per channel that was decided about; `any` holds where no channel was named."""
+    """A row per purpose and a column per channel that was decided about. `any` holds where no channel was named."""
     decisions = customer.consent.decisions
     if not decisions:
         return Text("nothing was decided", style="dim")
@@ -218,7 +218,7 @@ def _purchases(card: Card, now: datetime) -> RenderableType | None:
 
 
 def _months(transactions: Sequence[Transaction]) -> str:
-    """How many sales there were in each of the twelve months up to the latest one."""
+    """Counts the sales in each of the twelve months up to the latest one."""
     sales = [t.occurred_time.ToDatetime(tzinfo=UTC) for t in transactions if name_of(t, "type") == "SALE"]
     if not sales:
         return ""

@@ -1,4 +1,4 @@
-"""What a change altered, leaf by leaf, so that one new consent does not print all the others again."""
+"""Differences of a change, leaf by leaf, so that one new consent does not print all the others again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kehu.profiles.v1.customer_pb2 import Customer
 from rich.text import Text
 
 MOST = 12
-"""Lines that one field may take; a field that was replaced as a whole says how many more there are."""
+"""Lines that one field may take. A field that was replaced as a whole says how many more there are."""
 
 
 def lines(field: str, before: Customer, after: Customer) -> Iterator[Text]:
@@ -32,7 +32,7 @@ def _value(field: str, customer: Customer) -> Any:
 
 
 def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Paths and values of everything that holds no more inside; list items are named by what tells them apart."""
+    """Paths and values of everything that holds no more inside. List items are named by what tells them apart."""
     if isinstance(value, dict):
         for name, item in value.items():
             yield from _leaves(f"{path}.{name}", item)
@@ -44,7 +44,7 @@ def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _name(item: Any, number: int) -> str:
-    """The enum values of a message, such as `MARKETING EMAIL` of a decision; else its place in the list."""
+    """The enum values of a message, such as `MARKETING EMAIL` of a decision. Else its place in the list."""
     if not isinstance(item, dict):
         return str(number)
     return " ".join(_word(name, item[name]) for name in ("purpose", "type", "kind", "channel") if name in item) or str(

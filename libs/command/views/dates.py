@@ -14,7 +14,7 @@ _DIGITS = "十一二三四五六七八九"
 
 
 def describe(kept: TypedDate) -> str:
-    """`1990-05-17`, `05-17`, or `农历1990年八月十五`; dots for one that is masked."""
+    """`1990-05-17`, `05-17`, or `农历1990年八月十五`. Dots for one that is masked."""
     if not kept.month:
         return "•••••"
     if kept.calendar == TypedDate.CALENDAR_CHINESE_LUNISOLAR:
@@ -26,7 +26,7 @@ def describe(kept: TypedDate) -> str:
 
 
 def next_time(kept: TypedDate, today: date) -> date | None:
-    """The next day on which the date is kept, today included; None when that is more than four years away, or masked.
+    """The next day on which the date is kept, today included. None when that is more than four years away, or masked.
 
     A leap month is kept in the ordinary month of a year without it, and day 30 on day 29 of a short month.
     """

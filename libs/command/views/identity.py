@@ -1,4 +1,4 @@
-"""Who may be the same as whom, and what a merge comes to."""
+"""Views of proposed duplicates and of merges."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def duplicates(rows: Iterable[tuple[str, Match | DuplicateCandidate]]) -> Table:
 
 
 def preview(found: PreviewMergeResponse, names: dict[str, str]) -> RenderableType:
-    """What a merge would come to: the evidence, whose values stand, and what forbids it."""
+    """Shows the result of a merge: the evidence, the values that stand, and what forbids it."""
     parts: list[RenderableType] = [duplicates([("", match)]) for match in found.matches]
     parts += [Text(), *(_decision(each, names) for each in found.field_decisions)]
     reach = ", ".join(point.canonical for point in found.customer.contact_points) or "nothing"

@@ -1,4 +1,4 @@
-"""How a cluster and its queues look to the person who runs them."""
+"""Views of a cluster and its queues for the person who runs them."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def lag(found: Lag, max_wait: float, *, every: bool = False) -> RenderableType:
 
 
 def drain(plans: Sequence[NodePlan]) -> RenderableType:
-    """What a drain of each node would meet."""
+    """Shows the obstacles to a drain of each node."""
     parts: list[RenderableType] = []
     for each in plans:
         verdict = Text("would be blocked", style="red") if each.blocked else Text("can be drained", style="green")
@@ -117,7 +117,7 @@ def warnings(found: Sequence[Warned], now: datetime) -> RenderableType:
 
 
 def verified(found: Verified) -> RenderableType:
-    """What differs, by object."""
+    """Shows the differences by object."""
     parts: list[RenderableType] = []
     thing = ""
     for each in found.drifts:
@@ -147,7 +147,7 @@ def _value(value: object) -> str:
 
 
 def findings(found: Sequence[Finding], well: str) -> Iterator[RenderableType]:
-    """What is wrong and what to do about it, or that all is well."""
+    """Shows the findings with the next step of each, or that all is well."""
     yield ""
     if not found:
         yield Text(f"✓ {well}", style="green")
@@ -164,7 +164,7 @@ def _bad(finding: Finding, mark: str = "✗") -> RenderableType:
 
 
 def _table(*headings: str) -> Table:
-    """A plain table; a heading that begins with > is of a column of numbers."""
+    """A plain table. A heading that begins with > is of a column of numbers."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for heading in headings:
         right = heading.startswith(">")

@@ -1,4 +1,4 @@
-"""Where a customer stands: who answers for them, which groups they are in, what they are entitled to."""
+"""Views of a customer's owner, segments and entitlements."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from libs.command.views.words import ago, moment, name_of, word
 
 
 def standing(view: Customer360, now: datetime) -> RenderableType | None:
-    """A row for each thing known; None for nothing."""
+    """A row for each thing known. None for nothing."""
     table = Table.grid(padding=(0, 2, 0, 0))
     if view.HasField("ownership") and view.ownership.HasField("since_time"):
         table.add_row("owner", _owner(view.ownership, now))

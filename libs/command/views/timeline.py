@@ -1,4 +1,4 @@
-"""Contacts and promises as lines."""
+"""Interactions and promises as lines."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from libs.command.views.words import CHANNEL_MARKS, ago, moment, name_of, word
 
 
 def contact_line(interaction: Interaction, now: datetime) -> Text:
-    """When, in which direction, on which channel, what about, and how it ended."""
+    """Shows time, direction, channel, subject and outcome of an interaction."""
     channel = name_of(interaction, "channel")
     inbound = name_of(interaction, "direction") == "INBOUND"
     line = Text()
@@ -39,7 +39,7 @@ def contact_line(interaction: Interaction, now: datetime) -> Text:
 
 
 def promise_line(promise: Promise, now: datetime) -> Text:
-    """What was promised, its state and when it is due."""
+    """Shows a promise, its state and its due time."""
     state = name_of(promise, "state")
     style = {"AT_RISK": "yellow", "BROKEN": "bold red", "KEPT": "green", "RECOVERED": "green"}.get(state, "cyan")
     line = Text()

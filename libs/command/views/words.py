@@ -42,7 +42,7 @@ def moment(stamp: Timestamp, zone: Any = None) -> str:
 
 
 def ago(stamp: Timestamp, now: datetime) -> str:
-    """How long ago or ahead, in the largest unit that fits: `3 days ago`, `in 2 hours`."""
+    """Returns the distance in time, in the largest unit that fits: `3 days ago`, `in 2 hours`."""
     seconds = int((now - stamp.ToDatetime(tzinfo=UTC)).total_seconds())
     for unit, size in (("year", 31_557_600), ("month", 2_629_800), ("day", 86_400), ("hour", 3600), ("minute", 60)):
         count = abs(seconds) // size

@@ -1,4 +1,4 @@
-"""What customers are worth, for people: how few make how much, how loyal they are, and one customer's sheet."""
+"""Views of worth: concentration, loyalty, and the sheet of one customer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOST_MONTHS = 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sheet:
-    """What is known of one customer's worth; what has not been computed, or does not apply, is None."""
+    """Worth of one customer. What has not been computed, or does not apply, is None."""
 
     contribution: pb.Contribution | None
     tier: tiers_pb2.TierStanding | None
@@ -35,7 +35,7 @@ class Sheet:
     warning: pb.EarlyWarning | None
 
     def __bool__(self) -> bool:
-        """Whether there is anything to show."""
+        """There is something to show."""
         bought = self.contribution is not None and len(self.contribution.currencies) > 0
         warned = self.warning is not None and self.warning.score > 0
         return bought or warned or self.tier is not None or self.clv is not None
@@ -136,7 +136,7 @@ def _warning(warning: pb.EarlyWarning) -> list[tuple[str, str]]:
 
 
 def concentration(report: tiers_pb2.ConcentrationReport) -> RenderableType:
-    """How few customers make how much."""
+    """Shows the concentration of contribution."""
     evaluation = report.evaluation
     measured = evaluation.concentration
     currency = evaluation.currency_code
@@ -222,7 +222,7 @@ def measure(described: measures_pb2.Measure) -> RenderableType:
 
 
 def model(fitted: clv_pb2.ClvModel) -> RenderableType:
-    """What was fitted and how far to trust it."""
+    """Shows a fitted model and how far to trust it."""
     foretold = (
         f"{fitted.holdout_expected:,.0f} purchases foretold, {fitted.holdout_observed:,} made; "
         f"error {fitted.holdout_error:.3g}, of the plain average {fitted.holdout_naive_error:.3g}"

@@ -9,7 +9,7 @@ from libs.monitoring.model import Alert, Group, Runbook
 
 _LEASE: Final = (*q.SERVICE, "lease")
 _RELAY: Final = "relay"
-"""The one lease that is held without a break; a timer takes its own around the moments when it looks."""
+"""The one lease that is held without a break. A timer takes its own around the moments when it looks."""
 
 GROUP: Final = Group(
     name="kehu-leases",

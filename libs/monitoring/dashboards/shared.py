@@ -1,4 +1,4 @@
-"""What several dashboards use: the variables, the ways to group, and panels that are on two of them."""
+"""Parts of several dashboards: the variables, the ways to group, and panels that are on two of them."""
 
 from __future__ import annotations
 
