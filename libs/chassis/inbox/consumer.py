@@ -22,6 +22,7 @@ from libs.chassis.bus.topology import DEAD_LETTERS, dead_key, retry_queue
 from libs.chassis.crash import crash_point
 from libs.chassis.inbox.effects import Effects, Failure
 from libs.chassis.inbox.fates import STANDARD, Permanent, Schedule, Trouble, fate_of
+from libs.chassis.inbox.limit import UNREADABLE, ParkingLimit
 from libs.chassis.inbox.subscription import Received, Subscription
 from libs.chassis.loop import Loop
 from libs.chassis.store import MongoDatabase
@@ -53,6 +54,30 @@ class _Stopped(Exception):
     """The loop was told to stop while it held a batch; the broker delivers it to the next consumer."""
 
 
+class _Tried:
+    """Outcome of a batch."""
+
+    def __init__(self) -> None:
+        self.events: list[Received] = []
+        """Those that could be decoded."""
+        self.unapplied: list[Received] = []
+        self.failed: list[tuple[amqp.Message, Exception]] = []
+        self._parked: list[str] = []
+
+    def add_failure(self, message: amqp.Message, error: Exception, event: Received | None = None) -> None:
+        """Notes a message that failed, with its event when it could be decoded."""
+        self.failed.append((message, error))
+        self.unapplied += [event] if event is not None else []
+        if fate_of(error) == "park":
+            self._parked.append(event.tenant if event is not None else UNREADABLE)
+
+    @property
+    def tenants(self) -> tuple[list[str], list[str]]:
+        """Tenants of the events that were applied, and of those that are to be parked."""
+        failed = {event.id for event in self.unapplied}
+        return [event.tenant for event in self.events if event.id not in failed], self._parked
+
+
 class Consumer(Loop):
     """Consumes every partition of one subscription on a connection of its own."""
 
@@ -78,6 +103,7 @@ class Consumer(Loop):
         self._spawn = spawn
         self._schedule = schedule
         self._size = batch
+        self._limit = ParkingLimit()
         self._buffer: deque[amqp.Message] = deque()
         begin_counting(subscription.name)
 
@@ -128,28 +154,40 @@ class Consumer(Loop):
 
     def _handle(self, connection: amqp.Connection, channel: amqp.Channel, batch: Sequence[amqp.Message]) -> None:
         crash_point("inbox.after_receive")
-        failed: list[tuple[amqp.Message, Exception]] = []
-        messages: list[amqp.Message] = []
-        events: list[Received] = []
-        for message in batch:
-            try:
-                events.append(self._subscription.decode(body_of(message)))
-                messages.append(message)
-            except Permanent as error:
-                failed.append((message, error))
-            except Exception as error:  # noqa: BLE001  (whatever strange bytes may provoke, the next ones pass)
-                failed.append((message, Permanent(f"cannot be decoded: {error!r}")))
-        if events:
-            failures = self._apply(connection, events, suspect=_is_suspect(batch[0]))
-            failed += [(messages[failure.index], failure.error) for failure in failures]
-            self._count(events, failures)
-        if failed:
+        attempt = 0
+        while self._limit.forbids(*(tried := self._try(connection, batch)).tenants):
+            attempt += 1
+            self.not_ready("parks nothing more: too many events in a row, of everybody, could not be handled")
+            log.error("parks nothing more", loop=self.name, events=len(batch), error=repr(tried.failed[0][1]))
+            self.pause(attempt)
+            tick(connection)
+            if self.stopping.is_set():
+                raise _Stopped
+        self._count(tried)
+        if tried.failed:
             crash_point("inbox.before_park")
-            self._set_aside(failed)
+            self._set_aside(tried.failed)
             crash_point("inbox.after_park")
         crash_point("inbox.before_ack")
         channel.basic_ack(batch[-1].delivery_tag, multiple=True)
         crash_point("inbox.after_ack")
+
+    def _try(self, connection: amqp.Connection, batch: Sequence[amqp.Message]) -> _Tried:
+        """Decodes and applies a batch."""
+        tried = _Tried()
+        messages: list[amqp.Message] = []
+        for message in batch:
+            try:
+                tried.events.append(self._subscription.decode(body_of(message)))
+                messages.append(message)
+            except Permanent as error:
+                tried.add_failure(message, error)
+            except Exception as error:  # noqa: BLE001  (whatever strange bytes may provoke, the next ones pass)
+                tried.add_failure(message, Permanent(f"cannot be decoded: {error!r}"))
+        if tried.events:
+            for failure in self._apply(connection, tried.events, suspect=_is_suspect(batch[0])):
+                tried.add_failure(messages[failure.index], failure.error, tried.events[failure.index])
+        return tried
 
     def _apply(self, connection: amqp.Connection, events: Sequence[Received], *, suspect: bool) -> list[Failure]:
         """Applies the events beside this loop, again and again while the database cannot."""
@@ -239,12 +277,12 @@ class Consumer(Loop):
             headers={**headers, **trouble.headers()},
         )
 
-    def _count(self, events: Sequence[Received], failures: Sequence[Failure]) -> None:
+    def _count(self, tried: _Tried) -> None:
         name = self._subscription.name
-        metrics.INBOX_EVENTS.labels(name, "applied").inc(len(events) - len(failures))
+        metrics.INBOX_EVENTS.labels(name, "applied").inc(len(tried.events) - len(tried.unapplied))
         lag = metrics.INBOX_LAG_SECONDS.labels(name)
         now = identity.now()
-        for event in events:
+        for event in tried.events:
             lag.observe(max(0.0, (now - event.time).total_seconds()))
 
 
