@@ -59,28 +59,28 @@ from services.profiles.worth.application.value import Value
 
 def servicers(store: ProfilesStore, history: History) -> list[tuple[Callable[[Any, Any], None], object]]:
     """Every gRPC service; `history` gives the past of a customer."""
-    schedules = Schedules(store)
+    schedules = Schedules(store.schedules)
     repeats = Repeats(store.operations, schedules)
     sources = Sources(
-        customers=Customers(store),
-        consents=Consents(store),
-        relationships=Relationships(store),
-        facts=Facts(store),
-        transactions=Transactions(store),
-        habits=Habits(store),
-        segments=Segments(store),
-        ownerships=Ownerships(store),
-        entitlements=Entitlements(store),
-        tiers=Tiers(store),
+        customers=Customers(store.customers),
+        consents=Consents(store.consent),
+        relationships=Relationships(store.customers),
+        facts=Facts(store.activity),
+        transactions=Transactions(store.activity),
+        habits=Habits(store.activity),
+        segments=Segments(store.segments),
+        ownerships=Ownerships(store.ownership),
+        entitlements=Entitlements(store.entitlements),
+        tiers=Tiers(store.worth),
     )
     customers = CustomersServicer(sources.customers, sources.relationships, history)
-    identity = IdentityServicer(sources.customers, Duplicates(store), Merges(store), history)
-    ownership = OwnershipServicer(sources.ownerships, OwnershipPolicies(store), repeats)
+    identity = IdentityServicer(sources.customers, Duplicates(store.identity), Merges(store.identity), history)
+    ownership = OwnershipServicer(sources.ownerships, OwnershipPolicies(store.ownership), repeats)
     worth = WorthServicer(
-        customers=CustomerWorth(store),
+        customers=CustomerWorth(store.worth),
         tiers=sources.tiers,
-        rfm=RfmScores(store),
-        value=Value(store),
+        rfm=RfmScores(store.worth),
+        value=Value(store.worth),
         operations=store.operations,
         repeats=repeats,
     )
@@ -93,12 +93,15 @@ def servicers(store: ProfilesStore, history: History) -> list[tuple[Callable[[An
         ),
         (add_IdentityServiceServicer_to_server, identity),
         (add_WorthServiceServicer_to_server, worth),
-        (add_LoyaltyServiceServicer_to_server, LoyaltyServicer(Loyalty(store), store.operations)),
+        (add_LoyaltyServiceServicer_to_server, LoyaltyServicer(Loyalty(store.loyalty), store.operations)),
         (add_SegmentsServiceServicer_to_server, SegmentsServicer(sources.segments, store.operations)),
         (add_OwnershipServiceServicer_to_server, ownership),
-        (add_ContractsServiceServicer_to_server, ContractsServicer(Contracts(store))),
+        (add_ContractsServiceServicer_to_server, ContractsServicer(Contracts(store.contracts))),
         (add_EntitlementsServiceServicer_to_server, EntitlementsServicer(sources.entitlements)),
         (add_Customer360ServiceServicer_to_server, Customer360Servicer(sources)),
-        (add_PrivacyServiceServicer_to_server, PrivacyServicer(Privacy(store), Erasures(store), history)),
+        (
+            add_PrivacyServiceServicer_to_server,
+            PrivacyServicer(Privacy(store.privacy), Erasures(store.privacy), history),
+        ),
         (add_SchedulesServiceServicer_to_server, SchedulesServicer(schedules)),
     ]

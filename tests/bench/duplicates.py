@@ -37,7 +37,7 @@ def duplicates(stage: Stage) -> list[Figure]:
     many = stage.customers or many
     with stage.system.client(TENANT, timeout=30) as client, stage.profiles(TENANT) as store:
         made = client.profiles.create_customer(customer=_message(People().person(_NEW - 1)))
-        town = _Town(store.customers.get(made.id), People())
+        town = _Town(store.customers.customers.get(made.id), People())
         town.settle(stage, store, 0, few)
         before = _check(client)
         town.settle(stage, store, few, many)
@@ -113,7 +113,7 @@ def _compare(store: ProfilesStore, town: _Town, size: int) -> tuple[float, float
     raw.raw.insert_many(sealed(store, "customers", newcomers))
     ids = [each.id for each in newcomers]
     keys = sealed(store, "blocking_keys", [town.keys(each) for each in newcomers])
-    compare, bare = Duplicates(store).look_again, raw.raw.database["bare_keys"]
+    compare, bare = Duplicates(store.identity).look_again, raw.raw.database["bare_keys"]
 
     def baseline(first: int) -> None:
         found = list(raw.raw.find({"_id": {"$in": ids[first : first + _BATCH]}}))

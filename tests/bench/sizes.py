@@ -142,7 +142,7 @@ def _template(stage: Stage, client: Client, tenant: str) -> _Template:
     made = client.profiles.create_customer(customer=_born(_MARK))
     with stage.profiles(tenant) as store:
         keys = eventually(partial(store.identity.blocking_keys.find_by_id, made.id))
-        return _Template(store.customers.get(made.id), keys)
+        return _Template(store.customers.customers.get(made.id), keys)
 
 
 def _born(number: int) -> Customer:

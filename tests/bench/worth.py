@@ -88,7 +88,7 @@ def _compute(uri: str, customers: int, answer: Connection) -> None:
         store = ProfilesStore(MongoDatabase(mongo, "profiles", page_key=bytes(32), seal_key=bytes(32)))
         kinds = {kind.name: kind for kind in operations(store)}
         draft = TierPolicy(id="", name="bench", currency_code="EUR", review_date=date(2100, 1, 1))
-        request = pb.EvaluateTiersRequest(tier_policy_id=Tiers(store).create_policy(draft).id)
+        request = pb.EvaluateTiersRequest(tier_policy_id=Tiers(store.worth).create_policy(draft).id)
         seconds = []
         for expected in (customers, 0):
             id = store.operations.start("evaluate_tiers", request).id

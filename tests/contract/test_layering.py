@@ -17,7 +17,7 @@ MODULES = {
     "application": {"contention", "context", "domain", "feed", "identity", "operations", "paging", "store"},
     "store": {"ahead", "codec", "domain", "filtering", "identity", "logs", "operations", "paging", "store"},
     "api": {"codec", "domain", "feed", "inbox", "operations", "paging", "privacy", "rpc", "store", "validation"},
-    "subscriptions": {"codec", "domain", "inbox", "timers"},
+    "subscriptions": {"codec", "domain", "inbox", "operations", "timers"},
     "operations": {"codec", "domain", "operations"},
     "__main__": {"journal", "run", "store"},
 }

@@ -32,7 +32,6 @@ ROOMS: Mapping[str, set[str]] = {
 
 OPEN_CIRCLES = {
     frozenset(f"libs.chassis.run.{name}" for name in ("api", "service", "upkeep", "worker")),
-    frozenset({"services.profiles.segments.store", "services.profiles.store"}),
 }
 """Circles that are still to be opened; there will be no new ones."""
 OPEN_TABLES = {"profiles"}

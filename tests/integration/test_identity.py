@@ -60,7 +60,7 @@ def store(client: Any) -> Iterator[ProfilesStore]:
 
 def born(store: ProfilesStore, given: str, **fields: Any) -> Customer:
     name = PersonName(given=given, family="Lovelace")
-    return Customers(store).create(Customer(id="", kind=CustomerKind.PERSON, names=(name,), **fields))
+    return Customers(store.customers).create(Customer(id="", kind=CustomerKind.PERSON, names=(name,), **fields))
 
 
 def phone(raw: str) -> tuple[ContactPoint, ...]:
@@ -88,7 +88,7 @@ def content(customer: Customer) -> Customer:
 
 def check_forest(store: ProfilesStore, people: list[Customer]) -> None:
     """Every id leads to who lives on in one step, and is listed there."""
-    now = {each.id: each for each in store.customers.batch_get([each.id for each in people])}
+    now = {each.id: each for each in store.customers.customers.batch_get([each.id for each in people])}
     for each in now.values():
         canonical = now[each.canonical_id]
         assert canonical.merged_into == ""
@@ -98,7 +98,7 @@ def check_forest(store: ProfilesStore, people: list[Customer]) -> None:
 @pytest.mark.parametrize("round", range(3))
 def test_of_merges_in_a_circle_one_succeeds(store: ProfilesStore, round: int) -> None:
     """T-02: A<-B, B<-C and C<-A at once, each after a look at the same state."""
-    merges = Merges(store)
+    merges = Merges(store.identity)
     a, b, c = (born(store, name) for name in ("Ann", "Bea", "Cleo"))
     revisions = {each.id: each.revision for each in (a, b, c)}
 
@@ -116,7 +116,7 @@ def test_of_merges_in_a_circle_one_succeeds(store: ProfilesStore, round: int) ->
 
 def test_whatever_is_merged_and_undone_at_once_the_forest_stays_one(store: ProfilesStore) -> None:
     """Without revisions: some are refused because others were faster, and everything can be undone in the end."""
-    merges, dice = Merges(store), Random(7)
+    merges, dice = Merges(store.identity), Random(7)
     people = [born(store, name) for name in ("Ann", "Bea", "Cleo", "Dora", "Eve", "Fay")]
     pairs = dice.sample(list(permutations(people, 2)), 12)
 
@@ -133,23 +133,23 @@ def test_whatever_is_merged_and_undone_at_once_the_forest_stays_one(store: Profi
     assert Counter(each.epoch for each in done).most_common(1)[0][1] == 1
     for record in sorted(done, key=lambda each: -each.epoch):
         merges.unmerge(record.id, "")
-    now = store.customers.batch_get([each.id for each in people])
+    now = store.customers.customers.batch_get([each.id for each in people])
     assert [content(each) for each in now] == [content(each) for each in people]
 
 
 def test_an_unmerge_happens_once(store: ProfilesStore) -> None:
-    merges = Merges(store)
+    merges = Merges(store.identity)
     a, b = born(store, "Ann"), born(store, "Bea", external_ids=(ExternalId(system="erp", id="9"),))
     record, merged = merges.merge(Wish(survivor_id=a.id, loser_ids=(b.id,)), "", {})
     assert merged.external_ids == b.external_ids
     told = at_once(*[lambda: merges.unmerge(record.id, "")] * 4)
     assert sum(isinstance(each, tuple) for each in told) == 1
     assert all(isinstance(each, FailedPrecondition) for each in told if not isinstance(each, tuple))
-    assert content(store.customers.get(b.id)) == content(b)
+    assert content(store.customers.customers.get(b.id)) == content(b)
 
 
 def test_a_change_of_a_party_and_a_merge_do_not_lose_each_other(store: ProfilesStore) -> None:
-    merges, customers = Merges(store), Customers(store)
+    merges, customers = Merges(store.identity), Customers(store.customers)
     a, b = born(store, "Ann"), born(store, "Bea")
     told = at_once(
         lambda: merges.merge(Wish(survivor_id=a.id, loser_ids=(b.id,)), "", {}),
@@ -159,10 +159,10 @@ def test_a_change_of_a_party_and_a_merge_do_not_lose_each_other(store: ProfilesS
         ),
     )
     added = [each for each in told[1:] if isinstance(each, Customer)]
-    now = store.customers.get(b.id)
+    now = store.customers.customers.get(b.id)
     assert len(now.contact_points) == len(added)
     if isinstance(told[0], tuple):
-        points = {each.canonical for each in store.customers.get(a.id).contact_points}
+        points = {each.canonical for each in store.customers.customers.get(a.id).contact_points}
         assert points == {each.canonical for each in now.contact_points}
     else:
         assert isinstance(told[0], Conflict)
@@ -171,7 +171,7 @@ def test_a_change_of_a_party_and_a_merge_do_not_lose_each_other(store: ProfilesS
 def test_every_question_about_identity_is_answered_by_an_index(store: ProfilesStore) -> None:
     """MongoDB itself tells how it answered, with 300 other customers and pairs in the way."""
     database = cast(MongoDatabase, store.database)
-    servicer, duplicates = Methods(servicers(store, cast(Any, None))), Duplicates(store)
+    servicer, duplicates = Methods(servicers(store, cast(Any, None))), Duplicates(store.identity)
     others = [born(store, f"Zoe{n % 150}", contact_points=phone(f"+86 138 0013 8{n:03d}")) for n in range(300)]
     for start in range(0, 300, LARGEST_BLOCK):
         duplicates.look_again([each.id for each in others[start : start + LARGEST_BLOCK]])

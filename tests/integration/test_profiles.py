@@ -169,7 +169,7 @@ def test_every_question_is_answered_by_an_index(
 ) -> None:
     """MongoDB itself tells how it answered, with 300 other customers in the way."""
     others = [(str(n), lambda n=n: person(f"Zoe{n}", f"Zhang{n}", owner="zoe")) for n in range(300)]
-    Customers(store).import_rows(others)
+    Customers(store.customers).import_rows(others)
     points = [
         contact_points_pb2.ContactPoint(type="TYPE_PHONE", raw="+8613123456789"),
         contact_points_pb2.ContactPoint(type="TYPE_EMAIL", raw="ada@example.com"),
@@ -182,16 +182,16 @@ def test_every_question_is_answered_by_an_index(
         owner="ada",
     )
     ada_id = servicer.CreateCustomer(pb.CreateCustomerRequest(customer=ada), CALL).id
-    boss_id = Customers(store).create(person("Charles", "Babbage")).id
-    Consents(store).record(ada_id, grant(), within="receipt")
+    boss_id = Customers(store.customers).create(person("Charles", "Babbage")).id
+    Consents(store.consent).record(ada_id, grant(), within="receipt")
     sales = [sale(ada_id, str(n)) for n in range(20)]
-    Transactions(store).sum_up(sales)
+    Transactions(store.activity).sum_up(sales)
 
     database.raw.command("profile", 2)
-    Transactions(store).record(
+    Transactions(store.activity).record(
         [*(Row(each) for each in sales[1:]), Row(sale("", "0"), ExternalId(system="erp", id="7"))]
     )
-    Relationships(store).add(reports_to(ada_id, boss_id))
+    Relationships(store.customers).add(reports_to(ada_id, boss_id))
     ask_everything(servicer, ada_id, boss_id)
     database.raw.command("profile", 0)
 
@@ -214,54 +214,54 @@ def reports_to(left: str, right: str) -> Relationship:
 
 def test_of_many_customers_with_one_external_id_one_is_made(store: ProfilesStore) -> None:
     erp = (ExternalId(system="erp", id="7"), ExternalId(system="shop", id="a"))
-    made = at_once(lambda n: Customers(store).create(person(external_ids=erp[n % 2 :])))
+    made = at_once(lambda n: Customers(store.customers).create(person(external_ids=erp[n % 2 :])))
     assert sorted({type(each).__name__ for each in made}) == ["AlreadyExists", "Customer"]
     assert sum(isinstance(each, Customer) for each in made) == 1
 
 
 def test_an_update_cannot_take_an_external_id(store: ProfilesStore) -> None:
     erp = (ExternalId(system="erp", id="7"),)
-    Customers(store).create(person(external_ids=erp))
-    bob = Customers(store).create(person("Bob"))
+    Customers(store.customers).create(person(external_ids=erp))
+    bob = Customers(store.customers).create(person("Bob"))
     with pytest.raises(AlreadyExists, match="an external id belongs to another customer"):
-        Customers(store).update(bob.id, lambda current: replace(current, external_ids=erp), bob.revision)
+        Customers(store.customers).update(bob.id, lambda current: replace(current, external_ids=erp), bob.revision)
 
 
 def test_decisions_at_once_take_their_places_one_after_the_other(store: ProfilesStore) -> None:
-    ada = Customers(store).create(person())
+    ada = Customers(store.customers).create(person())
     purposes = [purpose for purpose in Purpose if purpose is not Purpose.SERVICE]
-    recorded = at_once(lambda n: Consents(store).record(ada.id, grant(purposes[n % 4], f"form/{n}"), within=""))
+    recorded = at_once(lambda n: Consents(store.consent).record(ada.id, grant(purposes[n % 4], f"form/{n}"), within=""))
     assert {type(each) for each in recorded} == {ConsentReceipt}
     assert sorted(each.sequence for each in recorded) == list(range(1, THREADS + 1))
-    assert Consents(store).verify_chain(ada.id).checked_count == THREADS
-    assert Consents(store).verify_chain(ada.id).intact
+    assert Consents(store.consent).verify_chain(ada.id).checked_count == THREADS
+    assert Consents(store.consent).verify_chain(ada.id).intact
 
 
 def test_the_same_decision_told_at_once_is_recorded_once(store: ProfilesStore) -> None:
-    ada = Customers(store).create(person())
+    ada = Customers(store.customers).create(person())
 
     def record(fingerprint: bytes) -> ConsentReceipt:
         with context.enter(Context(tenant="acme", actor="ada", command=Command("key", fingerprint))):
-            return Consents(store).record(ada.id, grant(), within="receipt")
+            return Consents(store.consent).record(ada.id, grant(), within="receipt")
 
     assert len({each.id for each in at_once(lambda _: record(b"same"))}) == 1
-    assert Consents(store).verify_chain(ada.id).checked_count == 1
+    assert Consents(store.consent).verify_chain(ada.id).checked_count == 1
     with pytest.raises(InvalidArgument, match="used before"):
         record(b"other")
 
 
 def test_of_lines_that_would_close_a_circle_together_one_is_refused(store: ProfilesStore) -> None:
-    people = [Customers(store).create(person(f"P{n}")).id for n in range(4)]
-    made = at_once(lambda n: Relationships(store).add(reports_to(people[n], people[(n + 1) % 4])), times=4)
+    people = [Customers(store.customers).create(person(f"P{n}")).id for n in range(4)]
+    made = at_once(lambda n: Relationships(store.customers).add(reports_to(people[n], people[(n + 1) % 4])), times=4)
     refused = [each for each in made if isinstance(each, FailedPrecondition)]
     assert len(refused) == 1
     assert sum(isinstance(each, Relationship) for each in made) == 3
 
 
 def test_transactions_told_at_once_are_recorded_once(store: ProfilesStore, database: MongoDatabase) -> None:
-    ada = Customers(store).create(person())
+    ada = Customers(store.customers).create(person())
     rows = [Row(sale(ada.id, str(n))) for n in range(50)]
-    outcomes = at_once(lambda _: Transactions(store).record(rows))
+    outcomes = at_once(lambda _: Transactions(store.activity).record(rows))
     assert sum(outcome.created for each in outcomes for outcome in each) == 50
     assert not any(outcome.error for each in outcomes for outcome in each)
     assert database.raw["transactions"].count_documents({}) == 50
@@ -282,39 +282,39 @@ def test_transactions_told_at_once_are_recorded_once(store: ProfilesStore, datab
 def test_a_hand_in_the_database_leaves_its_mark(
     store: ProfilesStore, database: MongoDatabase, tamper: Callable[[Any], None], broken: int
 ) -> None:
-    ada = Customers(store).create(person())
+    ada = Customers(store.customers).create(person())
     for n, purpose in enumerate((Purpose.CARE, Purpose.MARKETING, Purpose.SURVEY)):
-        Consents(store).record(ada.id, grant(purpose, f"form/{n}"), within="receipt")
-    assert Consents(store).verify_chain(ada.id).intact
+        Consents(store.consent).record(ada.id, grant(purpose, f"form/{n}"), within="receipt")
+    assert Consents(store.consent).verify_chain(ada.id).intact
     tamper(database.raw["receipts"])
-    check = Consents(store).verify_chain(ada.id)
+    check = Consents(store.consent).verify_chain(ada.id)
     assert (check.intact, check.broken_sequence) == (False, broken)
 
 
 def test_a_receipt_that_cannot_be_stored_leaves_the_customer_alone(store: ProfilesStore) -> None:
-    ada = Customers(store).create(person())
+    ada = Customers(store.customers).create(person())
     refusal = ConsentReceipt(id="", purpose=Purpose.CARE, state=ConsentState.DENIED, capture=Capture.STAFF_ENTRY)
-    Consents(store).record(ada.id, refusal, within="")
+    Consents(store.consent).record(ada.id, refusal, within="")
     again = ConsentReceipt(
         id="", purpose=Purpose.CARE, state=ConsentState.GRANTED, capture=Capture.STAFF_ENTRY, proof_ref="note"
     )
     with pytest.raises(FailedPrecondition, match="only an act of the customer"):
-        Consents(store).record(ada.id, again, within="receipt")
-    assert store.customers.get(ada.id).revision == 2
-    assert Consents(store).verify_chain(ada.id).intact
+        Consents(store.consent).record(ada.id, again, within="receipt")
+    assert store.customers.customers.get(ada.id).revision == 2
+    assert Consents(store.consent).verify_chain(ada.id).intact
 
 
 def test_changes_tell_who_changed_what_from_what_to_what(
     store: ProfilesStore, database: MongoDatabase, servicer: Methods
 ) -> None:
-    ada = Customers(store).create(person())
+    ada = Customers(store.customers).create(person())
     with context.enter(Context(tenant="acme", actor="eve")):
         update = pb.UpdateCustomerRequest(
             customer=customer_pb2.Customer(id=ada.id, owner="eve", labels={"vip": "yes"}),
             update_mask=FieldMask(paths=["owner", "labels"]),
         )
         servicer.UpdateCustomer(update, CALL)
-    Consents(store).record(ada.id, grant(), within="receipt")
+    Consents(store.consent).record(ada.id, grant(), within="receipt")
     servicer.DeleteCustomer(pb.DeleteCustomerRequest(customer_id=ada.id), CALL)
     journal_everything(database)
 
@@ -344,9 +344,9 @@ def test_changes_tell_who_changed_what_from_what_to_what(
 
 
 def test_relationships_end_on_a_day(store: ProfilesStore, servicer: Methods) -> None:
-    ada, boss = (Customers(store).create(person(name)).id for name in ("Ada", "Charles"))
-    line = Relationships(store).add(reports_to(ada, boss))
-    Relationships(store).end(line.id, date(2026, 3, 31), 0)
+    ada, boss = (Customers(store.customers).create(person(name)).id for name in ("Ada", "Charles"))
+    line = Relationships(store.customers).add(reports_to(ada, boss))
+    Relationships(store.customers).end(line.id, date(2026, 3, 31), 0)
     for day, count in ((31, 1), (1, 0)):
         request = relationships_pb2.ListRelationshipsRequest(customer_id=ada)
         request.on_date.year, request.on_date.month, request.on_date.day = 2026, 3 if day == 31 else 4, day

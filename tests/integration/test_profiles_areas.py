@@ -88,7 +88,7 @@ def customers(store: ProfilesStore, count: int, **fields: Any) -> list[str]:
     def person() -> Customer:
         return Customer(id="", kind=CustomerKind.PERSON, names=(PersonName(given="Ada", family="Lovelace"),), **fields)
 
-    outcomes = Customers(store).import_rows([(str(uuid4()), person) for _ in range(count)])
+    outcomes = Customers(store.customers).import_rows([(str(uuid4()), person) for _ in range(count)])
     return [outcome.entity.id for outcome in outcomes if outcome.entity is not None]
 
 
@@ -108,17 +108,17 @@ def at_once(*works: Callable[[], Any]) -> list[Any]:
 def claiming(store: ProfilesStore, actor: str, customer_id: str) -> Callable[[], Ownership]:
     def claim() -> Ownership:
         with context.enter(Context(tenant="acme", actor=actor)):
-            return Ownerships(store).claim(customer_id)
+            return Ownerships(store.ownership).claim(customer_id)
 
     return claim
 
 
 def segment(store: ProfilesStore, filter: str, key: str = "group") -> Segment:
-    return Segments(store).define(Segment(id="", key=key, filter=filter), 0, validate_only=False)
+    return Segments(store.segments).define(Segment(id="", key=key, filter=filter), 0, validate_only=False)
 
 
 def members(store: ProfilesStore, key: str = "group") -> list[str]:
-    return [each.customer_id for each in Segments(store).members(key, PageRequest()).items]
+    return [each.customer_id for each in Segments(store.segments).members(key, PageRequest()).items]
 
 
 # --------------------------------------------------------------------------------------------------- the pool
@@ -126,37 +126,37 @@ def members(store: ProfilesStore, key: str = "group") -> list[str]:
 
 def test_of_many_who_claim_a_customer_one_gets_it(store: ProfilesStore) -> None:
     (ada,) = customers(store, 1)
-    Ownerships(store).release(ada, "", 0)
+    Ownerships(store.ownership).release(ada, "", 0)
     claimed = at_once(*(claiming(store, f"staff{n}", ada) for n in range(THREADS)))
     (winner,) = [each for each in claimed if isinstance(each, Ownership)]
     refused = [each for each in claimed if isinstance(each, FailedPrecondition)]
     assert len(refused) == THREADS - 1
     assert {each.metadata["blocks"] for each in refused} == {"NOT_POOLED"}
-    assert store.customers.get(ada).owner == winner.owner
-    intervals = Ownerships(store).intervals(ada, PageRequest()).items
+    assert store.customers.customers.get(ada).owner == winner.owner
+    intervals = Ownerships(store.ownership).intervals(ada, PageRequest()).items
     assert [(each.owner, each.end_time) for each in intervals] == [(winner.owner, None)]
-    counts = [Ownerships(store).load(f"staff{n}").customer_count for n in range(THREADS)]
+    counts = [Ownerships(store.ownership).load(f"staff{n}").customer_count for n in range(THREADS)]
     assert sorted(counts) == [0] * (THREADS - 1) + [1]
 
 
 @pytest.mark.parametrize(("limits", "block"), [({"capacity": 3}, "CAPACITY"), ({"daily_limit": 3}, "DAILY_LIMIT")])
 def test_limits_hold_for_who_claims_many_at_once(store: ProfilesStore, limits: dict[str, int], block: str) -> None:
-    OwnershipPolicies(store).create(OwnershipPolicy(id="", **limits))
+    OwnershipPolicies(store.ownership).create(OwnershipPolicy(id="", **limits))
     pool = customers(store, 8)
     for id in pool:
-        Ownerships(store).release(id, "", 0)
+        Ownerships(store.ownership).release(id, "", 0)
     claimed = at_once(*(claiming(store, "eve", id) for id in pool))
     assert sum(isinstance(each, Ownership) for each in claimed) == 3
     assert {each.metadata["blocks"] for each in claimed if isinstance(each, FailedPrecondition)} == {block}
-    load = Ownerships(store).load("eve")
+    load = Ownerships(store.ownership).load("eve")
     assert (load.customer_count, load.pick_count) == (3, 3)
 
 
 def test_a_run_and_a_hold_at_once_never_recycle_who_is_held(store: ProfilesStore) -> None:
     clock = FixedClock(datetime(2026, 5, 4, tzinfo=UTC))
     with identity.clock(clock):
-        ownerships = Ownerships(store)
-        OwnershipPolicies(store).create(OwnershipPolicy(id="", recycle_rules=(RecycleRule(contact_days=30),)))
+        ownerships = Ownerships(store.ownership)
+        OwnershipPolicies(store.ownership).create(OwnershipPolicy(id="", recycle_rules=(RecycleRule(contact_days=30),)))
         ids = customers(store, 6, owner="bob")
         ownerships.follow(ids)
         clock.advance(timedelta(days=31))
@@ -165,12 +165,14 @@ def test_a_run_and_a_hold_at_once_never_recycle_who_is_held(store: ProfilesStore
         def place(id: str) -> Callable[[], Ownership]:
             return lambda: ownerships.hold(id, hold)
 
-        at_once(lambda: OwnershipPolicies(store).run(MemoryJob(), validate_only=False), *(place(id) for id in ids))
+        at_once(
+            lambda: OwnershipPolicies(store.ownership).run(MemoryJob(), validate_only=False), *(place(id) for id in ids)
+        )
         for id in ids:
             latest = ownerships.get(id)
             told = [each for each in store.ownership.intervals.find(None, order="", limit=99) if each.customer_id == id]
             assert (latest.state is OwnershipState.POOLED) == (told[0].end_time is not None)
-            assert bool(store.customers.get(id).owner) == (latest.state is OwnershipState.OWNED)
+            assert bool(store.customers.customers.get(id).owner) == (latest.state is OwnershipState.OWNED)
         pooled = sum(ownerships.get(id).state is OwnershipState.POOLED for id in ids)
         assert ownerships.load("bob").customer_count == 6 - pooled
 
@@ -197,14 +199,14 @@ def test_judgements_that_overlap_see_each_other(store: ProfilesStore) -> None:
 
         def buy(id: str = id) -> None:
             def react() -> None:
-                Transactions(store).sum_up([sale(id, id)])
-                Segments(store).follow([id], Source.TRANSACTIONS)
+                Transactions(store.activity).sum_up([sale(id, id)])
+                Segments(store.segments).follow([id], Source.TRANSACTIONS)
 
             store.database.transact(react)
 
         def change(id: str = id) -> None:
-            Customers(store).update(id, lambda customer: replace(customer, owner="eve"), 0)
-            Segments(store).follow([id], Source.CUSTOMER)
+            Customers(store.customers).update(id, lambda customer: replace(customer, owner="eve"), 0)
+            Segments(store.segments).follow([id], Source.CUSTOMER)
 
         assert at_once(buy, change) == [None, None]
     assert len(members(store)) == 10
@@ -216,12 +218,12 @@ def test_everybody_is_judged_while_customers_change(store: ProfilesStore) -> Non
 
     def change() -> None:
         for id in ids[::25]:
-            Customers(store).update(id, lambda customer: replace(customer, owner="eve"), 0)
-            Segments(store).follow([id], Source.CUSTOMER)
+            Customers(store.customers).update(id, lambda customer: replace(customer, owner="eve"), 0)
+            Segments(store.segments).follow([id], Source.CUSTOMER)
 
-    judged, changed = at_once(lambda: Segments(store).evaluate_all(MemoryJob()), change)
+    judged, changed = at_once(lambda: Segments(store.segments).evaluate_all(MemoryJob()), change)
     assert (judged, changed) == ({"customer_count": 250, "segment_count": 1}, None)
-    listed = Segments(store).members("group", PageRequest(size=500)).items
+    listed = Segments(store.segments).members("group", PageRequest(size=500)).items
     assert {each.customer_id for each in listed} == set(ids) - set(ids[::25])
 
 
@@ -231,7 +233,7 @@ def test_everybody_is_judged_while_customers_change(store: ProfilesStore) -> Non
 def test_a_section_that_waits_is_late_and_the_others_are_there(store: ProfilesStore, database: MongoDatabase) -> None:
     """The facts come out of a view of the database that sleeps."""
     (ada,) = customers(store, 1, owner="bob")
-    Ownerships(store).follow([ada])
+    Ownerships(store.ownership).follow([ada])
     sleep = {"$function": {"body": "function() { sleep(3000); return true; }", "args": [], "lang": "js"}}
     database.raw.drop_collection("facts")
     database.raw.create_collection("facts", viewOn="ownerships", pipeline=[{"$match": {"$expr": sleep}}])
@@ -252,19 +254,19 @@ def test_every_question_is_answered_by_an_index(store: ProfilesStore, database: 
     """MongoDB itself tells how it answered, with other customers in the way."""
     clock = FixedClock(datetime(2026, 5, 4, tzinfo=UTC))
     with identity.clock(clock):
-        servicer, ownerships = Methods(servicers(store, journal.Journal(database).history)), Ownerships(store)
+        servicer, ownerships = Methods(servicers(store, journal.Journal(database).history)), Ownerships(store.ownership)
         ids = customers(store, 120, owner="bob")
         ada = ids[0]
         segment(store, "owner = bob AND days_since_create >= 0")
         segment(store, "days_since_create >= 1 AND net_sales.EUR > 0", "other")
-        Segments(store).follow(ids, Source.CUSTOMER)
+        Segments(store.segments).follow(ids, Source.CUSTOMER)
         ownerships.follow(ids)
-        OwnershipPolicies(store).create(
+        OwnershipPolicies(store.ownership).create(
             OwnershipPolicy(id="", recycle_rules=(RecycleRule(contact_days=30),), pick_rules=(PickRule(settle_days=1),))
         )
         for id in ids[:5]:
             ownerships.release(id, "", 0)
-        Contracts(store).add(
+        Contracts(store.contracts).add(
             Contract(id="", customer_id=ada, number="7", plan="care", valid_from_date=date(2026, 1, 1))
         )
         visit = Entitlement(
@@ -275,7 +277,7 @@ def test_every_question_is_answered_by_an_index(store: ProfilesStore, database: 
             period=Period.YEAR,
             valid_from_date=date(2026, 1, 1),
         )
-        Entitlements(store).create(visit)
+        Entitlements(store.entitlements).create(visit)
         clock.advance(timedelta(days=31))
 
         database.raw.command("profile", 2)
@@ -296,8 +298,8 @@ def test_every_question_is_answered_by_an_index(store: ProfilesStore, database: 
         assert servicer.GetCustomer360(customer360_pb2.GetCustomer360Request(customer_id=ada), CALL).segments
         for timer in timers(store):
             timer.due.find(identity.now())
-        Segments(store).evaluate_all(MemoryJob())
-        OwnershipPolicies(store).run(MemoryJob(), validate_only=True)
+        Segments(store.segments).evaluate_all(MemoryJob())
+        OwnershipPolicies(store.ownership).run(MemoryJob(), validate_only=True)
         database.raw.command("profile", 0)
 
         ours = "segments|segment_|ownerships|owner_|ownership_|contracts|entitlements|customers"

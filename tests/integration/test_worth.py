@@ -79,13 +79,13 @@ def transactions(store: ProfilesStore) -> list[Transaction]:
     for tenant in ("acme", "other"):
         with context.enter(Context(tenant=tenant, actor="ada")):
             changes = [each.recorded(NOW + timedelta(days=365)) for each in made]
-            store.transactions.insert_many(changes, keys=[each.key for each in made])
+            store.activity.transactions.insert_many(changes, keys=[each.key for each in made])
     with context.enter(Context(tenant="acme", actor="ada")):
         for number in range(CUSTOMERS):
             customer = Customer(
                 id=f"cus_{number:026}", kind=CustomerKind.PERSON, names=(PersonName(given="Ada", family="Lovelace"),)
             )
-            store.customers.insert(customer.created())
+            store.customers.customers.insert(customer.created())
     return sorted(made, key=lambda each: each.customer_id)
 
 
@@ -130,12 +130,14 @@ def test_an_evaluation_killed_everywhere_reads_and_writes_on_indexes(
     monkeypatch.setattr("services.profiles.worth.application.tiers.BATCH", 3)
     raw = cast(MongoDatabase, store.database).raw
     draft = TierPolicy(id="", name="standard", currency_code="EUR", review_date=NOW.date().replace(year=2100))
-    policy = Tiers(store).create_policy(draft)
+    policy = Tiers(store.worth).create_policy(draft)
     raw.command("profile", 2)
-    found, kills = run_killed_everywhere(TierEvaluations(store).run, pb.EvaluateTiersRequest(tier_policy_id=policy.id))
-    listed = Tiers(store).list_assignments("tier = A", PageRequest(size=5))
-    standing = Tiers(store).standing(listed.items[0].customer_id)
-    Tiers(store).override(
+    found, kills = run_killed_everywhere(
+        TierEvaluations(store.worth).run, pb.EvaluateTiersRequest(tier_policy_id=policy.id)
+    )
+    listed = Tiers(store.worth).list_assignments("tier = A", PageRequest(size=5))
+    standing = Tiers(store.worth).standing(listed.items[0].customer_id)
+    Tiers(store.worth).override(
         listed.items[0].customer_id,
         TierOverride(tier=Tier.B, note="asked for it", actor="", expire_time=NOW + timedelta(days=9)),
         0,
@@ -143,7 +145,7 @@ def test_an_evaluation_killed_everywhere_reads_and_writes_on_indexes(
     assert tick(store.database, timers(store), "tier_overrides") == 0
     with identity.clock(identity.FixedClock(NOW + timedelta(days=10))):
         assert tick(store.database, timers(store), "tier_overrides") == 1
-    CustomerWorth(store).early_warning(transactions[0].customer_id)
+    CustomerWorth(store.worth).early_warning(transactions[0].customer_id)
     raw.command("profile", 0)
     assert kills > 3
     assert standing.restated_contribution is None
@@ -162,7 +164,9 @@ def test_an_evaluation_killed_everywhere_reads_and_writes_on_indexes(
 def test_a_job_that_loses_its_operation_stops(store: ProfilesStore, transactions: list[Transaction]) -> None:
     assert transactions
     draft = TierPolicy(id="", name="brief", currency_code="EUR", review_date=NOW.date().replace(year=2100))
-    job = MemoryJob(pb.EvaluateTiersRequest(tier_policy_id=Tiers(store).create_policy(draft).id), stop=lambda _: True)
+    job = MemoryJob(
+        pb.EvaluateTiersRequest(tier_policy_id=Tiers(store.worth).create_policy(draft).id), stop=lambda _: True
+    )
     with pytest.raises(Stopped):
-        TierEvaluations(store).run(job)
+        TierEvaluations(store.worth).run(job)
     assert job.state["after"] == ""

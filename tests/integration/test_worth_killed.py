@@ -57,7 +57,9 @@ def stores(mongodb_uri: str) -> Iterator[list[ProfilesStore]]:
                 )
                 for number in range(CUSTOMERS * 2)
             ]
-            store.transactions.insert_many([each.recorded(NOW) for each in made], keys=[each.key for each in made])
+            store.activity.transactions.insert_many(
+                [each.recorded(NOW) for each in made], keys=[each.key for each in made]
+            )
         yield stores
         for store in stores:
             client.drop_database(cast(MongoDatabase, store.database).raw.name)
@@ -65,7 +67,7 @@ def stores(mongodb_uri: str) -> Iterator[list[ProfilesStore]]:
 
 def start(store: ProfilesStore) -> str:
     draft = TierPolicy(id="", name=uuid4().hex, currency_code="EUR", review_date=NOW.date().replace(year=2100))
-    request = pb.EvaluateTiersRequest(tier_policy_id=Tiers(store).create_policy(draft).id)
+    request = pb.EvaluateTiersRequest(tier_policy_id=Tiers(store.worth).create_policy(draft).id)
     request.as_of_time.FromDatetime(NOW)
     return store.operations.start("evaluate_tiers", request).id
 

@@ -54,13 +54,13 @@ ERRORS = (
 
 
 def moves_with_time(store: Any) -> None:
-    customer = Customers(store).create(person())
-    Segments(store).define(Segment(id="", key="old", filter="days_since_create >= 1"), 0, validate_only=False)
-    Segments(store).follow([customer.id], Source.CUSTOMER)
+    customer = Customers(store.customers).create(person())
+    Segments(store.segments).define(Segment(id="", key="old", filter="days_since_create >= 1"), 0, validate_only=False)
+    Segments(store.segments).follow([customer.id], Source.CUSTOMER)
 
 
 def defines_a_segment(store: Any) -> None:
-    Segments(store).define(Segment(id="", key="people", filter="kind = PERSON"), 0, validate_only=False)
+    Segments(store.segments).define(Segment(id="", key="people", filter="kind = PERSON"), 0, validate_only=False)
 
 
 def overrides_a_tier(store: Any) -> None:
@@ -75,14 +75,14 @@ def overrides_a_tier(store: Any) -> None:
 
 
 def plans(store: Any) -> None:
-    Schedules(store).plan("evaluate_lifecycles", b"", 1)
+    Schedules(store.schedules).plan("evaluate_lifecycles", b"", 1)
 
 
 def asks_for_an_erasure(store: Any) -> None:
-    customer = Customers(store).create(person())
-    begun = ProfileErasures(store).request(customer.id, "letter", validate_only=False)
+    customer = Customers(store.customers).create(person())
+    begun = ProfileErasures(store.privacy).request(customer.id, "letter", validate_only=False)
     answer = ErasureReceipt(service="interactions", erase_time=NOW)
-    ProfileErasures(store).take_answers([(begun.id, answer)])
+    ProfileErasures(store.privacy).take_answers([(begun.id, answer)])
 
 
 def promises(store: Any) -> None:

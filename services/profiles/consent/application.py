@@ -8,14 +8,14 @@ from libs.chassis import context, identity
 from libs.chassis.paging import Page, PageRequest
 from services.profiles.consent.domain.permission import Sending, SendPermission, SendQuestion
 from services.profiles.consent.domain.receipts import ChainCheck, ConsentReceipt, ConsentState, check_chain
+from services.profiles.consent.store import ConsentStore
 from services.profiles.customers.domain.customers import ConsentChanged
-from services.profiles.store import ProfilesStore
 
 
 class Consents:
     """The chain of receipts of each customer, and what follows from it."""
 
-    def __init__(self, store: ProfilesStore) -> None:
+    def __init__(self, store: ConsentStore) -> None:
         self._store = store
 
     def record(self, customer_id: str, proposal: ConsentReceipt, *, within: str) -> ConsentReceipt:
@@ -28,18 +28,18 @@ class Consents:
 
     def list(self, customer_id: str, wanted: PageRequest) -> Page[ConsentReceipt]:
         """A page of receipts, the newest first."""
-        self._store.customers.get(customer_id)  # Receipts stay with the id that they were recorded for.
+        self._store.customers.customers.get(customer_id)  # Receipts stay with the id that they were recorded for.
         return self._store.list_receipts(customer_id, wanted)
 
     def verify_chain(self, customer_id: str) -> ChainCheck:
         """What the recomputation of the chain finds."""
-        customer = self._store.customers.get(customer_id)
+        customer = self._store.customers.customers.get(customer_id)
         receipts = self._store.chain(customer_id)
         return check_chain(customer.consent, customer_id, receipts, erased=customer.erase_time is not None)
 
     def check_send_permission(self, customer_id: str, question: SendQuestion) -> SendPermission:
         """Whether a message may be sent, with every reason that speaks against it."""
-        customer = self._store.customer(customer_id)
+        customer = self._store.customers.resolve(customer_id)
         return Sending.to(customer, question).permission(question.send_time or identity.now())
 
     def _append(self, customer_id: str, proposal: ConsentReceipt, within: str) -> ConsentReceipt:
@@ -50,10 +50,10 @@ class Consents:
             return receipts.insert((repeated, []))  # Refuses a request_id that came with another request.
         # A refusal is never refused: it counts for who lives on.
         refuses = proposal.state is ConsentState.DENIED
-        customer = self._store.customer(customer_id) if refuses else self._store.writable_customer(customer_id)
+        customer = customers.resolve(customer_id) if refuses else customers.writable(customer_id)
         signed = replace(proposal, id=receipt_id, recorder=context.current().actor, contact_point_salt=identity.salt())
         decided, receipt = customer.with_consent(signed, identity.now(), within)
         stored = receipts.insert((receipt, []))
         told = ConsentChanged(customer_id=customer.id, receipt=stored, customer=decided)
-        customers.update(customer.id, lambda _: (decided, [told]), revision=customer.revision)
+        customers.customers.update(customer.id, lambda _: (decided, [told]), revision=customer.revision)
         return stored

@@ -8,20 +8,20 @@ from datetime import date
 from libs.chassis import identity
 from libs.chassis.paging import Page, PageRequest
 from services.profiles.contracts.domain import Contract
-from services.profiles.store import ProfilesStore
+from services.profiles.contracts.store import ContractsStore
 
 
 class Contracts:
     """What customers and the company agreed upon."""
 
-    def __init__(self, store: ProfilesStore) -> None:
+    def __init__(self, store: ContractsStore) -> None:
         self._store = store
-        self._contracts = store.ownership.contracts
+        self._contracts = store.contracts
 
     def add(self, draft: Contract) -> Contract:
         """The contract that a draft describes."""
-        self._store.writable_customer(draft.customer_id)
-        return self._contracts.insert(replace(draft, id=self._contracts.next_id()).added())
+        self._store.customers.writable(draft.customer_id)
+        return self._contracts.insert(lambda id: replace(draft, id=id).added())
 
     def end(self, id: str, last_day: date | None, revision: int) -> Contract:
         """The contract with another last day, today (UTC) when none is given."""
@@ -30,4 +30,4 @@ class Contracts:
 
     def list(self, customer_id: str, wanted: PageRequest) -> Page[Contract]:
         """A page of contracts, the one that began last first."""
-        return self._store.ownership.list_contracts(self._store.customer(customer_id).group, wanted)
+        return self._store.page(self._store.customers.resolve(customer_id).group, wanted)

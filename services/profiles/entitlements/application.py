@@ -8,21 +8,22 @@ from datetime import date
 from libs.chassis import context, identity
 from libs.chassis.paging import Page, PageRequest
 from services.profiles.entitlements.domain import Basis, Claimant, CustomerEntitlements, Entitlement, resolve
-from services.profiles.store import ProfilesStore
+from services.profiles.entitlements.store import EntitlementsStore
 
 
 class Entitlements:
     """What customers are entitled to."""
 
-    def __init__(self, store: ProfilesStore) -> None:
+    def __init__(self, store: EntitlementsStore) -> None:
         self._store = store
-        self._entitlements = store.entitlements.entitlements
+        self._entitlements = store.entitlements
 
     def create(self, draft: Entitlement) -> Entitlement:
         """The entitlement that a draft describes."""
-        change = replace(draft, id=self._entitlements.next_id()).created(context.current().actor)
+        author = context.current().actor
+        change = replace(draft, id=self._entitlements.next_id()).created(author)
         if draft.basis is Basis.CUSTOMER:
-            self._store.writable_customer(draft.subject)
+            self._store.customers.writable(draft.subject)
         return self._entitlements.insert(change)
 
     def end(self, id: str, last_day: date | None, revision: int) -> Entitlement:
@@ -32,16 +33,16 @@ class Entitlements:
 
     def list(self, filter: str, wanted: PageRequest) -> Page[Entitlement]:
         """A page of entitlements, the newest first."""
-        return self._store.entitlements.page(filter, wanted)
+        return self._store.page(filter, wanted)
 
     def of_customer(self, customer_id: str, on: date | None) -> CustomerEntitlements:
         """What a customer is entitled to on a day, today (UTC) when none is given."""
-        customer = self._store.customer(customer_id)
+        customer = self._store.customers.resolve(customer_id)
         day = on or identity.now().date()
-        contracts = [each for theirs in self._store.ownership.contracts_of(customer.group).values() for each in theirs]
+        contracts = [each for theirs in self._store.contracts.of_customers(customer.group).values() for each in theirs]
         claimant = Claimant(
             customer_ids=customer.group,
             segments=self._store.segments.keys_of([customer.id]).get(customer.id, frozenset()),
             plans={each.plan: each.number for each in reversed(contracts) if each.runs_on(day)},
         )
-        return resolve(claimant, self._store.entitlements.about(claimant.subjects), day)
+        return resolve(claimant, self._store.about(claimant.subjects), day)

@@ -1,4 +1,4 @@
-"""Where entitlements live."""
+"""Entitlements, by benefit, basis and subject."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from libs.chassis.filtering import FilterSpec, field, parse
 from libs.chassis.paging import Page, PageRequest
 from libs.chassis.store import Database, Index
+from services.profiles.contracts.store import ContractsStore
+from services.profiles.customers.store import CustomersStore
 from services.profiles.entitlements.domain import Basis, Entitlement
+from services.profiles.segments.store import SegmentsStore
 
 ENTITLEMENTS = (
     Index(("-create_time",)),
@@ -20,10 +23,13 @@ _MOST = 1000
 """Entitlements that one customer may have at a time."""
 
 
-class EntitlementStore:
-    """The collection of entitlements and the questions asked of it."""
+class EntitlementsStore:
+    """Entitlements, and what is read of customers, contracts and segments to resolve them."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(
+        self, database: Database, customers: CustomersStore, contracts: ContractsStore, segments: SegmentsStore
+    ) -> None:
+        self.database, self.customers, self.contracts, self.segments = database, customers, contracts, segments
         self.entitlements = database.collection(Entitlement, "entitlements", indexes=ENTITLEMENTS)
 
     def page(self, filter: str, wanted: PageRequest) -> Page[Entitlement]:

@@ -1,14 +1,15 @@
-"""Where blocking keys, pairs that may be the same, and merges live."""
+"""Blocking keys, pairs of customers who may be the same, and merges."""
 
 from __future__ import annotations
 
 from collections.abc import Collection as Group
 from collections.abc import Sequence
-from dataclasses import replace
 
 from libs.chassis.filtering import FilterSpec, all_of, field, parse
 from libs.chassis.paging import Page, PageRequest
 from libs.chassis.store import Database, Index
+from services.profiles.consent.store import ConsentStore
+from services.profiles.customers.store import CustomersStore
 from services.profiles.identity.domain.duplicates import BlockingKeys, DuplicateCandidate, DuplicateState, pair_of
 from services.profiles.identity.domain.merges import MOST_MERGED, MergeForest, MergeRecord, MergeState
 
@@ -26,9 +27,10 @@ _MOST_OPEN = 1000
 
 
 class IdentityStore:
-    """The collections that tell who is who."""
+    """Duplicates and merges, and the customers and receipts that they change."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, customers: CustomersStore, consent: ConsentStore) -> None:
+        self.database, self.customers, self.consent = database, customers, consent
         self.blocking_keys = database.collection(
             BlockingKeys,
             "blocking_keys",
@@ -53,13 +55,14 @@ class IdentityStore:
         found = self.blocking_keys.ids_by("_blind.keys", list(tokens.values()), limit=limit) if tokens else {}
         return {key: found[token] for key, token in tokens.items()}
 
-    def candidate_id(self, left: str, right: str) -> str:
-        """The id of a pair."""
-        return self.candidates.next_id("|".join(pair_of(left, right)))
+    def new_candidate(self, left: str, right: str) -> DuplicateCandidate:
+        """A pair to which nothing has happened yet."""
+        pair = pair_of(left, right)
+        return DuplicateCandidate(id=self.candidates.id_of("|".join(pair)), customer_ids=pair)
 
     def candidates_of(self, pairs: Group[tuple[str, str]]) -> dict[tuple[str, str], DuplicateCandidate]:
         """Those of the pairs that were found alike at some time, by `pair_of`."""
-        ids = [self.candidate_id(*pair) for pair in pairs]
+        ids = [self.new_candidate(*pair).id for pair in pairs]
         found = self.candidates.find(field("_id").one_of(ids), limit=len(ids)) if ids else []
         return {each.customer_ids: each for each in found}
 
@@ -90,10 +93,6 @@ class IdentityStore:
 
     def next_epoch(self) -> int:
         """The number of a merge or unmerge, within its transaction; no other one is committed at the same time."""
-        id = self.forest.next_id("tenant")
-        [counted] = self.forest.fold([(id, lambda known: (_counted(known or MergeForest(id=id)), []))])
+        forest = MergeForest(id=self.forest.id_of("tenant"))
+        [counted] = self.forest.upsert_many([(forest, 1)], MergeForest.counted)
         return counted.source_revision
-
-
-def _counted(forest: MergeForest) -> MergeForest:
-    return replace(forest, source_revision=forest.source_revision + 1)

@@ -14,9 +14,9 @@ from libs.chassis.operations import Job
 from libs.chassis.paging import Page, PageRequest
 from services.profiles.loyalty.domain import measures as loyalty
 from services.profiles.loyalty.domain.measures import LoyaltyMeasures, Tally
+from services.profiles.loyalty.store import LoyaltyStore
 from services.profiles.segments.domain.segments import Segment, SegmentState
-from services.profiles.store import ProfilesStore
-from services.profiles.worth.application.bulk import fold, moment_of
+from services.profiles.worth.application.bulk import moment_of, put
 from services.profiles.worth.domain.contribution import check_currency, check_time_zone
 
 _EVERYBODY: Final = ""
@@ -35,8 +35,8 @@ class Measured:
 class Loyalty:
     """The months of a currency."""
 
-    def __init__(self, store: ProfilesStore) -> None:
-        self._worth, self._segments = store.worth, store.segments
+    def __init__(self, store: LoyaltyStore) -> None:
+        self._store, self._worth, self._segments = store, store.worth, store.segments
 
     def run(self, job: Job[Any, Any]) -> Measured:
         """Measure every month up to the present one, as an operation: of all customers, and of those of some segments.
@@ -115,7 +115,7 @@ class Loyalty:
     def get(self, currency_code: str, month: str, segment: str = "") -> LoyaltyMeasures:
         """What was measured of one month, of all customers or of those of a segment."""
         of = self._named(segment).id if segment else _EVERYBODY
-        found = self._worth.month(of, check_currency(currency_code), month)
+        found = self._store.month(of, check_currency(currency_code), month)
         if found is None:
             raise NotFound("LoyaltyMeasures", f"{month} in {currency_code}" + (f" of {segment}" if segment else ""))
         return found
@@ -123,7 +123,7 @@ class Loyalty:
     def list(self, currency_code: str, wanted: PageRequest, segment: str = "") -> Page[LoyaltyMeasures]:
         """The months of a currency, the latest first."""
         of = self._named(segment).id if segment else _EVERYBODY
-        return self._worth.list_months(of, check_currency(currency_code), wanted)
+        return self._store.list_months(of, check_currency(currency_code), wanted)
 
     def _named(self, name: str) -> Segment:
         found = self._segments.find(name)
@@ -133,16 +133,12 @@ class Loyalty:
 
     def _tell(self, segment_id: str, currency_code: str, months: Sequence[LoyaltyMeasures]) -> int:
         """Store the months; how many were told differently before."""
-        told = self._worth.months(segment_id, currency_code)
+        told = self._store.months(segment_id, currency_code)
         new = [
             each.restated_from(told[each.month])
             if each.month in told
             else replace(each, id=identity.new_id(each.ID_PREFIX))
             for each in months
         ]
-        fold(self._worth.loyalty_of(segment_id), [(each.id, _replacing(each)) for each in new])
+        put(self._store.loyalty_of(segment_id), new)
         return sum(each.month in told and each.restatements != told[each.month].restatements for each in new)
-
-
-def _replacing(month: LoyaltyMeasures) -> Any:
-    return lambda _: (month, [])

@@ -1,21 +1,26 @@
-"""Where ownerships, the policies about them and contracts live."""
+"""Ownerships, their history, and the policies about them."""
 
 from __future__ import annotations
 
 from collections.abc import Collection as Group
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from libs.chassis.filtering import all_of, field
 from libs.chassis.paging import Page, PageRequest
 from libs.chassis.store import Database, Index
-from services.profiles.contracts.domain import Contract
+from services.profiles.activity.store import ActivityStore
+from services.profiles.contracts.domain import last_day
+from services.profiles.contracts.store import ContractsStore
+from services.profiles.customers.domain.customers import Customer
+from services.profiles.customers.store import CustomersStore
 from services.profiles.ownership.domain.ownership import OwnerInterval, Ownership, OwnershipState, OwnerTally
-from services.profiles.ownership.domain.policies import OwnershipPolicy
+from services.profiles.ownership.domain.policies import Circumstances, OwnershipPolicy
+from services.profiles.segments.domain.subjects import last_contact
+from services.profiles.segments.store import SegmentsStore
 
 _OWNED = field("owner") > ""
-_PORTION = 500
 _MOST_PER_CUSTOMER = 100
-"""Contracts, or former owners, of one customer that are looked at together."""
+"""Former owners of one customer that are looked at together."""
 
 OWNERSHIPS = (Index(("customer_id",), only=_OWNED), Index(("customer_id", "state")), Index(("state", "-pool_time")))
 INTERVALS = (
@@ -27,16 +32,22 @@ POLICIES = (
     Index(("-version",)),
     Index(("version",), unique=True, taken="another version was created meanwhile: read it, then decide"),
 )
-CONTRACTS = (
-    Index(("customer_id", "-valid_from_date")),
-    Index(("number",), unique=True, taken="another contract has this number"),
-)
 
 
 class OwnershipStore:
-    """The collections of ownership and the questions asked of them."""
+    """Ownerships and policies, and what is read of customers, activity, contracts and segments to decide about them."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        customers: CustomersStore,
+        activity: ActivityStore,
+        contracts: ContractsStore,
+        segments: SegmentsStore,
+    ) -> None:
+        self.database, self.customers = database, customers
+        self.activity, self.contracts, self.segments = activity, contracts, segments
         self.ownerships = database.collection(Ownership, "ownerships", indexes=OWNERSHIPS)
         self.intervals = database.collection(
             OwnerInterval,
@@ -46,7 +57,6 @@ class OwnershipStore:
         )
         self.tallies = database.collection(OwnerTally, "owner_tallies", publishes=False)
         self.policies = database.collection(OwnershipPolicy, "ownership_policies", indexes=POLICIES)
-        self.contracts = database.collection(Contract, "contracts", indexes=CONTRACTS)
 
     def of_customer(self, customer_id: str) -> Ownership:
         """The ownership of a customer, a new one when there was none."""
@@ -54,7 +64,7 @@ class OwnershipStore:
 
     def of_customers(self, customer_ids: Group[str]) -> dict[str, Ownership]:
         """Customer → ownership, a new one for who had none."""
-        ids = {self.ownerships.next_id(customer_id): customer_id for customer_id in customer_ids}
+        ids = {self.ownerships.id_of(customer_id): customer_id for customer_id in customer_ids}
         found = {each.id: each for each in self.ownerships.find(field("_id").one_of(list(ids)), limit=len(ids))}
         return {
             customer_id: found.get(id, Ownership(id=id, customer_id=customer_id)) for id, customer_id in ids.items()
@@ -62,8 +72,30 @@ class OwnershipStore:
 
     def tally_of(self, owner: str) -> OwnerTally:
         """The tally of an owner, an empty one when there was none."""
-        id = self.tallies.next_id(owner)
-        return self.tallies.find_by_id(id) or OwnerTally(id=id, owner=owner)
+        blank = self.new_tally(owner)
+        return self.tallies.find_by_id(blank.id) or blank
+
+    def new_tally(self, owner: str) -> OwnerTally:
+        """The tally of an owner who never had a customer."""
+        return OwnerTally(id=self.tallies.id_of(owner), owner=owner)
+
+    def circumstances(self, customers: Group[Customer]) -> dict[str, Circumstances]:
+        """Customer → what a policy has to know, under any of their ids."""
+        ids = [id for customer in customers for id in customer.group]
+        records = {each.id: each for each in self.activity.contact_records(ids)}
+        contracts = self.contracts.of_customers(ids)
+        segments = self.segments.keys_of([customer.id for customer in customers])
+        about = {}
+        for customer in customers:
+            theirs = [contract for id in customer.group for contract in contracts.get(id, ())]
+            contacts = [last_contact(records[id]) for id in customer.group if id in records]
+            about[customer.id] = Circumstances(
+                segments=segments.get(customer.id, frozenset()),
+                last_contact_time=max((at for at in contacts if at is not None), default=None),
+                has_contract=bool(theirs),
+                contract_end_date=last_day(theirs) if theirs else None,
+            )
+        return about
 
     def owned_after(self, customer_id: str, limit: int) -> list[Ownership]:
         """Customers that somebody answers for, in the order of their ids, after one of them."""
@@ -107,24 +139,3 @@ class OwnershipStore:
     def list_policies(self, wanted: PageRequest) -> Page[OwnershipPolicy]:
         """The versions of the policy, the latest first."""
         return self.policies.page(None, wanted, order="-version")
-
-    def contracts_of(self, customer_ids: Group[str]) -> dict[str, list[Contract]]:
-        """Customer → contracts, the one that began last first; of those who have any."""
-        theirs: dict[str, list[Contract]] = {}
-        found = self.contracts.find(
-            field("customer_id").one_of(list(customer_ids)), order="", limit=_MOST_PER_CUSTOMER * len(customer_ids)
-        )
-        for contract in sorted(found, key=lambda each: each.valid_from_date, reverse=True):
-            theirs.setdefault(contract.customer_id, []).append(contract)
-        return theirs
-
-    def contracts_of_all(self) -> Iterator[list[Contract]]:
-        """Every contract of the tenant, in portions."""
-        after = ""
-        while batch := self.contracts.find(field("_id") > after, order="", limit=_PORTION):
-            yield batch
-            after = batch[-1].id
-
-    def list_contracts(self, customer_ids: Sequence[str], wanted: PageRequest) -> Page[Contract]:
-        """The contracts with a customer, under any of its ids, the one that began last first."""
-        return self.contracts.page(field("customer_id").one_of(customer_ids), wanted, order="-valid_from_date")

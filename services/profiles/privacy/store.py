@@ -1,4 +1,4 @@
-"""Where erasures and looks at masked values live, and the way to all that is held on one customer."""
+"""Erasures and looks at masked values, and the way to all that is held on one customer."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from libs.chassis.domain import Entity
 from libs.chassis.filtering import any_of, field
 from libs.chassis.paging import MAX_SIZE, Page, PageRequest
 from libs.chassis.store import Collection, Database, Due, Index
+from services.profiles.activity.store import ActivityStore
+from services.profiles.customers.store import CustomersStore
+from services.profiles.identity.store import IdentityStore
 from services.profiles.privacy.domain.access import Access
 from services.profiles.privacy.domain.erasures import Erasure
 
@@ -57,7 +60,16 @@ NOT_EXPORTED: Mapping[str, str] = {
 class PrivacyStore:
     """Erasures, looks, and everything about one customer."""
 
-    def __init__(self, database: Database, holdings: Mapping[str, Holding]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        customers: CustomersStore,
+        activity: ActivityStore,
+        identity: IdentityStore,
+        holdings: Mapping[str, Holding],
+    ) -> None:
+        self.database, self.customers, self.activity, self.identity = database, customers, activity, identity
         self.erasures = database.collection(Erasure, "erasures", indexes=ERASURES, publishes=False)
         self.accesses = database.collection(Access, "accesses", indexes=ACCESSES)
         looks = Holding(self.accesses, "-create_time", kept="proof of who looked")

@@ -5,27 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from libs.chassis import context, identity
-from libs.chassis.domain import Change, FailedPrecondition
+from libs.chassis.domain import FailedPrecondition
 from services.profiles.schedules.domain import Schedule
-from services.profiles.store import ProfilesStore
+from services.profiles.schedules.store import SchedulesStore
 
 
 class Schedules:
     """What of the long work is done again and again."""
 
-    def __init__(self, store: ProfilesStore) -> None:
+    def __init__(self, store: SchedulesStore) -> None:
         self._store = store
         self._schedules = store.schedules
 
     def plan(self, kind: str, request: bytes, every_days: int) -> Schedule:
         """The work is started again every so many days, with this request; with 0 never again."""
-        id, planner, now = self._schedules.next_id(kind), context.current().actor, identity.now()
-
-        def plan(known: Schedule | None) -> Change[Schedule]:
-            return (known or Schedule(id=id, kind=kind)).planned(request, every_days, planner, now)
-
-        self._schedules.fold([(id, plan)])
-        return self._schedules.get(id)
+        planner, now = context.current().actor, identity.now()
+        blank = Schedule(id=self._schedules.id_of(kind), kind=kind)
+        [planned] = self._schedules.upsert_many(
+            [(blank, every_days)], lambda each, days: each.planned(request, days, planner, now)
+        )
+        return planned
 
     def list(self) -> list[Schedule]:
         """What is planned."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -17,14 +17,14 @@ from services.profiles.segments.domain.segments import (
     MOST_SEGMENTS,
     Segment,
     SegmentMembership,
+    SegmentReason,
     SegmentState,
     SegmentVerdict,
     Standing,
     reasons_of,
 )
 from services.profiles.segments.domain.subjects import Source, facts, field_of, next_change
-from services.profiles.segments.store import candidates, compile_rule, customers_after, subjects
-from services.profiles.store import ProfilesStore
+from services.profiles.segments.store import SegmentsStore, compile_rule
 
 MOST_EXAMINED: Final = 1000
 """Customers that a preview tries."""
@@ -50,12 +50,26 @@ class _Judged:
     verdict: Verdict | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """A customer enters or leaves a segment, as its definition of a version says; None once the segment is retired."""
+
+    enters: bool
+    version: int | None
+    reasons: tuple[SegmentReason, ...]
+
+    def of(self, membership: SegmentMembership, now: datetime) -> Change[SegmentMembership]:
+        """The membership after the move."""
+        version = membership.version if self.version is None else self.version
+        move = membership.entered if self.enters else membership.left
+        return move(version, self.reasons, now)
+
+
 class Segments:
     """The segments of a tenant and their members."""
 
-    def __init__(self, store: ProfilesStore) -> None:
+    def __init__(self, store: SegmentsStore) -> None:
         self._store = store
-        self._segments = store.segments
 
     # ------------------------------------------------------------------------------------------------ definitions
 
@@ -63,64 +77,64 @@ class Segments:
         """The segment of the draft's key as the draft describes it."""
         compile_rule(draft.filter, within="segment.")
         author, at = context.current().actor, identity.now()
-        id = self._segments.segments.next_id(draft.key)
+        id = self._store.segments.next_id(draft.key)
         draft = replace(draft, id=id)
-        current = self._segments.segments.find_by_id(id)
-        if current is None and len(self._segments.active()) >= MOST_SEGMENTS:
+        current = self._store.segments.find_by_id(id)
+        if current is None and len(self._store.active()) >= MOST_SEGMENTS:
             raise FailedPrecondition(f"{MOST_SEGMENTS} segments are in use: retire one first")
         if validate_only:
             return draft.defined(current, author, at)[0]
         if current is None:
-            return self._segments.segments.insert(draft.defined(None, author, at), key=draft.key)
-        return self._segments.segments.update(id, lambda known: draft.defined(known, author, at), revision=revision)
+            return self._store.segments.insert(draft.defined(None, author, at), key=draft.key)
+        return self._store.segments.update(id, lambda known: draft.defined(known, author, at), revision=revision)
 
     def get(self, name: str) -> Segment:
         """The segment of an id or a key."""
-        found = self._segments.find(name)
+        found = self._store.find(name)
         if found is None:
             raise NotFound("Segment", name)
         return found
 
     def list(self, wanted: PageRequest, *, show_retired: bool) -> Page[Segment]:
         """A page of segments in the order of their keys."""
-        return self._segments.page(wanted, show_retired=show_retired)
+        return self._store.page(wanted, show_retired=show_retired)
 
     def retire(self, name: str, revision: int) -> Segment:
         """The segment, out of use; its members leave it soon."""
-        return self._segments.segments.update(self.get(name).id, Segment.retired, revision=revision)
+        return self._store.segments.update(self.get(name).id, Segment.retired, revision=revision)
 
     # ------------------------------------------------------------------------------------------------ who belongs
 
     def members(self, name: str, wanted: PageRequest) -> Page[SegmentMembership]:
         """A page of those who belong to a segment, those who came last first."""
-        return self._segments.list_members(self.get(name).id, wanted)
+        return self._store.list_members(self.get(name).id, wanted)
 
     def of_customer(self, customer_id: str, wanted: PageRequest) -> Page[SegmentMembership]:
         """A page of what a customer belongs to."""
-        return self._segments.list_of_customer(self._store.customer(customer_id).id, wanted)
+        return self._store.list_of_customer(self._store.customers.resolve(customer_id).id, wanted)
 
     def preview(self, filter: str, customer_ids: Sequence[str], sample_size: int) -> Preview:
         """What a filter says about the customers named, or about the newest ones."""
         rule, now = compile_rule(filter), identity.now()
         if customer_ids:
-            asked = self._store.customers_of(customer_ids)
+            asked = self._store.customers.resolve_many(customer_ids)
             verdicts = self._verdicts(rule, asked, now)
             return Preview(tuple(verdicts), len(asked), sum(each.matches for each in verdicts), partial=False)
         matched: list[SegmentVerdict] = []
         examined, last = 0, None
         while examined < MOST_EXAMINED:
-            batch = candidates(self._store, rule, last, _BATCH)
+            batch = self._store.candidates(rule, last, _BATCH)
             matched += [each for each in self._verdicts(rule, batch, now) if each.matches]
             examined += len(batch)
             if len(batch) < _BATCH:
                 break
             last = batch[-1]
-        partial = examined >= MOST_EXAMINED and bool(candidates(self._store, rule, last, 1))
+        partial = examined >= MOST_EXAMINED and bool(self._store.candidates(rule, last, 1))
         return Preview(tuple(matched[: sample_size or DEFAULT_SAMPLE]), examined, len(matched), partial)
 
     def _verdicts(self, rule: Rule, customers: Sequence[Customer], now: datetime) -> Sequence[SegmentVerdict]:
         asked = {clause.field for clause in clauses(rule)}
-        found = subjects(self._store, customers, {field_of(name).source for name in asked})
+        found = self._store.subjects(customers, {field_of(name).source for name in asked})
         judged = [(subject.customer, rule.judge(facts(subject, asked, now))) for subject in found]
         return [
             SegmentVerdict(
@@ -136,7 +150,7 @@ class Segments:
 
     def follow(self, customer_ids: Collection[str], because: Source) -> None:
         """Look again at customers of whom something changed; in the transaction of that change, if there is one."""
-        if any(because is Source.CUSTOMER or because in _sources(segment) for segment in self._segments.active()):
+        if any(because is Source.CUSTOMER or because in _sources(segment) for segment in self._store.active()):
             self._evaluate(sorted(customer_ids))
 
     def evaluate(self, due: Sequence[Standing]) -> None:
@@ -151,10 +165,10 @@ class Segments:
         looked_at, state = int(job.state.get("looked_at", 0)), dict(job.state)
         while True:
             if "round" not in state:
-                wanted = {each.id: each for each in (*self._segments.stale(), *self._segments.active())}
+                wanted = {each.id: each for each in (*self._store.stale(), *self._store.active())}
                 state = {"round": {id: [each.version, each.state] for id, each in wanted.items()}, "members": {}}
             last = (datetime.fromisoformat(state["last"][0]), state["last"][1]) if "last" in state else None
-            while batch := customers_after(self._store, last, _BATCH):
+            while batch := self._store.customers.after(last, _BATCH):
                 belongs = self._evaluate([customer.id for customer in batch])
                 for id in (id for customer in batch for id in belongs[customer.id]):
                     state["members"][id] = state["members"].get(id, 0) + 1
@@ -163,7 +177,7 @@ class Segments:
                 state = {**state, "last": [last[0].isoformat(), last[1]], "looked_at": looked_at}
                 job.progress(looked_at, 0, **state)
             self._finish(state["round"], state["members"])
-            if not self._segments.stale():
+            if not self._store.stale():
                 return {"customer_count": looked_at, "segment_count": len(state["round"])}
             state = {"looked_at": looked_at}
             job.progress(looked_at, 0, **state)
@@ -177,7 +191,7 @@ class Segments:
             def evaluated(segment: Segment, count: int = count, seen: Any = (version, state)) -> Change[Segment]:
                 return segment.evaluated(replace(segment, version=seen[0], state=SegmentState(seen[1])), count, now)
 
-            self._segments.segments.update(id, evaluated)
+            self._store.segments.update(id, evaluated)
 
     def _evaluate(self, customer_ids: Sequence[str]) -> dict[str, Sequence[str]]:
         """Customer → segments that they belong to now."""
@@ -186,16 +200,16 @@ class Segments:
     def _move(self, customer_ids: Sequence[str]) -> dict[str, Sequence[str]]:
         """What has to happen in one transaction, whose snapshot everything read here belongs to."""
         now = identity.now()
-        customers = self._store.parties(customer_ids)
-        active = self._segments.active()
+        customers = self._store.customers.parties(customer_ids)
+        active = self._store.active()
         rules = {segment.id: compile_rule(segment.filter) for segment in active}
         asked = {clause for rule in rules.values() for clause in clauses(rule)}
         sources = {field_of(clause.field).source for clause in asked}
-        before = self._segments.standings_of([customer.id for customer in customers])
-        standings = []
-        moves = []
+        before = self._store.standings_of([customer.id for customer in customers])
+        standings: list[tuple[Standing, tuple[Sequence[str], datetime | None]]] = []
+        moves: list[tuple[SegmentMembership, _Move]] = []
         belongs: dict[str, Sequence[str]] = {}
-        for subject in subjects(self._store, customers, sources):
+        for subject in self._store.subjects(customers, sources):
             id, live = subject.customer.id, subject.customer.delete_time is None
             known = facts(subject, {clause.field for clause in asked}, now) if live else {}
             judged = {
@@ -205,33 +219,25 @@ class Segments:
             was = before[id].segment_ids if id in before else ()
             for segment_id in {*belongs[id]} ^ {*was}:
                 about = judged.get(segment_id, _Judged(None, None))
-                moves.append(self._move_of(id, segment_id, about, now, enters=segment_id in belongs[id]))
-            standings.append((id, _standing(id, belongs[id], next_change(subject, asked, now) if live else None)))
-        self._segments.standings.fold(standings)
-        self._segments.memberships.fold(moves)
+                moves.append(self._move_of(id, segment_id, about, enters=segment_id in belongs[id]))
+            standings.append((Standing(id=id), (belongs[id], next_change(subject, asked, now) if live else None)))
+        self._store.standings.upsert_many(standings, lambda standing, found: (standing.evaluated(*found), []))
+        self._store.memberships.upsert_many(moves, lambda membership, move: move.of(membership, now))
         return belongs
 
     def _move_of(
-        self, customer_id: str, segment_id: str, about: _Judged, now: datetime, *, enters: bool
-    ) -> tuple[str, Callable[[SegmentMembership | None], Change[SegmentMembership]]]:
-        id = self._segments.memberships.next_id(f"{segment_id}/{customer_id}")
+        self, customer_id: str, segment_id: str, about: _Judged, *, enters: bool
+    ) -> tuple[SegmentMembership, _Move]:
+        """A membership that nothing happened to, and what happens to it."""
         segment = about.segment
+        blank = SegmentMembership(
+            id=self._store.memberships.id_of(f"{segment_id}/{customer_id}"),
+            segment_id=segment_id,
+            segment_key=segment.key if segment else "",
+            customer_id=customer_id,
+        )
         reasons = reasons_of(about.verdict) if about.verdict is not None else ()
-
-        def move(membership: SegmentMembership | None) -> Change[SegmentMembership]:
-            known = membership or SegmentMembership(
-                id=id, segment_id=segment_id, segment_key=segment.key if segment else "", customer_id=customer_id
-            )
-            version = segment.version if segment else known.version
-            return known.entered(version, reasons, now) if enters else known.left(version, reasons, now)
-
-        return id, move
-
-
-def _standing(
-    id: str, segment_ids: Sequence[str], next_time: datetime | None
-) -> Callable[[Standing | None], Change[Standing]]:
-    return lambda standing: ((standing or Standing(id=id)).evaluated(segment_ids, next_time), [])
+        return blank, _Move(enters=enters, version=segment.version if segment else None, reasons=reasons)
 
 
 def _sources(segment: Segment) -> set[Source]:

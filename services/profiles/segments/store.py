@@ -1,4 +1,4 @@
-"""Where segments and memberships live, and how a filter becomes a rule."""
+"""Segments and memberships, and how a filter becomes a rule."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from libs.chassis import filtering
 from libs.chassis.domain import InvalidArgument
@@ -16,7 +16,9 @@ from libs.chassis.paging import Order, Page, PageRequest, Position
 from libs.chassis.store import Database, Due, Index
 from services.profiles.activity.domain.habits import ContactRecord
 from services.profiles.activity.domain.transactions import TransactionSummary
+from services.profiles.activity.store import ActivityStore
 from services.profiles.customers.domain.customers import Customer
+from services.profiles.customers.store import CustomersStore
 from services.profiles.segments.domain.rules import AllOf, AnyOf, Clause, Rule, required
 from services.profiles.segments.domain.segments import (
     MembershipState,
@@ -26,9 +28,7 @@ from services.profiles.segments.domain.segments import (
     Standing,
 )
 from services.profiles.segments.domain.subjects import FAMILIES, FIELDS, Source, Subject, field_of
-
-if TYPE_CHECKING:
-    from services.profiles.store import ProfilesStore
+from services.profiles.worth.store import WorthStore
 
 _ACTIVE = field("state") == SegmentState.ACTIVE
 _MEMBER = field("state") == MembershipState.MEMBER
@@ -47,7 +47,7 @@ MEMBERSHIPS = (
 )
 STANDINGS = (Index(("next_evaluation_time",), only=_WAKES, every_tenant=True),)
 
-_NEWEST, _OLDEST = Order("-create_time"), Order("create_time")
+_NEWEST = Order("-create_time")
 _MOST_SEGMENTS = 1000
 _PORTION = 500
 _DUE = 200
@@ -56,10 +56,13 @@ _NARROWING = ("owner", "lifecycle", "kind")
 """Fields of customers with an index that a filter may be sampled by, the most selective first."""
 
 
-class SegmentStore:
-    """The collections of segments and the questions asked of them."""
+class SegmentsStore:
+    """Segments and memberships, and what is read of customers, activity and worth to evaluate them."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(
+        self, database: Database, customers: CustomersStore, activity: ActivityStore, worth: WorthStore
+    ) -> None:
+        self.database, self.customers, self.activity, self.worth = database, customers, activity, worth
         self.segments = database.collection(Segment, "segments", indexes=SEGMENTS)
         self.memberships = database.collection(SegmentMembership, "segment_memberships", indexes=MEMBERSHIPS)
         self.standings = database.collection(Standing, "segment_standings", indexes=STANDINGS, publishes=False)
@@ -122,41 +125,35 @@ class SegmentStore:
             limit=_DUE,
         )
 
+    # ------------------------------------------------------------------------------------------------ subjects
+
+    def subjects(self, customers: Sequence[Customer], sources: Group[Source]) -> list[Subject]:
+        """Customers with what is kept about them, under any of their ids, in the sources."""
+        ids = [id for customer in customers for id in customer.group]
+        summaries = self.activity.transaction_summaries(ids) if Source.TRANSACTIONS in sources else []
+        contacts = self.activity.contact_records(ids) if Source.CONTACTS in sources else []
+        tiers = self.worth.tiers_of([each.id for each in customers]) if Source.WORTH in sources else {}
+        summary_of, contacts_of = {each.id: each for each in summaries}, {each.id: each for each in contacts}
+        return [
+            Subject(
+                customer=each,
+                summary=TransactionSummary.of(each.id, [summary_of[id] for id in each.group if id in summary_of]),
+                contacts=ContactRecord.of(each.id, [contacts_of[id] for id in each.group if id in contacts_of]),
+                tier=tiers.get(each.id),
+            )
+            for each in customers
+        ]
+
+    def candidates(self, rule: Rule, last: Customer | None, limit: int) -> list[Customer]:
+        """Live customers, the newest first, after the last one that was seen, among whom those that meet a rule are."""
+        equal = {clause.field: clause.value for clause in required(rule) if clause.operator == "=="}
+        narrowed = next((field(name) == equal[name] for name in _NARROWING if name in equal), None)
+        older = _NEWEST.after(Position((last.create_time, last.id))) if last is not None else None
+        live = field("delete_time").missing()
+        return self.customers.customers.find(all_of(narrowed, older, live), order="-create_time", limit=limit)
+
     def _memberships(self, where: Condition, wanted: PageRequest) -> Page[SegmentMembership]:
         return self.memberships.page(all_of(where, _MEMBER), wanted, order="-enter_time")
-
-
-def subjects(store: ProfilesStore, customers: Sequence[Customer], sources: Group[Source]) -> list[Subject]:
-    """Customers with what is kept about them, under any of their ids, in the sources."""
-    ids = [id for customer in customers for id in customer.group]
-    summaries = store.transaction_summaries(ids) if Source.TRANSACTIONS in sources else []
-    contacts = store.contact_records(ids) if Source.CONTACTS in sources else []
-    tiers = store.worth.tiers_of([each.id for each in customers]) if Source.WORTH in sources else {}
-    summary_of, contacts_of = {each.id: each for each in summaries}, {each.id: each for each in contacts}
-    return [
-        Subject(
-            customer=each,
-            summary=TransactionSummary.of(each.id, [summary_of[id] for id in each.group if id in summary_of]),
-            contacts=ContactRecord.of(each.id, [contacts_of[id] for id in each.group if id in contacts_of]),
-            tier=tiers.get(each.id),
-        )
-        for each in customers
-    ]
-
-
-def candidates(store: ProfilesStore, rule: Rule, last: Customer | None, limit: int) -> list[Customer]:
-    """Live customers, the newest first, after the last one that was seen, among whom those that meet a rule are."""
-    equal = {clause.field: clause.value for clause in required(rule) if clause.operator == "=="}
-    narrowed = next((field(name) == equal[name] for name in _NARROWING if name in equal), None)
-    older = _NEWEST.after(Position((last.create_time, last.id))) if last is not None else None
-    live = field("delete_time").missing()
-    return store.customers.find(all_of(narrowed, older, live), order="-create_time", limit=limit)
-
-
-def customers_after(store: ProfilesStore, last: tuple[datetime, str] | None, limit: int) -> list[Customer]:
-    """Every customer, the oldest first, after the one with this time of creation and id."""
-    younger = _OLDEST.after(Position(last)) if last is not None else None
-    return store.customers.find(younger, order="create_time", limit=limit)
 
 
 @lru_cache(maxsize=2000)

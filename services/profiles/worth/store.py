@@ -1,4 +1,4 @@
-"""Where the worth of customers is kept, and the sums over transactions that it is worked out from."""
+"""Tiers, scales and models, and the sums over transactions that they are worked out from."""
 
 from __future__ import annotations
 
@@ -6,37 +6,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING
 
 from libs.chassis.ahead import ahead
 from libs.chassis.domain import E
 from libs.chassis.filtering import Condition, FilterSpec, all_of, field, parse
-from libs.chassis.paging import Page
+from libs.chassis.paging import Page, PageRequest
 from libs.chassis.store import Collection, Count, Database, DayOf, Due, Greatest, Index, Key, Least, Row, Sum
-from services.profiles.activity.domain.transactions import Transaction, TransactionType
-from services.profiles.customers.domain.customers import Customer
-from services.profiles.loyalty.domain.measures import LoyaltyMeasures
+from services.profiles.activity.domain.transactions import TransactionType
+from services.profiles.activity.store import FIGURES, ActivityStore
+from services.profiles.contracts.store import ContractsStore
+from services.profiles.customers.store import CustomersStore
 from services.profiles.worth.domain.concentration import Tier
 from services.profiles.worth.domain.contribution import Figures, Subtotal, Window
 from services.profiles.worth.domain.models import ClvModel, ClvScore, RfmTable
 from services.profiles.worth.domain.tiers import Held, TierAssignment, TierEvaluation, TierPolicy, TierReason, TierWatch
 
-if TYPE_CHECKING:
-    from libs.chassis.paging import PageRequest
-
-FIGURES = Index(
-    (
-        "customer_id",
-        "occurred_time",
-        "type",
-        "amount.currency_code",
-        "amount.minor_units",
-        "direct_cost.minor_units",
-    )
-)
-"""Holds all that sums need, so that they never read a transaction itself."""
-MERGED = Index(("merged_into",), only=field("merged_into") > "")
-"""The customers who were merged into others: few, so that computations over everybody can know all of them."""
 TIER_POLICIES = (
     Index(("-create_time",)),
     Index(("name", "version"), unique=True, taken="somebody else made this version at the same time: try again"),
@@ -51,16 +35,9 @@ TIER_ASSIGNMENTS = (
     Index(("override.expire_time",), only=field("override.expire_time").exists(), every_tenant=True),
 )
 LATEST_FIRST = (Index(("-create_time",)),)
-LOYALTY = (Index(("currency_code", "month"), unique=True), Index(("currency_code", "-month")))
-SEGMENT_LOYALTY = (
-    Index(("segment_id", "currency_code", "month"), unique=True),
-    Index(("segment_id", "currency_code", "-month")),
-)
-
 ASSIGNMENT_FILTER = FilterSpec({"tier": Tier, "reason": TierReason, "start_time": datetime})
 CHUNK = 50_000
 """Transactions that are summed up in one query of a computation over all customers."""
-_MOST_OF_ONE = 1_000_000
 _BATCH = 500
 
 Totals = tuple[str, list[Figures]]
@@ -68,12 +45,13 @@ Totals = tuple[str, list[Figures]]
 
 
 class WorthStore:
-    """The collections of worth and the questions asked of them."""
+    """What was worked out of the worth of customers, and what is read of customers, activity and contracts for it."""
 
     def __init__(
-        self, database: Database, customers: Collection[Customer], transactions: Collection[Transaction]
+        self, database: Database, customers: CustomersStore, activity: ActivityStore, contracts: ContractsStore
     ) -> None:
-        self._customers, self._transactions = customers, transactions
+        self.database, self.customers, self.activity, self.contracts = database, customers, activity, contracts
+        self._transactions = activity.transactions
         self.policies = database.collection(TierPolicy, "tier_policies", indexes=TIER_POLICIES)
         self.assignments = database.collection(TierAssignment, "tier_assignments", indexes=TIER_ASSIGNMENTS)
         self.watches = database.collection(TierWatch, "tier_watches", publishes=False)
@@ -83,10 +61,6 @@ class WorthStore:
         self.rfm_tables = database.collection(RfmTable, "rfm_tables", indexes=LATEST_FIRST, publishes=False)
         self.models = database.collection(ClvModel, "clv_models", indexes=LATEST_FIRST, publishes=False)
         self.scores = database.collection(ClvScore, "clv_scores", publishes=False)
-        self.loyalty = database.collection(LoyaltyMeasures, "loyalty_measures", indexes=LOYALTY, publishes=False)
-        self.segment_loyalty = database.collection(
-            LoyaltyMeasures, "segment_loyalty_measures", indexes=SEGMENT_LOYALTY, publishes=False
-        )
 
     @staticmethod
     def latest(collection: Collection[E]) -> E | None:
@@ -101,24 +75,11 @@ class WorthStore:
 
     def list_policies(self, wanted: PageRequest) -> Page[TierPolicy]:
         """The versions of all policies, the newest first."""
-        return _page(self.policies, None, "-create_time", wanted)
+        return self.policies.page(None, wanted, order="-create_time")
 
     def list_assignments(self, filter: str, wanted: PageRequest) -> Page[TierAssignment]:
         """Assignments that meet an AIP-160 filter, those with the latest change first."""
-        return _page(self.assignments, parse(filter, ASSIGNMENT_FILTER), "-start_time", wanted)
-
-    def list_months(self, segment_id: str, currency_code: str, wanted: PageRequest) -> Page[LoyaltyMeasures]:
-        """What was measured of the months of a currency, of a segment or of all customers, the latest first."""
-        return _page(self.loyalty_of(segment_id), _months(segment_id, currency_code), "-month", wanted)
-
-    def month(self, segment_id: str, currency_code: str, month: str) -> LoyaltyMeasures | None:
-        """What was measured of one month."""
-        where = all_of(_months(segment_id, currency_code), field("month") == month)
-        return self.loyalty_of(segment_id).find_one(where)
-
-    def loyalty_of(self, segment_id: str) -> Collection[LoyaltyMeasures]:
-        """Where the measures of segments are, or, without one, those of all customers."""
-        return self.segment_loyalty if segment_id else self.loyalty
+        return self.assignments.page(parse(filter, ASSIGNMENT_FILTER), wanted, order="-start_time")
 
     def tiers_of(self, customer_ids: Sequence[str]) -> dict[str, Tier]:
         """Customer → tier, of those who have one."""
@@ -145,17 +106,6 @@ class WorthStore:
             order="override.expire_time",
             limit=_BATCH,
         )
-
-    def months(self, segment_id: str, currency_code: str) -> dict[str, LoyaltyMeasures]:
-        """Month → what was told of it."""
-        found: dict[str, LoyaltyMeasures] = {}
-        after = ""
-        while batch := self.loyalty_of(segment_id).find(
-            all_of(_months(segment_id, currency_code), field("month") > after), order="month", limit=_BATCH
-        ):
-            found |= {each.month: each for each in batch}
-            after = batch[-1].month
-        return found
 
     # ----------------------------------------------------------------------------------------------------- sums
 
@@ -189,7 +139,7 @@ class WorthStore:
         All transactions of a customer are in one portion, those recorded under ids that were merged into it too.
         Portions may be empty where a window leaves nothing.
         """
-        groups = self.groups()
+        groups = self.customers.groups()
         grouped = {id for group in groups.values() for id in group}  # survivors too: they are summed up as groups
         for begin, last, rows in ahead(self._portions(window, after, time_zone, chunk)):
             portion = [each for each in _sums(rows) if each[0] not in grouped]
@@ -208,16 +158,6 @@ class WorthStore:
             reached = all_of(field("customer_id") > begin, field("customer_id") <= last if last else None)
             yield begin, last, self._rows(all_of(reached, _within(window)), time_zone)
             begin = last
-
-    def groups(self) -> dict[str, tuple[str, ...]]:
-        """Customer into whom others were merged → all of the ids."""
-        found: dict[str, tuple[str, ...]] = {}
-        after = ""
-        while merged := self._customers.find(field("merged_into") > after, order="merged_into", limit=_BATCH):
-            survivors = sorted({each.merged_into for each in merged})
-            found |= {each.id: each.group for each in self._customers.batch_get(survivors)}
-            after = survivors[-1]
-        return found
 
     def _end_of_chunk(self, after: str, size: int) -> str:
         """The customer of the transaction that comes so many after a customer's; empty when there are fewer."""
@@ -254,15 +194,6 @@ def _sums(rows: Iterable[Row]) -> Iterator[Totals]:
     ordered = sorted(by_key, key=lambda key: (key[0], key[1], key[2] or date.min))
     for customer_id, keys in groupby(ordered, key=itemgetter(0)):
         yield customer_id, [Figures.of(currency, day, by_key[customer_id, currency, day]) for _, currency, day in keys]
-
-
-def _page(collection: Collection[E], where: Condition | None, order: str, wanted: PageRequest) -> Page[E]:
-    return collection.page(where, wanted, order=order)
-
-
-def _months(segment_id: str, currency_code: str) -> Condition:
-    segment = field("segment_id") == segment_id if segment_id else None
-    return all_of(segment, field("currency_code") == currency_code)
 
 
 def _within(window: Window | None) -> Condition | None:

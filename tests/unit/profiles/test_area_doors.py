@@ -258,7 +258,7 @@ def test_a_view_leaves_out_what_the_caller_may_not_see_and_what_is_broken(
 ) -> None:
     fact = facts_pb2.PersonalFact(customer_id=ada_id, topic="TOPIC_INTEREST", text="choir")
     servicer.RecordFact(facts_pb2.RecordFactRequest(fact=fact), CALL)
-    (document,) = cast(Any, store.facts).documents.values()
+    (document,) = cast(Any, store.activity.facts).documents.values()
     document["topic"] = {"NO_SUCH": "TOPIC"}
     with acting(scopes={"profiles.customers.read", "profiles.facts.read"}):
         shown = view(servicer, ada_id, "SECTION_CUSTOMER", "SECTION_FACTS", "SECTION_OWNERSHIP")

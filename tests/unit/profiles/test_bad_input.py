@@ -43,35 +43,35 @@ def record(store: ProfilesStore, customer_id: str, units: int, type: Transaction
         type=type,
         occurred_time=NOW - timedelta(days=days_ago),
     )
-    store.transactions.insert(told.recorded(NOW), key=told.source_key)
+    store.activity.transactions.insert(told.recorded(NOW), key=told.source_key)
 
 
 def test_who_gave_back_more_than_was_bought_has_a_loss_and_is_told_apart(store: ProfilesStore) -> None:
-    customers = [Customers(store).create(person(id="")) for _ in range(3)]
+    customers = [Customers(store.customers).create(person(id="")) for _ in range(3)]
     losing, *others = (each.id for each in customers)
     record(store, losing, 1000, TransactionType.SALE, 9)
     record(store, losing, 4000, TransactionType.REFUND, 5)
     for number, id in enumerate(others):
         record(store, id, 10_000 * (number + 1), TransactionType.SALE, 9)
-    told = CustomerWorth(store).contribution(losing, None, None)
+    told = CustomerWorth(store.worth).contribution(losing, None, None)
     assert [each.contribution.minor_units for each in told.currencies] == [-3000]
-    warning = CustomerWorth(store).early_warning(losing)
+    warning = CustomerWorth(store.worth).early_warning(losing)
     assert 0 <= warning.score <= 100
     assert next(each.strength for each in warning.signals if each.name == "trouble") == 1
 
     review = NOW.date() + timedelta(days=300)
-    policy = Tiers(store).create_policy(TierPolicy(id="", name="p", currency_code="EUR", review_date=review))
-    TierEvaluations(store).run(MemoryJob(worth.EvaluateTiersRequest(tier_policy_id=policy.id)))
-    assert Tiers(store).standing(losing).tier_assignment.tier is Tier.LOSS
-    measured = Tiers(store).report("").evaluation.concentration
+    policy = Tiers(store.worth).create_policy(TierPolicy(id="", name="p", currency_code="EUR", review_date=review))
+    TierEvaluations(store.worth).run(MemoryJob(worth.EvaluateTiersRequest(tier_policy_id=policy.id)))
+    assert Tiers(store.worth).standing(losing).tier_assignment.tier is Tier.LOSS
+    measured = Tiers(store.worth).report("").evaluation.concentration
     assert (measured.customer_count, {each.tier: each.customer_count for each in measured.classes}[Tier.LOSS]) == (3, 1)
 
-    share = CustomerWorth(store).wallet_share(
+    share = CustomerWorth(store.worth).wallet_share(
         losing, category_spend=Money(currency_code="EUR", minor_units=5000), rank=0, brands=0, start=None, end=None
     )
     assert (share.share, share.own_sales) == (0, Money(currency_code="EUR", minor_units=-3000))
     with pytest.raises(InvalidArgument, match="5000 is less than the 10000 spent with us"):
-        CustomerWorth(store).wallet_share(
+        CustomerWorth(store.worth).wallet_share(
             others[0],
             category_spend=Money(currency_code="EUR", minor_units=5000),
             rank=0,
@@ -97,20 +97,24 @@ def test_a_currency_that_does_not_exist_is_refused_before_any_work_begins(servic
 
 def test_a_birthday_without_its_year_is_kept_found_and_never_guessed(servicer: Methods, store: ProfilesStore) -> None:
     without = TypedDate(kind=TypedDateKind.BIRTH, month=5, day=17)
-    ada = Customers(store).create(person(id="", dates=(without,)))
+    ada = Customers(store.customers).create(person(id="", dates=(without,)))
     seen = servicer.GetCustomer(pb.GetCustomerRequest(customer_id=ada.id), CALL).dates[0]
     assert (seen.HasField("year"), seen.month, seen.day) == (False, 5, 17)
     whole, other = (TypedDate(kind=TypedDateKind.BIRTH, year=1990, month=5, day=day) for day in (17, 18))
-    same_day = Customers(store).create(person(id="", dates=(whole,)))
-    another = Customers(store).create(person(id="", dates=(other,)))
-    [of_same, of_other] = Duplicates(store).matches(ada, [same_day, another])
+    same_day = Customers(store.customers).create(person(id="", dates=(whole,)))
+    another = Customers(store.customers).create(person(id="", dates=(other,)))
+    [of_same, of_other] = Duplicates(store.identity).matches(ada, [same_day, another])
     assert of_same.score > of_other.score, "the day and month count for what they are worth"
-    [of_whole] = Duplicates(store).matches(same_day, [Customers(store).create(person(id="", dates=(whole,)))])
+    [of_whole] = Duplicates(store.identity).matches(
+        same_day, [Customers(store.customers).create(person(id="", dates=(whole,)))]
+    )
     assert of_whole.score > of_same.score, "and the year, where both have it, for more"
 
 
 def test_digits_of_any_width_lead_to_the_same_customer(servicer: Methods, store: ProfilesStore) -> None:
-    ada = Customers(store).create(person(id="", contact_points=(phone("１３１ ２３４５ ６７８９", region_code="CN"),)))
+    ada = Customers(store.customers).create(
+        person(id="", contact_points=(phone("１３１ ２３４５ ６７８９", region_code="CN"),))
+    )
     assert ada.contact_points[0].canonical == "+8613123456789"
     for spelling in ("13123456789", "１３１２３４５６７８９", "+86 131-2345-6789"):
         point = pb.LookupCustomerRequest.Point(type="TYPE_PHONE", value=spelling, region_code="CN")
@@ -122,14 +126,14 @@ def test_a_number_that_somebody_else_has_now_is_used_for_neither_by_mistake(
     servicer: Methods, store: ProfilesStore, acting: As
 ) -> None:
     """Reported as recycled it stays on the card, struck out, and no longer says that the two are one."""
-    before = Customers(store).create(person(id="", contact_points=(phone(),)))
+    before = Customers(store.customers).create(person(id="", contact_points=(phone(),)))
     spelling = Spelling(type=ContactPointType.PHONE, value="+86 131 2345 6789")
-    Customers(store).report_contact_point(before.id, spelling, ContactPointStatus.RECYCLED, 0)
-    now = Customers(store).create(person(id="", contact_points=(phone(),)))
+    Customers(store.customers).report_contact_point(before.id, spelling, ContactPointStatus.RECYCLED, 0)
+    now = Customers(store.customers).create(person(id="", contact_points=(phone(),)))
     with acting(scopes={"*"}):
         old = servicer.GetCustomer(pb.GetCustomerRequest(customer_id=before.id), CALL).contact_points[0]
     assert (old.status, old.canonical) == (contact_points_pb2.ContactPoint.STATUS_RECYCLED, "+8613123456789")
-    [match] = Duplicates(store).matches(store.customers.get(before.id), [now])
+    [match] = Duplicates(store.identity).matches(store.customers.customers.get(before.id), [now])
     assert "PHONE" not in {str(each.feature) for each in match.evidence if each.weight > 0}
 
 

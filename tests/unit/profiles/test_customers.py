@@ -120,8 +120,8 @@ def test_everything_wrong_is_told_at_once() -> None:
 
 
 def test_creating_stores_and_tells(store: ProfilesStore, database: MemoryDatabase) -> None:
-    made = Customers(store).create(draft())
-    assert (made.revision, made.create_time, store.customers.get(made.id)) == (1, NOW, made)
+    made = Customers(store.customers).create(draft())
+    assert (made.revision, made.create_time, store.customers.customers.get(made.id)) == (1, NOW, made)
     (event,) = database.events()
     told = events_pb2.CustomerCreated.FromString(event.data).customer
     assert (event.entity_id, told.id, told.revision, told.display_name, event.actor) == (
@@ -135,36 +135,36 @@ def test_creating_stores_and_tells(store: ProfilesStore, database: MemoryDatabas
 
 def test_a_repeated_command_creates_nothing(store: ProfilesStore, database: MemoryDatabase, acting: As) -> None:
     with acting(request_id="1", of=b"Ada"):
-        made = Customers(store).create(draft())
-        assert Customers(store).create(draft()) == made
+        made = Customers(store.customers).create(draft())
+        assert Customers(store.customers).create(draft()) == made
     with acting(request_id="1", of=b"Eve"), pytest.raises(InvalidArgument, match="used before"):
-        Customers(store).create(draft(names=(PersonName(given="Eve"),)))
+        Customers(store.customers).create(draft(names=(PersonName(given="Eve"),)))
     assert types(database) == ["customer.created"]
 
 
 def test_updating_tells_what_changed(store: ProfilesStore, database: MemoryDatabase) -> None:
-    made = Customers(store).create(draft())
-    changed = Customers(store).update(made.id, lambda current: replace(current, owner="bob"), 1)
+    made = Customers(store.customers).create(draft())
+    changed = Customers(store.customers).update(made.id, lambda current: replace(current, owner="bob"), 1)
     assert (changed.owner, changed.revision) == ("bob", 2)
     assert types(database) == ["customer.created", "customer.updated"]
     assert list(database.events()[1].changed_fields) == ["owner"]
 
 
 def test_a_stale_update_is_refused(store: ProfilesStore) -> None:
-    made = Customers(store).create(draft())
-    Customers(store).update(made.id, lambda current: replace(current, owner="bob"), 0)
+    made = Customers(store.customers).create(draft())
+    Customers(store.customers).update(made.id, lambda current: replace(current, owner="bob"), 0)
     with pytest.raises(Conflict):
-        Customers(store).update(made.id, lambda current: replace(current, owner="eve"), 1)
+        Customers(store.customers).update(made.id, lambda current: replace(current, owner="eve"), 1)
 
 
 def test_the_kind_is_fixed(store: ProfilesStore) -> None:
-    made = Customers(store).create(draft())
+    made = Customers(store.customers).create(draft())
     with pytest.raises(InvalidArgument, match=r"customer\.kind: is PERSON for ever"):
-        Customers(store).update(made.id, lambda current: replace(current, kind=CustomerKind.HOUSEHOLD), 0)
+        Customers(store.customers).update(made.id, lambda current: replace(current, kind=CustomerKind.HOUSEHOLD), 0)
 
 
 def test_deleting_hides_and_undeleting_brings_back(store: ProfilesStore, database: MemoryDatabase) -> None:
-    customers = Customers(store)
+    customers = Customers(store.customers)
     made = customers.create(draft(contact_points=(email(),), external_ids=(ExternalId(system="erp", id="7"),)))
     gone = customers.delete(made.id, 0)
     assert (gone.delete_time, gone.purge_time) == (NOW, NOW + timedelta(days=30))
@@ -188,15 +188,15 @@ def test_deleting_hides_and_undeleting_brings_back(store: ProfilesStore, databas
 
 
 def test_a_deleted_customer_can_be_restored_for_thirty_days(store: ProfilesStore, clock: FixedClock) -> None:
-    made = Customers(store).create(draft())
-    Customers(store).delete(made.id, 0)
+    made = Customers(store.customers).create(draft())
+    Customers(store.customers).delete(made.id, 0)
     clock.advance(timedelta(days=30))
     with pytest.raises(FailedPrecondition, match="could be restored until"):
-        Customers(store).undelete(made.id, 0)
+        Customers(store.customers).undelete(made.id, 0)
 
 
 def test_lists_filter_order_and_hide_the_deleted(store: ProfilesStore, clock: FixedClock) -> None:
-    customers, ids = Customers(store), []
+    customers, ids = Customers(store.customers), []
     for name, kind in (
         ("Ada", CustomerKind.HOUSEHOLD),
         ("Bob", CustomerKind.ORGANISATION),
@@ -225,7 +225,7 @@ def test_lists_filter_order_and_hide_the_deleted(store: ProfilesStore, clock: Fi
 
 
 def test_pages_continue_where_they_ended(store: ProfilesStore, clock: FixedClock) -> None:
-    customers = Customers(store)
+    customers = Customers(store.customers)
     for n in range(5):
         clock.advance(timedelta(seconds=1))
         customers.create(draft(names=(PersonName(given=f"A{n}"),)))
@@ -240,7 +240,7 @@ def test_pages_continue_where_they_ended(store: ProfilesStore, clock: FixedClock
 
 
 def test_search_finds_every_script_and_the_closest_first(store: ProfilesStore) -> None:
-    customers = Customers(store)
+    customers = Customers(store.customers)
     for family, given_name in (("张", "三"), ("张", "三丰"), ("单", "雄信"), ("Müller", "Käthe")):
         customers.create(draft(names=(PersonName(family=family, given=given_name),)))
 
@@ -260,7 +260,7 @@ def test_search_finds_every_script_and_the_closest_first(store: ProfilesStore) -
 
 
 def test_a_shared_contact_point_leads_to_everybody_who_uses_it(store: ProfilesStore) -> None:
-    customers = Customers(store)
+    customers = Customers(store.customers)
     switchboard = (phone("+49 30 901820"),)
     firm = customers.create(organisation(contact_points=switchboard))
     ada = customers.create(draft(contact_points=switchboard))
@@ -273,25 +273,25 @@ def test_a_shared_contact_point_leads_to_everybody_who_uses_it(store: ProfilesSt
 
 def test_an_external_id_belongs_to_one_customer_of_a_tenant(store: ProfilesStore, acting: As) -> None:
     erp = (ExternalId(system="erp", id="7"), ExternalId(system="shop", id="a"))
-    ada = Customers(store).create(draft(external_ids=erp))
+    ada = Customers(store.customers).create(draft(external_ids=erp))
     with pytest.raises(AlreadyExists, match="an external id belongs to another customer"):
-        Customers(store).create(draft(external_ids=erp[1:]))
-    Customers(store).create(draft(external_ids=(ExternalId(system="erp", id="a"),)))
-    assert Customers(store).lookup_external_id(erp[1]).items == [ada]
+        Customers(store.customers).create(draft(external_ids=erp[1:]))
+    Customers(store.customers).create(draft(external_ids=(ExternalId(system="erp", id="a"),)))
+    assert Customers(store.customers).lookup_external_id(erp[1]).items == [ada]
     with acting(tenant="other"):
-        Customers(store).create(draft(external_ids=erp))
+        Customers(store.customers).create(draft(external_ids=erp))
 
 
 def test_another_tenant_sees_nothing(store: ProfilesStore, acting: As) -> None:
-    ada = Customers(store).create(draft())
+    ada = Customers(store.customers).create(draft())
     with acting(tenant="other"):
         with pytest.raises(NotFound):
-            Customers(store).get(ada.id)
-        assert Customers(store).search("ada", 0) == []
+            Customers(store.customers).get(ada.id)
+        assert Customers(store.customers).search("ada", 0) == []
 
 
 def test_contact_points_are_added_verified_reported_and_removed(store: ProfilesStore, database: MemoryDatabase) -> None:
-    customers = Customers(store)
+    customers = Customers(store.customers)
     ada = customers.create(draft())
     mailbox = Spelling(type=ContactPointType.EMAIL, value="ada@EXAMPLE.com")
     assert customers.add_contact_point(ada.id, email(), 1).contact_points[0].primary
@@ -306,7 +306,7 @@ def test_contact_points_are_added_verified_reported_and_removed(store: ProfilesS
 
 
 def test_every_row_of_an_import_stands_alone_and_is_made_once(store: ProfilesStore, database: MemoryDatabase) -> None:
-    customers = Customers(store)
+    customers = Customers(store.customers)
 
     def wrong() -> Customer:
         raise InvalidArgument.field("customer.kind", "is required")
@@ -338,5 +338,5 @@ def test_every_row_of_an_import_stands_alone_and_is_made_once(store: ProfilesSto
 
 
 def test_builders_make_what_the_service_makes(store: ProfilesStore) -> None:
-    made = Customers(store).create(customer(kind=CustomerKind.HOUSEHOLD, display_name="The Lovelaces"))
+    made = Customers(store.customers).create(customer(kind=CustomerKind.HOUSEHOLD, display_name="The Lovelaces"))
     assert made.search_keys == ("lovelaces", "thelovelaces")

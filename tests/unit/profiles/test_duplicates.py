@@ -25,12 +25,12 @@ from tests.unit.profiles.test_matching_chinese import town
 
 @pytest.fixture
 def duplicates(store: ProfilesStore) -> Duplicates:
-    return Duplicates(store)
+    return Duplicates(store.identity)
 
 
 @pytest.fixture
 def customers(store: ProfilesStore) -> Customers:
-    return Customers(store)
+    return Customers(store.customers)
 
 
 def born(year: int = 1815, month: int = 12, day: int = 10) -> tuple[TypedDate, ...]:

@@ -123,11 +123,14 @@ def test_wrong_entitlements_are_refused_by_path(wrong: Entitlement, field: str) 
 
 
 def test_a_customer_has_what_segment_contract_and_favour_give(store: ProfilesStore) -> None:
-    entitlements, ada = Entitlements(store), Customers(store).create(person(id="", labels={"level": "gold"}))
-    Segments(store).define(Segment(id="", key="gold", filter="labels.level = gold"), 0, validate_only=False)
-    Segments(store).follow([ada.id], Source.CUSTOMER)
+    entitlements, ada = (
+        Entitlements(store.entitlements),
+        Customers(store.customers).create(person(id="", labels={"level": "gold"})),
+    )
+    Segments(store.segments).define(Segment(id="", key="gold", filter="labels.level = gold"), 0, validate_only=False)
+    Segments(store.segments).follow([ada.id], Source.CUSTOMER)
     contract = Contract(id="", customer_id=ada.id, number="7", plan="care", valid_from_date=date(2026, 1, 1))
-    contract = Contracts(store).add(contract)
+    contract = Contracts(store.contracts).add(contract)
     entitlements.create(entitlement(id=""))
     visits = entitlements.create(entitlement(Basis.PLAN, "care", id="", allowance=5))
     entitlements.create(entitlement(Basis.SEGMENT, "gold", id="", benefit="card"))
@@ -143,7 +146,7 @@ def test_a_customer_has_what_segment_contract_and_favour_give(store: ProfilesSto
 
     assert allowances() == {"visit": 5, "card": 1, "gift": 1}
     assert allowances(date(2026, 6, 2)) == {"visit": 5, "card": 1}
-    Contracts(store).end(contract.id, date(2026, 5, 31), 0)
+    Contracts(store.contracts).end(contract.id, date(2026, 5, 31), 0)
     assert allowances(date(2026, 6, 1)) == {"visit": 1, "card": 1, "gift": 1}
     assert entitlements.end(gift.id, None, 0).valid_to_date == TODAY
     assert entitlements.end(gift.id, TODAY, 0).revision == 2

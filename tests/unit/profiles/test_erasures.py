@@ -47,7 +47,7 @@ MAILBOX = f"{CANARY.lower()}@example.com"
 @pytest.fixture
 def ada(store: ProfilesStore) -> Customer:
     """A customer with a canary in every corner."""
-    made = Customers(store).create(
+    made = Customers(store.customers).create(
         person(
             names=(PersonName(given=CANARY, family="Lovelace"),),
             aliases=(f"{CANARY} the second",),
@@ -58,14 +58,16 @@ def ada(store: ProfilesStore) -> Customer:
             preferences=Preferences(language_code="en"),
         )
     )
-    Facts(store).record(PersonalFact(id="", customer_id=made.id, topic=Topic.HOME_TOWN, text=f"grew up in {CANARY}"))
-    Consents(store).record(made.id, decision(contact_point=MAILBOX), within="receipt")
-    boss = Customers(store).create(organisation("Analytical Engines"))
+    Facts(store.activity).record(
+        PersonalFact(id="", customer_id=made.id, topic=Topic.HOME_TOWN, text=f"grew up in {CANARY}")
+    )
+    Consents(store.consent).record(made.id, decision(contact_point=MAILBOX), within="receipt")
+    boss = Customers(store.customers).create(organisation("Analytical Engines"))
     job = RelationshipType.EMPLOYED_BY
-    Relationships(store).add(
+    Relationships(store.customers).add(
         Relationship(id="", from_customer_id=made.id, to_customer_id=boss.id, type=job, title=f"head of {CANARY}")
     )
-    Privacy(store).reveal(made.id, f"to call {CANARY}")
+    Privacy(store.privacy).reveal(made.id, f"to call {CANARY}")
     return made
 
 
@@ -75,10 +77,10 @@ def answer(**fields: Any) -> ErasureReceipt:
 
 def erase(store: ProfilesStore, customer_id: str) -> Erasure:
     """The whole way, with interactions answering at once."""
-    begun = Erasures(store).request(customer_id, "letter 7", validate_only=False)
-    Erasures(store).take_answers([(begun.id, answer(erased=(Records(kind="interactions", count=2),)))])
+    begun = Erasures(store.privacy).request(customer_id, "letter 7", validate_only=False)
+    Erasures(store.privacy).take_answers([(begun.id, answer(erased=(Records(kind="interactions", count=2),)))])
     assert tick(store.database, timers(store), "erasures") == 1
-    return Erasures(store).status(erasure_id=begun.id)
+    return Erasures(store.privacy).status(erasure_id=begun.id)
 
 
 def everything_stored(database: MemoryDatabase) -> str:
@@ -96,34 +98,34 @@ def test_nothing_personal_lies_open_anywhere(database: MemoryDatabase, ada: Cust
 def test_a_request_deletes_for_good_and_asks_everybody(
     database: MemoryDatabase, store: ProfilesStore, ada: Customer
 ) -> None:
-    begun = Erasures(store).request(ada.id, "letter 7", validate_only=False)
+    begun = Erasures(store.privacy).request(ada.id, "letter 7", validate_only=False)
     assert (begun.state, begun.awaited_services, begun.requester) == (ErasureState.REQUESTED, ("interactions",), "ada")
     assert begun.due_time == NOW + timedelta(hours=24)
     told = events.CustomerErasureRequested.FromString(database.events()[-1].data)
     assert (told.customer_id, told.erasure_id) == (ada.id, begun.id)
-    customers = Customers(store)
+    customers = Customers(store.customers)
     assert customers.search(CANARY, 0) == []
     with pytest.raises(FailedPrecondition, match=begun.id):
         customers.undelete(ada.id, 0)
     with pytest.raises(FailedPrecondition, match=begun.id):
-        Facts(store).record(PersonalFact(id="", customer_id=ada.id, topic=Topic.OTHER, text="more"))
-    assert Erasures(store).request(ada.id, "again", validate_only=False) == begun
+        Facts(store.activity).record(PersonalFact(id="", customer_id=ada.id, topic=Topic.OTHER, text="more"))
+    assert Erasures(store.privacy).request(ada.id, "again", validate_only=False) == begun
     assert tick(store.database, timers(store), "erasures") == 0  # nobody has answered
 
 
 def test_after_the_last_answer_a_skeleton_with_proof_is_left(store: ProfilesStore, ada: Customer) -> None:
-    before = store.customers.get(ada.id)
+    before = store.customers.customers.get(ada.id)
     done = erase(store, ada.id)
-    left = store.customers.get(ada.id)
+    left = store.customers.customers.get(ada.id)
     assert (left.display_name, left.names, left.contact_points, left.labels) == ("", (), (), {})
     assert (left.id, left.kind, left.erase_time, left.erasure_id) == (ada.id, ada.kind, NOW, done.id)
     assert (left.consent.count, left.consent.hash) == (before.consent.count, before.consent.hash)
     assert [fact.text for fact in store.privacy.holdings["fact"].on(ada.id)] == [""]
     assert [each.title for each in store.privacy.holdings["relationship"].on(ada.id)] == [""]
     assert [each.purpose_of_use for each in store.privacy.holdings["access"].on(ada.id)] == [""]
-    [receipt] = store.chain(ada.id)
+    [receipt] = store.consent.chain(ada.id)
     assert (receipt.contact_point, receipt.proof_ref) == ("", "form/1")
-    assert Consents(store).verify_chain(ada.id).intact
+    assert Consents(store.consent).verify_chain(ada.id).intact
 
 
 def test_the_receipts_tell_what_was_erased_and_what_was_kept(
@@ -159,28 +161,28 @@ def test_what_was_worked_out_about_a_customer_is_removed(store: ProfilesStore, a
         value=some,
         as_of_time=NOW,
     )
-    put(store.worth.scores, score)
-    put(store.worth.watches, TierWatch(id=ada.id, evaluation_count=1, since_time=NOW))
-    Habits(store).learn(
+    put(store.worth.scores, [score])
+    put(store.worth.watches, [TierWatch(id=ada.id, evaluation_count=1, since_time=NOW)])
+    Habits(store.activity).learn(
         [(ada.id, Contact(id="int_1", channel=Channel.VOICE, direction=Direction.INBOUND, occurred_time=NOW))]
     )
-    exported = dict(Privacy(store).everything(ada.id))
+    exported = dict(Privacy(store.privacy).everything(ada.id))
     assert exported["clv_score"] == store.worth.scores.get(ada.id)
     assert exported["tier_watch"] == store.worth.watches.get(ada.id)
     done = erase(store, ada.id)
     counts = {each.kind: each.count for each in done.receipts[1].erased}
     assert (counts["clv scores"], counts["tier watches"], counts["contact records"]) == (1, 1, 1)
     assert {each.kind for each in done.receipts[1].kept} >= {"consent receipts", "facts", "relationships", "accesses"}
-    for collection in (store.worth.scores, store.worth.watches, store.contacts):
+    for collection in (store.worth.scores, store.worth.watches, store.activity.contacts):
         assert collection.find_by_id(ada.id) is None
 
 
 def test_an_export_holds_what_was_recorded_under_every_id(store: ProfilesStore, ada: Customer) -> None:
-    twin = Customers(store).create(person(names=(PersonName(given=CANARY, family="Byron"),)))
-    Facts(store).record(PersonalFact(id="", customer_id=twin.id, topic=Topic.OTHER, text="of the twin"))
-    Merges(store).merge(Wish(survivor_id=ada.id, loser_ids=(twin.id,)), "", {})
+    twin = Customers(store.customers).create(person(names=(PersonName(given=CANARY, family="Byron"),)))
+    Facts(store.activity).record(PersonalFact(id="", customer_id=twin.id, topic=Topic.OTHER, text="of the twin"))
+    Merges(store.identity).merge(Wish(survivor_id=ada.id, loser_ids=(twin.id,)), "", {})
     for asked in (ada.id, twin.id):
-        records = list(Privacy(store).everything(asked))
+        records = list(Privacy(store.privacy).everything(asked))
         assert [each.id for kind, each in records if kind == "customer"] == [ada.id, twin.id]  # type: ignore[attr-defined]
         assert len([kind for kind, _ in records if kind == "fact"]) == 2
 
@@ -197,14 +199,14 @@ def test_events_of_the_past_tell_nothing_personal_any_more(
 
 
 def test_an_answer_counts_once(store: ProfilesStore, ada: Customer) -> None:
-    begun = Erasures(store).request(ada.id, "letter 7", validate_only=False)
+    begun = Erasures(store.privacy).request(ada.id, "letter 7", validate_only=False)
     for receipt in (answer(), answer(destroyed_keys=0), answer(service="nobody")):
-        Erasures(store).take_answers([(begun.id, receipt)])
-    assert Erasures(store).status(customer_id=ada.id).receipts == (answer(),)
+        Erasures(store.privacy).take_answers([(begun.id, receipt)])
+    assert Erasures(store.privacy).status(customer_id=ada.id).receipts == (answer(),)
 
 
 def test_a_legal_hold_forbids_it_until_it_is_released(store: ProfilesStore, ada: Customer, clock: FixedClock) -> None:
-    privacy, erasures = Privacy(store), Erasures(store)
+    privacy, erasures = Privacy(store.privacy), Erasures(store.privacy)
     held = privacy.hold(ada.id, "case 4711", 0)
     assert held.legal_hold is not None
     assert (held.legal_hold.reason, held.legal_hold.placed_by) == ("case 4711", "ada")
@@ -220,9 +222,9 @@ def test_a_legal_hold_forbids_it_until_it_is_released(store: ProfilesStore, ada:
 
 
 def test_who_was_merged_is_erased_too(store: ProfilesStore, ada: Customer) -> None:
-    twin = Customers(store).create(person(names=(PersonName(given=CANARY, family="Byron"),)))
-    record, _ = Merges(store).merge(Wish(survivor_id=ada.id, loser_ids=(twin.id,)), "", {})
-    erasures = Erasures(store)
+    twin = Customers(store.customers).create(person(names=(PersonName(given=CANARY, family="Byron"),)))
+    record, _ = Merges(store.identity).merge(Wish(survivor_id=ada.id, loser_ids=(twin.id,)), "", {})
+    erasures = Erasures(store.privacy)
     begun = erasures.request(twin.id, "letter 7", validate_only=False)
     assert begun.customer_id == ada.id
     theirs = [erasures.status(customer_id=id) for id in (ada.id, twin.id)]
@@ -230,24 +232,24 @@ def test_who_was_merged_is_erased_too(store: ProfilesStore, ada: Customer) -> No
     assert tick(store.database, timers(store), "erasures") == 2
     left = store.identity.merges.get(record.id)
     assert (left.before.display_name, left.losers, left.loser_ids) == ("", (), (twin.id,))
-    assert all(store.customers.get(id).erase_time for id in (ada.id, twin.id))
+    assert all(store.customers.customers.get(id).erase_time for id in (ada.id, twin.id))
     with pytest.raises(FailedPrecondition, match="is erased"):
-        Merges(store).unmerge(record.id, "")
+        Merges(store.identity).unmerge(record.id, "")
 
 
 def test_a_crash_in_the_middle_is_gone_on_from(store: ProfilesStore, ada: Customer) -> None:
-    begun = Erasures(store).request(ada.id, "letter 7", validate_only=False)
-    Erasures(store).take_answers([(begun.id, answer())])
-    store.customers.erase([ada.id])
-    store.facts.erase([each.id for each in store.privacy.holdings["fact"].on(ada.id)])
+    begun = Erasures(store.privacy).request(ada.id, "letter 7", validate_only=False)
+    Erasures(store.privacy).take_answers([(begun.id, answer())])
+    store.customers.customers.erase([ada.id])
+    store.activity.facts.erase([each.id for each in store.privacy.holdings["fact"].on(ada.id)])
     assert tick(store.database, timers(store), "erasures") == 1
-    assert Erasures(store).status(erasure_id=begun.id).state is ErasureState.ERASED
+    assert Erasures(store.privacy).status(erasure_id=begun.id).state is ErasureState.ERASED
     assert tick(store.database, timers(store), "erasures") == 0
 
 
 def test_a_look_needs_a_purpose(store: ProfilesStore, ada: Customer) -> None:
     with pytest.raises(InvalidArgument, match="purpose_of_use"):
-        Privacy(store).reveal(ada.id, "   ")
+        Privacy(store.privacy).reveal(ada.id, "   ")
 
 
 def test_whatever_is_sealed_is_found_by_erasure(database: MemoryDatabase, store: ProfilesStore) -> None:

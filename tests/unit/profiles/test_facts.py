@@ -21,13 +21,13 @@ def fact(customer_id: str = "cus_1", text: str = "sings in a choir", **fields: o
 
 @pytest.fixture
 def ada_id(store: ProfilesStore) -> str:
-    return store.customers.insert(person().created()).id
+    return store.customers.customers.insert(person().created()).id
 
 
 def test_recording_signs_the_fact_and_does_not_tell_what_it_says(
     store: ProfilesStore, database: MemoryDatabase, ada_id: str
 ) -> None:
-    recorded = Facts(store).record(fact(ada_id))
+    recorded = Facts(store.activity).record(fact(ada_id))
     assert (recorded.author, recorded.observed_time) == ("ada", NOW)
     event = database.events()[-1]
     told = events_pb2.FactRecorded.FromString(event.data)
@@ -47,10 +47,10 @@ def test_recording_signs_the_fact_and_does_not_tell_what_it_says(
 def test_who_may_read(
     store: ProfilesStore, ada_id: str, acting: As, secret: dict[str, object], *, eve: bool, privileged_eve: bool
 ) -> None:
-    Facts(store).record(fact(ada_id, **secret))
+    Facts(store.activity).record(fact(ada_id, **secret))
 
     def reads() -> bool:
-        return bool(Facts(store).list(ada_id, PageRequest()).items)
+        return bool(Facts(store.activity).list(ada_id, PageRequest()).items)
 
     assert reads()
     for scopes, readable in ((frozenset[str](), eve), (frozenset({READ_SENSITIVE}), privileged_eve)):
@@ -59,19 +59,19 @@ def test_who_may_read(
 
 
 def test_removing_leaves_no_text(store: ProfilesStore, database: MemoryDatabase, ada_id: str, acting: As) -> None:
-    recorded = Facts(store).record(fact(ada_id, sensitivity=Sensitivity.SENSITIVE))
-    hidden = Facts(store).record(fact(ada_id, visibility=Visibility.AUTHOR))
+    recorded = Facts(store.activity).record(fact(ada_id, sensitivity=Sensitivity.SENSITIVE))
+    hidden = Facts(store.activity).record(fact(ada_id, visibility=Visibility.AUTHOR))
     with acting("eve"):
         with pytest.raises(PermissionDenied, match=READ_SENSITIVE):
-            Facts(store).remove(recorded.id, 0)
+            Facts(store.activity).remove(recorded.id, 0)
         with pytest.raises(NotFound):
-            Facts(store).remove(hidden.id, 0)
-    gone = Facts(store).remove(recorded.id, 1)
+            Facts(store.activity).remove(hidden.id, 0)
+    gone = Facts(store.activity).remove(recorded.id, 1)
     assert (gone.text, gone.delete_time) == ("", NOW)
-    assert [each.id for each in Facts(store).list(ada_id, PageRequest()).items] == [hidden.id]
+    assert [each.id for each in Facts(store.activity).list(ada_id, PageRequest()).items] == [hidden.id]
     assert database.events()[-1].type == "kehu.profiles.fact.removed.v1"
     with pytest.raises(NotFound):
-        Facts(store).remove(recorded.id, 0)
+        Facts(store.activity).remove(recorded.id, 0)
 
 
 @pytest.mark.parametrize(
@@ -91,4 +91,4 @@ def test_wrong_facts_are_refused_by_path(wrong: PersonalFact, field: str) -> Non
 
 def test_a_fact_needs_its_customer(store: ProfilesStore) -> None:
     with pytest.raises(NotFound):
-        Facts(store).record(fact("cus_0"))
+        Facts(store.activity).record(fact("cus_0"))

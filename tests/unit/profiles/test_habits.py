@@ -25,7 +25,7 @@ def contact(
 
 
 def test_habits_show_what_is_usual_in_the_customers_own_hours(store: ProfilesStore) -> None:
-    ada = store.customers.insert(person(preferences=Preferences(time_zone="Europe/Berlin")).created())
+    ada = store.customers.customers.insert(person(preferences=Preferences(time_zone="Europe/Berlin")).created())
     summer, winter = datetime(2026, 7, 1, 7, 5, tzinfo=UTC), datetime(2026, 1, 7, 8, 55, tzinfo=UTC)
     contacts = [
         contact("1", summer),
@@ -34,8 +34,8 @@ def test_habits_show_what_is_usual_in_the_customers_own_hours(store: ProfilesSto
         contact("4", winter - timedelta(hours=1)),
         contact("5", winter - timedelta(days=1), Channel.EMAIL),
     ]
-    Habits(store).learn([(ada.id, each) for each in contacts])
-    habits = Habits(store).get(ada.id)
+    Habits(store.activity).learn([(ada.id, each) for each in contacts])
+    habits = Habits(store.activity).get(ada.id)
     assert (habits.last_contact_time, habits.last_inbound_time, habits.last_outbound_time) == (summer, summer, winter)
     assert habits.usual_hours == (HourUse(hour=9, recent_count=3), HourUse(hour=8, recent_count=1))
     assert habits.channels == (
@@ -46,11 +46,11 @@ def test_habits_show_what_is_usual_in_the_customers_own_hours(store: ProfilesSto
 
 
 def test_who_was_never_in_contact_has_empty_habits(store: ProfilesStore) -> None:
-    ada = store.customers.insert(person().created())
-    habits = Habits(store).get(ada.id)
+    ada = store.customers.customers.insert(person().created())
+    habits = Habits(store.activity).get(ada.id)
     assert (habits.last_contact_time, habits.channels, habits.time_zone) == (None, (), "UTC")
     with pytest.raises(NotFound):
-        Habits(store).get("cus_0")
+        Habits(store.activity).get("cus_0")
 
 
 def test_only_the_latest_contacts_are_kept_but_the_last_one_of_each_channel_is_remembered() -> None:

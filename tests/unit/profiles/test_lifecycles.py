@@ -34,7 +34,7 @@ def buyer(store: ProfilesStore) -> Any:
     """A customer who bought so many days ago: `buyer(100, 90, 80)`."""
 
     def made(*days_ago: float, **fields: Any) -> str:
-        customer = store.customers.insert(person(id=identity.new_id("cus"), **fields).created())
+        customer = store.customers.customers.insert(person(id=identity.new_id("cus"), **fields).created())
         sell(store, customer.id, *days_ago)
         return customer.id
 
@@ -45,16 +45,16 @@ def sell(store: ProfilesStore, customer_id: str, *days_ago: float) -> None:
     """Record sales and let the service react to them."""
     for days in days_ago:
         sold = transaction(identity.new_id("k"), customer_id=customer_id, occurred_time=identity.now() - days * DAY)
-        stored = store.transactions.insert(sold.recorded(identity.now()), key=sold.source_key)
-        Transactions(store).sum_up([stored])
+        stored = store.activity.transactions.insert(sold.recorded(identity.now()), key=sold.source_key)
+        Transactions(store.activity).sum_up([stored])
 
 
 def evaluate(store: ProfilesStore, **fields: Any) -> LifecycleRun:
-    return Lifecycles(store).run(MemoryJob(request=EvaluateLifecyclesRequest(**fields)))
+    return Lifecycles(store.worth).run(MemoryJob(request=EvaluateLifecyclesRequest(**fields)))
 
 
 def stage(store: ProfilesStore, id: str) -> Lifecycle:
-    return store.customer(id).lifecycle
+    return store.customers.resolve(id).lifecycle
 
 
 def test_who_is_silent_for_longer_than_usual_becomes_dormant_and_a_purchase_wakes_them(
@@ -64,7 +64,7 @@ def test_who_is_silent_for_longer_than_usual_becomes_dormant_and_a_purchase_wake
     assert stage(store, weekly) is Lifecycle.ACTIVE
     ran = evaluate(store)
     assert ran.counts == (Count(from_lifecycle=Lifecycle.ACTIVE, to_lifecycle=Lifecycle.DORMANT, customer_count=1),)
-    quiet = store.customer(weekly)
+    quiet = store.customers.resolve(weekly)
     move = quiet.lifecycle_move
     assert move
     assert (quiet.lifecycle, move.reason, move.move_time) == (Lifecycle.DORMANT, LifecycleReason.SILENCE, NOW)
@@ -78,7 +78,7 @@ def test_who_is_silent_for_longer_than_usual_becomes_dormant_and_a_purchase_wake
     assert stage(store, weekly) is Lifecycle.DORMANT
     clock.advance(DAY)
     sell(store, weekly, 0.1)
-    back = store.customer(weekly)
+    back = store.customers.resolve(weekly)
     assert back.lifecycle_move
     assert (back.lifecycle, back.lifecycle_move.reason) == (Lifecycle.ACTIVE, LifecycleReason.PURCHASE)
     assert back.lifecycle_move.explanation == "bought on 2026-05-05"
@@ -88,17 +88,17 @@ def test_too_many_points_of_warning_are_a_risk_and_the_evidence_is_what_the_meas
     store: ProfilesStore, buyer: Any
 ) -> None:
     cooling = buyer(*range(178, 86, -12), 40)
-    warning = CustomerWorth(store).early_warning(cooling)
+    warning = CustomerWorth(store.worth).early_warning(cooling)
     threshold = int(warning.score)
     assert 0 < threshold < 100
     evaluate(store, at_risk_score=threshold, floor_days=90)
-    seen = store.customer(cooling)
+    seen = store.customers.resolve(cooling)
     assert seen.lifecycle_move
     assert (seen.lifecycle, seen.lifecycle_move.reason) == (Lifecycle.AT_RISK, LifecycleReason.WARNING)
     assert f"early warning {warning.score:g} of 100, {threshold} or more" in seen.lifecycle_move.explanation
     assert warning.signals[0].explanation in seen.lifecycle_move.explanation
     evaluate(store, at_risk_score=100, floor_days=90)
-    calm = store.customer(cooling)
+    calm = store.customers.resolve(cooling)
     assert calm.lifecycle_move
     assert (calm.lifecycle, calm.lifecycle_move.reason) == (Lifecycle.ACTIVE, LifecycleReason.RECOVERY)
 
@@ -107,10 +107,10 @@ def test_an_evaluation_reads_what_the_measures_of_one_customer_say(store: Profil
     """Also in a time zone of one's own, and of somebody who was merged."""
     far = buyer(40.5, 33.4, 20.45, preferences=Preferences(time_zone="Pacific/Kiritimati"))
     survivor, loser = buyer(90, 60), buyer(75, 45)
-    record, _ = Merges(store).merge(Wish(survivor_id=survivor, loser_ids=(loser,)), "", {})
+    record, _ = Merges(store.identity).merge(Wish(survivor_id=survivor, loser_ids=(loser,)), "", {})
     assert record.survivor_id == survivor
-    worth, ids = CustomerWorth(store), [far, survivor]
-    outlooks = worth.outlooks(store.customers_of(ids), NOW, floor_days=14)
+    worth, ids = CustomerWorth(store.worth), [far, survivor]
+    outlooks = worth.outlooks(store.customers.resolve_many(ids), NOW, floor_days=14)
     for id, seen in zip(ids, outlooks, strict=True):
         alone = worth.dormancy(id, 14)
         assert seen.silence
@@ -132,8 +132,8 @@ def test_an_evaluation_that_is_killed_goes_on(store: ProfilesStore, buyer: Any) 
     ids = [buyer(400) for _ in range(3)]
     job = MemoryJob(request=EvaluateLifecyclesRequest(), dies_after=3)
     with pytest.raises(Killed):
-        Lifecycles(store).run(job)
-    ran = Lifecycles(store).run(MemoryJob(request=job.request, state=job.state))
+        Lifecycles(store.worth).run(job)
+    ran = Lifecycles(store.worth).run(MemoryJob(request=job.request, state=job.state))
     assert (ran.customer_count, sum(each.customer_count for each in ran.counts)) == (3, 3)
     assert {stage(store, id) for id in ids} == {Lifecycle.DORMANT}
 
@@ -143,7 +143,7 @@ def test_a_purchase_while_an_evaluation_runs_is_not_undone(store: ProfilesStore,
     id = buyer(400)
     move = lifecycle.evaluated(Lifecycle.ACTIVE, silence="long", warning="", calm="", now=NOW)
     assert move
-    risky = replace(store.customer(id), lifecycle=Lifecycle.AT_RISK)
+    risky = replace(store.customers.resolve(id), lifecycle=Lifecycle.AT_RISK)
     assert risky.moved(move) == (risky, [])
 
 
@@ -152,14 +152,14 @@ def test_a_running_contract_makes_a_customer(store: ProfilesStore, clock: FixedC
     today = NOW.date()
     terms = ((now, today, None), (later, today + DAY, None), (over, today - 9 * DAY, today - DAY))
     contracts = [
-        Contracts(store).add(
+        Contracts(store.contracts).add(
             Contract(id="", customer_id=id, number=id, plan="gold-service", valid_from_date=first, valid_to_date=last)
         )
         for id, first, last in terms
     ]
-    Lifecycles(store).follow(contracts)
+    Lifecycles(store.worth).follow(contracts)
     assert [stage(store, id) for id in (now, later, over)] == [Lifecycle.ACTIVE, Lifecycle.LEAD, Lifecycle.LEAD]
-    move = store.customer(now).lifecycle_move
+    move = store.customers.resolve(now).lifecycle_move
     assert move
     assert (move.reason, move.explanation) == (LifecycleReason.CONTRACT, "has a running contract, gold-service")
     clock.advance(DAY)
@@ -183,17 +183,17 @@ def test_nobody_is_active_by_hand_or_a_lead_again() -> None:
 
 def test_the_deleted_are_left_alone(store: ProfilesStore, buyer: Any) -> None:
     id = buyer(400)
-    store.customers.update(id, lambda each: each.deleted(NOW))
+    store.customers.customers.update(id, lambda each: each.deleted(NOW))
     assert evaluate(store).customer_count == 0
-    assert store.customers.get(id).lifecycle is Lifecycle.ACTIVE
+    assert store.customers.customers.get(id).lifecycle is Lifecycle.ACTIVE
 
 
 def test_the_survivor_of_a_merge_keeps_the_evidence_of_its_stage(store: ProfilesStore, buyer: Any) -> None:
     quiet, awake = buyer(400), buyer(3)
     evaluate(store)
-    record, survivor = Merges(store).merge(Wish(survivor_id=quiet, loser_ids=(awake,)), "", {})
+    record, survivor = Merges(store.identity).merge(Wish(survivor_id=quiet, loser_ids=(awake,)), "", {})
     assert survivor.lifecycle_move
     assert (survivor.lifecycle, survivor.lifecycle_move.reason) == (Lifecycle.ACTIVE, LifecycleReason.PURCHASE)
-    _, (back, _) = Merges(store).unmerge(record.id, "")
+    _, (back, _) = Merges(store.identity).unmerge(record.id, "")
     assert back.lifecycle_move
     assert (back.lifecycle, back.lifecycle_move.reason) == (Lifecycle.DORMANT, LifecycleReason.SILENCE)

@@ -59,10 +59,10 @@ class People:
 
     def __init__(self, store: ProfilesStore) -> None:
         self.store = store
-        self.customers = Customers(store)
-        self.merges = Merges(store)
-        self.consents = Consents(store)
-        self.transactions = Transactions(store)
+        self.customers = Customers(store.customers)
+        self.merges = Merges(store.identity)
+        self.consents = Consents(store.consent)
+        self.transactions = Transactions(store.activity)
 
     def create(self, given: str = "Ada", **fields: Any) -> Customer:
         return self.customers.create(person(names=(PersonName(given=given, family="Lovelace"),), **fields))
@@ -75,7 +75,7 @@ class People:
         return self.customers.get(id)
 
     def stored(self, id: str) -> Customer:
-        return self.store.customers.get(id)
+        return self.store.customers.customers.get(id)
 
     def decide(self, customer: Customer, state: ConsentState = ConsentState.GRANTED, **fields: Any) -> None:
         self.consents.record(customer.id, decision(state, **{"proof_ref": uuid4().hex, **fields}), within="receipt")
@@ -258,9 +258,9 @@ def test_what_was_recorded_for_any_of_the_ids_is_read_together_and_splits_again(
         assert outcome.entity is not None
         people.transactions.sum_up([outcome.entity])
     record = people.merge(a, b)
-    assert CustomerWorth(people.store).contribution(b.id, None, None).customer_id == a.id
+    assert CustomerWorth(people.store.worth).contribution(b.id, None, None).customer_id == a.id
     for id in (a.id, b.id):
-        [euros] = CustomerWorth(people.store).contribution(id, None, None).currencies
+        [euros] = CustomerWorth(people.store.worth).contribution(id, None, None).currencies
         assert euros.transaction_count == 2
         summary = people.transactions.summary(id)
         assert (summary.customer_id, summary.count, summary.totals[0].amount.minor_units) == (a.id, 2, 3998)
@@ -305,8 +305,8 @@ def test_vetoes_forbid_a_merge_until_they_are_lifted(people: People) -> None:
     people.merges.unmerge(record.id, "mother and daughter")
     with pytest.raises(FailedPrecondition, match=Veto.REJECTED):
         people.merge(a, b)
-    pair = people.store.identity.candidate_id(a.id, b.id)
-    Duplicates(people.store).decide(pair, Decision.REOPEN, "looked again", 0)
+    pair = people.store.identity.new_candidate(a.id, b.id).id
+    Duplicates(people.store.identity).decide(pair, Decision.REOPEN, "looked again", 0)
     people.merge(a, b)
     assert people.store.identity.candidates.get(pair).state is DuplicateState.MERGED
 
@@ -532,7 +532,7 @@ def test_a_merge_never_allows_what_was_refused_or_what_the_owner_of_the_mailbox_
 def test_who_is_being_erased_is_neither_merged_nor_brought_back(people: People) -> None:
     a, b, c = people.create(), people.create("Bea"), people.create("Cleo")
     record = people.merge(a, b)
-    Erasures(people.store).request(a.id, "asked for it", validate_only=False)
+    Erasures(people.store.privacy).request(a.id, "asked for it", validate_only=False)
     for attempt in (lambda: people.merges.unmerge(record.id, ""), lambda: people.merge(c, a)):
         with pytest.raises(FailedPrecondition, match="erased"):
             attempt()
@@ -546,7 +546,7 @@ def test_contact_points_are_masked_for_whoever_may_not_see_them(people: People, 
         contact_points=(phone(),), dates=(TypedDate(kind=TypedDateKind.BIRTH, year=1815, month=1, day=1),)
     )
     b = people.create(contact_points=a.contact_points, dates=a.dates)
-    Duplicates(people.store).look_again([a.id, b.id])
+    Duplicates(people.store.identity).look_again([a.id, b.id])
     servicer, call = Methods(servicers(people.store, cast(Any, None))), cast(Any, None)
     with acting(scopes=frozenset({"profiles.customers.read"})):
         found = servicer.FindDuplicates(duplicates_pb2.FindDuplicatesRequest(customer_id=a.id), call)

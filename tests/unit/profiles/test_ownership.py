@@ -36,17 +36,17 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def ownerships(store: ProfilesStore) -> Ownerships:
-    return Ownerships(store)
+    return Ownerships(store.ownership)
 
 
 @pytest.fixture
 def policies(store: ProfilesStore) -> OwnershipPolicies:
-    return OwnershipPolicies(store)
+    return OwnershipPolicies(store.ownership)
 
 
 @pytest.fixture
 def ada(store: ProfilesStore) -> Customer:
-    return Customers(store).create(person(id=""))
+    return Customers(store.customers).create(person(id=""))
 
 
 def assign(ownerships: Ownerships, customer: Customer, owner: str, **fields: Any) -> Any:
@@ -79,7 +79,7 @@ def test_an_owner_is_kept_with_the_customer_the_history_and_the_tallies(
     clock.advance(DAY)
     second = assign(ownerships, ada, "eve")
     assert (second.owner, second.previous_owner, second.since_time) == ("eve", "bob", NOW + DAY)
-    assert store.customers.get(ada.id).owner == "eve"
+    assert store.customers.customers.get(ada.id).owner == "eve"
     assert history(ownerships, ada) == [("eve", "ASSIGNED", ""), ("bob", "ASSIGNED", "ASSIGNED")]
     first = ownerships.intervals(ada.id, PageRequest()).items[1]
     assert (first.start_note, first.end_time, first.end_actor) == ("from the fair", NOW + DAY, "ada")
@@ -110,7 +110,7 @@ def test_what_is_stale_or_gone_is_refused(ownerships: Ownerships, store: Profile
         ownerships.get("cus_0")
     with pytest.raises(InvalidArgument, match="control characters"):
         assign(ownerships, ada, "e\x07ve")
-    Customers(store).delete(ada.id, 0)
+    Customers(store.customers).delete(ada.id, 0)
     with pytest.raises(FailedPrecondition, match="is deleted"):
         assign(ownerships, ada, "eve")
 
@@ -119,7 +119,7 @@ def test_capacity_can_be_exceeded_on_purpose_only(
     ownerships: Ownerships, store: ProfilesStore, ada: Customer, policies: OwnershipPolicies
 ) -> None:
     rules(policies, capacity=1)
-    bob = Customers(store).create(person(id=""))
+    bob = Customers(store.customers).create(person(id=""))
     assign(ownerships, ada, "eve")
     with pytest.raises(FailedPrecondition, match="eve has 1 customers, 1 are allowed") as refused:
         assign(ownerships, bob, "eve")
@@ -137,12 +137,12 @@ def test_from_hand_to_pool_to_hand(
     ada: Customer,
     acting: As,
 ) -> None:
-    rules(OwnershipPolicies(store), pick_rules=(PickRule(cooldown_days=30),), daily_limit=1)
+    rules(OwnershipPolicies(store.ownership), pick_rules=(PickRule(cooldown_days=30),), daily_limit=1)
     assign(ownerships, ada, "bob")
     released = ownerships.release(ada.id, "too far away", 0)
     assert (released.state, released.owner, released.pool_time) == (OwnershipState.POOLED, "", NOW)
     assert ownerships.release(ada.id, "", 0) == released
-    assert store.customers.get(ada.id).owner == ""
+    assert store.customers.customers.get(ada.id).owner == ""
     clock.advance(DAY)
     with acting("bob"):
         (entry,) = ownerships.pool(PageRequest()).items
@@ -154,7 +154,7 @@ def test_from_hand_to_pool_to_hand(
         assert (entry.display_name, entry.blocks) == ("Ada Lovelace", ())
         assert ownerships.claim(ada.id).owner == "eve"
         assert ownerships.load("").pick_count == 1
-        other = Customers(store).create(person(id=""))
+        other = Customers(store.customers).create(person(id=""))
         ownerships.release(other.id, "", 0)
         with pytest.raises(FailedPrecondition, match="1 customers were taken on 2026-05-05"):
             ownerships.claim(other.id)
@@ -182,7 +182,9 @@ def test_an_owner_written_into_the_customer_is_followed(
 ) -> None:
     def write(owner: str) -> None:
         clock.advance(DAY)
-        Customers(store).update(ada.id, lambda each: person(id=ada.id, owner=owner, lifecycle=each.lifecycle), 0)
+        Customers(store.customers).update(
+            ada.id, lambda each: person(id=ada.id, owner=owner, lifecycle=each.lifecycle), 0
+        )
         ownerships.follow([ada.id])
         ownerships.follow([ada.id])
 
@@ -200,16 +202,16 @@ def test_an_owner_written_into_the_customer_is_followed(
 def test_the_deleted_leave_their_owner_and_the_pool_and_come_back_to_the_owner(
     ownerships: Ownerships, store: ProfilesStore, ada: Customer
 ) -> None:
-    bob = Customers(store).create(person(id=""))
+    bob = Customers(store.customers).create(person(id=""))
     assign(ownerships, ada, "eve")
     ownerships.release(bob.id, "", 0)
     for customer in (ada, bob):
-        Customers(store).delete(customer.id, 0)
+        Customers(store.customers).delete(customer.id, 0)
         ownerships.follow([customer.id])
         assert ownerships.get(customer.id).state is OwnershipState.UNOWNED
     assert ownerships.pool(PageRequest()).items == []
     assert ownerships.load("eve").customer_count == 0
-    Customers(store).undelete(ada.id, 0)
+    Customers(store.customers).undelete(ada.id, 0)
     ownerships.follow([ada.id])
     assert ownerships.get(ada.id).owner == "eve"
 
@@ -238,20 +240,20 @@ def test_a_run_warns_recycles_and_tells_why_not(
     ownerships: Ownerships, store: ProfilesStore, clock: FixedClock, acting: As, policies: OwnershipPolicies
 ) -> None:
     rules(policies, RecycleRule(segment="vip"), RecycleRule(contact_days=30, contract_days=0, warn_days=7))
-    Segments(store).define(Segment(id="", key="vip", filter="labels.vip = yes"), 0, validate_only=False)
+    Segments(store.segments).define(Segment(id="", key="vip", filter="labels.vip = yes"), 0, validate_only=False)
     labels = {"silent": {}, "vip": {"vip": "yes"}, "bound": {}, "held": {}, "busy": {}}
-    people = {name: Customers(store).create(person(id="", labels=each)) for name, each in labels.items()}
-    Segments(store).follow([each.id for each in people.values()], Source.CUSTOMER)
+    people = {name: Customers(store.customers).create(person(id="", labels=each)) for name, each in labels.items()}
+    Segments(store.segments).follow([each.id for each in people.values()], Source.CUSTOMER)
     for each in people.values():
         assign(ownerships, each, "bob")
     contract = Contract(
         id="", customer_id=people["bound"].id, number="7", plan="gold", valid_from_date=date(2026, 1, 1)
     )
-    Contracts(store).add(contract)
+    Contracts(store.contracts).add(contract)
     ownerships.hold(people["held"].id, Hold(key="negotiation", reason="offer of 3 May", actor=""))
     clock.advance(25 * DAY)
     call = Contact(id="int_1", occurred_time=NOW + 20 * DAY, channel=Channel.VOICE, direction=Direction.OUTBOUND)
-    Habits(store).learn([(people["busy"].id, call)])
+    Habits(store.activity).learn([(people["busy"].id, call)])
 
     def outcomes(*, validate_only: bool) -> dict[str, str]:
         run = policies.run(MemoryJob(), validate_only=validate_only)
@@ -288,7 +290,7 @@ def test_a_warning_is_withdrawn_when_there_was_a_contact(
     policies.run(MemoryJob(), validate_only=False)
     assert ownerships.get(ada.id).state is OwnershipState.RECYCLE_WARNED
     call = Contact(id="int_1", occurred_time=NOW + 25 * DAY, channel=Channel.VOICE, direction=Direction.OUTBOUND)
-    Habits(store).learn([(ada.id, call)])
+    Habits(store.activity).learn([(ada.id, call)])
     policies.run(MemoryJob(), validate_only=False)
     kept = ownerships.get(ada.id)
     assert (kept.state, kept.recycle_time, kept.since_time) == (OwnershipState.OWNED, None, NOW)
@@ -316,7 +318,9 @@ def test_a_killed_run_goes_on_and_tells_all(
     ownerships: Ownerships, store: ProfilesStore, clock: FixedClock, policies: OwnershipPolicies
 ) -> None:
     rules(policies, RecycleRule(contact_days=30))
-    outcomes = Customers(store).import_rows([(str(n), lambda: person(id="", owner="bob")) for n in range(250)])
+    outcomes = Customers(store.customers).import_rows(
+        [(str(n), lambda: person(id="", owner="bob")) for n in range(250)]
+    )
     ownerships.follow([each.entity.id for each in outcomes if each.entity])
     clock.advance(31 * DAY)
     job = MemoryJob(dies_after=1)
@@ -332,7 +336,7 @@ def test_a_killed_run_goes_on_and_tells_all(
 
 
 def test_contracts_are_added_and_ended(store: ProfilesStore, ada: Customer) -> None:
-    contracts = Contracts(store)
+    contracts = Contracts(store.contracts)
     draft = Contract(id="", customer_id=ada.id, number=" 7 ", plan="gold", valid_from_date=date(2026, 1, 1))
     added = contracts.add(draft)
     assert (added.number, last_day([added]), added.runs_on(date(2025, 12, 31))) == ("7", None, False)
@@ -361,17 +365,19 @@ def test_who_was_merged_has_the_owner_and_the_contracts_of_who_lives_on(
     ownerships: Ownerships, store: ProfilesStore, clock: FixedClock, ada: Customer, policies: OwnershipPolicies
 ) -> None:
     rules(policies, RecycleRule(contact_days=30, contract_days=0))
-    twin = Customers(store).create(person(id="", owner="eve"))
+    twin = Customers(store.customers).create(person(id="", owner="eve"))
     ownerships.follow([twin.id])
-    Contracts(store).add(Contract(id="", customer_id=twin.id, number="7", plan="gold", valid_from_date=NOW.date()))
+    Contracts(store.contracts).add(
+        Contract(id="", customer_id=twin.id, number="7", plan="gold", valid_from_date=NOW.date())
+    )
     clock.advance(DAY)
     assign(ownerships, ada, "bob")
-    Merges(store).merge(Wish(survivor_id=ada.id, loser_ids=(twin.id,)), "", {})
+    Merges(store.identity).merge(Wish(survivor_id=ada.id, loser_ids=(twin.id,)), "", {})
     ownerships.follow([ada.id, twin.id])
     assert ownerships.get(twin.id).owner == "bob"
     assert [owner for owner, _, _ in history(ownerships, twin)] == ["bob", "eve"]
     assert [ownerships.load(owner).customer_count for owner in ("bob", "eve")] == [1, 0]
-    assert len(Contracts(store).list(ada.id, PageRequest()).items) == 1
+    assert len(Contracts(store.contracts).list(ada.id, PageRequest()).items) == 1
     clock.advance(31 * DAY)
     assert policies.explain(twin.id).explanation == "a contract without end runs"
     with pytest.raises(FailedPrecondition, match="was merged into"):

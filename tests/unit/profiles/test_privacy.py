@@ -37,7 +37,7 @@ def servicer(store: ProfilesStore) -> Methods:
 @pytest.fixture
 def ada(store: ProfilesStore) -> str:
     made = person(contact_points=(email(), phone()), aliases=("Countess",), addresses=(HOME,), dates=(BORN,))
-    return Customers(store).create(made).id
+    return Customers(store.customers).create(made).id
 
 
 def shown(servicer: Methods, id: str) -> list[str]:
@@ -55,7 +55,7 @@ def test_writing_back_what_was_masked_changes_nothing(servicer: Methods, store: 
     seen = servicer.GetCustomer(pb.GetCustomerRequest(customer_id=ada), CALL)
     seen.owner = "bob"
     servicer.UpdateCustomer(pb.UpdateCustomerRequest(customer=seen), CALL)
-    stored = store.customers.get(ada)
+    stored = store.customers.customers.get(ada)
     assert (stored.owner, stored.contact_points[0].canonical) == ("bob", "ada@example.com")
 
 
@@ -88,12 +88,12 @@ def test_names_addresses_and_dates_are_masked_each_without_its_scope(servicer: M
 def test_masked_values_go_back_as_they_were_and_cannot_be_altered(
     servicer: Methods, store: ProfilesStore, ada: str, acting: As
 ) -> None:
-    before = store.customers.get(ada)
+    before = store.customers.customers.get(ada)
     with acting():
         seen = servicer.GetCustomer(pb.GetCustomerRequest(customer_id=ada), CALL)
         seen.owner = "bob"
         servicer.UpdateCustomer(pb.UpdateCustomerRequest(customer=seen), CALL)
-        after = store.customers.get(ada)
+        after = store.customers.customers.get(ada)
         assert (after.owner, after.names, after.display_name) == ("bob", before.names, before.display_name)
         assert (after.addresses, after.dates, after.aliases) == (before.addresses, before.dates, before.aliases)
         for field, value in (("display_name", "Eve"), ("aliases", ["Eve"]), ("dates", []), ("addresses", [])):
@@ -106,8 +106,8 @@ def test_masked_values_go_back_as_they_were_and_cannot_be_altered(
 def test_duplicates_and_lists_of_others_show_no_more(
     servicer: Methods, store: ProfilesStore, ada: str, acting: As
 ) -> None:
-    twin = Customers(store).create(person(id="", contact_points=(email(),), dates=(BORN,), addresses=(HOME,)))
-    Duplicates(store).look_again([ada, twin.id])
+    twin = Customers(store.customers).create(person(id="", contact_points=(email(),), dates=(BORN,), addresses=(HOME,)))
+    Duplicates(store.identity).look_again([ada, twin.id])
     with acting():
         asked = duplicates_pb2.ListDuplicateCandidatesRequest(customer_id=ada)
         [pair] = servicer.ListDuplicateCandidates(asked, CALL).duplicate_candidates

@@ -131,9 +131,11 @@ def test_accepted_lines_never_hold_a_circle(pairs: list[tuple[int, int]]) -> Non
 
 
 def test_adding_ending_and_listing(store: ProfilesStore, database: MemoryDatabase, acting: As) -> None:
-    relationships = Relationships(store)
-    ada, bob = (store.customers.insert(person(id=store.customers.next_id()).created()) for _ in range(2))
-    firm = store.customers.insert(organisation(id=store.customers.next_id()).created())
+    relationships = Relationships(store.customers)
+    ada, bob = (
+        store.customers.customers.insert(person(id=store.customers.customers.next_id()).created()) for _ in range(2)
+    )
+    firm = store.customers.customers.insert(organisation(id=store.customers.customers.next_id()).created())
     relationships.add(relation(RelationshipType.EMPLOYED_BY, ada.id, firm.id, title=" CTO "))
     with acting(request_id="1"):
         line = relationships.add(relation(REPORTS_TO, ada.id, bob.id, valid_from_date=date(2026, 1, 1)))
@@ -155,7 +157,7 @@ def test_adding_ending_and_listing(store: ProfilesStore, database: MemoryDatabas
     assert relationships.add(relation(REPORTS_TO, bob.id, ada.id, valid_from_date=date(2026, 5, 5))).revision == 1
     told = [event.type for event in database.events() if "relationship" in event.type]
     assert told == ["kehu.profiles.relationship.changed.v1"] * 4
-    assert store.reporting_lines.get(store.reporting_lines.next_id("tenant")).changes == 2
+    assert store.customers.reporting_lines.get(store.customers.reporting_lines.next_id("tenant")).changes == 2
 
 
 def test_titles_are_clean() -> None:
@@ -165,8 +167,10 @@ def test_titles_are_clean() -> None:
 
 
 def test_a_merged_customer_is_shown_with_who_lives_on(store: ProfilesStore) -> None:
-    relationships, merges = Relationships(store), Merges(store)
-    ada, bob, twin = (store.customers.insert(person(id=store.customers.next_id()).created()) for _ in range(3))
+    relationships, merges = Relationships(store.customers), Merges(store.identity)
+    ada, bob, twin = (
+        store.customers.customers.insert(person(id=store.customers.customers.next_id()).created()) for _ in range(3)
+    )
     relationships.add(relation(REPORTS_TO, ada.id, twin.id))
     record, _ = merges.merge(Wish(survivor_id=bob.id, loser_ids=(twin.id,)), "", {})
 
@@ -185,15 +189,17 @@ def test_a_merged_customer_is_shown_with_who_lives_on(store: ProfilesStore) -> N
 
 
 def test_a_circle_that_a_merge_closed_stops_nobody_else(store: ProfilesStore) -> None:
-    relationships = Relationships(store)
-    ada, bob, twin, carl = (store.customers.insert(person(id=store.customers.next_id()).created()) for _ in range(4))
+    relationships = Relationships(store.customers)
+    ada, bob, twin, carl = (
+        store.customers.customers.insert(person(id=store.customers.customers.next_id()).created()) for _ in range(4)
+    )
     line = relationships.add(relation(REPORTS_TO, ada.id, twin.id))
     relationships.add(relation(REPORTS_TO, bob.id, ada.id))
-    Merges(store).merge(Wish(survivor_id=bob.id, loser_ids=(twin.id,)), "", {})
+    Merges(store.identity).merge(Wish(survivor_id=bob.id, loser_ids=(twin.id,)), "", {})
     assert relationships.add(relation(REPORTS_TO, carl.id, ada.id)).id
     over = relationships.end(line.id, date(2026, 5, 4), 0)
     assert (over.to_customer_id, over.to_survivor_id) == (twin.id, bob.id)
-    assert store.relationships.get(line.id).to_survivor_id == "", "and what is kept is as it was recorded"
+    assert store.customers.relationships.get(line.id).to_survivor_id == "", "and what is kept is as it was recorded"
 
 
 def test_who_lives_on_cannot_be_typed_in() -> None:

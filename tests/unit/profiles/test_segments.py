@@ -39,12 +39,12 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def segments(store: ProfilesStore) -> Segments:
-    return Segments(store)
+    return Segments(store.segments)
 
 
 @pytest.fixture
 def ada(store: ProfilesStore) -> Customer:
-    return Customers(store).create(person(id="", owner="bob"))
+    return Customers(store.customers).create(person(id="", owner="bob"))
 
 
 def define(segments: Segments, filter: str, key: str = "group", **fields: Any) -> Segment:
@@ -156,7 +156,7 @@ def test_who_changes_comes_and_goes_and_only_that_is_told(
         ("owner = bob", "bob", True),
         ("lifecycle = LEAD", "LEAD", True),
     ]
-    Customers(store).update(ada.id, lambda _: person(id=ada.id, owner="eve", lifecycle=ada.lifecycle), 0)
+    Customers(store.customers).update(ada.id, lambda _: person(id=ada.id, owner="eve", lifecycle=ada.lifecycle), 0)
     look(segments, ada)
     assert told(database)[4:] == ["left"]
     assert (members(segments), members(segments, "people")) == ([], [ada.id])
@@ -169,10 +169,10 @@ def test_who_changes_comes_and_goes_and_only_that_is_told(
 def test_the_deleted_belong_nowhere(segments: Segments, store: ProfilesStore, ada: Customer) -> None:
     define(segments, "kind = PERSON")
     look(segments, ada)
-    Customers(store).delete(ada.id, 0)
+    Customers(store.customers).delete(ada.id, 0)
     look(segments, ada)
     assert members(segments) == []
-    Customers(store).undelete(ada.id, 0)
+    Customers(store.customers).undelete(ada.id, 0)
     look(segments, ada)
     assert members(segments) == [ada.id]
 
@@ -181,7 +181,7 @@ def test_purchases_and_contacts_move_only_where_they_are_asked(
     segments: Segments, store: ProfilesStore, ada: Customer
 ) -> None:
     define(segments, "net_sales.EUR >= 1000")
-    Transactions(store).sum_up([transaction("1", 1500, customer_id=ada.id)])
+    Transactions(store.activity).sum_up([transaction("1", 1500, customer_id=ada.id)])
     segments.follow([ada.id], Source.CONTACTS)
     assert store.segments.standings_of([ada.id]) == {}
     segments.follow([ada.id], Source.TRANSACTIONS)
@@ -195,7 +195,7 @@ def test_time_alone_moves_who_was_not_contacted(
     look(segments, ada)
     assert members(segments) == [ada.id]
     call = Contact(id="int_1", occurred_time=NOW, channel=Channel.VOICE, direction=Direction.INBOUND)
-    Habits(store).learn([(ada.id, call)])
+    Habits(store.activity).learn([(ada.id, call)])
     segments.follow([ada.id], Source.CONTACTS)
     assert members(segments) == []
     clock.advance(90 * DAY - timedelta(seconds=1))
@@ -220,7 +220,7 @@ def test_nobody_is_written_while_there_is_no_segment(segments: Segments, store: 
 def test_a_preview_tells_what_decides_for_those_asked_about(
     segments: Segments, store: ProfilesStore, ada: Customer
 ) -> None:
-    eve = Customers(store).create(person(id=""))
+    eve = Customers(store.customers).create(person(id=""))
     preview = segments.preview("owner = bob AND days_since_create >= 0", [ada.id, eve.id], 0)
     assert [(each.customer_id, each.matches) for each in preview.verdicts] == [(ada.id, True), (eve.id, False)]
     assert [each.value for each in preview.verdicts[0].reasons] == ["bob", "0"]
@@ -233,7 +233,7 @@ def test_a_preview_looks_at_no_more_than_it_says(segments: Segments, store: Prof
     for batch in range(11):
         clock.advance(timedelta(seconds=1))
         rows = [(f"{batch}/{n}", lambda n=n: person(id="", owner="bob" if n == 0 else "eve")) for n in range(100)]
-        Customers(store).import_rows(rows)
+        Customers(store.customers).import_rows(rows)
     everyone = segments.preview("owner:*", [], 0)
     assert (everyone.examined_count, everyone.matched_count, everyone.partial) == (MOST_EXAMINED, MOST_EXAMINED, True)
     assert len(everyone.verdicts) == 20
@@ -245,7 +245,7 @@ def test_a_preview_looks_at_no_more_than_it_says(segments: Segments, store: Prof
 
 
 def people(store: ProfilesStore, count: int) -> None:
-    Customers(store).import_rows(
+    Customers(store.customers).import_rows(
         [(str(n), lambda n=n: person(id="", owner="bob" if n % 3 else "")) for n in range(count)]
     )
 
@@ -270,7 +270,7 @@ def test_a_killed_evaluation_goes_on_where_it_was(segments: Segments, store: Pro
     assert segments.evaluate_all(resumed) == {"customer_count": 250, "segment_count": 1}
     assert segments.get("group").member_count == 166
     standings = store.segments.standings_of(
-        [each.id for each in store.customers.find(None, order="create_time", limit=300)]
+        [each.id for each in store.customers.customers.find(None, order="create_time", limit=300)]
     )
     assert {each.evaluations for each in standings.values()} == {1}
 
@@ -339,13 +339,15 @@ def test_who_was_merged_leaves_and_who_lives_on_is_judged_by_all(
     segments: Segments, store: ProfilesStore, ada: Customer
 ) -> None:
     define(segments, "sale_count >= 2")
-    twin = Customers(store).create(person(id=""))
-    Transactions(store).sum_up([transaction(str(n), customer_id=each.id) for n, each in enumerate((ada, twin))])
-    Merges(store).merge(Wish(survivor_id=ada.id, loser_ids=(twin.id,)), "", {})
+    twin = Customers(store.customers).create(person(id=""))
+    Transactions(store.activity).sum_up(
+        [transaction(str(n), customer_id=each.id) for n, each in enumerate((ada, twin))]
+    )
+    Merges(store.identity).merge(Wish(survivor_id=ada.id, loser_ids=(twin.id,)), "", {})
     look(segments, ada, twin)
     assert members(segments) == [ada.id]
     assert segments.preview("sale_count = 2", [twin.id], 0).verdicts[0].customer_id == ada.id
-    Transactions(store).sum_up([transaction("3", customer_id=twin.id)])
+    Transactions(store.activity).sum_up([transaction("3", customer_id=twin.id)])
     define(segments, "sale_count = 3", "three")
     segments.follow([twin.id], Source.TRANSACTIONS)
     assert members(segments, "three") == [ada.id]

@@ -32,7 +32,7 @@ ERP_7 = ExternalId(system="erp", id="7")
 
 @pytest.fixture
 def ada_id(store: ProfilesStore) -> str:
-    return store.customers.insert(person(external_ids=(ERP_7,)).created()).id
+    return store.customers.customers.insert(person(external_ids=(ERP_7,)).created()).id
 
 
 def money(units: int, currency: str = "EUR") -> Money:
@@ -91,7 +91,7 @@ def test_every_row_stands_alone_and_repeats_are_recognised(
         Row(transaction("1", customer_id=ada_id)),
         Row(transaction("1", customer_id=ada_id, units=1)),
     ]
-    first, second = Transactions(store).record(rows), Transactions(store).record(rows)
+    first, second = Transactions(store.activity).record(rows), Transactions(store.activity).record(rows)
     assert [outcome.created for outcome in first] == [True, True] + [False] * 7
     assert not any(outcome.created for outcome in second)
     errors = [InvalidArgument, NotFound, NotFound, InvalidArgument, InvalidArgument]
@@ -106,10 +106,10 @@ def test_every_row_stands_alone_and_repeats_are_recognised(
 def test_a_list_tells_the_latest_first_and_filters(store: ProfilesStore, ada_id: str) -> None:
     sales = [transaction(str(n), customer_id=ada_id, occurred_time=NOW - timedelta(days=n)) for n in range(3)]
     refund = replace(sales[0], type=TransactionType.REFUND, source_key="r", occurred_time=NOW - timedelta(hours=1))
-    Transactions(store).record([Row(each) for each in (*sales, refund)])
+    Transactions(store.activity).record([Row(each) for each in (*sales, refund)])
 
     def listed(filter: str) -> list[str]:
-        page = Transactions(store).list(ada_id, filter, PageRequest())
+        page = Transactions(store.activity).list(ada_id, filter, PageRequest())
         return [each.source_key for each in page.items]
 
     assert listed("") == ["0", "r", "1", "2"]
@@ -118,32 +118,32 @@ def test_a_list_tells_the_latest_first_and_filters(store: ProfilesStore, ada_id:
     with pytest.raises(InvalidArgument, match="allowed: occurred_time, type"):
         listed("product = x")
     with pytest.raises(NotFound):
-        Transactions(store).list("cus_0", "", PageRequest())
+        Transactions(store.activity).list("cus_0", "", PageRequest())
 
 
 def test_the_summary_adds_up_and_a_buyer_becomes_active(
     store: ProfilesStore, database: MemoryDatabase, ada_id: str
 ) -> None:
-    assert Transactions(store).summary(ada_id) == TransactionSummary(id=ada_id, customer_id=ada_id)
+    assert Transactions(store.activity).summary(ada_id) == TransactionSummary(id=ada_id, customer_id=ada_id)
     refund = transaction("2", 500, customer_id=ada_id, type=TransactionType.REFUND, occurred_time=NOW)
-    Transactions(store).sum_up([refund])
-    assert store.customers.get(ada_id).lifecycle is Lifecycle.LEAD
+    Transactions(store.activity).sum_up([refund])
+    assert store.customers.customers.get(ada_id).lifecycle is Lifecycle.LEAD
     yen = transaction("3", 700, customer_id=ada_id, amount=money(700, "JPY"), occurred_time=NOW - timedelta(days=9))
-    Transactions(store).sum_up([transaction("1", customer_id=ada_id), yen, replace(yen, source_key="4")])
-    summary = Transactions(store).summary(ada_id)
+    Transactions(store.activity).sum_up([transaction("1", customer_id=ada_id), yen, replace(yen, source_key="4")])
+    summary = Transactions(store.activity).summary(ada_id)
     assert (summary.count, summary.first_time, summary.last_time) == (4, NOW - timedelta(days=9), NOW)
     assert summary.totals == (
         Total(type=TransactionType.REFUND, amount=money(500), count=1),
         Total(type=TransactionType.SALE, amount=money(1999), count=1),
         Total(type=TransactionType.SALE, amount=money(1400, "JPY"), count=2),
     )
-    assert store.customers.get(ada_id).lifecycle is Lifecycle.ACTIVE
+    assert store.customers.customers.get(ada_id).lifecycle is Lifecycle.ACTIVE
     assert [event.type for event in database.events()].count("kehu.profiles.customer.lifecycle_changed.v1") == 1
 
 
 def test_a_transaction_of_nobody_is_not_swallowed(store: ProfilesStore) -> None:
     with pytest.raises(NotFound):
-        Transactions(store).sum_up([transaction(customer_id="cus_0")])
+        Transactions(store.activity).sum_up([transaction(customer_id="cus_0")])
 
 
 TRANSACTIONS = st.builds(

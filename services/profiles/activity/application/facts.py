@@ -7,24 +7,24 @@ from dataclasses import replace
 from libs.chassis import context, identity
 from libs.chassis.paging import Page, PageRequest
 from services.profiles.activity.domain.facts import PersonalFact
-from services.profiles.store import ProfilesStore
+from services.profiles.activity.store import ActivityStore
 
 
 class Facts:
     """Recording, reading and removing what staff learned about customers."""
 
-    def __init__(self, store: ProfilesStore) -> None:
+    def __init__(self, store: ActivityStore) -> None:
         self._store = store
 
     def record(self, draft: PersonalFact) -> PersonalFact:
         """The fact that a draft describes; the caller becomes its author."""
-        self._store.writable_customer(draft.customer_id).require_not_erased()
-        signed = replace(draft, id=self._store.facts.next_id())
-        return self._store.facts.insert(signed.recorded(context.current().actor, identity.now()))
+        self._store.customers.writable(draft.customer_id).require_not_erased()
+        author, at = context.current().actor, identity.now()
+        return self._store.facts.insert(lambda id: replace(draft, id=id).recorded(author, at))
 
     def list(self, customer_id: str, wanted: PageRequest) -> Page[PersonalFact]:
         """A page of facts, the newest first, without those that the caller may not read."""
-        customer = self._store.customer(customer_id)
+        customer = self._store.customers.resolve(customer_id)
         caller = context.current()
         page = self._store.list_facts(customer.group, wanted)
         readable = [fact for fact in page.items if fact.is_readable_by(caller.actor, caller.scopes)]

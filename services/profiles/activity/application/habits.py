@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 
-from libs.chassis.domain import Change
 from services.profiles.activity.domain.habits import Contact, ContactHabits, ContactRecord
-from services.profiles.store import ProfilesStore
+from services.profiles.activity.store import ActivityStore
 
 
 class Habits:
     """When and how customers are in contact with us."""
 
-    def __init__(self, store: ProfilesStore) -> None:
+    def __init__(self, store: ActivityStore) -> None:
         self._store = store
 
     def get(self, customer_id: str) -> ContactHabits:
         """The habits of a customer, with hours in the customer's time zone."""
-        customer = self._store.customer(customer_id)
+        customer = self._store.customers.resolve(customer_id)
         records = self._store.contact_records(customer.group)
         return ContactRecord.of(customer.id, records).habits(customer.preferences.time_zone)
 
@@ -26,11 +25,5 @@ class Habits:
         theirs: dict[str, list[Contact]] = {}
         for customer_id, contact in contacts:
             theirs.setdefault(customer_id, []).append(contact)
-        self._store.contacts.fold([(id, _adding(id, each)) for id, each in theirs.items()])
-
-
-def _adding(customer_id: str, contacts: Sequence[Contact]) -> Callable[[ContactRecord | None], Change[ContactRecord]]:
-    def add(record: ContactRecord | None) -> Change[ContactRecord]:
-        return (record or ContactRecord(id=customer_id)).plus(contacts), []
-
-    return add
+        records = ((ContactRecord(id=id), each) for id, each in theirs.items())
+        self._store.contacts.upsert_many(records, lambda record, more: (record.plus(more), []))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -11,10 +11,10 @@ from libs.chassis.domain import Change, DomainError, InvalidArgument, NotFound
 from libs.chassis.paging import Page, PageRequest
 from libs.chassis.store import Outcome
 from services.profiles.activity.domain.transactions import Transaction, TransactionSummary, TransactionType
+from services.profiles.activity.store import ActivityStore
 from services.profiles.customers.application.rows import insert_rows
 from services.profiles.customers.domain.customers import Customer
 from services.profiles.customers.domain.external_ids import ExternalId
-from services.profiles.store import ProfilesStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +28,16 @@ class Row:
 class Transactions:
     """What customers bought and cost."""
 
-    def __init__(self, store: ProfilesStore) -> None:
+    def __init__(self, store: ActivityStore) -> None:
         self._store = store
 
     def record(self, rows: Sequence[Row | DomainError]) -> list[Outcome[Transaction]]:
         """What became of each row; one that could not even be read comes as its error."""
         readable = [row for row in rows if isinstance(row, Row)]
-        owners = self._store.customers_with_external_ids(
+        owners = self._store.customers.with_external_ids(
             {row.customer_external_id for row in readable if row.customer_external_id is not None}
         )
-        known = self._store.known_customers(
+        known = self._store.customers.known(
             {row.transaction.customer_id for row in readable if row.customer_external_id is None}
         )
         now = identity.now()
@@ -52,12 +52,12 @@ class Transactions:
 
     def list(self, customer_id: str, filter: str, wanted: PageRequest) -> Page[Transaction]:
         """A page of transactions, the latest occurrence first."""
-        customer = self._store.customer(customer_id)
+        customer = self._store.customers.resolve(customer_id)
         return self._store.list_transactions(customer.group, filter, wanted)
 
     def summary(self, customer_id: str) -> TransactionSummary:
         """What all transactions of a customer come to."""
-        customer = self._store.customer(customer_id)
+        customer = self._store.customers.resolve(customer_id)
         return TransactionSummary.of(customer.id, self._store.transaction_summaries(customer.group))
 
     def sum_up(self, transactions: Sequence[Transaction]) -> None:
@@ -68,13 +68,15 @@ class Transactions:
         theirs: dict[str, list[Transaction]] = {}
         for transaction in transactions:
             theirs.setdefault(transaction.customer_id, []).append(transaction)
-        self._store.summaries.fold([(id, _adding(id, each)) for id, each in theirs.items()])
+        summaries = ((TransactionSummary(id=id, customer_id=id), each) for id, each in theirs.items())
+        self._store.summaries.upsert_many(summaries, lambda summary, more: (summary.plus(more), []))
         sold: dict[str, datetime] = {}
         for each in transactions:
             if each.type is TransactionType.SALE:
                 sold[each.customer_id] = max(each.occurred_time, sold.get(each.customer_id, each.occurred_time))
-        buyers = zip(sorted(sold), self._store.customers_of(sorted(sold)), strict=True)
-        self._store.customers.fold([(buyer.id, _buying(buyer.id, sold[id])) for id, buyer in buyers])
+        now, buyers = identity.now(), zip(sorted(sold), self._store.customers.resolve_many(sorted(sold)), strict=True)
+        purchases = [(buyer.id, sold[id]) for id, buyer in buyers]
+        self._store.customers.customers.update_many(purchases, lambda customer, at: customer.bought(at, now))
 
 
 def _customer_of(row: Row, owners: dict[ExternalId, Customer], known: dict[str, Customer]) -> str:
@@ -89,24 +91,3 @@ def _customer_of(row: Row, owners: dict[ExternalId, Customer], known: dict[str, 
     if external_id not in owners:
         raise NotFound("Customer", f"{external_id.system}/{external_id.id}")
     return owners[external_id].id
-
-
-def _adding(
-    customer_id: str, transactions: Sequence[Transaction]
-) -> Callable[[TransactionSummary | None], Change[TransactionSummary]]:
-    def add(summary: TransactionSummary | None) -> Change[TransactionSummary]:
-        known = summary or TransactionSummary(id=customer_id, customer_id=customer_id)
-        return known.plus(transactions), []
-
-    return add
-
-
-def _buying(customer_id: str, at: datetime) -> Callable[[Customer | None], Change[Customer]]:
-    now = identity.now()
-
-    def buy(customer: Customer | None) -> Change[Customer]:
-        if customer is None:
-            raise NotFound("Customer", customer_id)
-        return customer.bought(at, now)
-
-    return buy

@@ -20,7 +20,7 @@ from services.profiles.customers.domain.contact_points import (
 from services.profiles.customers.domain.customers import Customer
 from services.profiles.customers.domain.external_ids import ExternalId
 from services.profiles.customers.domain.text import fold
-from services.profiles.store import ProfilesStore
+from services.profiles.customers.store import CustomersStore
 
 DEFAULT_HITS, MOST_HITS = 20, 50
 
@@ -28,13 +28,13 @@ DEFAULT_HITS, MOST_HITS = 20, 50
 class Customers:
     """Creating, finding and changing customers."""
 
-    def __init__(self, store: ProfilesStore) -> None:
+    def __init__(self, store: CustomersStore) -> None:
         self._store = store
         self._customers = store.customers
 
     def create(self, draft: Customer) -> Customer:
         """The customer that a draft describes."""
-        return self._customers.insert(replace(draft, id=self._customers.next_id()).created())
+        return self._customers.insert(lambda id: replace(draft, id=id).created())
 
     def import_rows(self, rows: Sequence[tuple[str, Callable[[], Customer]]]) -> list[Outcome[Customer]]:
         """What became of each row, which is its own request id and what reads its draft."""
@@ -43,15 +43,15 @@ class Customers:
 
     def get(self, id: str) -> Customer:
         """One customer, live or deleted; who lives on, when it was merged."""
-        return self._store.customer(id)
+        return self._store.resolve(id)
 
     def batch_get(self, ids: Sequence[str]) -> list[Customer]:
         """Several customers in the order asked for, survivors in the place of those who were merged."""
-        return self._store.customers_of(ids)
+        return self._store.resolve_many(ids)
 
     def list(self, filter: str, order_by: str, wanted: PageRequest, *, show_deleted: bool) -> Page[Customer]:
         """A page of customers that meet a filter."""
-        return self._store.list_customers(filter, order_by, wanted, show_deleted=show_deleted)
+        return self._store.page(filter, order_by, wanted, show_deleted=show_deleted)
 
     def search(self, query: str, limit: int) -> Sequence[Customer]:
         """Live customers by how a name begins, those whose name is nearly complete first."""
@@ -60,16 +60,16 @@ class Customers:
         beginning = fold(query)
         if not beginning:
             raise InvalidArgument.field("query", "holds neither a letter nor a digit")
-        hits = self._store.search_customers(beginning, min(limit or DEFAULT_HITS, MOST_HITS))
+        hits = self._store.search(beginning, min(limit or DEFAULT_HITS, MOST_HITS))
         return sorted(hits, key=lambda hit: (hit.letters_beyond(beginning), hit.display_name, hit.id))
 
     def lookup_contact_point(self, spelling: Spelling, wanted: PageRequest) -> Page[Customer]:
         """Live customers who use a contact point."""
-        return self._store.customers_with_contact_point(spelling.type, spelling.canonical(), wanted)
+        return self._store.with_contact_point(spelling.type, spelling.canonical(), wanted)
 
     def lookup_external_id(self, external_id: ExternalId) -> Page[Customer]:
         """The live customer who has an external id, or nobody."""
-        found = self._store.customers_with_external_ids([external_id]).get(external_id)
+        found = self._store.with_external_ids([external_id]).get(external_id)
         return Page([found] if found is not None and found.delete_time is None else [], "")
 
     def update(self, id: str, draft: Callable[[Customer], Customer], revision: int) -> Customer:

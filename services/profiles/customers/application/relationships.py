@@ -15,13 +15,13 @@ from services.profiles.customers.domain.relationships import (
     Side,
     refuse_circle,
 )
-from services.profiles.store import ProfilesStore
+from services.profiles.customers.store import CustomersStore
 
 
 class Relationships:
     """Adding, ending and listing relationships."""
 
-    def __init__(self, store: ProfilesStore) -> None:
+    def __init__(self, store: CustomersStore) -> None:
         self._store = store
 
     def add(self, draft: Relationship) -> Relationship:
@@ -41,19 +41,19 @@ class Relationships:
         self, customer_id: str, wanted: PageRequest, *, side: Side, filter: str, on: date | None
     ) -> Page[Relationship]:
         """A page of relationships with the customer on one side."""
-        customer = self._store.customer(customer_id)
+        customer = self._store.resolve(customer_id)
         page = self._store.list_relationships(customer.group, wanted, side=side, filter=filter, on=on)
         return replace(page, items=[*self._seen_now(page.items)])
 
     def _seen_now(self, found: Sequence[Relationship]) -> Sequence[Relationship]:
         """Relationships with who lives on in place of those who were merged."""
         ids = {id for each in found for id in (each.from_customer_id, each.to_customer_id)}
-        merged = {each.id: each.merged_into for each in self._store.customers_by_id(ids) if each.merged_into}
+        merged = {each.id: each.merged_into for each in self._store.by_id(ids) if each.merged_into}
         return [each.seen_now(merged) for each in found]
 
     def _lines_from(self, people: Collection[str]) -> Iterator[Relationship]:
         """Every line from one of the people, under any of their ids, to a superior as he or she lives on."""
-        owner = {id: each.id for each in self._store.customers_by_id(people) for id in each.group}
+        owner = {id: each.id for each in self._store.by_id(people) for id in each.group}
         for line in self._seen_now(self._store.reporting_lines_from(owner)):
             yield replace(
                 line,
@@ -70,6 +70,6 @@ class Relationships:
     def _add_line(self, draft: Relationship) -> Relationship:
         if self._store.relationships.find_by_id(draft.id) is None:  # A repeat would find the circle it closes itself.
             refuse_circle(draft, self._lines_from)
-            id = self._store.reporting_lines.next_id("tenant")
-            self._store.reporting_lines.fold([(id, lambda lines: ((lines or ReportingLines(id=id)).changed(), []))])
+            lines = ReportingLines(id=self._store.reporting_lines.id_of("tenant"))
+            self._store.reporting_lines.upsert_many([(lines, draft)], lambda each, _: (each.changed(), []))
         return self._add(draft)

@@ -7,7 +7,7 @@ bounded number of customers, however many there are. A key that too many share i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from libs.chassis import context, identity
@@ -24,7 +24,6 @@ from services.profiles.identity.domain.duplicates import (
 from services.profiles.identity.domain.matching import Band, Match, compare, unlike
 from services.profiles.identity.domain.traits import Traits, blocking_keys, traits_of
 from services.profiles.identity.store import IdentityStore
-from services.profiles.store import ProfilesStore
 
 LARGEST_BLOCK = 50
 """Customers who may share a key before it tells nothing."""
@@ -62,13 +61,12 @@ class _Blocks:
 class Duplicates:
     """Finding pairs that may be the same, and deciding about them."""
 
-    def __init__(self, store: ProfilesStore) -> None:
+    def __init__(self, store: IdentityStore) -> None:
         self._store = store
-        self._identity = store.identity
 
     def find(self, customer_id: str) -> Found:
         """Who may be the same as a customer; those who were decided to be somebody else are left out."""
-        return self._find(self._store.customer(customer_id))
+        return self._find(self._store.customers.resolve(customer_id))
 
     def find_for_draft(self, draft: Customer) -> Found:
         """Who may be the same as a customer who is not created yet; InvalidArgument names fields of `draft`."""
@@ -82,17 +80,17 @@ class Duplicates:
     def matches(self, customer: Customer, others: Sequence[Customer]) -> tuple[Match, ...]:
         """How alike a customer and each of some others are, whatever was decided about them."""
         traits = traits_of(customer)
-        blocks = _Blocks(self._identity, [blocking_keys(traits)])
+        blocks = _Blocks(self._store, [blocking_keys(traits)])
         return tuple(compare(traits, traits_of(each), blocks.crowded) for each in others)
 
     def list(self, customer_id: str, filter: str, wanted: PageRequest) -> Page[DuplicateCandidate]:
         """A page of pairs, the most alike first."""
-        return self._identity.list_candidates(customer_id, filter, wanted)
+        return self._store.list_candidates(customer_id, filter, wanted)
 
     def decide(self, candidate_id: str, decision: Decision, reason: str, revision: int) -> DuplicateCandidate:
         """The pair as it was decided."""
         decider, at = context.current().actor, identity.now()
-        return self._identity.candidates.update(
+        return self._store.candidates.update(
             candidate_id,
             lambda each: each.decided(decision, decider=decider, reason=reason, at=at),
             revision=revision,
@@ -100,15 +98,18 @@ class Duplicates:
 
     def look_again(self, customer_ids: Sequence[str]) -> None:
         """Compares customers who are new, changed or gone with those they may be the same as, and notes the pairs."""
-        changed = {each.id: each for each in self._store.customers_by_id(set(customer_ids))}
+        changed = {each.id: each for each in self._store.customers.by_id(set(customer_ids))}
         traits = {id: traits_of(each) for id, each in changed.items() if each.delete_time is None}
         keys = {id: blocking_keys(each) for id, each in traits.items()}
-        self._identity.blocking_keys.fold([(id, _with_keys(each, keys.get(id, ()))) for id, each in changed.items()])
-        blocks = _Blocks(self._identity, keys.values())
+        fresh = (
+            BlockingKeys(id=id, source_revision=each.revision, keys=keys.get(id, ())) for id, each in changed.items()
+        )
+        self._store.blocking_keys.upsert_many(((BlockingKeys(id=each.id), each) for each in fresh), _with_keys)
+        blocks = _Blocks(self._store, keys.values())
         pairs = {pair_of(id, other) for id in traits for other in blocks.near(id, keys[id])}
-        known = {each.customer_ids for each in self._identity.open_candidates(list(changed))}
+        known = {each.customer_ids for each in self._store.open_candidates(list(changed))}
         others = {id for pair in pairs | known for id in pair} - changed.keys()
-        traits |= {each.id: traits_of(each) for each in self._store.live_customers(others)}
+        traits |= {each.id: traits_of(each) for each in self._store.customers.live(others)}
         self._note(pairs, known, traits, blocks.crowded)
 
     def _note(
@@ -119,25 +120,23 @@ class Duplicates:
         crowded: set[str],
     ) -> None:
         """Compare the pairs; note those that are alike, or were."""
-        changes = []
+        seen: list[tuple[DuplicateCandidate, Match | None]] = []
         for left, right in sorted(pairs | known):
             if left not in traits or right not in traits:
-                id = self._identity.candidate_id(left, right)
-                changes.append((id, _lapsing(id, left, right)))
+                seen.append((self._store.new_candidate(left, right), None))
                 continue
             if (left, right) not in known and unlike(traits[left], traits[right]):
                 continue
             match = compare(traits[left], traits[right], crowded)
             if match.band is not Band.UNLIKELY or (left, right) in known:
-                id = self._identity.candidate_id(left, right)
-                changes.append((id, _noting(id, left, right, match)))
-        self._identity.candidates.fold(changes)
+                seen.append((self._store.new_candidate(left, right), match))
+        self._store.candidates.upsert_many(seen, _compared)
 
     def _find(self, customer: Customer) -> Found:
         traits = traits_of(customer)
         keys = blocking_keys(traits)
-        blocks = _Blocks(self._identity, [keys])
-        near = self._store.live_customers(blocks.near(customer.id, keys))
+        blocks = _Blocks(self._store, [keys])
+        near = self._store.customers.live(blocks.near(customer.id, keys))
         rejected = self._rejected(customer.id, [each.id for each in near])
         matches = [(each, compare(traits, traits_of(each), blocks.crowded)) for each in near if each.id not in rejected]
         alike = [(each, match) for each, match in matches if match.band is not Band.UNLIKELY]
@@ -148,30 +147,15 @@ class Duplicates:
         """Those who were decided to be somebody else."""
         if not customer_id:
             return set()
-        pairs = self._identity.candidates_of([(customer_id, other) for other in others])
+        pairs = self._store.candidates_of([(customer_id, other) for other in others])
         return {each.other(customer_id) for each in pairs.values() if each.state is DuplicateState.REJECTED}
 
 
-def _with_keys(customer: Customer, keys: tuple[str, ...]) -> Callable[[BlockingKeys | None], Change[BlockingKeys]]:
-    def change(known: BlockingKeys | None) -> Change[BlockingKeys]:
-        if known is not None and known.source_revision >= customer.revision:
-            return known, []
-        return BlockingKeys(id=customer.id, source_revision=customer.revision, keys=keys), []
-
-    return change
+def _with_keys(known: BlockingKeys, fresh: BlockingKeys) -> Change[BlockingKeys]:
+    """The keys of the later revision of a customer."""
+    return (fresh if fresh.source_revision > known.source_revision else known), []
 
 
-def _noting(
-    id: str, left: str, right: str, match: Match
-) -> Callable[[DuplicateCandidate | None], Change[DuplicateCandidate]]:
-    def note(found: DuplicateCandidate | None) -> Change[DuplicateCandidate]:
-        return (found or DuplicateCandidate(id=id, customer_ids=(left, right))).compared(match)
-
-    return note
-
-
-def _lapsing(id: str, left: str, right: str) -> Callable[[DuplicateCandidate | None], Change[DuplicateCandidate]]:
-    def lapse(found: DuplicateCandidate | None) -> Change[DuplicateCandidate]:
-        return (found or DuplicateCandidate(id=id, customer_ids=(left, right))).lapsed()
-
-    return lapse
+def _compared(candidate: DuplicateCandidate, match: Match | None) -> Change[DuplicateCandidate]:
+    """A pair as the two look now; without a match one of them is gone."""
+    return candidate.compared(match) if match is not None else candidate.lapsed()

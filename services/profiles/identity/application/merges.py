@@ -7,7 +7,7 @@ merged can be a survivor or be merged again, so the forest has no cycle, and eve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import combinations
@@ -39,7 +39,7 @@ from services.profiles.identity.domain.merges import (
     united,
 )
 from services.profiles.identity.domain.traits import traits_of
-from services.profiles.store import ProfilesStore
+from services.profiles.identity.store import IdentityStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,10 +79,9 @@ class CanonicalId:
 class Merges:
     """The merge forest: who lives on in place of whom."""
 
-    def __init__(self, store: ProfilesStore) -> None:
+    def __init__(self, store: IdentityStore) -> None:
         self._store = store
-        self._identity = store.identity
-        self._customers = store.customers
+        self._customers = store.customers.customers
         self._duplicates = Duplicates(store)
 
     def preview(self, wish: Wish) -> Preview:
@@ -106,7 +105,7 @@ class Merges:
         """The merge and the survivor. Whoever changed since the given revisions, or else since now, is refused."""
         seen = {each.id: each.revision for each in self._customers.batch_get(wish.ids)} | dict(revisions)
         record = self._store.database.transact(lambda: self._merge(wish, checked_reason(reason), seen))
-        return record, self._store.customer(record.survivor_id)
+        return record, self._store.customers.resolve(record.survivor_id)
 
     def unmerge(self, merge_id: str, reason: str) -> tuple[MergeRecord, Sequence[Customer]]:
         """The merge, undone, and those who are several again, the survivor first."""
@@ -116,11 +115,11 @@ class Merges:
     def list(self, customer_id: str, wanted: PageRequest) -> Page[MergeRecord]:
         """A page of the merges in which a customer took part, the last first."""
         self._customers.get(customer_id)
-        return self._identity.list_merges(customer_id, wanted)
+        return self._store.list_merges(customer_id, wanted)
 
     def resolve(self, customer_ids: Sequence[str]) -> Sequence[CanonicalId]:
         """Where each id leads, in order; ids of nobody are left out."""
-        known = self._store.known_customers(set(customer_ids))
+        known = self._store.customers.known(set(customer_ids))
         return [
             CanonicalId(customer_id=id, canonical_id=known[id].canonical_id, epoch=known[id].merge_epoch)
             for id in customer_ids
@@ -130,12 +129,12 @@ class Merges:
     # --------------------------------------------------------------------------------------- within a transaction
 
     def _merge(self, wish: Wish, reason: str, seen: Mapping[str, int]) -> MergeRecord:
-        merges, actor, at = self._identity.merges, context.current().actor, identity.now()
+        merges, actor, at = self._store.merges, context.current().actor, identity.now()
         merge_id = merges.next_id()
         repeated = merges.find_by_id(merge_id)
         if repeated is not None:
             return merges.insert((repeated, []))  # Refuses a request_id that came with another request.
-        epoch = self._identity.next_epoch()
+        epoch = self._store.next_epoch()
         survivor, *losers = self._customers.batch_get(wish.ids)
         _refuse_stale((survivor, *losers), seen)
         merged, decisions = united(survivor, losers, wish.choices, epoch)
@@ -177,16 +176,15 @@ class Merges:
         return record
 
     def _unmerge(self, merge_id: str, reason: str) -> MergeRecord:
-        merges, actor, at = self._identity.merges, context.current().actor, identity.now()
+        merges, actor, at = self._store.merges, context.current().actor, identity.now()
         before = merges.get(merge_id)
-        epoch = self._identity.next_epoch()
+        epoch = self._store.next_epoch()
         record = merges.update(merge_id, lambda each: each.undone(epoch=epoch, actor=actor, reason=reason, at=at))
         if record.revision == before.revision:  # A repeat of the call that undid it.
             return record
         survivor = self._customers.get(record.survivor_id)
         survivor.require_unmerged()
         survivor.require_not_erased()  # Nor are those who were merged into it, which an erasure ends together.
-        survivor.require_not_erased()
         parties = {each.id: each for each in self._customers.batch_get(survivor.merged_ids)}
         leaving = {id for loser in record.losers for id in loser.group}
         remaining = [each for id, each in parties.items() if id not in leaving]
@@ -209,12 +207,12 @@ class Merges:
     def _forget(self, undone: MergeRecord) -> None:
         """Later merges into the same survivor remember it as if the undone one had never been, so that they can be
         undone as exactly."""
-        others = self._identity.merges_in_force(undone.survivor_id)
+        others = self._store.merges_in_force(undone.survivor_id)
         for later in others:
             if later.epoch > undone.epoch:
                 earlier = [each for other in others if other.epoch < later.epoch for each in other.losers]
                 rewritten = later.without(undone, earlier)
-                self._identity.merges.update(later.id, lambda _, rewritten=rewritten: (rewritten, []))  # type: ignore[misc]
+                self._store.merges.update(later.id, lambda _, rewritten=rewritten: (rewritten, []))  # type: ignore[misc]
 
     def _set(self, seen: Customer, change: Change[Customer]) -> None:
         """Change a customer from what was seen to what was worked out, unless somebody else was faster."""
@@ -229,7 +227,7 @@ class Merges:
             key = f"{merge_id}|{customer.id}|{customer.consent.count}"
             asked = refusal(
                 scope,
-                id=self._store.receipts.next_id(key),
+                id=self._store.consent.receipts.next_id(key),
                 customer_id=customer.id,
                 proof_ref=merge_id,
                 recorder=context.current().actor,
@@ -237,14 +235,14 @@ class Merges:
             )
             head, receipt = customer.consent.accept(asked, at, "")
             customer = replace(customer, consent=head)
-            stored = self._store.receipts.insert((receipt, []), key=key)
+            stored = self._store.consent.receipts.insert((receipt, []), key=key)
             told.append(ConsentChanged(customer_id=customer.id, receipt=stored, customer=customer))
         return customer, told
 
     def _vetoes(self, parties: Sequence[Customer]) -> Iterable[tuple[str, str, Veto]]:
         """What forbids that two of the customers are one."""
         pairs = list(combinations(parties, 2))
-        noted = self._identity.candidates_of([pair_of(left.id, right.id) for left, right in pairs])
+        noted = self._store.candidates_of([pair_of(left.id, right.id) for left, right in pairs])
         for left, right in pairs:
             for veto in compare(traits_of(left), traits_of(right)).vetoes:
                 yield left.id, right.id, veto
@@ -254,23 +252,15 @@ class Merges:
 
     def _settle_pairs(self, record: MergeRecord) -> None:
         """The pairs of a merge are decided: merged, or rejected by its undoing."""
-
         at = identity.now()
 
-        def settling(
-            id: str, pair: tuple[str, str]
-        ) -> Callable[[DuplicateCandidate | None], Change[DuplicateCandidate]]:
-            def settle(found: DuplicateCandidate | None) -> Change[DuplicateCandidate]:
-                known = found or DuplicateCandidate(id=id, customer_ids=pair)
-                if record.state is MergeState.COMMITTED:
-                    return known.merged(record.id, decider=record.actor, reason=record.reason, at=at)
-                return known.unmerged(decider=record.unmerge_actor, reason=record.unmerge_reason, at=at)
+        def settle(candidate: DuplicateCandidate, record: MergeRecord) -> Change[DuplicateCandidate]:
+            if record.state is MergeState.COMMITTED:
+                return candidate.merged(record.id, decider=record.actor, reason=record.reason, at=at)
+            return candidate.unmerged(decider=record.unmerge_actor, reason=record.unmerge_reason, at=at)
 
-            return settle
-
-        pairs = [pair_of(*pair) for pair in combinations(record.party_ids, 2)]
-        ids = [(self._identity.candidate_id(*pair), pair) for pair in pairs]
-        self._identity.candidates.fold([(id, settling(id, pair)) for id, pair in ids])
+        pairs = [self._store.new_candidate(*pair) for pair in combinations(record.party_ids, 2)]
+        self._store.candidates.upsert_many([(each, record) for each in pairs], settle)
 
 
 def _refuse_stale(parties: Sequence[Customer], seen: Mapping[str, int]) -> None:

@@ -34,7 +34,7 @@ class BlockingKeys(Entity):
 
     ID_PREFIX: ClassVar[str] = "cus"
 
-    source_revision: int
+    source_revision: int = 0
     """The revision of the customer that the keys were derived from."""
     keys: Sealed[tuple[str, ...]] = ()
 

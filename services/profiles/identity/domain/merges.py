@@ -96,6 +96,10 @@ class MergeForest(Entity):
     source_revision: int = 0
     """How many there were: the epoch of the last."""
 
+    def counted(self, more: int) -> Change[MergeForest]:
+        """After so many more."""
+        return replace(self, source_revision=self.source_revision + more), []
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MergeRecord(Entity):

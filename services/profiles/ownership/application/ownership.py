@@ -9,9 +9,8 @@ from functools import partial
 from typing import Final, cast
 
 from libs.chassis import context, identity
-from libs.chassis.domain import Change, E, FailedPrecondition
+from libs.chassis.domain import Change, FailedPrecondition
 from libs.chassis.paging import Page, PageRequest
-from services.profiles.contracts.domain import last_day
 from services.profiles.customers.domain.customers import Customer, CustomerKind
 from services.profiles.customers.domain.lifecycle import Lifecycle
 from services.profiles.ownership.domain.ownership import (
@@ -23,13 +22,11 @@ from services.profiles.ownership.domain.ownership import (
     checked_note,
 )
 from services.profiles.ownership.domain.policies import (
-    Circumstances,
     ClaimBlock,
     OwnerLoad,
     OwnershipPolicy,
 )
-from services.profiles.segments.domain.subjects import last_contact
-from services.profiles.store import ProfilesStore
+from services.profiles.ownership.store import OwnershipStore
 
 TOLD_BY_CUSTOMER: Final = (OwnershipReason.EDITED, OwnershipReason.DELETED)
 """Reasons of changes that the customer had first."""
@@ -91,34 +88,33 @@ class _Moved:
 class Ownerships:
     """Who answers for which customer."""
 
-    def __init__(self, store: ProfilesStore) -> None:
+    def __init__(self, store: OwnershipStore) -> None:
         self._store = store
-        self._owners = store.ownership
 
     # ---------------------------------------------------------------------------------------------------- reading
 
     def get(self, customer_id: str) -> Ownership:
         """Who answers for a customer."""
-        return self._owners.of_customer(self._store.customer(customer_id).id)
+        return self._store.of_customer(self._store.customers.resolve(customer_id).id)
 
     def intervals(self, customer_id: str, wanted: PageRequest) -> Page[OwnerInterval]:
         """A page of those who answered for a customer, the latest first."""
-        return self._owners.list_intervals(self._store.customer(customer_id).group, wanted)
+        return self._store.list_intervals(self._store.customers.resolve(customer_id).group, wanted)
 
     def load(self, owner: str) -> OwnerLoad:
         """How many customers somebody has and may have; the caller without a name."""
-        return self.policy_in_force().load(self._owners.tally_of(owner or context.current().actor), identity.now())
+        return self.policy_in_force().load(self._store.tally_of(owner or context.current().actor), identity.now())
 
     def pool(self, wanted: PageRequest) -> Page[PoolEntry]:
         """A page of the pool, those who came last first."""
-        page = self._owners.list_pool(wanted)
+        page = self._store.list_pool(wanted)
         ids = [ownership.customer_id for ownership in page.items]
         if not ids:
             return Page([], page.next_page_token)
         caller, now, policy = context.current().actor, identity.now(), self.policy_in_force()
-        customers = {customer.id: customer for customer in self._store.customers_by_id(ids)}
-        about, former = circumstances(self._store, customers.values()), self._owners.former(ids, caller)
-        tally = self._owners.tally_of(caller)
+        customers = {customer.id: customer for customer in self._store.customers.by_id(ids)}
+        about, former = self._store.circumstances(customers.values()), self._store.former(ids, caller)
+        tally = self._store.tally_of(caller)
         entries = [
             PoolEntry(
                 ownership=each,
@@ -139,7 +135,7 @@ class Ownerships:
 
         def step(ownership: Ownership) -> Change[Ownership]:
             if not exceed_capacity and owner != ownership.owner:
-                _refuse(self.policy_in_force().capacity_blocks(self._owners.tally_of(owner)), customer_id)
+                _refuse(self.policy_in_force().capacity_blocks(self._store.tally_of(owner)), customer_id)
             return ownership.owned(owner, OwnershipReason.ASSIGNED, now)
 
         return self._change(customer_id, step, note=checked_note(note), revision=revision)
@@ -158,10 +154,10 @@ class Ownerships:
         caller, now = context.current().actor, identity.now()
 
         def step(ownership: Ownership) -> Change[Ownership]:
-            customer = self._store.customers.get(customer_id)
-            about = circumstances(self._store, [customer])[customer_id]
-            former = self._owners.former(customer.group, caller).get(customer_id)
-            tally = self._owners.tally_of(caller)
+            customer = self._store.customers.customers.get(customer_id)
+            about = self._store.circumstances([customer])[customer_id]
+            former = self._store.former(customer.group, caller).get(customer_id)
+            tally = self._store.tally_of(caller)
             _refuse(self.policy_in_force().claim_blocks(ownership, about, tally, former, now), customer_id)
             return ownership.owned(caller, OwnershipReason.CLAIMED, now)
 
@@ -180,9 +176,9 @@ class Ownerships:
     def follow(self, customer_ids: Collection[str]) -> None:
         """Learn of owners that were written into customers, and of customers that were deleted."""
         now = identity.now()
-        known = self._owners.of_customers(customer_ids)
+        known = self._store.of_customers(customer_ids)
         moves = []
-        for customer in self._store.customers_by_id(customer_ids):
+        for customer in self._store.customers.by_id(customer_ids):
             before = known[customer.id]
             if customer.delete_time is not None:
                 moves.append(Move(before, before.unowned(OwnershipReason.DELETED, now)))
@@ -196,7 +192,7 @@ class Ownerships:
 
     def policy_in_force(self) -> OwnershipPolicy:
         """The policy in force; before there is one, one that allows everything."""
-        return self._owners.policy() or OwnershipPolicy(id="")
+        return self._store.policy() or OwnershipPolicy(id="")
 
     def _change(self, customer_id: str, step: Step, *, note: str = "", revision: int = 0) -> Ownership:
         """Change the ownership of a live customer, with everything that goes with it, in one transaction.
@@ -206,13 +202,13 @@ class Ownerships:
         now = identity.now()
 
         def work() -> Ownership:
-            if self._store.writable_customer(customer_id).delete_time is not None:
+            if self._store.customers.writable(customer_id).delete_time is not None:
                 raise FailedPrecondition(f"customer {customer_id} is deleted; undelete it first", id=customer_id)
-            before = self._owners.of_customer(customer_id)
+            before = self._store.of_customer(customer_id)
             if not before.revision:
                 self.put([Move(before, step(before), note)], now)
-                return self._owners.of_customer(customer_id)
-            after = self._owners.ownerships.update(before.id, step, revision=revision)
+                return self._store.of_customer(customer_id)
+            after = self._store.ownerships.update(before.id, step, revision=revision)
             if after.revision != before.revision:  # Not a repeat.
                 self._keep_up([_Moved(before, after, note)], now)
             return after
@@ -222,7 +218,8 @@ class Ownerships:
     def put(self, moves: Sequence[Move], now: datetime) -> None:
         """Store changes of ownerships, with everything that goes with them."""
         moves = [move for move in moves if move.change[1]]
-        stored = self._owners.ownerships.fold([(move.before.id, _becoming(move.change)) for move in moves])
+        # The changes were worked out before, from the same snapshot.
+        stored = self._store.ownerships.upsert_many([(each.before, each.change) for each in moves], lambda _, to: to)
         self._keep_up(
             [_Moved(move.before, after, move.note) for move, after in zip(moves, stored, strict=True)],
             now,
@@ -235,61 +232,21 @@ class Ownerships:
             return
         actor = context.current().actor
         left = {each.after.customer_id: each for each in moved if each.before.owner}
-        intervals = self._owners.open_intervals(list(left))
-        self._owners.intervals.fold(
-            [
-                (each.id, _becoming(each.ended(to.reason, to.note, actor, now)))
-                for each in intervals
-                for to in [left[each.customer_id]]
-            ]
+        self._store.intervals.update_many(
+            [(each.id, left[each.customer_id]) for each in self._store.open_intervals(list(left))],
+            lambda interval, to: interval.ended(to.reason, to.note, actor, now),
         )
         begun = [each for each in moved if each.after.owner]
-        self._owners.insert_intervals([(each.key, each.interval(actor, now)) for each in begun])
-        today = (
-            self.policy_in_force().day(now) if any(each.reason is OwnershipReason.CLAIMED for each in begun) else None
-        )
-        self._owners.tallies.fold(
-            [
-                *(self._tallying(each.before.owner, OwnerTally.minus) for each in left.values()),
-                *(self._tallying(each.after.owner, partial(OwnerTally.plus, picked_on=today)) for each in begun),
-            ]
-        )
-        untold = [each for each in moved if each.reason not in TOLD_BY_CUSTOMER]
-        self._store.customers.fold([(each.after.customer_id, _owning(each.after.owner)) for each in untold])
-
-    def _tallying(
-        self, owner: str, change: Callable[[OwnerTally], Change[OwnerTally]]
-    ) -> tuple[str, Callable[[OwnerTally | None], Change[OwnerTally]]]:
-        id = self._owners.tallies.next_id(owner)
-        return id, lambda tally: change(tally or OwnerTally(id=id, owner=owner))
-
-
-def circumstances(store: ProfilesStore, customers: Collection[Customer]) -> dict[str, Circumstances]:
-    """Customer → what a policy has to know, under any of their ids."""
-    ids = [id for customer in customers for id in customer.group]
-    records = {each.id: each for each in store.contact_records(ids)}
-    contracts = store.ownership.contracts_of(ids)
-    segments = store.segments.keys_of([customer.id for customer in customers])
-    about = {}
-    for customer in customers:
-        theirs = [contract for id in customer.group for contract in contracts.get(id, ())]
-        contacts = [last_contact(records[id]) for id in customer.group if id in records]
-        about[customer.id] = Circumstances(
-            segments=segments.get(customer.id, frozenset()),
-            last_contact_time=max((at for at in contacts if at is not None), default=None),
-            has_contract=bool(theirs),
-            contract_end_date=last_day(theirs) if theirs else None,
-        )
-    return about
-
-
-def _becoming(change: Change[E]) -> Callable[[E | None], Change[E]]:
-    """A change that was worked out before, from the same snapshot."""
-    return lambda _: change
-
-
-def _owning(owner: str) -> Callable[[Customer | None], Change[Customer]]:
-    return lambda customer: cast(Customer, customer).owned_by(owner)  # Customers are never removed.
+        self._store.insert_intervals([(each.key, each.interval(actor, now)) for each in begun])
+        picked = any(each.reason is OwnershipReason.CLAIMED for each in begun)
+        more = partial(OwnerTally.plus, picked_on=self.policy_in_force().day(now) if picked else None)
+        steps: list[tuple[OwnerTally, Callable[[OwnerTally], Change[OwnerTally]]]] = [
+            *((self._store.new_tally(each.before.owner), OwnerTally.minus) for each in left.values()),
+            *((self._store.new_tally(each.after.owner), more) for each in begun),
+        ]
+        self._store.tallies.upsert_many(steps, lambda tally, step: step(tally))
+        untold = [(each.after.customer_id, each.after.owner) for each in moved if each.reason not in TOLD_BY_CUSTOMER]
+        self._store.customers.customers.update_many(untold, Customer.owned_by)
 
 
 def _refuse(blocks: Sequence[ClaimBlock], customer_id: str) -> None:

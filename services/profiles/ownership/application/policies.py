@@ -13,10 +13,10 @@ from libs.chassis import context, identity
 from libs.chassis.domain import Change, FailedPrecondition, NotFound
 from libs.chassis.operations import Job
 from libs.chassis.paging import Page, PageRequest
-from services.profiles.ownership.application.ownership import Move, Ownerships, circumstances
+from services.profiles.ownership.application.ownership import Move, Ownerships
 from services.profiles.ownership.domain.ownership import Ownership, OwnershipReason
 from services.profiles.ownership.domain.policies import Outcome, OwnershipDecision, OwnershipPolicy
-from services.profiles.store import ProfilesStore
+from services.profiles.ownership.store import OwnershipStore
 
 MOST_DECISIONS: Final = 200
 """Decisions that a run tells one by one."""
@@ -36,34 +36,32 @@ class Run:
 class OwnershipPolicies:
     """The rules in force and before, and what they do."""
 
-    def __init__(self, store: ProfilesStore) -> None:
+    def __init__(self, store: OwnershipStore) -> None:
         self._store = store
-        self._owners = store.ownership
         self._ownerships = Ownerships(store)
 
     def create(self, draft: OwnershipPolicy) -> OwnershipPolicy:
         """The next version of the policy; in force from now on."""
-        policies = self._owners.policies
-        draft = replace(draft, id=policies.next_id())
-        return policies.insert(draft.created(self._ownerships.policy_in_force().version + 1, context.current().actor))
+        version, author = self._ownerships.policy_in_force().version + 1, context.current().actor
+        return self._store.policies.insert(lambda id: replace(draft, id=id).created(version, author))
 
     def get(self, version: int) -> OwnershipPolicy:
         """One version of the policy, or the one in force."""
-        found = self._owners.policy(version)
+        found = self._store.policy(version)
         if found is None:
             raise NotFound("OwnershipPolicy", str(version or "in force"))
         return found
 
     def list(self, wanted: PageRequest) -> Page[OwnershipPolicy]:
         """A page of versions, the latest first."""
-        return self._owners.list_policies(wanted)
+        return self._store.list_policies(wanted)
 
     def explain(self, customer_id: str) -> OwnershipDecision:
         """What the policy in force says about a customer."""
         ownership = self._ownerships.get(customer_id)
         if not ownership.owner:
             raise FailedPrecondition(f"nobody answers for customer {customer_id}", id=customer_id)
-        about = circumstances(self._store, [self._store.customer(customer_id)])
+        about = self._store.circumstances([self._store.customers.resolve(customer_id)])
         return self._ownerships.policy_in_force().decide(ownership, about[ownership.customer_id], identity.now())
 
     def run(self, job: Job[Any, Any], *, validate_only: bool) -> Run:
@@ -94,12 +92,12 @@ class OwnershipPolicies:
         self, policy: OwnershipPolicy, last: str, *, validate_only: bool
     ) -> tuple[Sequence[OwnershipDecision], str]:
         """One batch in one transaction: what was decided, and the last customer looked at."""
-        batch = self._owners.owned_after(last, _BATCH)
+        batch = self._store.owned_after(last, _BATCH)
         if not batch:
             return [], last
         now = identity.now()
         # Who was deleted leaves the owner by a reaction.
-        about = circumstances(self._store, self._store.live_customers([each.customer_id for each in batch]))
+        about = self._store.circumstances(self._store.customers.live([each.customer_id for each in batch]))
         live = [ownership for ownership in batch if ownership.customer_id in about]
         decided = [policy.decide(each, about[each.customer_id], now) for each in live]
         if not validate_only:

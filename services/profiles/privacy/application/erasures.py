@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Final, cast
+from typing import Final
 
 from libs.chassis import context, identity
 from libs.chassis.domain import Change, Entity, NotFound
@@ -20,7 +20,7 @@ from services.profiles.privacy.domain.erasures import (
     ErasureState,
     Records,
 )
-from services.profiles.store import ProfilesStore
+from services.profiles.privacy.store import PrivacyStore
 
 _NAMES: Final = {"receipts": "consent receipts"}
 """Kinds in a receipt that are not called like their collection."""
@@ -29,9 +29,9 @@ _NAMES: Final = {"receipts": "consent receipts"}
 class Erasures:
     """The way of a customer out of all services."""
 
-    def __init__(self, store: ProfilesStore) -> None:
+    def __init__(self, store: PrivacyStore) -> None:
         self._store = store
-        self._erasures = store.privacy.erasures
+        self._erasures = store.erasures
 
     def request(self, customer_id: str, reason: str, *, validate_only: bool) -> Erasure:
         """The erasure of a customer, just begun; the one that was requested before when there is one.
@@ -46,18 +46,14 @@ class Erasures:
         """How far an erasure is, by its own id or that of the customer."""
         if erasure_id:
             return self._erasures.get(erasure_id)
-        customer = self._store.customers.get(customer_id)
+        customer = self._store.customers.customers.get(customer_id)
         if not customer.erasure_id:
             raise NotFound("erasure of", customer_id)
         return self._erasures.get(customer.erasure_id)
 
     def take_answers(self, answers: Sequence[tuple[str, ErasureReceipt]]) -> None:
         """Keeps the receipts of other services, each given with the id of its erasure."""
-
-        def with_receipt(receipt: ErasureReceipt) -> Callable[[Erasure | None], Change[Erasure]]:
-            return lambda each: cast(Erasure, each).answered(receipt)  # erasures are never removed
-
-        self._erasures.fold([(erasure_id, with_receipt(receipt)) for erasure_id, receipt in answers])
+        self._erasures.update_many(answers, Erasure.answered)
 
     def finish(self, ready: Sequence[Erasure]) -> None:
         """Finishes erasures that everybody else has answered.
@@ -70,10 +66,10 @@ class Erasures:
     # --------------------------------------------------------------------------------------------- how it is done
 
     def _begin(self, customer_id: str, draft: Erasure, at: datetime, *, validate_only: bool) -> Erasure:
-        customer = self._store.customer(customer_id)
+        customer = self._store.customers.resolve(customer_id)
         if customer.erasure_id:
             return self._erasures.get(customer.erasure_id)
-        group = self._store.customers.batch_get(customer.group)
+        group = self._store.customers.customers.batch_get(customer.group)
         for each in group:
             each.require_erasable()
         begun = [replace(draft, id=self._erasures.next_id(each.id), customer_id=each.id) for each in group]
@@ -81,25 +77,25 @@ class Erasures:
             return begun[0]
         for each, erasure in zip(group, begun, strict=True):
             self._erasures.insert((erasure, []), key=each.id)
-            self._store.customers.update(each.id, _doomed_by(erasure, at))
+            self._store.customers.customers.update(each.id, _doomed_by(erasure, at))
         return self._erasures.get(begun[0].id)
 
     def _finish(self, erasure: Erasure) -> None:
         at, store = identity.now(), self._store
-        customer = store.customers.get(erasure.customer_id)
-        held, keys = store.privacy.erase(customer.id)
-        keys += store.identity.blocking_keys.erase([customer.id]) + store.customers.erase([customer.id])
+        customer = store.customers.customers.get(erasure.customer_id)
+        held, keys = store.erase(customer.id)
+        keys += store.identity.blocking_keys.erase([customer.id]) + store.customers.customers.erase([customer.id])
         self._erasures.erase([erasure.id])  # the reason that was given, which is not counted
-        derived = store.privacy.derived(customer.id)
+        derived = store.derived(customer.id)
         own = ErasureReceipt.of(at, {"customers": [customer], **held, **derived}, self._kept(customer, held), keys)
         store.database.transact(lambda: self._end(erasure.id, own, at, held["facts"], derived))
 
     def _kept(self, customer: Customer, held: Mapping[str, Sequence[Entity]]) -> list[Records]:
         """What stays, by kind; `held` was read already."""
-        summary = self._store.summaries.find_by_id(customer.id)
+        summary = self._store.activity.summaries.find_by_id(customer.id)
         known = {name: len(entities) for name, entities in held.items()}
         known |= {"receipts": customer.consent.count, "transactions": summary.count if summary is not None else 0}
-        kept = [each for each in self._store.privacy.holdings.values() if each.kept]
+        kept = [each for each in self._store.holdings.values() if each.kept]
         return [
             Records(
                 kind=_NAMES.get(each.collection.name, each.collection.name.replace("_", " ")),
@@ -130,9 +126,9 @@ class Erasures:
             skeleton = customer.erased(at)
             return skeleton, [CustomerErased(customer=skeleton, erasure=finished)]
 
-        self._store.customers.update(finished.customer_id, end)
-        self._store.facts.update_many(((each.id, at) for each in facts), PersonalFact.erased)
-        self._store.privacy.forget(derived)
+        self._store.customers.customers.update(finished.customer_id, end)
+        self._store.activity.facts.update_many(((each.id, at) for each in facts), PersonalFact.erased)
+        self._store.forget(derived)
         self._erasures.update(finished.id, lambda _: (finished, []))
 
 

@@ -1,10 +1,11 @@
-"""What computations over all customers share."""
+"""The parts that computations over all customers share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from libs.chassis import identity
 from libs.chassis.contention import attempts
@@ -12,9 +13,14 @@ from libs.chassis.domain import Change, E, InvalidArgument
 from libs.chassis.store import Collection, Contention
 
 BATCH = 1_000
-ATTEMPTS = 8
-FIRST_PAUSE = 0.01
+"""Entities that are written at a time."""
+ATTEMPTS: Final = 8
+FIRST_PAUSE: Final = 0.01
 """Upper bound in seconds of the first pause between two attempts."""
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+"""Tells an entity that is to be stored from one that nothing happened to."""
+
+A = TypeVar("A")
 
 
 def moment_of(request: Any) -> datetime:
@@ -28,12 +34,12 @@ def moment_of(request: Any) -> datetime:
     return asked
 
 
-def fold(collection: Collection[E], changes: Sequence[tuple[str, Callable[[E | None], Change[E]]]]) -> None:
-    """Apply changes in portions; a portion that meets with another writer is run again, which changes nothing twice."""
-    for start in range(0, len(changes), BATCH):
+def in_batches(arguments: Sequence[A], write: Callable[[Sequence[A]], object]) -> None:
+    """Write in batches; one that meets with another writer is written again, which changes nothing twice."""
+    for start in range(0, len(arguments), BATCH):
         for attempt in attempts(ATTEMPTS, FIRST_PAUSE):
             try:
-                collection.fold(changes[start : start + BATCH])
+                write(arguments[start : start + BATCH])
                 break
             except Contention:
                 if attempt == ATTEMPTS:
@@ -49,7 +55,7 @@ def insert(collection: Collection[E], changes: Sequence[Change[E]]) -> None:
                 raise outcome.error
 
 
-def put(collection: Collection[E], entity: E) -> E:
-    """Store the entity under its id, once or again."""
-    fold(collection, [(entity.id, lambda _: (entity, []))])
-    return collection.get(entity.id)
+def put(collection: Collection[E], entities: Sequence[E]) -> None:
+    """Store entities of a projection under their ids, once or again."""
+    pairs = [(replace(each, update_time=_NEVER), each) for each in entities]
+    in_batches(pairs, lambda batch: collection.upsert_many(batch, lambda _, entity: (entity, [])))

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from libs.chassis import identity
-from libs.chassis.domain import Change, NotFound
+from libs.chassis.domain import Change
 from libs.chassis.operations import Job
 from services.profiles.contracts.domain import Contract
 from services.profiles.customers.domain import lifecycle
 from services.profiles.customers.domain.customers import Customer
 from services.profiles.customers.domain.lifecycle import EVALUATED, FLOOR_DAYS, Lifecycle, LifecycleMove
-from services.profiles.store import ProfilesStore
-from services.profiles.worth.application.bulk import fold
+from services.profiles.worth.application.bulk import in_batches
 from services.profiles.worth.application.outlook import CustomerWorth, Outlook
+from services.profiles.worth.store import WorthStore
 
 AT_RISK_SCORE: Final = 50
 """Points of early warning from which a customer is at risk."""
@@ -44,7 +44,7 @@ class LifecycleRun:
 class Lifecycles:
     """The stages of customers who have bought or agreed."""
 
-    def __init__(self, store: ProfilesStore) -> None:
+    def __init__(self, store: WorthStore) -> None:
         self._store = store
         self._worth = CustomerWorth(store)
 
@@ -60,7 +60,7 @@ class Lifecycles:
         now = identity.now()
         while state["stage"] < len(EVALUATED):
             last = (datetime.fromisoformat(state["last"][0]), state["last"][1]) if state["last"] else None
-            batch = self._store.customers_at(EVALUATED[state["stage"]], last, _BATCH)
+            batch = self._store.customers.at_stage(EVALUATED[state["stage"]], last, _BATCH)
             looked_at = self._worth.outlooks(batch, now, floor_days=asked.floor_days or FLOOR_DAYS)
             moves = {
                 each.customer.id: move
@@ -89,7 +89,7 @@ class Lifecycles:
 
     def _follow_contracts(self, now: datetime, counts: dict[str, int], *, validate_only: bool) -> None:
         """The same for contracts that were agreed upon ahead and run by now."""
-        for portion in self._store.ownership.contracts_of_all():
+        for portion in self._store.contracts.of_all():
             self._apply(self._agreed(portion, now), counts, validate_only=validate_only)
 
     def _agreed(self, contracts: Sequence[Contract], now: datetime) -> dict[str, LifecycleMove]:
@@ -97,7 +97,7 @@ class Lifecycles:
         moves: dict[str, LifecycleMove] = {}
         everybody = sorted(running)
         for ids in (everybody[i : i + _BATCH] for i in range(0, len(everybody), _BATCH)):
-            for id, customer in zip(ids, self._store.customers_of(ids), strict=True):
+            for id, customer in zip(ids, self._store.customers.resolve_many(ids), strict=True):
                 move = lifecycle.agreed(customer.lifecycle, running[id], now)
                 if move is not None and customer.delete_time is None:
                     moves[customer.id] = move
@@ -108,7 +108,8 @@ class Lifecycles:
             key = f"{move.from_lifecycle}>{move.to_lifecycle}"
             counts[key] = counts.get(key, 0) + 1
         if not validate_only:
-            fold(self._store.customers, [(id, _moving(id, move)) for id, move in moves.items()])
+            customers = self._store.customers.customers
+            in_batches([*moves.items()], lambda batch: customers.update_many(batch, _moved))
 
 
 def _count(key: str, number: int) -> Count:
@@ -132,10 +133,5 @@ def _judged(seen: Outlook, at_risk_score: int, now: datetime) -> LifecycleMove |
     return lifecycle.evaluated(seen.customer.lifecycle, silence=quiet, warning=at_risk, calm=calm, now=now)
 
 
-def _moving(customer_id: str, move: LifecycleMove) -> Callable[[Customer | None], Change[Customer]]:
-    def moved(customer: Customer | None) -> Change[Customer]:
-        if customer is None:
-            raise NotFound("Customer", customer_id)
-        return customer.moved(move) if customer.delete_time is None else (customer, [])
-
-    return moved
+def _moved(customer: Customer, move: LifecycleMove) -> Change[Customer]:
+    return customer.moved(move) if customer.delete_time is None else (customer, [])

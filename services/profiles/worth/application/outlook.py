@@ -14,12 +14,12 @@ from services.profiles.activity.domain.habits import ContactRecord
 from services.profiles.activity.domain.transactions import Money
 from services.profiles.customers.domain.customers import Customer
 from services.profiles.customers.domain.lifecycle import FLOOR_DAYS
-from services.profiles.store import ProfilesStore
 from services.profiles.worth.domain.answers import Contribution, Dormancy, WalletShare, share_of_customer
 from services.profiles.worth.domain.contribution import CurrencyContribution, Window, check_currency
 from services.profiles.worth.domain.dormancy import Silence, dormancy
 from services.profiles.worth.domain.measures import Basis
 from services.profiles.worth.domain.warning import PERIOD, EarlyWarning, early_warning
+from services.profiles.worth.store import WorthStore
 
 MOST_SALES = 500
 
@@ -36,15 +36,15 @@ class Outlook:
 class CustomerWorth:
     """What is known of the worth of single customers, worked out when it is asked for."""
 
-    def __init__(self, store: ProfilesStore) -> None:
+    def __init__(self, store: WorthStore) -> None:
         self._store = store
 
     def contribution(self, customer_id: str, start: datetime | None, end: datetime | None) -> Contribution:
         """What a customer contributes within a window, by currency."""
-        customer = self._store.customer(customer_id)
+        customer = self._store.customers.resolve(customer_id)
         now = identity.now()
         window = Window.of(start, end, now)
-        figures = self._store.worth.figures(customer.group, window)
+        figures = self._store.figures(customer.group, window)
         return Contribution(
             customer_id=customer.id,
             currencies=tuple(map(CurrencyContribution.of, figures)),
@@ -62,7 +62,7 @@ class CustomerWorth:
         end: datetime | None,
     ) -> WalletShare:
         """The share that we have of what a customer spends, by what the caller knows of it."""
-        customer = self._store.customer(customer_id)
+        customer = self._store.customers.resolve(customer_id)
         if (category_spend is None) == (rank == 0):
             raise InvalidArgument.field(
                 "category_spend", "give either the spend in the category or the rank of the brand"
@@ -71,7 +71,7 @@ class CustomerWorth:
         window, own, count = Window.of(start, end, now), None, 1
         if category_spend is not None:
             currency = check_currency(category_spend.currency_code, "category_spend.currency_code")
-            found = [f for f in self._store.worth.figures(customer.group, window) if f.currency_code == currency]
+            found = [f for f in self._store.figures(customer.group, window) if f.currency_code == currency]
             own = Money(currency_code=currency, minor_units=sum(each.net_sales for each in found))
             count = sum(each.transaction_count for each in found)
         return share_of_customer(
@@ -86,22 +86,24 @@ class CustomerWorth:
     def dormancy(self, customer_id: str, floor_days: int) -> Dormancy:
         """Whether the silence of a customer is unusual for that customer."""
         floor, now = floor_days or FLOOR_DAYS, identity.now()
-        customer = self._store.customer(customer_id)
+        customer = self._store.customers.resolve(customer_id)
         silence = self._silence(customer, now, floor)
         count = silence.gap_count if silence else 0
         return Dormancy.of(customer.id, silence, floor, Basis.of("dormancy", None, now, count))
 
     def early_warning(self, customer_id: str) -> EarlyWarning:
         """The signals that a customer may leave, with what each adds."""
-        [outlook] = self.outlooks([self._store.customer(customer_id)], identity.now(), floor_days=FLOOR_DAYS)
+        [outlook] = self.outlooks([self._store.customers.resolve(customer_id)], identity.now(), floor_days=FLOOR_DAYS)
         return outlook.warning
 
     def outlooks(self, customers: Sequence[Customer], now: datetime, *, floor_days: int) -> list[Outlook]:
         """Silence, by a floor of its own, and warning of several customers, read together."""
-        worth, groups = self._store.worth, {each.id: each.group for each in customers}
+        worth, groups = self._store, {each.id: each.group for each in customers}
         lately = worth.figures_by_customer(groups, Window(start_time=now - PERIOD, end_time=now))
         before = worth.figures_by_customer(groups, Window(start_time=now - 2 * PERIOD, end_time=now - PERIOD))
-        contacts = {each.id: each for each in self._store.contact_records([id for g in groups.values() for id in g])}
+        contacts = {
+            each.id: each for each in self._store.activity.contact_records([id for g in groups.values() for id in g])
+        }
         days, window = self._days_of_purchase(customers), Window(start_time=now - 2 * PERIOD, end_time=now)
         found = []
         for each in customers:
@@ -131,7 +133,7 @@ class CustomerWorth:
         for each in customers:
             by_zone[_zone(each).key].append(each)
         for zone, theirs in by_zone.items():
-            sums = self._store.worth.figures_by_customer({each.id: each.group for each in theirs}, None, time_zone=zone)
+            sums = self._store.figures_by_customer({each.id: each.group for each in theirs}, None, time_zone=zone)
             for each in theirs:
                 sold = [day for day in sums.get(each.id, []) if day.sale_count]
                 many = sum(day.sale_count for day in sold) > MOST_SALES
@@ -139,7 +141,7 @@ class CustomerWorth:
         return found
 
     def _latest_days(self, customer: Customer) -> list[date]:
-        sales = self._store.worth.latest_sales(customer.group, MOST_SALES)
+        sales = self._store.latest_sales(customer.group, MOST_SALES)
         return [at.astimezone(_zone(customer)).date() for at in sales]
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from libs.chassis import identity
 from libs.chassis.operations import Job
-from services.profiles.store import ProfilesStore
 from services.profiles.worth.domain.measures import Basis
 from services.profiles.worth.domain.retention import ContractModel, Spell, columns, kaplan_meier
+from services.profiles.worth.store import WorthStore
 
 PERIOD_MONTHS = 12
 PROJECTED = 12
@@ -18,7 +18,7 @@ PROJECTED = 12
 class ContractModels:
     """The fit over all contracts of a plan."""
 
-    def __init__(self, store: ProfilesStore) -> None:
+    def __init__(self, store: WorthStore) -> None:
         self._store = store
 
     def run(self, job: Job[Any, Any]) -> ContractModel:
@@ -27,9 +27,9 @@ class ContractModels:
 
         plan, period = job.request.plan, job.request.period_months or PERIOD_MONTHS
         now = identity.now()
-        into = {id: survivor for survivor, group in self._store.worth.groups().items() for id in group}
+        into = {id: survivor for survivor, group in self._store.customers.groups().items() for id in group}
         terms: dict[str, tuple[date, date | None]] = {}
-        for batch in self._store.ownership.contracts_of_all():
+        for batch in self._store.contracts.of_all():
             for each in batch:
                 if each.plan == plan:
                     customer_id = into.get(each.customer_id, each.customer_id)

@@ -9,19 +9,19 @@ from libs.chassis import identity
 from libs.chassis.domain import FailedPrecondition, NotFound
 from libs.chassis.operations import Job
 from services.profiles.activity.domain.transactions import Money
-from services.profiles.store import ProfilesStore
 from services.profiles.worth.application.bulk import moment_of, put
 from services.profiles.worth.domain.contribution import DEFAULT_DAYS, Window, check_currency, check_time_zone
 from services.profiles.worth.domain.measures import Basis
 from services.profiles.worth.domain.models import Rfm, RfmTable, RfmTally
 from services.profiles.worth.domain.rfm import recency_days
+from services.profiles.worth.store import WorthStore
 
 
 class RfmScores:
     """Scales for all customers, and the scores of one."""
 
-    def __init__(self, store: ProfilesStore) -> None:
-        self._store, self._worth = store, store.worth
+    def __init__(self, store: WorthStore) -> None:
+        self._store = store
 
     def run(self, job: Job[Any, Any]) -> RfmTable:
         """Work out the scales, as an operation; one that is interrupted starts again, for the same window."""
@@ -36,21 +36,23 @@ class RfmScores:
         end = datetime.fromisoformat(state["as_of"])
         window = Window(start_time=end - timedelta(days=job.request.window_days or DEFAULT_DAYS), end_time=end)
         tally = RfmTally(currency, window, time_zone)
-        for portion in self._worth.figures_of_all(window):
+        for portion in self._store.figures_of_all(window):
             for _, figures in portion:
                 for each in figures:
                     if each.currency_code == currency:
                         tally.add(each)
             job.progress(len(tally), 0, **state)
-        return put(self._worth.rfm_tables, tally.table(state["id"]))
+        table = tally.table(state["id"])
+        put(self._store.rfm_tables, [table])
+        return self._store.rfm_tables.get(table.id)
 
     def get(self, customer_id: str) -> Rfm:
         """The values of a customer in the window of the latest scales, and the scores by them."""
-        customer = self._store.customer(customer_id)
-        table = self._worth.latest(self._worth.rfm_tables)
+        customer = self._store.customers.resolve(customer_id)
+        table = self._store.latest(self._store.rfm_tables)
         if table is None:
             raise FailedPrecondition("there are no scales yet: start EvaluateTiers or ComputeRfm")
-        figures = self._worth.figures(customer.group, table.window)
+        figures = self._store.figures(customer.group, table.window)
         found = next((each for each in figures if each.currency_code == table.currency_code), None)
         if found is None or found.last_sale_time is None:
             raise NotFound("Rfm", customer_id)

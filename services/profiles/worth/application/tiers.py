@@ -8,15 +8,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from libs.chassis import context, identity
 from libs.chassis.domain import Change, FailedPrecondition, NotFound
 from libs.chassis.operations import Job
 from libs.chassis.paging import Page, PageRequest
 from services.profiles.activity.domain.transactions import Money
-from services.profiles.store import ProfilesStore
-from services.profiles.worth.application.bulk import BATCH, fold, insert, moment_of, put
+from services.profiles.worth.application.bulk import BATCH, in_batches, insert, moment_of, put
 from services.profiles.worth.domain.answers import ConcentrationReport, TierStanding
 from services.profiles.worth.domain.concentration import Tier, measure
 from services.profiles.worth.domain.contribution import Figures, Window
@@ -32,6 +31,7 @@ from services.profiles.worth.domain.tiers import (
     assignment_id,
     first_assignment,
 )
+from services.profiles.worth.store import WorthStore
 
 AT_ONCE = 3
 """Stretches of customers that are compared at a time: the server writes some while another one is encoded."""
@@ -42,32 +42,32 @@ Contributions = list[tuple[str, int]]
 class Tiers:
     """Policies and the tiers of single customers."""
 
-    def __init__(self, store: ProfilesStore) -> None:
-        self._store, self._worth = store, store.worth
+    def __init__(self, store: WorthStore) -> None:
+        self._store = store
 
     def create_policy(self, draft: TierPolicy) -> TierPolicy:
         """The next version of the policy's name."""
         policy = replace(draft, id=identity.new_id(TierPolicy.ID_PREFIX))
-        version = self._worth.latest_version(draft.name.strip()) + 1
-        return self._worth.policies.insert(policy.created(version, identity.now().date()))
+        version = self._store.latest_version(draft.name.strip()) + 1
+        return self._store.policies.insert(policy.created(version, identity.now().date()))
 
     def get_policy(self, id: str) -> TierPolicy:
         """One version of a policy."""
-        return self._worth.policies.get(id)
+        return self._store.policies.get(id)
 
     def list_policies(self, wanted: PageRequest) -> Page[TierPolicy]:
         """The versions of all policies, the newest first."""
-        return self._worth.list_policies(wanted)
+        return self._store.list_policies(wanted)
 
     def standing(self, customer_id: str) -> TierStanding:
         """The tier of a customer, with what changed since it was given."""
-        customer = self._store.customer(customer_id)
+        customer = self._store.customers.resolve(customer_id)
         assignment = self._assignment(customer.id)
-        found = self._worth.watches.find_by_id(customer.id)
+        found = self._store.watches.find_by_id(customer.id)
         watch = found if found is not None and found.evaluation_count else None
-        evaluation = self._worth.evaluations.get(assignment.evidence.evaluation_id)
+        evaluation = self._store.evaluations.get(assignment.evidence.evaluation_id)
         told = assignment.evidence.contribution
-        figures = self._worth.figures(customer.group, evaluation.window)
+        figures = self._store.figures(customer.group, evaluation.window)
         known = Money(currency_code=told.currency_code, minor_units=_contribution(figures, told.currency_code))
         graced = watch is not None and assignment.reason is TierReason.AUTO
         return TierStanding(
@@ -80,32 +80,32 @@ class Tiers:
 
     def list_assignments(self, filter: str, wanted: PageRequest) -> Page[TierAssignment]:
         """Assignments that meet a filter, those with the latest change first."""
-        return self._worth.list_assignments(filter, wanted)
+        return self._store.list_assignments(filter, wanted)
 
     def override(self, customer_id: str, override: TierOverride, revision: int) -> TierAssignment:
         """Give a customer a tier until a time that the policy of the latest evidence allows."""
-        customer_id, now = self._store.writable_customer(customer_id).id, identity.now()
+        customer_id, now = self._store.customers.writable(customer_id).id, identity.now()
         given = replace(override, actor=context.current().actor)
         policy = self.get_policy(self._assignment(customer_id).evidence.policy_id)
-        return self._worth.assignments.update(
+        return self._store.assignments.update(
             assignment_id(customer_id), lambda current: current.overridden(given, policy, now), revision=revision
         )
 
     def expire_overrides(self, due: Sequence[TierAssignment]) -> None:
         """Ends overrides whose time is over."""
         now = identity.now()
-        self._worth.assignments.update_many(((each.id, now) for each in due), TierAssignment.expired)
+        self._store.assignments.update_many(((each.id, now) for each in due), TierAssignment.expired)
 
     def report(self, evaluation_id: str) -> ConcentrationReport:
         """The concentration that an evaluation measured, the latest unless told otherwise."""
-        evaluations = self._worth.evaluations
-        found = evaluations.get(evaluation_id) if evaluation_id else self._worth.latest(evaluations)
+        evaluations = self._store.evaluations
+        found = evaluations.get(evaluation_id) if evaluation_id else self._store.latest(evaluations)
         if found is None:
             raise FailedPrecondition("nothing has been evaluated yet: start EvaluateTiers")
         return ConcentrationReport(evaluation=found, basis=_basis("concentration", found))
 
     def _assignment(self, customer_id: str) -> TierAssignment:
-        found = self._worth.assignments.find_by_id(assignment_id(customer_id))
+        found = self._store.assignments.find_by_id(assignment_id(customer_id))
         if found is None:
             raise NotFound("TierAssignment", customer_id)
         return found
@@ -129,12 +129,12 @@ class TierEvaluations:
     where it was.
     """
 
-    def __init__(self, store: ProfilesStore) -> None:
-        self._worth = store.worth
+    def __init__(self, store: WorthStore) -> None:
+        self._store = store
 
     def run(self, job: Job[Any, Any]) -> Evaluated:
         """Evaluate; harmless to do again from any point."""
-        policy = self._worth.policies.get(job.request.tier_policy_id)
+        policy = self._store.policies.get(job.request.tier_policy_id)
         state: dict[str, Any] = {
             "id": identity.new_id(TierEvaluation.ID_PREFIX),
             "rfm_id": identity.new_id(RfmTable.ID_PREFIX),
@@ -147,30 +147,30 @@ class TierEvaluations:
         }
         job.progress(state["assigned"], 0, **state)
         as_of = datetime.fromisoformat(state["as_of"])
-        evaluation = self._worth.evaluations.find_by_id(state["id"])
+        evaluation = self._store.evaluations.find_by_id(state["id"])
         if evaluation is None:
             found, others, uncosted, tally = self._measure(policy, as_of, job, state)
-            table = put(self._worth.rfm_tables, tally.table(state["rfm_id"])) if tally else None
-            evaluation = put(
-                self._worth.evaluations,
-                TierEvaluation(
-                    id=state["id"],
-                    policy_id=policy.id,
-                    policy_version=policy.version,
-                    currency_code=policy.currency_code,
-                    window=policy.window(as_of),
-                    as_of_time=as_of,
-                    concentration=measure(
-                        [id for id, _ in found],
-                        [contribution for _, contribution in found],
-                        a_per_mille=policy.a_per_mille,
-                        b_per_mille=policy.b_per_mille,
-                    ),
-                    other_currency_counts=others,
-                    uncosted_sale_count=uncosted,
-                    rfm_table_id=table.id if table is not None else "",
+            if tally:
+                put(self._store.rfm_tables, [tally.table(state["rfm_id"])])
+            measured = TierEvaluation(
+                id=state["id"],
+                policy_id=policy.id,
+                policy_version=policy.version,
+                currency_code=policy.currency_code,
+                window=policy.window(as_of),
+                as_of_time=as_of,
+                concentration=measure(
+                    [id for id, _ in found],
+                    [contribution for _, contribution in found],
+                    a_per_mille=policy.a_per_mille,
+                    b_per_mille=policy.b_per_mille,
                 ),
+                other_currency_counts=others,
+                uncosted_sale_count=uncosted,
+                rfm_table_id=state["rfm_id"] if tally else "",
             )
+            put(self._store.evaluations, [measured])
+            evaluation = self._store.evaluations.get(measured.id)
             portions = iter([found])
         else:
             portions = self._contributions(policy, evaluation.window, state["after"])
@@ -184,7 +184,7 @@ class TierEvaluations:
 
     def _moment_of(self, request: Any) -> datetime:
         """The moment to evaluate as of; tiers follow each other, so it is never before that of the last evaluation."""
-        moment, last = moment_of(request), self._worth.latest(self._worth.evaluations)
+        moment, last = moment_of(request), self._store.latest(self._store.evaluations)
         if last is not None and moment < last.as_of_time:
             raise FailedPrecondition(
                 f"the last evaluation is as of {last.as_of_time.isoformat()}, and tiers are not given in the past",
@@ -201,7 +201,7 @@ class TierEvaluations:
         found: Contributions = []
         others: Counter[str] = Counter()
         uncosted = 0
-        for portion in self._worth.figures_of_all(window):
+        for portion in self._store.figures_of_all(window):
             for id, figures in portion:
                 for each in figures:
                     if each.currency_code == policy.currency_code:
@@ -214,7 +214,7 @@ class TierEvaluations:
         return found, dict(others), uncosted, tally
 
     def _contributions(self, policy: TierPolicy, window: Window, after: str) -> Iterator[Contributions]:
-        for portion in self._worth.figures_of_all(window, after=after):
+        for portion in self._store.figures_of_all(window, after=after):
             yield [
                 (id, each.contribution)
                 for id, figures in portion
@@ -255,8 +255,8 @@ class TierEvaluations:
     def _compare(self, stretch: _Stretch, evaluation: TierEvaluation, policy: TierPolicy) -> tuple[int, int]:
         """Compare the customers of one stretch of ids, those without transactions too, with the cuts; how many changed
         and how many are watched."""
-        current = self._worth.held_between(stretch.after, stretch.until)
-        watches = self._worth.watches_of(list(current))
+        current = self._store.held_between(stretch.after, stretch.until)
+        watches = self._store.watches_of(list(current))
         at = evaluation.as_of_time
         new: list[Change[TierAssignment]] = []
         changes, watched, below = [], [], 0
@@ -269,13 +269,19 @@ class TierEvaluations:
             before = watches.get(id, TierWatch(id=id))
             tier, watch = evaluation.decide(held, before, contribution, policy)
             if not held.stays(tier, at):
-                changes.append((assignment_id(id), _Step(id, tier, contribution, evaluation)))
+                changes.append((assignment_id(id), (tier, contribution)))
             if watch != before:
-                watched.append((id, _replacing(watch)))
+                watched.append(watch)
             below += watch.evaluation_count > 0
-        insert(self._worth.assignments, new)
-        fold(self._worth.assignments, changes)
-        fold(self._worth.watches, watched)
+
+        def move(held: TierAssignment, to: tuple[Tier, int]) -> Change[TierAssignment]:
+            """Evidence is put together only when it is needed."""
+            tier, contribution = to
+            return held.automatic(tier, evaluation.evidence(held.customer_id, contribution), at)
+
+        insert(self._store.assignments, new)
+        in_batches(changes, lambda batch: self._store.assignments.update_many(batch, move))
+        put(self._store.watches, watched)
         return len(new) + len(changes), below
 
 
@@ -296,25 +302,6 @@ def _stretches(portions: Iterator[Contributions], after: str) -> Iterator[_Stret
             after = batch[-1][0]
     # Whoever comes after the last one with transactions has none, yet may hold a tier.
     yield _Stretch(after, "", {})
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """The change of one assignment; evidence is put together only when it is needed."""
-
-    id: str
-    tier: Tier
-    contribution: int
-    evaluation: TierEvaluation
-
-    def __call__(self, current: TierAssignment | None) -> Change[TierAssignment]:
-        evidence = self.evaluation.evidence(self.id, self.contribution)
-        held = cast(TierAssignment, current)  # assignments are never removed
-        return held.automatic(self.tier, evidence, self.evaluation.as_of_time)
-
-
-def _replacing(watch: TierWatch) -> Any:
-    return lambda _: (watch, [])
 
 
 def _contribution(figures: list[Figures], currency_code: str) -> int:

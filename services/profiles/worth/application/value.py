@@ -9,13 +9,13 @@ from zoneinfo import ZoneInfo
 from libs.chassis import identity
 from libs.chassis.domain import FailedPrecondition, NotFound
 from libs.chassis.operations import Job
-from services.profiles.store import ProfilesStore
-from services.profiles.worth.application.bulk import BATCH, fold, moment_of, put
+from services.profiles.worth.application.bulk import BATCH, moment_of, put
 from services.profiles.worth.domain.answers import AliveProbability, Clv, ClvReport
 from services.profiles.worth.domain.contribution import Figures, Window, check_currency, check_time_zone
 from services.profiles.worth.domain.histories import DAYS_PER_WEEK, History, history
 from services.profiles.worth.domain.measures import Basis
 from services.profiles.worth.domain.models import ClvModel, ClvScore
+from services.profiles.worth.store import WorthStore
 
 WINDOW_DAYS = 730
 HORIZON_MONTHS = 12
@@ -24,8 +24,8 @@ HORIZON_MONTHS = 12
 class Value:
     """Fits, and the scores that they leave for each customer."""
 
-    def __init__(self, store: ProfilesStore) -> None:
-        self._store, self._worth = store, store.worth
+    def __init__(self, store: WorthStore) -> None:
+        self._store = store
 
     def run(self, job: Job[Any, Any]) -> ClvModel:
         """Fit and value everybody, as an operation. One that is interrupted before its scores are worked out starts
@@ -52,7 +52,7 @@ class Value:
         ids: list[str] = []
         histories: list[History] = []
         bought: list[list[Figures]] = []
-        for portion in self._worth.figures_of_all(window, time_zone=time_zone):
+        for portion in self._store.figures_of_all(window, time_zone=time_zone):
             for id, figures in portion:
                 mine = [each for each in figures if each.currency_code == currency]
                 known = history(mine, last_day)
@@ -71,13 +71,13 @@ class Value:
             Setting(id=state["id"], currency_code=currency, window=window, time_zone=time_zone, outlook=outlook),
             held_out / DAYS_PER_WEEK,
         )
-        model = put(self._worth.models, model)  # before its scores, which name it
+        put(self._store.models, [model])  # before its scores, which name it
         for start in range(state["written"], len(scores), BATCH):
             batch = scores[start : start + BATCH]
-            fold(self._worth.scores, [(score.id, _replacing(score)) for score in batch])
+            put(self._store.scores, batch)
             state["written"] = start + len(batch)
             job.progress(state["written"], len(scores), **state)
-        return model
+        return self._store.models.get(model.id)
 
     def report(self, model_id: str) -> ClvReport:
         """The diagnostics of a fit, the latest unless told otherwise."""
@@ -85,7 +85,7 @@ class Value:
         return ClvReport(model=model, basis=_basis("clv", model))
 
     def _model(self, id: str) -> ClvModel:
-        found = self._worth.models.get(id) if id else self._worth.latest(self._worth.models)
+        found = self._store.models.get(id) if id else self._store.latest(self._store.models)
         if found is None:
             raise FailedPrecondition("no model has been fitted yet: start FitClvModel")
         return found
@@ -120,8 +120,8 @@ class Value:
         )
 
     def _scored(self, customer_id: str) -> tuple[ClvScore, ClvModel]:
-        customer = self._store.customer(customer_id)
-        score = self._worth.scores.find_by_id(customer.id)
+        customer = self._store.customers.resolve(customer_id)
+        score = self._store.scores.find_by_id(customer.id)
         if score is None:
             self._model("")
             raise NotFound("ClvScore", customer.id)
@@ -137,10 +137,6 @@ def _held_out(histories: list[History], share: float) -> int:
 def _earlier(figures: list[Figures], cut: date) -> History | None:
     known = history(figures, cut)
     return known if known is not None and known.age > 0 else None
-
-
-def _replacing(score: ClvScore) -> Any:
-    return lambda _: (score, [])
 
 
 def _basis(measure_name: str, model: ClvModel) -> Basis:

@@ -21,7 +21,9 @@ Buys = Callable[..., str]
 @pytest.fixture
 def ids(store: ProfilesStore) -> list[str]:
     """Ten customers, in the order of their ids."""
-    made: list[Customer] = [store.customers.insert(person(id=identity.new_id("cus")).created()) for _ in range(10)]
+    made: list[Customer] = [
+        store.customers.customers.insert(person(id=identity.new_id("cus")).created()) for _ in range(10)
+    ]
     return sorted(each.id for each in made)
 
 
@@ -41,7 +43,7 @@ def buys(store: ProfilesStore) -> Buys:
             occurred_time=identity.now() - timedelta(days=days_ago),
             **fields,
         )
-        (outcome,) = Transactions(store).record([Row(row)])
+        (outcome,) = Transactions(store.activity).record([Row(row)])
         assert outcome.entity, outcome.error
         return outcome.entity.id
 

@@ -65,17 +65,17 @@ def test_contribution_is_told_by_currency_with_its_parts(store: ProfilesStore, i
     buys(ids[0], 10, type="GOODWILL")
     buys(ids[0], 700, currency="JPY")
     buys(ids[0], 99, days_ago=366)
-    found = CustomerWorth(store).contribution(ids[0], None, None)
+    found = CustomerWorth(store.worth).contribution(ids[0], None, None)
     euro, yen = found.currencies
     assert (euro.contribution.minor_units, euro.direct_cost.minor_units) == (1000 - 1200 + 40 - 100 - 25 - 10, 100)
     assert (yen.contribution.minor_units, yen.contribution.currency_code, yen.uncosted_sale_count) == (700, "JPY", 1)
     assert (found.basis.measure, found.basis.version, found.basis.sample_size) == ("contribution", 1, 6)
-    nothing = CustomerWorth(store).contribution(ids[1], NOW - timedelta(days=3), NOW)
+    nothing = CustomerWorth(store.worth).contribution(ids[1], NOW - timedelta(days=3), NOW)
     assert nothing.currencies == ()
     with pytest.raises(NotFound):
-        CustomerWorth(store).contribution("cus_0", None, None)
+        CustomerWorth(store.worth).contribution("cus_0", None, None)
     with pytest.raises(InvalidArgument, match="end_time"):
-        CustomerWorth(store).contribution(ids[0], NOW, NOW - timedelta(days=1))
+        CustomerWorth(store.worth).contribution(ids[0], NOW, NOW - timedelta(days=1))
 
 
 def test_share_of_customer_by_spend_or_by_rank(store: ProfilesStore, ids: list[str], buys: Buys) -> None:
@@ -84,7 +84,7 @@ def test_share_of_customer_by_spend_or_by_rank(store: ProfilesStore, ids: list[s
 
     def share(**known: Any) -> Any:
         fields = {"category_spend": None, "rank": 0, "brands": 0, "start": None, "end": None, **known}
-        return CustomerWorth(store).wallet_share(ids[0], **fields)
+        return CustomerWorth(store.worth).wallet_share(ids[0], **fields)
 
     by_spend = share(category_spend=Money(currency_code="EUR", minor_units=1000))
     assert (by_spend.share, by_spend.method, by_spend.own_sales.minor_units) == (0.25, ShareMethod.SPEND, 250)
@@ -104,7 +104,7 @@ def test_dormancy_and_warning_tell_what_they_saw(store: ProfilesStore, ids: list
     for week in range(8):
         buys(ids[0], 1000, days_ago=95 + 7 * week)
     buys(ids[0], 300, type="REFUND", days_ago=10)
-    quiet = CustomerWorth(store).dormancy(ids[0], 0)
+    quiet = CustomerWorth(store.worth).dormancy(ids[0], 0)
     assert (quiet.dormant, quiet.gap_days, quiet.median_days, quiet.floor_days) == (True, 95, 7.0, 30)
     contacts = [
         Contact(
@@ -115,8 +115,8 @@ def test_dormancy_and_warning_tell_what_they_saw(store: ProfilesStore, ids: list
         )
         for n in range(6)
     ]
-    store.contacts.fold([(ids[0], lambda _: (ContactRecord(id=ids[0]).plus(contacts), []))])
-    warned = CustomerWorth(store).early_warning(ids[0])
+    store.activity.contacts.fold([(ids[0], lambda _: (ContactRecord(id=ids[0]).plus(contacts), []))])
+    warned = CustomerWorth(store.worth).early_warning(ids[0])
     assert {each.name: each.points for each in warned.signals} == {
         "overdue": 35.0,
         "buys_less": 30.0,
@@ -125,9 +125,9 @@ def test_dormancy_and_warning_tell_what_they_saw(store: ProfilesStore, ids: list
     }
     assert warned.score == pytest.approx(sum(each.points for each in warned.signals))
     assert "usual are 7" in next(each for each in warned.signals if each.name == "overdue").explanation
-    calm = CustomerWorth(store).early_warning(ids[1])
+    calm = CustomerWorth(store.worth).early_warning(ids[1])
     assert calm.score == 0
-    assert not CustomerWorth(store).dormancy(ids[1], 0).dormant
+    assert not CustomerWorth(store.worth).dormancy(ids[1], 0).dormant
 
 
 # ------------------------------------------------------------------------------------------------------ RFM
@@ -135,22 +135,22 @@ def test_dormancy_and_warning_tell_what_they_saw(store: ProfilesStore, ids: list
 
 def test_scores_follow_from_the_scales(store: ProfilesStore, ids: list[str], buys: Buys) -> None:
     with pytest.raises(FailedPrecondition, match="or ComputeRfm"):
-        RfmScores(store).get(ids[0])
+        RfmScores(store.worth).get(ids[0])
     for n, id in enumerate(ids[:5]):
         for sale in range(n + 1):
             buys(id, 100 * (n + 1), days_ago=50 - 10 * n + sale)
-    table, kills = run_killed_everywhere(RfmScores(store).run, RFM)
+    table, kills = run_killed_everywhere(RfmScores(store.worth).run, RFM)
     assert kills
     assert (table.customer_count, table.recency.descending) == (5, True)
     assert (table.frequency.mean, table.monetary.median) == (3.0, 900.0)
-    best = RfmScores(store).get(ids[4])
+    best = RfmScores(store.worth).get(ids[4])
     assert (best.recency_days, best.frequency, best.monetary.minor_units) == (10, 5, 2500)
-    scores = [RfmScores(store).get(id) for id in ids[:5]]
+    scores = [RfmScores(store.worth).get(id) for id in ids[:5]]
     assert [each.recency_score for each in scores] == [1, 2, 3, 4, 5]
     assert [each.frequency_score for each in scores] == [1, 2, 3, 4, 5]
     assert [each.monetary_score for each in scores] == [1, 2, 3, 4, 5]
     with pytest.raises(NotFound, match="Rfm"):
-        RfmScores(store).get(ids[9])
+        RfmScores(store.worth).get(ids[9])
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_scores_follow_from_the_scales(store: ProfilesStore, ids: list[str], buy
 )
 def test_rfm_of_nothing_is_refused(store: ProfilesStore, request_: Any, refusal: type[Exception]) -> None:
     with pytest.raises(refusal):
-        RfmScores(store).run(MemoryJob(request_))
+        RfmScores(store.worth).run(MemoryJob(request_))
 
 
 # -------------------------------------------------------------------------------------------------- loyalty
@@ -175,43 +175,43 @@ def test_months_are_measured_and_a_late_transaction_restates_them(
     for id, days in ((ids[0], (70, 40)), (ids[1], (70,)), (ids[2], (40, 8))):
         for day in days:
             buys(id, 1000, days_ago=day)
-    first, kills = run_killed_everywhere(Loyalty(store).run, LOYALTY)
+    first, kills = run_killed_everywhere(Loyalty(store.loyalty).run, LOYALTY)
     assert kills
     assert (first.month_count, first.restated_count, first.customer_count) == (4, 0, 3)
-    march = Loyalty(store).get("EUR", "2026-03")
+    march = Loyalty(store.loyalty).get("EUR", "2026-03")
     assert march.churn
     assert (march.base, march.new_customers, march.churn.value) == (2, 1, 0.5)
     clock.advance(timedelta(hours=1))
     buys(ids[1], 500, days_ago=40)
-    again = Loyalty(store).run(MemoryJob(LOYALTY))
+    again = Loyalty(store.loyalty).run(MemoryJob(LOYALTY))
     assert again.restated_count == 3  # March itself, and what February kept and April lost
-    march = Loyalty(store).get("EUR", "2026-03")
+    march = Loyalty(store.loyalty).get("EUR", "2026-03")
     lines = {line.measure: line for line in march.restatements}
     assert (lines["churn"].before, lines["churn"].after, lines["churn"].before_as_of_time) == (0.5, 0.0, NOW)
     assert lines["base"].late_transaction_count == 1
-    listed = Loyalty(store).list("EUR", PageRequest()).items
+    listed = Loyalty(store.loyalty).list("EUR", PageRequest()).items
     assert [each.month for each in listed] == ["2026-05", "2026-04", "2026-03", "2026-02"]
     with pytest.raises(NotFound, match="2026-03 in JPY"):
-        Loyalty(store).get("JPY", "2026-03")
+        Loyalty(store.loyalty).get("JPY", "2026-03")
 
 
 def test_the_members_of_a_segment_are_a_cohort_of_their_own(
     store: ProfilesStore, ids: list[str], buys: Buys, clock: FixedClock
 ) -> None:
-    segments = Segments(store)
+    segments = Segments(store.segments)
     gold = segments.define(Segment(id="", key="gold", filter="labels.card = gold"), 0, validate_only=False)
     request = pb.ComputeLoyaltyMeasuresRequest(currency_code="EUR", segments=["gold"])
     with pytest.raises(FailedPrecondition, match="segment gold is evaluated just now"):
-        Loyalty(store).measurable(["gold"])
+        Loyalty(store.loyalty).measurable(["gold"])
     for id in ids[:2]:
-        store.customers.update(id, lambda each: each.revised(replace(each, labels={"card": "gold"})))
+        store.customers.customers.update(id, lambda each: each.revised(replace(each, labels={"card": "gold"})))
     segments.evaluate_all(MemoryJob(pb.ComputeLoyaltyMeasuresRequest()))
     for id, days in ((ids[0], (70, 40)), (ids[1], (70,)), (ids[2], (70, 40, 8)), (ids[3], (40,))):
         for day in days:
             buys(id, 1000, days_ago=day)
-    _, kills = run_killed_everywhere(Loyalty(store).run, request)
+    _, kills = run_killed_everywhere(Loyalty(store.loyalty).run, request)
     assert kills
-    march, theirs = Loyalty(store).get("EUR", "2026-03"), Loyalty(store).get("EUR", "2026-03", "gold")
+    march, theirs = Loyalty(store.loyalty).get("EUR", "2026-03"), Loyalty(store.loyalty).get("EUR", "2026-03", "gold")
     assert march.churn
     assert theirs.churn
     assert theirs.retention
@@ -219,15 +219,17 @@ def test_the_members_of_a_segment_are_a_cohort_of_their_own(
     assert (theirs.base, theirs.new_customers, theirs.churn.sample_size, theirs.churn.value) == (1, 0, 2, 0.5)
     assert theirs.churn.value + theirs.retention.value == 1
     assert (march.segment_id, theirs.segment_id, theirs.segment_key, theirs.segment_version) == ("", gold.id, "gold", 1)
-    listed = Loyalty(store).list("EUR", PageRequest(), gold.id).items
+    listed = Loyalty(store.loyalty).list("EUR", PageRequest(), gold.id).items
     assert [each.month for each in listed] == ["2026-04", "2026-03", "2026-02"]
 
-    store.customers.update(ids[1], lambda each: each.revised(replace(each, labels={})))  # leaves, also backwards
+    store.customers.customers.update(
+        ids[1], lambda each: each.revised(replace(each, labels={}))
+    )  # leaves, also backwards
     segments.follow([ids[1]], Source.CUSTOMER)
     clock.advance(timedelta(hours=1))
-    again = Loyalty(store).run(MemoryJob(request=request))
+    again = Loyalty(store.loyalty).run(MemoryJob(request=request))
     assert again.restated_count
-    theirs = Loyalty(store).get("EUR", "2026-03", "gold")
+    theirs = Loyalty(store.loyalty).get("EUR", "2026-03", "gold")
     assert theirs.churn
     assert (theirs.churn.sample_size, theirs.churn.value) == (1, 0)
     lines = {line.measure: line for line in theirs.restatements}
@@ -235,11 +237,11 @@ def test_the_members_of_a_segment_are_a_cohort_of_their_own(
 
     segments.retire("gold", 0)
     with pytest.raises(FailedPrecondition, match="segment gold is"):
-        Loyalty(store).measurable(["gold"])
+        Loyalty(store.loyalty).measurable(["gold"])
     with pytest.raises(NotFound, match="silver"):
-        Loyalty(store).get("EUR", "2026-03", "silver")
+        Loyalty(store.loyalty).get("EUR", "2026-03", "silver")
     with pytest.raises(NotFound, match="2026-01 in EUR of gold"):
-        Loyalty(store).get("EUR", "2026-01", "gold")
+        Loyalty(store.loyalty).get("EUR", "2026-01", "gold")
 
 
 # ---------------------------------------------------------------------------------------------------- value
@@ -249,10 +251,10 @@ def test_a_fit_on_too_little_is_refused_with_the_numbers(store: ProfilesStore, i
     buys(ids[0], 100, days_ago=50)
     request = clv_pb2.FitClvModelRequest(currency_code="EUR", margin=0.3)
     with pytest.raises(FailedPrecondition, match="0 of 1 customers bought again, 100 are needed") as refused:
-        Value(store).run(MemoryJob(request))
+        Value(store.worth).run(MemoryJob(request))
     assert refused.value.reason_code == "FIT_REFUSED"
     with pytest.raises(FailedPrecondition, match="start FitClvModel"):
-        Value(store).clv(ids[0])
+        Value(store.worth).clv(ids[0])
 
 
 def test_the_cdnow_customers_through_the_whole_fit(
@@ -274,25 +276,25 @@ def test_the_cdnow_customers_through_the_whole_fit(
             if each.day
         ]
     changes = [row.transaction.recorded(NOW) for row in rows]
-    store.transactions.insert_many(changes, keys=[row.transaction.key for row in rows])
+    store.activity.transactions.insert_many(changes, keys=[row.transaction.key for row in rows])
     customer = person(id="cus_1516").created()
-    store.customers.insert(customer)
+    store.customers.customers.insert(customer)
     clock.at = datetime(1997, 10, 1, tzinfo=UTC)
     request = clv_pb2.FitClvModelRequest(
         currency_code="USD", margin=1.0, discount=1.01**12 - 1, horizon_months=12, window_days=365
     )
     job = MemoryJob(request)
-    model = Value(store).run(job)
+    model = Value(store.worth).run(job)
     assert model.window.end_time.date() - timedelta(days=1) == CALIBRATION_END
     assert (model.customer_count, model.repeater_count) == (told["customers"], told["repeaters"])
     assert (model.r, model.alpha, model.a, model.b) == pytest.approx(tuple(told["bgnbd"].values()), rel=0.002)
     assert model.mean_alive == pytest.approx(told["mean_p_alive"], rel=0.002)
     assert model.total_value.minor_units / 100 == pytest.approx(told["clv_12m_1pct_weekly_sum"], rel=0.002)
     assert model.holdout_error < model.holdout_naive_error
-    found = Value(store).clv("cus_1516")
+    found = Value(store.worth).clv("cus_1516")
     assert found.value.minor_units / 100 == pytest.approx(told["clv_top5"]["1516"], rel=0.002)
     assert (found.horizon_months, found.margin, found.basis.sample_size) == (12, 1.0, 2357)
-    assert 0 < Value(store).alive("cus_1516").probability <= 1
+    assert 0 < Value(store.worth).alive("cus_1516").probability <= 1
     assert job.told[-1] == (2357, 2357)
     once = store.worth.scores.get("cus_0003")
     assert once.alive_probability == 1
@@ -332,16 +334,16 @@ def test_contracts_of_a_plan_are_counted_and_projected(store: ProfilesStore, ids
             valid_from_date=date(2023, 4, 1),
             valid_to_date=end,
         )
-        store.ownership.contracts.insert(draft.added())
-    store.ownership.contracts.insert(replace(draft, id="ctr_x", number="x", plan="silver").added())
+        store.contracts.contracts.insert(draft.added())
+    store.contracts.contracts.insert(replace(draft, id="ctr_x", number="x", plan="silver").added())
     renewed = replace(draft, id="ctr_y", number="y", customer_id="cus_0", valid_from_date=date(2024, 4, 1))
-    store.ownership.contracts.insert(renewed.added())
-    model = ContractModels(store).run(MemoryJob(retention_pb2.FitContractModelRequest(plan="gold")))
+    store.contracts.contracts.insert(renewed.added())
+    model = ContractModels(store.worth).run(MemoryJob(retention_pb2.FitContractModelRequest(plan="gold")))
     assert (model.customer_count, model.lost_count) == (40, 14)
     assert [(each.tenure, each.at_risk, each.lost) for each in model.survival] == [(1, 40, 9), (2, 31, 5)]
     assert model.survival[1].share == pytest.approx(26 / 40)
     assert model.projected_survival[1] == pytest.approx(26 / 40, abs=0.05)
     assert list(model.projected_survival) == sorted(model.projected_survival, reverse=True)
     with pytest.raises(FailedPrecondition, match="0 customers left") as refused:
-        ContractModels(store).run(MemoryJob(retention_pb2.FitContractModelRequest(plan="silver")))
+        ContractModels(store.worth).run(MemoryJob(retention_pb2.FitContractModelRequest(plan="silver")))
     assert refused.value.reason_code == "FIT_REFUSED"

@@ -36,11 +36,11 @@ def draft(**fields: Any) -> TierPolicy:
 
 @pytest.fixture
 def policy(store: ProfilesStore) -> TierPolicy:
-    return Tiers(store).create_policy(draft())
+    return Tiers(store.worth).create_policy(draft())
 
 
 def evaluate(store: ProfilesStore, policy: TierPolicy) -> Evaluated:
-    return TierEvaluations(store).run(MemoryJob(pb.EvaluateTiersRequest(tier_policy_id=policy.id)))
+    return TierEvaluations(store.worth).run(MemoryJob(pb.EvaluateTiersRequest(tier_policy_id=policy.id)))
 
 
 def tiers(store: ProfilesStore, ids: list[str]) -> str:
@@ -56,12 +56,12 @@ def told(store: ProfilesStore) -> int:
 
 
 def test_a_revised_policy_is_another_version(store: ProfilesStore) -> None:
-    first = Tiers(store).create_policy(draft())
-    second = Tiers(store).create_policy(draft(a_per_mille=700))
-    other = Tiers(store).create_policy(draft(name="premium"))
+    first = Tiers(store.worth).create_policy(draft())
+    second = Tiers(store.worth).create_policy(draft(a_per_mille=700))
+    other = Tiers(store.worth).create_policy(draft(name="premium"))
     assert (first.version, second.version, other.version) == (1, 2, 1)
-    assert Tiers(store).get_policy(first.id).a_per_mille == 800
-    listed = Tiers(store).list_policies(PageRequest()).items
+    assert Tiers(store.worth).get_policy(first.id).a_per_mille == 800
+    listed = Tiers(store.worth).list_policies(PageRequest()).items
     assert {each.id for each in listed} == {first.id, second.id, other.id}
 
 
@@ -79,7 +79,7 @@ def test_a_revised_policy_is_another_version(store: ProfilesStore) -> None:
 )
 def test_wrong_policies_are_refused_by_path(store: ProfilesStore, fields: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidArgument) as refused:
-        Tiers(store).create_policy(draft(**fields))
+        Tiers(store.worth).create_policy(draft(**fields))
     assert [v.field for v in refused.value.violations] == [f"tier_policy.{field}"]
 
 
@@ -98,11 +98,11 @@ def test_everybody_gets_a_tier_with_its_evidence(
     assert (found.changed_count, found.watched_count, found.review_overdue) == (10, 0, False)
     assert found.evaluation.other_currency_counts == {"JPY": 1}
     assert found.evaluation.uncosted_sale_count == 10
-    assert RfmScores(store).get(ids[0]).table.id == found.evaluation.rfm_table_id
-    assert RfmScores(store).get(ids[0]).monetary_score == 5
-    report = Tiers(store).report("")
+    assert RfmScores(store.worth).get(ids[0]).table.id == found.evaluation.rfm_table_id
+    assert RfmScores(store.worth).get(ids[0]).monetary_score == 5
+    report = Tiers(store.worth).report("")
     assert (report.evaluation.concentration.top_fifth_share, report.basis.sample_size) == (0.65, 10)
-    standing = Tiers(store).standing(ids[0])
+    standing = Tiers(store.worth).standing(ids[0])
     assert standing.tier_assignment.evidence.contribution.minor_units == 400
     assert (standing.reason, standing.watch, standing.restated_contribution) == (TierReason.AUTO, None, None)
     assert told(store) == 10
@@ -149,7 +149,7 @@ def test_an_evaluation_that_is_killed_everywhere_comes_out_the_same(
     for id, units in zip(ids, GOLDEN, strict=True):
         buys(id, units)
     request = pb.EvaluateTiersRequest(tier_policy_id=policy.id)
-    found, kills = run_killed_everywhere(TierEvaluations(store).run, request)
+    found, kills = run_killed_everywhere(TierEvaluations(store.worth).run, request)
     assert kills > 3
     assert tiers(store, ids) == "AAAABBCCCC"
     assert found.evaluation.concentration.customer_count == 10
@@ -168,14 +168,14 @@ def test_a_rise_holds_at_once_and_a_fall_waits_for_evaluations_and_grace(
     evaluate(store, policy)
     assert store.worth.assignments.get(assignment_id(ids[9])).tier is Tier.A
     for _ in range(2):
-        standing = Tiers(store).standing(ids[0])
+        standing = Tiers(store.worth).standing(ids[0])
         assert (standing.tier_assignment.tier, standing.reason) == (Tier.A, TierReason.GRACE)
         clock.advance(timedelta(days=20))
         evaluate(store, policy)
     fallen = store.worth.assignments.get(assignment_id(ids[0]))
     assert (fallen.tier, fallen.reason) == (Tier.C, TierReason.AUTO)
     assert [(each.tier, each.start_time) for each in fallen.past] == [(Tier.A, NOW)]
-    assert Tiers(store).standing(ids[0]).watch is None
+    assert Tiers(store.worth).standing(ids[0]).watch is None
 
 
 def test_a_little_below_the_cut_is_no_fall(
@@ -215,7 +215,7 @@ def test_a_late_refund_restates_and_the_tier_waits_for_the_policy(
         buys(id, units)
     evaluate(store, policy)
     buys(ids[0], 399, type="REFUND", days_ago=5)
-    standing = Tiers(store).standing(ids[0])
+    standing = Tiers(store.worth).standing(ids[0])
     assert standing.tier_assignment.tier is Tier.A
     assert standing.tier_assignment.evidence.contribution.minor_units == 400
     assert standing.restated_contribution
@@ -232,12 +232,12 @@ def given(tier: Tier = Tier.A, days: int = 30, note: str = "chairs our advisory 
 def test_an_override_wins_until_it_expires(
     store: ProfilesStore, ids: list[str], buys: Buys, clock: FixedClock, acting: As
 ) -> None:
-    policy = Tiers(store).create_policy(draft())
+    policy = Tiers(store.worth).create_policy(draft())
     for id, units in zip(ids, GOLDEN, strict=True):
         buys(id, units)
     evaluate(store, policy)
     with acting("eve"):
-        overridden = Tiers(store).override(ids[9], given(), 0)
+        overridden = Tiers(store.worth).override(ids[9], given(), 0)
     assert (overridden.tier, overridden.reason, overridden.automatic_tier) == (Tier.A, TierReason.OVERRIDE, Tier.C)
     assert overridden.override
     assert overridden.override.actor == "eve"
@@ -254,18 +254,18 @@ def test_an_override_wins_until_it_expires(
 
 def test_an_override_keeps_to_the_policy(store: ProfilesStore, ids: list[str], buys: Buys) -> None:
     buys(ids[0], 10)
-    evaluate(store, Tiers(store).create_policy(draft(most_override_days=10)))
+    evaluate(store, Tiers(store.worth).create_policy(draft(most_override_days=10)))
     with pytest.raises(InvalidArgument, match="not after"):
-        Tiers(store).override(ids[0], given(days=11), 0)
+        Tiers(store.worth).override(ids[0], given(days=11), 0)
     with pytest.raises(InvalidArgument, match="note"):
-        Tiers(store).override(ids[0], given(days=9, note=" "), 0)
+        Tiers(store.worth).override(ids[0], given(days=9, note=" "), 0)
     with pytest.raises(NotFound):
-        Tiers(store).override(ids[1], given(), 0)
-    strict = Tiers(store).create_policy(draft(name="strict", most_override_days=0))
+        Tiers(store.worth).override(ids[1], given(), 0)
+    strict = Tiers(store.worth).create_policy(draft(name="strict", most_override_days=0))
     buys(ids[1], 10)
     evaluate(store, strict)
     with pytest.raises(FailedPrecondition, match="allows no override"):
-        Tiers(store).override(ids[1], given(), 0)
+        Tiers(store.worth).override(ids[1], given(), 0)
 
 
 def test_lists_filter_by_tier(store: ProfilesStore, ids: list[str], buys: Buys, policy: TierPolicy) -> None:
@@ -274,7 +274,7 @@ def test_lists_filter_by_tier(store: ProfilesStore, ids: list[str], buys: Buys, 
     evaluate(store, policy)
 
     def listed(filter: str) -> set[str]:
-        page = Tiers(store).list_assignments(filter, PageRequest())
+        page = Tiers(store.worth).list_assignments(filter, PageRequest())
         return {each.customer_id for each in page.items}
 
     assert listed("tier = A") == set(ids[:4])
@@ -285,11 +285,11 @@ def test_lists_filter_by_tier(store: ProfilesStore, ids: list[str], buys: Buys, 
 
 def test_without_an_evaluation_there_is_nothing_to_tell(store: ProfilesStore, ids: list[str]) -> None:
     with pytest.raises(FailedPrecondition, match="start EvaluateTiers"):
-        Tiers(store).report("")
+        Tiers(store.worth).report("")
     with pytest.raises(NotFound, match="TierAssignment"):
-        Tiers(store).standing(ids[0])
+        Tiers(store.worth).standing(ids[0])
     with pytest.raises(NotFound, match="Customer"):
-        Tiers(store).standing("cus_0")
+        Tiers(store.worth).standing("cus_0")
 
 
 def test_an_evaluation_as_of_the_past_sees_what_there_was_and_tiers_go_forward_only(
@@ -302,7 +302,7 @@ def test_an_evaluation_as_of_the_past_sees_what_there_was_and_tiers_go_forward_o
         request = pb.EvaluateTiersRequest(tier_policy_id=policy.id)
         request.as_of_time.FromDatetime(NOW - timedelta(days=days_ago))
         clock.advance(timedelta(seconds=1))
-        return TierEvaluations(store).run(MemoryJob(request))
+        return TierEvaluations(store.worth).run(MemoryJob(request))
 
     found = evaluated(100)
     assert found.evaluation.concentration.customer_count == 1
@@ -317,13 +317,13 @@ def test_an_evaluation_as_of_the_past_sees_what_there_was_and_tiers_go_forward_o
 def test_merged_customers_count_as_one(store: ProfilesStore, ids: list[str], buys: Buys, policy: TierPolicy) -> None:
     for id, units in zip(ids[:4], (400, 250, 120, 80), strict=True):
         buys(id, units)
-    Merges(store).merge(Wish(survivor_id=ids[9], loser_ids=(ids[0], ids[2])), "the same", {})
+    Merges(store.identity).merge(Wish(survivor_id=ids[9], loser_ids=(ids[0], ids[2])), "the same", {})
     found = evaluate(store, policy)
     assert found.evaluation.concentration.customer_count == 3
     assert store.worth.assignments.get(assignment_id(ids[9])).evidence.contribution.minor_units == 520
     assert store.worth.assignments.find_by_id(assignment_id(ids[0])) is None
-    assert Tiers(store).standing(ids[0]).tier_assignment.customer_id == ids[9]
-    assert Tiers(store).standing(ids[0]).restated_contribution is None
-    assert RfmScores(store).get(ids[2]).monetary.minor_units == 520
+    assert Tiers(store.worth).standing(ids[0]).tier_assignment.customer_id == ids[9]
+    assert Tiers(store.worth).standing(ids[0]).restated_contribution is None
+    assert RfmScores(store.worth).get(ids[2]).monetary.minor_units == 520
     page = [each for portion in store.worth.figures_of_all(None, chunk=1) for each in portion]
     assert [(id, figures[0].sales) for id, figures in page] == [(ids[1], 250), (ids[3], 80), (ids[9], 520)]
