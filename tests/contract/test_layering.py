@@ -34,21 +34,6 @@ PARTS = {
 }
 """Part of a service → the parts of the same service that it may import."""
 
-_PROFILES = {
-    "activity",
-    "consent",
-    "contracts",
-    "customer360",
-    "customers",
-    "entitlements",
-    "identity",
-    "loyalty",
-    "ownership",
-    "privacy",
-    "schedules",
-    "segments",
-    "worth",
-}
 AREAS: dict[str, dict[str, set[str]]] = {
     "interactions": {
         "customers": set(),
@@ -62,7 +47,29 @@ AREAS: dict[str, dict[str, set[str]]] = {
         "privacy": {"conversations", "customers", "promises", "timeline"},
         "attribution": {"conversations", "customers", "privacy", "timeline"},
     },
-    "profiles": {area: _PROFILES - {area} for area in _PROFILES},
+    "profiles": {
+        "customers": set(),
+        "schedules": set(),
+        "consent": {"customers"},
+        "activity": {"customers"},
+        "contracts": {"customers"},
+        "identity": {"consent", "customers"},
+        "worth": {"activity", "contracts", "customers", "schedules"},
+        "segments": {"activity", "customers", "worth"},
+        "loyalty": {"segments", "worth"},
+        "ownership": {"activity", "contracts", "customers", "schedules", "segments"},
+        "entitlements": {"contracts", "customers", "segments"},
+        "privacy": {"activity", "customers", "identity"},
+        "customer360": {
+            "activity",
+            "consent",
+            "customers",
+            "entitlements",
+            "ownership",
+            "segments",
+            "worth",
+        },
+    },
 }
 """Service → area → the areas of the same service that it may import, beside itself."""
 

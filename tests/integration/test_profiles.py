@@ -34,9 +34,9 @@ from services.profiles.activity.application.transactions import Row, Transaction
 from services.profiles.activity.domain.transactions import Money, Transaction, TransactionType
 from services.profiles.api import servicers
 from services.profiles.consent.application import Consents
-from services.profiles.consent.domain.receipts import Capture, ConsentReceipt, ConsentState, Purpose
 from services.profiles.customers.application.customers import Customers
 from services.profiles.customers.application.relationships import Relationships
+from services.profiles.customers.domain.consents import Capture, ConsentReceipt, ConsentState, Purpose
 from services.profiles.customers.domain.customers import Customer, CustomerKind
 from services.profiles.customers.domain.external_ids import ExternalId
 from services.profiles.customers.domain.names import PersonName

@@ -11,7 +11,7 @@ from libs.chassis.codec import field_of, from_proto, to_proto
 from libs.chassis.paging import PageRequest, to_page
 from services.profiles.consent.application import Consents
 from services.profiles.consent.domain.permission import SendQuestion
-from services.profiles.consent.domain.receipts import ConsentReceipt, Withdrawal
+from services.profiles.customers.domain.consents import ConsentReceipt, Withdrawal
 
 
 class ConsentServicer(ConsentServiceServicer):

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from libs.chassis import context, identity
 from libs.chassis.paging import Page, PageRequest
+from services.profiles.consent.domain.chain import ChainCheck, check_chain
 from services.profiles.consent.domain.permission import Sending, SendPermission, SendQuestion
-from services.profiles.consent.domain.receipts import ChainCheck, ConsentReceipt, ConsentState, check_chain
 from services.profiles.consent.store import ConsentStore
+from services.profiles.customers.domain.consents import ConsentReceipt, ConsentState
 from services.profiles.customers.domain.customers import ConsentChanged
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from libs.chassis.filtering import all_of, field
 from libs.chassis.paging import Page, PageRequest
 from libs.chassis.store import Database, Index
-from services.profiles.consent.domain.receipts import ConsentReceipt
+from services.profiles.customers.domain.consents import ConsentReceipt
 from services.profiles.customers.store import CustomersStore
 
 RECEIPTS = (Index(("customer_id", "-sequence")),)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from services.profiles.activity.domain.transactions import Money, Transaction, TransactionType
-from services.profiles.consent.domain.receipts import Capture, ConsentReceipt, ConsentState, Purpose
+from services.profiles.customers.domain.consents import Capture, ConsentReceipt, ConsentState, Purpose
 from services.profiles.customers.domain.contact_points import ContactPoint, ContactPointType, VerificationMethod
 from services.profiles.customers.domain.customers import Customer, CustomerKind
 from services.profiles.customers.domain.names import PersonName

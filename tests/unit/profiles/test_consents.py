@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.chassis.domain import FailedPrecondition, InvalidArgument
-from services.profiles.consent.domain.receipts import (
+from services.profiles.consent.domain.chain import check_chain
+from services.profiles.customers.domain.consents import (
     ACTS_OF_THE_CUSTOMER,
     Capture,
     ConsentHead,
@@ -18,7 +19,6 @@ from services.profiles.consent.domain.receipts import (
     ConsentState,
     Purpose,
     Scope,
-    check_chain,
 )
 from services.profiles.customers.domain.contact_points import Channel
 from tests.unit.profiles.builders import NOW, decided, decision, person, reachable

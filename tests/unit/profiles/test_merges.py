@@ -31,9 +31,9 @@ from services.profiles.activity.application.transactions import Row, Transaction
 from services.profiles.api import servicers
 from services.profiles.consent.application import Consents
 from services.profiles.consent.domain.permission import SendQuestion, SendReason
-from services.profiles.consent.domain.receipts import Capture, ConsentState, Purpose, Scope
 from services.profiles.customers.api.changes import History
 from services.profiles.customers.application.customers import Customers
+from services.profiles.customers.domain.consents import Capture, ConsentState, Purpose, Scope
 from services.profiles.customers.domain.contact_points import Channel, ContactPointType, Spelling, VerificationMethod
 from services.profiles.customers.domain.customers import Customer
 from services.profiles.customers.domain.dates import TypedDate, TypedDateKind

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from services.profiles.consent.domain.permission import Sending, SendPermission, SendQuestion, SendReason
-from services.profiles.consent.domain.receipts import Capture, ConsentState, Purpose
+from services.profiles.customers.domain.consents import Capture, ConsentState, Purpose
 from services.profiles.customers.domain.contact_points import Channel, ContactPointStatus
 from services.profiles.customers.domain.customers import Customer
 from services.profiles.customers.domain.preferences import Preferences, QuietWindow

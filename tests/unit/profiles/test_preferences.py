@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.chassis.domain import InvalidArgument
-from services.profiles.consent.domain.receipts import Purpose
+from services.profiles.customers.domain.consents import Purpose
 from services.profiles.customers.domain.contact_points import Channel
 from services.profiles.customers.domain.preferences import Preferences, QuietWindow, Weekday
 from tests.unit.profiles.builders import person

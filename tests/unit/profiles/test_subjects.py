@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from services.profiles.activity.domain.habits import Contact, ContactRecord, Direction
 from services.profiles.activity.domain.transactions import TransactionSummary, TransactionType
-from services.profiles.consent.domain.receipts import ConsentState, Purpose
+from services.profiles.customers.domain.consents import ConsentState, Purpose
 from services.profiles.customers.domain.contact_points import Channel
 from services.profiles.customers.domain.customers import Address
 from services.profiles.customers.domain.external_ids import ExternalId

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from libs.chassis.domain import Change, Entity, Event, NotFound, OpenEnum, PermissionDenied
-from services.profiles.consent.domain.receipts import Purpose
+from services.profiles.customers.domain.consents import Purpose
 from services.profiles.customers.domain.text import check_past, clean
 from services.profiles.customers.domain.violations import Violations
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from libs.chassis.domain import OpenEnum
-from services.profiles.consent.domain.receipts import ConsentDecision, ConsentState, Purpose, Scope
+from services.profiles.customers.domain.consents import ConsentDecision, ConsentState, Purpose, Scope
 from services.profiles.customers.domain.contact_points import (
     POINT_OF_CHANNEL,
     Channel,

@@ -19,9 +19,9 @@ from libs.chassis.domain import (
     OpenEnum,
     Sealed,
 )
-from services.profiles.consent.domain.receipts import ConsentHead, ConsentReceipt, ConsentState
 from services.profiles.customers.domain import contact_points, external_ids, lifecycle, names
 from services.profiles.customers.domain.addresses import Address
+from services.profiles.customers.domain.consents import ConsentHead, ConsentReceipt, ConsentState
 from services.profiles.customers.domain.contact_points import (
     ContactPoint,
     ContactPointType,

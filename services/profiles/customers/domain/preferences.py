@@ -11,7 +11,7 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 from libs.chassis.domain import OpenEnum
-from services.profiles.consent.domain.receipts import Purpose
+from services.profiles.customers.domain.consents import Purpose
 from services.profiles.customers.domain.contact_points import Channel
 from services.profiles.customers.domain.violations import Violations
 

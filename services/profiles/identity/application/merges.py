@@ -15,7 +15,7 @@ from itertools import combinations
 from libs.chassis import context, identity
 from libs.chassis.domain import Change, Conflict, Event, FailedPrecondition
 from libs.chassis.paging import Page, PageRequest
-from services.profiles.consent.domain.receipts import Scope
+from services.profiles.customers.domain.consents import Scope
 from services.profiles.customers.domain.customers import ConsentChanged, Customer
 from services.profiles.identity.application.duplicates import Duplicates
 from services.profiles.identity.domain.duplicates import DuplicateCandidate, DuplicateState, pair_of

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from services.profiles.consent.domain.receipts import (
+from services.profiles.customers.domain.consents import (
     Capture,
     ConsentDecision,
     ConsentHead,

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from typing import ClassVar
 from zoneinfo import ZoneInfo
 
-from libs.chassis.domain import Entity, InvalidArgument
+from libs.chassis.domain import Entity
 from services.profiles.loyalty.domain.intervals import Estimate, ratio, share
 from services.profiles.segments.domain.segments import Segment
 from services.profiles.worth.domain.contribution import Figures
@@ -208,17 +208,6 @@ def measures(
         average_spend=ratio(tally.revenue, tally.orders, squares, tally.active),
         transaction_count=tally.transactions,
     )
-
-
-def wallet_share(rank: int, brands: int) -> float:
-    """The share of a customer's spend that a brand gets by its rank among those used: `(1 - rank / (n + 1)) * 2 / n`.
-
-    Keiningham, Aksoy, Buoye and Cooil, "Customer loyalty isn't enough. Grow your share of wallet", Harvard Business
-    Review 89(10), 2011.
-    """
-    if not 1 <= rank <= brands:
-        raise InvalidArgument.field("brand_rank", f"{rank} is no rank among {brands} brands")
-    return (1 - rank / (brands + 1)) * 2 / brands
 
 
 def number_of(day: date) -> int:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from libs.chassis.domain import OpenEnum
 from services.profiles.activity.domain.habits import ContactRecord
 from services.profiles.activity.domain.transactions import TransactionSummary, TransactionType
-from services.profiles.consent.domain.receipts import ConsentDecision, ConsentHead, ConsentState, Scope
+from services.profiles.customers.domain.consents import ConsentDecision, ConsentHead, ConsentState, Scope
 from services.profiles.customers.domain.contact_points import Channel, ContactPointStatus, ContactPointType
 from services.profiles.customers.domain.customers import Customer, CustomerKind
 from services.profiles.customers.domain.lifecycle import Lifecycle

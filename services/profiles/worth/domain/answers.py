@@ -7,7 +7,6 @@ from datetime import date
 
 from libs.chassis.domain import InvalidArgument, OpenEnum
 from services.profiles.activity.domain.transactions import Money
-from services.profiles.loyalty.domain.measures import wallet_share
 from services.profiles.worth.domain.contribution import CurrencyContribution
 from services.profiles.worth.domain.dormancy import Silence
 from services.profiles.worth.domain.measures import Basis
@@ -150,3 +149,14 @@ class Dormancy:
             last_purchase_date=silence.last_purchase_date if silence else None,
             basis=basis,
         )
+
+
+def wallet_share(rank: int, brands: int) -> float:
+    """The share of a customer's spend that a brand gets by its rank among those used: `(1 - rank / (n + 1)) * 2 / n`.
+
+    Keiningham, Aksoy, Buoye and Cooil, "Customer loyalty isn't enough. Grow your share of wallet", Harvard Business
+    Review 89(10), 2011.
+    """
+    if not 1 <= rank <= brands:
+        raise InvalidArgument.field("brand_rank", f"{rank} is no rank among {brands} brands")
+    return (1 - rank / (brands + 1)) * 2 / brands

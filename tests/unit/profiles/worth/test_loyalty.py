@@ -15,6 +15,7 @@ from services.profiles.loyalty.domain import measures as loyalty
 from services.profiles.loyalty.domain.intervals import share
 from services.profiles.loyalty.domain.measures import LoyaltyMeasures, Tally
 from services.profiles.worth.domain import sbg
+from services.profiles.worth.domain.answers import wallet_share
 from services.profiles.worth.domain.contribution import Figures
 from services.profiles.worth.domain.dormancy import dormancy
 from services.profiles.worth.domain.retention import ShiftedBetaGeometric, churn_by_contract, kaplan_meier
@@ -107,9 +108,9 @@ def test_a_late_transaction_restates() -> None:
 
 
 def test_wallet_allocation() -> None:
-    assert [loyalty.wallet_share(rank, 3) for rank in (1, 2, 3)] == pytest.approx([0.5, 1 / 3, 1 / 6])
+    assert [wallet_share(rank, 3) for rank in (1, 2, 3)] == pytest.approx([0.5, 1 / 3, 1 / 6])
     with pytest.raises(InvalidArgument, match="no rank among 3"):
-        loyalty.wallet_share(4, 3)
+        wallet_share(4, 3)
 
 
 @given(st.integers(0, 500), st.integers(1, 500))
