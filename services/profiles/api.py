@@ -58,7 +58,7 @@ from services.profiles.worth.application.value import Value
 
 
 def servicers(store: ProfilesStore, history: History) -> list[tuple[Callable[[Any, Any], None], object]]:
-    """Every gRPC service; `history` gives the past of a customer."""
+    """Every gRPC service. `history` gives the past of a customer."""
     schedules = Schedules(store.schedules)
     repeats = Repeats(store.operations, schedules)
     sources = Sources(

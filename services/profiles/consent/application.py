@@ -20,7 +20,7 @@ class Consents:
         self._store = store
 
     def record(self, customer_id: str, proposal: ConsentReceipt, *, within: str) -> ConsentReceipt:
-        """The receipt of a decision; wrong fields are reported within a field of the request.
+        """The receipt of a decision. Wrong fields are reported within a field of the request.
 
         Receipt and customer change in one transaction: the customer holds the end of the chain, so its revision keeps
         two receipts from taking the same place.

@@ -26,7 +26,7 @@ class Contract(Entity):
     plan: str
     valid_from_date: date
     valid_to_date: date | None = None
-    """The last day; None while none is agreed upon."""
+    """The last day. None while none is agreed upon."""
 
     def added(self) -> Change[Contract]:
         """The contract that a draft describes."""
@@ -54,7 +54,7 @@ class Contract(Entity):
 
 
 def last_day(contracts: Iterable[Contract]) -> date | None:
-    """The day on which the last of some contracts ends; None when one has no end."""
+    """The day on which the last of some contracts ends. None when one has no end."""
     ends = [contract.valid_to_date for contract in contracts]
     return None if None in ends else max((end for end in ends if end is not None), default=None)
 

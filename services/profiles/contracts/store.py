@@ -29,7 +29,7 @@ class ContractsStore:
         self.contracts = database.collection(Contract, "contracts", indexes=CONTRACTS)
 
     def of_customers(self, customer_ids: Group[str]) -> dict[str, list[Contract]]:
-        """Customer → contracts, the one that began last first; of those who have any."""
+        """Customer → contracts, the one that began last first. Of those who have any."""
         theirs: dict[str, list[Contract]] = {}
         found = self.contracts.find(
             field("customer_id").one_of(list(customer_ids)), order="", limit=_MOST_PER_CUSTOMER * len(customer_ids)

@@ -51,7 +51,7 @@ SECTION_TIMEOUT: Final = timedelta(seconds=1)
 NEWEST: Final = PageRequest(size=20)
 """Entries of a list in a section."""
 _NOBODY: Final = "Customer"
-"""The kind that does not exist when nobody has the id; of everything else a customer may have none."""
+"""The kind that does not exist when nobody has the id. Of everything else a customer may have none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +91,7 @@ def _part(section: Section, sources: Sources, customer_id: str) -> Part:
 
 
 def _view(customer_id: str, found: dict[Section, Customer360], errors: dict[Section, Exception]) -> Customer360:
-    """The sections that were found, and why the others are missing; NotFound when nobody has the id."""
+    """The sections that were found, and why the others are missing. NotFound when nobody has the id."""
     view = Customer360(customer_id=customer_id)
     for part in found.values():
         view.MergeFrom(part)

@@ -38,7 +38,7 @@ CUSTOMERS = (
 RELATIONSHIPS = (Index(("from_customer_id", "-create_time")), Index(("to_customer_id", "-create_time")))
 
 BEGINNINGS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16)
-"""Lengths of the beginnings of names that are indexed; in between, and beyond, what is found is looked through."""
+"""Lengths of the beginnings of names that are indexed. In between, and beyond, what is found is looked through."""
 
 
 def _beginnings(customer: Customer) -> Iterator[str]:
@@ -93,7 +93,7 @@ class CustomersStore:
         return [survivors.get(each.merged_into, each) for each in found]
 
     def writable(self, id: str) -> Customer:
-        """The customer; refused when it was merged."""
+        """The customer. Refused when it was merged."""
         found = self.customers.get(id)
         found.require_unmerged()
         return found

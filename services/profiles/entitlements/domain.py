@@ -38,7 +38,7 @@ class Period(OpenEnum):
     YEAR = "YEAR"
 
     def around(self, day: date) -> tuple[date, date] | None:
-        """The first and the last day of the period that a day lies in; None for ONCE, which has none."""
+        """The first and the last day of the period that a day lies in. None for ONCE, which has none."""
         first = {Period.MONTH: day.month, Period.QUARTER: (day.month - 1) // 3 * 3 + 1, Period.YEAR: 1}.get(self)
         if first is None:
             return None
@@ -61,9 +61,9 @@ class Entitlement(Entity):
     display_name: str = ""
     basis: Basis
     subject: str = ""
-    """The key of the segment, the plan, or the id of the customer; empty for everybody."""
+    """The key of the segment, the plan, or the id of the customer. Empty for everybody."""
     allowance: int | None = None
-    """How often in each period; None for no limit."""
+    """How often in each period. None for no limit."""
     period: Period
     valid_from_date: date
     valid_to_date: date | None = None
@@ -144,7 +144,7 @@ class Claimant:
         return ["", *self.customer_ids, *sorted({*self.segments, *self.plans})]
 
     def why(self, entitlement: Entitlement) -> str | None:
-        """Why an entitlement is theirs; None when it is not."""
+        """Why an entitlement is theirs. None when it is not."""
         match entitlement.basis:
             case Basis.EVERYBODY:
                 return "given to everybody"

@@ -92,7 +92,7 @@ class IdentityStore:
         return self.merges.find(in_force, order="epoch", limit=MOST_MERGED)
 
     def next_epoch(self) -> int:
-        """The number of a merge or unmerge, within its transaction; no other one is committed at the same time."""
+        """The number of a merge or unmerge, within its transaction. No other one is committed at the same time."""
         forest = MergeForest(id=self.forest.id_of("tenant"))
         [counted] = self.forest.upsert_many([(forest, 1)], MergeForest.counted)
         return counted.source_revision

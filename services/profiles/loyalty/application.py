@@ -102,7 +102,7 @@ class Loyalty:
         self.measurable(segments)
 
     def measurable(self, names: Sequence[str]) -> dict[str, Segment]:
-        """Id → segment, of some ids or keys; each has to be in use, and evaluated as it is defined now."""
+        """Id → segment, of some ids or keys. Each has to be in use, and evaluated as it is defined now."""
         found: dict[str, Segment] = {}
         for name in names:
             segment = self._named(name)
@@ -132,7 +132,7 @@ class Loyalty:
         return found
 
     def _tell(self, segment_id: str, currency_code: str, months: Sequence[LoyaltyMeasures]) -> int:
-        """Store the months; how many were told differently before."""
+        """Store the months. How many were told differently before."""
         told = self._store.months(segment_id, currency_code)
         new = [
             each.restated_from(told[each.month])

@@ -32,7 +32,7 @@ class Holding:
     paths: Sequence[str] = ("customer_id",)
     """Where the customer is named, each with an index."""
     kept: str = ""
-    """Why an erasure leaves the records, without what was personal in them; empty when it removes them."""
+    """Why an erasure leaves the records, without what was personal in them. Empty when it removes them."""
 
     def on(self, customer_id: str) -> Iterator[Any]:
         """Everything on one customer."""
@@ -98,7 +98,7 @@ class PrivacyStore:
                 holding.collection.purge(field("_id").one_of(ids), limit=len(ids))
 
     def erase(self, customer_id: str) -> tuple[dict[str, list[Entity]], int]:
-        """Destroys the keys of all that is held on a customer; what it was, by collection, and how many keys."""
+        """Destroys the keys of all that is held on a customer. What it was, by collection, and how many keys."""
         found = {each.collection.name: list(each.on(customer_id)) for each in self.personal}
         keys = sum(
             each.collection.erase([entity.id for entity in found[each.collection.name]]) for each in self.personal

@@ -37,7 +37,7 @@ class Repeats:
         self._schedules = schedules
 
     def start(self, kind: str, request: Repeatable) -> Operation:
-        """The operation; when the request says every how many days, it is planned to start again."""
+        """The operation. When the request says every how many days, it is planned to start again."""
         started = self._operations.start(kind, request)
         every_days = field_of(request, "every_days", int, None)
         if every_days is not None:

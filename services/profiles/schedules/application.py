@@ -18,7 +18,7 @@ class Schedules:
         self._schedules = store.schedules
 
     def plan(self, kind: str, request: bytes, every_days: int) -> Schedule:
-        """The work is started again every so many days, with this request; with 0 never again."""
+        """The work is started again every so many days, with this request. With 0 never again."""
         planner, now = context.current().actor, identity.now()
         blank = Schedule(id=self._schedules.id_of(kind), kind=kind)
         [planned] = self._schedules.upsert_many(

@@ -10,7 +10,7 @@ from libs.chassis.store import Database, Due, Index
 from services.profiles.schedules.domain import Schedule
 
 PLANNED = field("next_time") > datetime(1970, 1, 1, tzinfo=UTC)
-"""Condition of a partial index; a query that is to use it repeats it."""
+"""Condition of a partial index. A query that is to use it repeats it."""
 SCHEDULES = (Index(("kind",)), Index(("next_time",), only=PLANNED, every_tenant=True))
 _MOST_KINDS: Final = 500
 SCHEDULE_BATCH: Final = 50

@@ -44,7 +44,7 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """A segment, its rule, and what the rule says about one customer; no verdict where nobody is judged any more."""
+    """A segment, its rule, and what the rule says about one customer. No verdict where nobody is judged any more."""
 
     segment: Segment | None
     verdict: Verdict | None
@@ -52,7 +52,7 @@ class _Judged:
 
 @dataclass(frozen=True, slots=True)
 class _Move:
-    """A customer enters or leaves a segment, as its definition of a version says; None once the segment is retired."""
+    """A customer enters or leaves a segment, as its definition of a version says. None once the segment is retired."""
 
     enters: bool
     version: int | None
@@ -100,7 +100,7 @@ class Segments:
         return self._store.page(wanted, show_retired=show_retired)
 
     def retire(self, name: str, revision: int) -> Segment:
-        """The segment, out of use; its members leave it soon."""
+        """The segment, out of use. Its members leave it soon."""
         return self._store.segments.update(self.get(name).id, Segment.retired, revision=revision)
 
     # ------------------------------------------------------------------------------------------------ who belongs
@@ -149,7 +149,7 @@ class Segments:
     # ------------------------------------------------------------------------------------------------ keeping up
 
     def follow(self, customer_ids: Collection[str], because: Source) -> None:
-        """Look again at customers of whom something changed; in the transaction of that change, if there is one."""
+        """Look again at customers of whom something changed. In the transaction of that change, if there is one."""
         if any(because is Source.CUSTOMER or because in _sources(segment) for segment in self._store.active()):
             self._evaluate(sorted(customer_ids))
 
@@ -158,7 +158,7 @@ class Segments:
         self._evaluate([standing.id for standing in due])
 
     def evaluate_all(self, job: Job[Any, Any]) -> dict[str, int]:
-        """Look at every customer, again until no segment was changed meanwhile; how many customers and segments.
+        """Look at every customer, again until no segment was changed meanwhile. How many customers and segments.
 
         The state of the job is the last customer looked at, and what was to be found out on this round.
         """

@@ -72,7 +72,7 @@ class SegmentsStore:
         return self.segments.find(_ACTIVE, order="key", limit=_MOST_SEGMENTS)
 
     def stale(self) -> list[Segment]:
-        """Segments for which every customer has to be looked at; of the tenant."""
+        """Segments for which every customer has to be looked at. Of the tenant."""
         return [segment for segment in self.segments.find(None, order="key", limit=_MOST_SEGMENTS) if segment.stale]
 
     def to_evaluate(self) -> Due[Segment]:
@@ -158,7 +158,7 @@ class SegmentsStore:
 
 @lru_cache(maxsize=2000)
 def compile_rule(text: str, within: str = "") -> Rule:
-    """The rule of an AIP-160 filter; InvalidArgument, about the field `filter` in `within`, when it cannot be read."""
+    """The rule of an AIP-160 filter. InvalidArgument, about the field `filter` in `within`, when it cannot be read."""
     named = {name: field_of(name) for name in (*FIELDS, *FAMILIES.findall(text))}
     try:
         condition = parse(text, FilterSpec({name: each.type for name, each in named.items()}))

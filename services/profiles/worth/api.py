@@ -161,7 +161,7 @@ def _span(request: Message) -> tuple[datetime | None, datetime | None]:
 
 
 def _checked(request: Computation) -> Computation:
-    """The request of a computation; its currency and time zone are refused now and not when the outcome is read."""
+    """The request of a computation. Its currency and time zone are refused now and not when the outcome is read."""
     check_currency(request.currency_code)
     check_time_zone(request.time_zone)
     return request

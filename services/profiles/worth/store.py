@@ -69,7 +69,7 @@ class WorthStore:
         return found[0] if found else None
 
     def latest_version(self, policy_name: str) -> int:
-        """The highest version of a policy; 0 without any."""
+        """The highest version of a policy. 0 without any."""
         found = self.policies.find(field("name") == policy_name, order=("-name", "-version"), limit=1)
         return found[0].version if found else 0
 
@@ -87,7 +87,7 @@ class WorthStore:
         return {each.customer_id: each.tier for each in found}
 
     def held_between(self, after: str, until: str) -> dict[str, Held]:
-        """Customer → what he or she has, for the customers after one id until and with another; `until` may be open."""
+        """Customer → what he or she has, for the customers after one id until and with another. `until` may be open."""
         reached = all_of(field("customer_id") > after, field("customer_id") <= until if until else None)
         rows = self.assignments.rows(reached, ("customer_id", "automatic_tier", "override.expire_time"), index=HELD)
         return {customer_id: Held(Tier(tier), expire_time) for customer_id, tier, expire_time in rows}
@@ -118,7 +118,7 @@ class WorthStore:
     def figures_by_customer(
         self, groups: Mapping[str, Sequence[str]], window: Window | None, *, time_zone: str = ""
     ) -> dict[str, list[Figures]]:
-        """The same of several customers, each given with all of his or her ids; without those who have none."""
+        """The same of several customers, each given with all of his or her ids. Without those who have none."""
         alone = [id for id, group in groups.items() if len(group) == 1]
         where = all_of(field("customer_id").one_of(alone), _within(window))
         found = _sums(self._rows(where, time_zone)) if alone else ()
@@ -151,7 +151,7 @@ class WorthStore:
     def _portions(
         self, window: Window | None, after: str, time_zone: str, chunk: int
     ) -> Iterator[tuple[str, str, list[Row]]]:
-        """(after whom, until and with whom, rows) of each portion; the last one is open at its end."""
+        """(after whom, until and with whom, rows) of each portion. The last one is open at its end."""
         begin, last = after, after or "-"
         while last:
             last = self._end_of_chunk(begin, chunk)
@@ -160,13 +160,13 @@ class WorthStore:
             begin = last
 
     def _end_of_chunk(self, after: str, size: int) -> str:
-        """The customer of the transaction that comes so many after a customer's; empty when there are fewer."""
+        """The customer of the transaction that comes so many after a customer's. Empty when there are fewer."""
         beyond = field("customer_id") > after
         rows = self._transactions.rows(beyond, ("customer_id",), index=FIGURES, order=FIGURES.keys, skip=size, limit=1)
         return next((str(customer_id) for (customer_id,) in rows), "")
 
     def _rows(self, where: Condition, time_zone: str, *, owner: str = "") -> list[Row]:
-        """Rows of `_SUMS` by customer, currency, day (None without a time zone) and type; with an owner, all theirs."""
+        """Rows of `_SUMS` by customer, currency, day (None without a time zone) and type. With an owner, all theirs."""
         keys: list[Key] = [] if owner else ["customer_id"]
         keys += ["amount.currency_code", *([DayOf("occurred_time", time_zone)] if time_zone else []), "type"]
         rows = self._transactions.totals(where, keys, _SUMS, index=FIGURES)

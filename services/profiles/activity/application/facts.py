@@ -17,7 +17,7 @@ class Facts:
         self._store = store
 
     def record(self, draft: PersonalFact) -> PersonalFact:
-        """The fact that a draft describes; the caller becomes its author."""
+        """The fact that a draft describes. The caller becomes its author."""
         self._store.customers.writable(draft.customer_id).require_not_erased()
         author, at = context.current().actor, identity.now()
         return self._store.facts.insert(lambda id: replace(draft, id=id).recorded(author, at))

@@ -32,7 +32,7 @@ class Transactions:
         self._store = store
 
     def record(self, rows: Sequence[Row | DomainError]) -> list[Outcome[Transaction]]:
-        """What became of each row; one that could not even be read comes as its error."""
+        """What became of each row. One that could not even be read comes as its error."""
         readable = [row for row in rows if isinstance(row, Row)]
         owners = self._store.customers.with_external_ids(
             {row.customer_external_id for row in readable if row.customer_external_id is not None}
@@ -61,7 +61,7 @@ class Transactions:
         return TransactionSummary.of(customer.id, self._store.transaction_summaries(customer.group))
 
     def sum_up(self, transactions: Sequence[Transaction]) -> None:
-        """Add recorded transactions to the summaries of their customers; who bought becomes active, perhaps again.
+        """Add recorded transactions to the summaries of their customers. Who bought becomes active, perhaps again.
 
         Each transaction must come exactly once, which the inbox sees to.
         """

@@ -57,7 +57,7 @@ class PersonalFact(Entity):
     visibility: Visibility = Visibility.STAFF
     sensitivity: Sensitivity = Sensitivity.ORDINARY
     purpose: Purpose | None = None
-    """What it may be used for, given consent to that; None: for talking with the customer."""
+    """What it may be used for, given consent to that. None: for talking with the customer."""
     source: str = ""
     observed_time: datetime | None = None
     confidence_percent: int | None = None
@@ -89,7 +89,7 @@ class PersonalFact(Entity):
         return gone, [FactRemoved(fact_id=self.id, customer_id=self.customer_id, topic=self.topic)]
 
     def erased(self, at: datetime) -> Change[PersonalFact]:
-        """What is left of a fact about somebody who was erased; nothing changes when it was removed before."""
+        """What is left of a fact about somebody who was erased. Nothing changes when it was removed before."""
         if self.delete_time is not None:
             return self, []
         gone = replace(self, text="", source="", delete_time=at)
@@ -107,7 +107,7 @@ class PersonalFact(Entity):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FactRecorded(Event):
-    """A personal fact was recorded; what it says is not told."""
+    """A personal fact was recorded. What it says is not told."""
 
     fact_id: str
     customer_id: str

@@ -45,7 +45,7 @@ class LastUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContactRecord(Entity):
-    """The latest contacts of one customer; the id is the customer's.
+    """The latest contacts of one customer. The id is the customer's.
 
     It is a set of which the newest are kept, and a maximum per channel and direction: contacts may come late, repeated
     and in any order, and the record comes out the same.

@@ -13,7 +13,7 @@ from services.profiles.customers.domain.text import clean
 from services.profiles.customers.domain.violations import Violations
 
 MOST_MINOR_UNITS = 10**15
-"""More is a mistake of units; a million such amounts still fit into 64 bits."""
+"""More is a mistake of units. A million such amounts still fit into 64 bits."""
 _AHEAD = timedelta(days=1)
 """How far the clock of a source, or its time zone, may be wrong."""
 _ISO_4217 = """
@@ -29,7 +29,7 @@ CURRENCIES = frozenset(_ISO_4217.split())
 
 
 class TransactionType(OpenEnum):
-    """What the money was; it also tells the direction."""
+    """What the money was. It also tells the direction."""
 
     SALE = "SALE"
     REFUND = "REFUND"
@@ -46,7 +46,7 @@ class Money:
     minor_units: int
 
     def __add__(self, other: Money) -> Money:
-        """The sum; ValueError for another currency, because only a rate could make them one."""
+        """The sum. ValueError for another currency, because only a rate could make them one."""
         if other.currency_code != self.currency_code:
             raise ValueError(f"{self.currency_code} and {other.currency_code} cannot be added")
         return replace(self, minor_units=self.minor_units + other.minor_units)
@@ -129,7 +129,7 @@ class Total:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionSummary(Entity):
-    """What all transactions of one customer come to; the id is the customer's."""
+    """What all transactions of one customer come to. The id is the customer's."""
 
     ID_PREFIX: ClassVar[str] = "cus"
 

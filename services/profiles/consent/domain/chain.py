@@ -15,7 +15,7 @@ class ChainCheck:
     intact: bool
     checked_count: int
     broken_sequence: int = 0
-    """The first receipt that is wrong or missing; 0 when intact."""
+    """The first receipt that is wrong or missing. 0 when intact."""
     explanation: str = ""
 
 

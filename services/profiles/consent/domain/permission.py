@@ -48,7 +48,7 @@ class SendQuestion:
     purpose: Purpose
     channel: Channel
     contact_point: str = ""
-    """Where to, in any spelling; empty for the primary contact point of the channel."""
+    """Where to, in any spelling. Empty for the primary contact point of the channel."""
     send_time: datetime | None = None
     """None for now."""
 
@@ -61,7 +61,7 @@ class Finding:
     explanation: str
     receipt_id: str = ""
     end_time: datetime | None = None
-    """When the reason ends by itself; None when somebody has to act first."""
+    """When the reason ends by itself. None when somebody has to act first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +83,9 @@ class Sending:
     purpose: Purpose
     channel: Channel
     wanted: str
-    """The contact point that was asked for; empty for the primary one of the channel."""
+    """The contact point that was asked for. Empty for the primary one of the channel."""
     point: ContactPoint | None
-    """The contact point that it would go to; None when the customer has none such or the channel needs none."""
+    """The contact point that it would go to. None when the customer has none such or the channel needs none."""
 
     @classmethod
     def to(cls, customer: Customer, question: SendQuestion) -> Sending:
@@ -171,7 +171,7 @@ class Sending:
             )
 
     def _next_permitted(self, at: datetime, blocks: Sequence[Finding]) -> datetime | None:
-        """The first moment at which nothing blocks; None when that does not come by itself."""
+        """The first moment at which nothing blocks. None when that does not come by itself."""
         for _ in range(_MOST_STEPS):
             ends = [block.end_time for block in blocks]
             if not ends:
@@ -185,7 +185,7 @@ class Sending:
 
 
 def _grant_blocks(purpose: Purpose, grants: Sequence[ConsentDecision], at: datetime) -> Iterator[Finding]:
-    """What keeps the grants from counting at a moment; nothing when one of them does."""
+    """What keeps the grants from counting at a moment. Nothing when one of them does."""
     running = [yes for yes in grants if yes.effective_from_time <= at]
     if any(yes.effective_to_time is None or at < yes.effective_to_time for yes in running):
         return

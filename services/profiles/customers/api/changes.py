@@ -29,13 +29,13 @@ _EVENTS = {
         events_pb2.CustomersUnmerged,
     )
 }
-"""The events of the customer entity; each carries the customer after the change."""
+"""The events of the customer entity. Each carries the customer after the change."""
 _PAGE, _MOST_PAGES = 500, 4
 _UNTOLD = frozenset({"id", "revision", "create_time", "update_time"})
 
 
 class History(Protocol):
-    """The events of one entity, the latest first; the message of each is its envelope."""
+    """The events of one entity, the latest first. The message of each is its envelope."""
 
     def __call__(self, entity_id: str, *, size: int, token: str = "") -> Page[Received]: ...
 
@@ -47,7 +47,7 @@ def list_changes(history: History, customer_id: str, *, size: int, token: str) -
 
 
 def trace_fields(history: History, customer: Customer) -> list[FieldOrigin]:
-    """Where the present value of every field comes from, by name; without those that were not changed lately."""
+    """Where the present value of every field comes from, by name. Without those that were not changed lately."""
     untraced, token, origins = _told_fields(customer), "", list[FieldOrigin]()
     for _ in range(_MOST_PAGES):
         page = _told(history, customer.id, size=_PAGE, token=token)
@@ -91,7 +91,7 @@ def _origin(field: str, event: Received, change: CustomerChange) -> FieldOrigin:
 
 
 def customer_of(event: Received) -> Customer:
-    """The customer after a change; a skeleton where it was erased."""
+    """The customer after a change. A skeleton where it was erased."""
     return _EVENTS[event.type].FromString(cast(Envelope, event.message).data).customer
 
 
@@ -117,7 +117,7 @@ def _told_fields(customer: Customer) -> set[str]:
 
 
 def _only(name: str, customer: Customer) -> Customer | None:
-    """The customer with one of its fields alone; None when it is not set."""
+    """The customer with one of its fields alone. None when it is not set."""
     if name not in _told_fields(customer):
         return None
     copy = Customer()

@@ -42,7 +42,7 @@ class Customers:
         return insert_rows(self._customers, keyed, lambda read: read().created())
 
     def get(self, id: str) -> Customer:
-        """One customer, live or deleted; who lives on, when it was merged."""
+        """One customer, live or deleted. Who lives on, when it was merged."""
         return self._store.resolve(id)
 
     def batch_get(self, ids: Sequence[str]) -> list[Customer]:

@@ -25,7 +25,7 @@ class Relationships:
         self._store = store
 
     def add(self, draft: Relationship) -> Relationship:
-        """The relationship that a draft describes; a circle of reporting lines is refused."""
+        """The relationship that a draft describes. A circle of reporting lines is refused."""
         draft = replace(draft, id=self._store.relationships.next_id())
         if draft.type is RelationshipType.REPORTS_TO:
             return self._store.database.transact(lambda: self._add_line(draft))

@@ -14,7 +14,7 @@ R = TypeVar("R")
 def insert_rows(
     collection: Collection[E], rows: Sequence[tuple[str, R]], make: Callable[[R], Change[E]]
 ) -> list[Outcome[E]]:
-    """Store what `make` makes of the rows, each given with its natural key, in one bulk write; the outcome of each row,
+    """Store what `make` makes of the rows, each given with its natural key, in one bulk write. The outcome of each row,
     in order. A row that `make` refuses has the refusal as its outcome."""
     refused: dict[int, Outcome[E]] = {}
     made: dict[int, Change[E]] = {}

@@ -50,7 +50,7 @@ ACTS_OF_THE_CUSTOMER = frozenset({Capture.CUSTOMER_ACTION, Capture.RECORDED_CALL
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What a decision is about; without a channel about every channel, without a contact point about every one."""
+    """What a decision is about. Without a channel about every channel, without a contact point about every one."""
 
     purpose: Purpose
     channel: Channel | None = None
@@ -75,7 +75,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentReceipt(Entity):
-    """One decision with its proof. It never changes; `hash` seals it and `previous_hash` chains it."""
+    """One decision with its proof. It never changes. `hash` seals it and `previous_hash` chains it."""
 
     ID_PREFIX: ClassVar[str] = "rcp"
 
@@ -92,7 +92,7 @@ class ConsentReceipt(Entity):
     double_opt_in_time: datetime | None = None
     effective_from_time: datetime | None = None
     effective_to_time: datetime | None = None
-    """Exclusive; None without end."""
+    """Exclusive. None without end."""
     jurisdiction: str = ""
     text_version: str = ""
     recorder: str = ""
@@ -117,7 +117,7 @@ class ConsentReceipt(Entity):
         return hashlib.sha256(text.encode()).hexdigest()
 
     def computed_digest(self) -> str:
-        """The digest of the contact point; empty without one."""
+        """The digest of the contact point. Empty without one."""
         salted = f"{self.contact_point_salt}{self.contact_point}"
         return hashlib.sha256(salted.encode()).hexdigest() if self.contact_point else ""
 
@@ -162,7 +162,7 @@ class ConsentDecision:
     effective_to_time: datetime | None = None
     receipt_id: str
     grant_proof_ref: str = ""
-    """The proof of the last grant of this scope; it cannot serve again after a refusal."""
+    """The proof of the last grant of this scope. It cannot serve again after a refusal."""
 
     @property
     def scope(self) -> Scope:
@@ -277,7 +277,7 @@ class ConsentHead:
 
 
 def _completed(proposal: ConsentReceipt, now: datetime, within: str) -> ConsentReceipt:
-    """The proposal with its times filled in and its texts clean; InvalidArgument with everything that is wrong."""
+    """The proposal with its times filled in and its texts clean. InvalidArgument with everything that is wrong."""
     violations = Violations(within)
     captured = proposal.capture_time or now
     granted = proposal.state is ConsentState.GRANTED

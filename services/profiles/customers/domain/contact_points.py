@@ -72,7 +72,7 @@ POINT_OF_CHANNEL: Mapping[Channel, ContactPointType] = {
     Channel.WEB_CHAT: ContactPointType.DEVICE,
     Channel.WEB_SESSION: ContactPointType.DEVICE,
 }
-"""The contact point that a channel needs; a video call needs none of its own."""
+"""The contact point that a channel needs. A video call needs none of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +121,7 @@ class Spelling:
     """Where a telephone number without `+` is read."""
 
     def canonical(self) -> str:
-        """Its canonical form; InvalidArgument when it has none."""
+        """Its canonical form. InvalidArgument when it has none."""
         try:
             return canonical(self.type, self.value, self.region_code)
         except UnreadableContactPoint as unreadable:
@@ -129,11 +129,11 @@ class Spelling:
 
 
 class UnreadableContactPoint(Exception):
-    """A contact point that cannot be what its type says; the message tells why and what is allowed."""
+    """A contact point that cannot be what its type says. The message tells why and what is allowed."""
 
 
 def canonical(type: ContactPointType, raw: str, region_code: str = "") -> str:
-    """The form by which two spellings of the same contact point are equal; UnreadableContactPoint when there is none.
+    """The form by which two spellings of the same contact point are equal. UnreadableContactPoint when there is none.
 
     A telephone number becomes E.164, a mailbox gets its domain in lower case and ASCII (IDNA) while its local part
     stays as it is, a messenger account becomes `network:handle`.

@@ -76,7 +76,7 @@ class Customer(Entity):
     aliases: tuple[str, ...] = ()
     lifecycle: Lifecycle = Lifecycle.VISITOR
     lifecycle_move: LifecycleMove | None = None
-    """What brought the customer to this stage; None for who has not bought yet."""
+    """What brought the customer to this stage. None for who has not bought yet."""
     owner: str = ""
     """The subject of the member of staff who answers for the customer."""
     contact_points: tuple[ContactPoint, ...] = ()
@@ -89,11 +89,11 @@ class Customer(Entity):
     search_keys: Sealed[tuple[str, ...]] = ()
     """Folded beginnings of names under which the customer is found: derived, never sent, none while deleted."""
     merged_into: str = ""
-    """The customer who lives on in place of this one; also then it counts as deleted."""
+    """The customer who lives on in place of this one. Also then it counts as deleted."""
     merged_ids: tuple[str, ...] = ()
     """All who were merged into this one, directly or by way of others."""
     merge_epoch: int = 0
-    """The number of the last merge or unmerge that changed where the id leads; 0 when there was none."""
+    """The number of the last merge or unmerge that changed where the id leads. 0 when there was none."""
 
     @property
     def canonical_id(self) -> str:
@@ -112,7 +112,7 @@ class Customer(Entity):
     # ------------------------------------------------------------------------------------ birth, change and death
 
     def created(self) -> Change[Customer]:
-        """The customer that a caller's draft describes; what only we may set starts fresh."""
+        """The customer that a caller's draft describes. What only we may set starts fresh."""
         draft = replace(
             self,
             delete_time=None,
@@ -169,7 +169,7 @@ class Customer(Entity):
         return self.moved(lifecycle.bought(self.lifecycle, at, now))
 
     def moved(self, move: LifecycleMove | None) -> Change[Customer]:
-        """On another stage; as they were without a move, or when they are on another stage by now."""
+        """On another stage. As they were without a move, or when they are on another stage by now."""
         if move is None or move.from_lifecycle is not self.lifecycle:
             return self, []
         customer = replace(self, lifecycle=move.to_lifecycle, lifecycle_move=move)
@@ -223,7 +223,7 @@ class Customer(Entity):
     # ------------------------------------------------------------------------------------------- contact points
 
     def with_contact_point(self, point: ContactPoint) -> Change[Customer]:
-        """One more contact point; a primary one takes the place of the primary one of its type."""
+        """One more contact point. A primary one takes the place of the primary one of its type."""
         self._require_live()
         others = self.contact_points
         if point.primary:
@@ -240,13 +240,13 @@ class Customer(Entity):
         return self._changed(replace(self, contact_points=points))
 
     def without_contact_point(self, gone: ContactPoint) -> Change[Customer]:
-        """One contact point less; the first other one of its type becomes primary when it was."""
+        """One contact point less. The first other one of its type becomes primary when it was."""
         self._require_live()
         kept = contact_points.with_primaries([point for point in self.contact_points if point is not gone])
         return self._changed(replace(self, contact_points=kept))
 
     def contact_point(self, spelling: Spelling) -> ContactPoint:
-        """The contact point that somebody means; NotFound when the customer has none such."""
+        """The contact point that somebody means. NotFound when the customer has none such."""
         found = self.find_contact_point(spelling.value, spelling.type, spelling.region_code)
         if found is None:
             raise NotFound(f"{spelling.type} of {self.id}", spelling.value)
@@ -362,7 +362,7 @@ class ConsentChanged(Event):
 
 
 def _completed(draft: Customer, current: Customer | None) -> Customer:
-    """The draft in its canonical form, with everything derived derived; InvalidArgument with all that is wrong.
+    """The draft in its canonical form, with everything derived derived. InvalidArgument with all that is wrong.
 
     What is as it was in the current customer is in that form, and is not judged again.
     """
@@ -403,7 +403,7 @@ def _name_of(person_names: Sequence[PersonName]) -> str:
 
 
 def _lifecycle_of(customer: Customer) -> Lifecycle:
-    """A visitor is a lead as soon as we know a name or a way to reach them; later stages are not ours to touch."""
+    """A visitor is a lead as soon as we know a name or a way to reach them. Later stages are not ours to touch."""
     known = customer.display_name or any(p.type is not ContactPointType.DEVICE for p in customer.contact_points)
     return Lifecycle.LEAD if known and customer.lifecycle is Lifecycle.VISITOR else customer.lifecycle
 

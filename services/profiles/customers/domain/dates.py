@@ -49,7 +49,7 @@ class TypedDate:
     label: str = ""
     calendar: Calendar = Calendar.GREGORIAN
     year: int | None = None
-    """Of that calendar; None when unknown. A Chinese year is named after the Gregorian year in which it begins."""
+    """Of that calendar. None when unknown. A Chinese year is named after the Gregorian year in which it begins."""
     month: int
     day: int
     leap_month: bool = False
@@ -58,7 +58,7 @@ class TypedDate:
     source: str = ""
 
     def completed(self, field: str, violations: Violations) -> TypedDate:
-        """The date with clean texts; refuses a date that its calendar does not have."""
+        """The date with clean texts. Refuses a date that its calendar does not have."""
         checked = replace(
             self,
             label=clean(self.label, f"{field}.label", 100, violations, required=self.kind is TypedDateKind.CUSTOM),
@@ -75,7 +75,7 @@ class TypedDate:
         return checked
 
     def next_occurrence(self, on_or_after: date) -> date | None:
-        """The first day, not before the given one, on which the date is kept; None for one that never comes again.
+        """The first day, not before the given one, on which the date is kept. None for one that never comes again.
 
         29 February follows its policy. The 30th of a Chinese month that has 29 days is kept on its last day, and a leap
         month in an ordinary year in the month of the same number.
@@ -85,7 +85,7 @@ class TypedDate:
         return next((day for day in days if day is not None and day >= on_or_after), None)
 
     def occurrence(self, year: int) -> date | None:
-        """The day in a year of its own calendar on which the date is kept; None where there is none."""
+        """The day in a year of its own calendar on which the date is kept. None where there is none."""
         if self.calendar is Calendar.CHINESE_LUNISOLAR:
             return _solar(year, self._month_in(year), self.day)
         if (self.month, self.day) == (2, 29) and not calendar.isleap(year):

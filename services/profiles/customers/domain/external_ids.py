@@ -14,7 +14,7 @@ _SLUG = re.compile("[a-z][a-z0-9_.-]{0,62}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExternalId:
-    """The id of a customer in another system; no two customers of a tenant share one."""
+    """The id of a customer in another system. No two customers of a tenant share one."""
 
     system: str
     id: str

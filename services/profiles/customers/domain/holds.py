@@ -8,7 +8,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegalHold:
-    """A reason to keep what is known of a customer; while it lasts, nothing is erased."""
+    """A reason to keep what is known of a customer. While it lasts, nothing is erased."""
 
     reason: str
     placed_by: str

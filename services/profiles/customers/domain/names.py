@@ -40,7 +40,7 @@ class PersonName:
     valid_to_date: date | None = None
 
     def display(self) -> str:
-        """The name as staff see it: `张三`, `克特·米勒`, `Ada Lovelace`; without middle names and honorific."""
+        """The name as staff see it: `张三`, `克特·米勒`, `Ada Lovelace`. Without middle names and honorific."""
         parts = [self.given, self.family] if self.order is NameOrder.GIVEN_FIRST else [self.family, self.given]
         if self.script not in _FAMILY_NAME_FIRST:
             joint = " "

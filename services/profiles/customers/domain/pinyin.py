@@ -47,7 +47,7 @@ def _dictionary() -> Any:
 
 
 def _family_syllables(family: str) -> list[str]:
-    """Character by character, because a pair of married names is no word; compounds that are words are listed."""
+    """Character by character, because a pair of married names is no word. Compounds that are words are listed."""
     if family in _FAMILY_READINGS:
         return _FAMILY_READINGS[family].split()
     return [_FAMILY_READINGS.get(character) or _read(character)[0] for character in family]

@@ -49,14 +49,14 @@ class QuietWindow:
     start: str
     """The first quiet minute, `HH:MM`."""
     end: str
-    """The first minute that is free again; not after `start` means on the next day."""
+    """The first minute that is free again. Not after `start` means on the next day."""
     weekdays: tuple[Weekday, ...] = ()
-    """The days on which it starts; empty means every day."""
+    """The days on which it starts. Empty means every day."""
     purposes: tuple[Purpose, ...] = ()
-    """What has to be silent; empty means everything."""
+    """What has to be silent. Empty means everything."""
 
     def minutes_left(self, local: datetime) -> int:
-        """Minutes of wall-clock time until the window ends; 0 when it is not quiet at this local time."""
+        """Minutes of wall-clock time until the window ends. 0 when it is not quiet at this local time."""
         start, end = _minutes(self.start), _minutes(self.end)
         length = (end - start - 1) % _MINUTES_OF_A_DAY + 1
         now = local.hour * 60 + local.minute
@@ -72,7 +72,7 @@ class Preferences:
     """What a customer prefers."""
 
     channels: tuple[Channel, ...] = ()
-    """The favourite first; empty when any will do."""
+    """The favourite first. Empty when any will do."""
     language_code: str = ""
     """BCP 47."""
     time_zone: str = ""
@@ -80,7 +80,7 @@ class Preferences:
     quiet_windows: tuple[QuietWindow, ...] = ()
 
     def completed(self, field: str, violations: Violations) -> Preferences:
-        """The preferences with the language tag in its usual case; refuses what does not exist or does not fit."""
+        """The preferences with the language tag in its usual case. Refuses what does not exist or does not fit."""
         if len(set(self.channels)) < len(self.channels):
             violations.add(f"{field}.channels", "names a channel twice")
         tag = _LANGUAGE_TAG.fullmatch(self.language_code)
@@ -97,7 +97,7 @@ class Preferences:
         return replace(self, language_code=_usual_case(tag) if tag else self.language_code)
 
     def quiet_until(self, at: datetime, purpose: Purpose) -> datetime | None:
-        """When the quiet that reigns at a moment ends; the moment itself when none does, None when it never ends.
+        """When the quiet that reigns at a moment ends. The moment itself when none does, None when it never ends.
 
         Windows are about what a clock on the wall shows, so one that passes over a change of the clocks is as much
         longer or shorter as that day is.

@@ -52,7 +52,7 @@ _KINDS: Mapping[RelationshipType, tuple[CustomerKind, CustomerKind]] = {
     RelationshipType.MEMBER_OF_HOUSEHOLD: (_PERSON, _HOUSEHOLD),
     RelationshipType.DECISION_ROLE: (_PERSON, _ORGANISATION),
 }
-"""The kinds that left and right must have; other types hold between any two."""
+"""The kinds that left and right must have. Other types hold between any two."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +69,9 @@ class Relationship(Entity):
     valid_from_date: date | None = None
     """None when unknown."""
     valid_to_date: date | None = None
-    """The last day; None while it lasts."""
+    """The last day. None while it lasts."""
     from_survivor_id: str = ""
-    """Who lives on in place of `from_customer_id`, where that one was merged; worked out on reading, never stored."""
+    """Who lives on in place of `from_customer_id`, where that one was merged. Worked out on reading, never stored."""
     to_survivor_id: str = ""
 
     def seen_now(self, survivors: Mapping[str, str]) -> Relationship:

@@ -13,7 +13,7 @@ from services.profiles.customers.domain.violations import Violations
 _INVISIBLE_LETTERS = frozenset("\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 """Characters that Unicode counts among letters or symbols although they leave no ink."""
 _DIRECTION_OVERRIDES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""They make a text look like another one; letters of right-to-left scripts need none of them."""
+"""They make a text look like another one. Letters of right-to-left scripts need none of them."""
 _UNDECOMPOSED = str.maketrans(
     {"æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "ħ": "h", "ı": "i", "ł": "l", "þ": "th"}
 )
@@ -71,7 +71,7 @@ def script_of_letter(letter: str) -> str:
 
 
 def script_of(text: str) -> str:
-    """The script of most letters of a text; Japanese as soon as one of them is kana."""
+    """The script of most letters of a text. Japanese as soon as one of them is kana."""
     scripts = Counter(script_of_letter(letter) for letter in text if letter.isalpha())
     if scripts["Jpan"]:
         return "Jpan"
@@ -94,7 +94,7 @@ def check_interval(first: date | None, last: date | None, field: str, violations
 
 
 def check_past(at: datetime | None, now: datetime, field: str, violations: Violations) -> None:
-    """Refuse a time that has not come yet; other clocks may be a minute ahead of ours."""
+    """Refuse a time that has not come yet. Other clocks may be a minute ahead of ours."""
     if at is not None and at > now + timedelta(minutes=1):
         violations.add(field, f"{at.isoformat()} is in the future; it is {now.isoformat()} now")
 

@@ -19,6 +19,6 @@ class Violations:
         self._found.append(FieldViolation(path, description))
 
     def refuse(self) -> None:
-        """Raise InvalidArgument with everything that was found; do nothing when that is nothing."""
+        """Raise InvalidArgument with everything that was found. Do nothing when that is nothing."""
         if self._found:
             raise InvalidArgument(violations=self._found)

@@ -28,7 +28,7 @@ from services.profiles.identity.store import IdentityStore
 LARGEST_BLOCK = 50
 """Customers who may share a key before it tells nothing."""
 MOST_COMPARED = 100
-"""Customers whom one is compared with; those who share most keys come first."""
+"""Customers whom one is compared with. Those who share most keys come first."""
 MOST_FOUND = 50
 
 
@@ -42,7 +42,7 @@ class Found:
 
 
 class _Blocks:
-    """The blocks under the keys of one customer or many, read at once; in a batch many customers share keys."""
+    """The blocks under the keys of one customer or many, read at once. In a batch many customers share keys."""
 
     def __init__(self, identity: IdentityStore, keys: Iterable[Sequence[str]]) -> None:
         asked = list(dict.fromkeys(key for each in keys for key in each))
@@ -65,11 +65,11 @@ class Duplicates:
         self._store = store
 
     def find(self, customer_id: str) -> Found:
-        """Who may be the same as a customer; those who were decided to be somebody else are left out."""
+        """Who may be the same as a customer. Those who were decided to be somebody else are left out."""
         return self._find(self._store.customers.resolve(customer_id))
 
     def find_for_draft(self, draft: Customer) -> Found:
-        """Who may be the same as a customer who is not created yet; InvalidArgument names fields of `draft`."""
+        """Who may be the same as a customer who is not created yet. InvalidArgument names fields of `draft`."""
         try:
             customer, _ = replace(draft, id="").created()
         except InvalidArgument as error:
@@ -119,7 +119,7 @@ class Duplicates:
         traits: dict[str, Traits],
         crowded: set[str],
     ) -> None:
-        """Compare the pairs; note those that are alike, or were."""
+        """Compare the pairs. Note those that are alike, or were."""
         seen: list[tuple[DuplicateCandidate, Match | None]] = []
         for left, right in sorted(pairs | known):
             if left not in traits or right not in traits:
@@ -157,5 +157,5 @@ def _with_keys(known: BlockingKeys, fresh: BlockingKeys) -> Change[BlockingKeys]
 
 
 def _compared(candidate: DuplicateCandidate, match: Match | None) -> Change[DuplicateCandidate]:
-    """A pair as the two look now; without a match one of them is gone."""
+    """A pair as the two look now. Without a match one of them is gone."""
     return candidate.compared(match) if match is not None else candidate.lapsed()

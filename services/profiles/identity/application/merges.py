@@ -118,7 +118,7 @@ class Merges:
         return self._store.list_merges(customer_id, wanted)
 
     def resolve(self, customer_ids: Sequence[str]) -> Sequence[CanonicalId]:
-        """Where each id leads, in order; ids of nobody are left out."""
+        """Where each id leads, in order. Ids of nobody are left out."""
         known = self._store.customers.known(set(customer_ids))
         return [
             CanonicalId(customer_id=id, canonical_id=known[id].canonical_id, epoch=known[id].merge_epoch)

@@ -30,7 +30,7 @@ class Decision(OpenEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockingKeys(Entity):
-    """The keys under which one customer meets others; the id is the customer's. None for one who is gone."""
+    """The keys under which one customer meets others. The id is the customer's. None for one who is gone."""
 
     ID_PREFIX: ClassVar[str] = "cus"
 
@@ -61,7 +61,7 @@ class DuplicateCandidate(Entity):
     merge_id: str = ""
 
     def compared(self, match: Match) -> Change[DuplicateCandidate]:
-        """As the two look now. What was decided stands; a pair that is no longer alike lapses, and comes back when it
+        """As the two look now. What was decided stands. A pair that is no longer alike lapses, and comes back when it
         is again."""
         state = self.state
         if state in (DuplicateState.OPEN, DuplicateState.LAPSED):

@@ -111,7 +111,7 @@ WEIGHTS: Mapping[Feature, Mapping[Agreement, float]] = {
 }
 """What each way of agreeing adds to the score, in bits."""
 _PERSONAL = frozenset({_F.GIVEN_NAME, _F.CHINESE_GIVEN_NAME, _F.TITLE, _F.BIRTH})
-"""What belongs to one person or firm alone; a family shares its name."""
+"""What belongs to one person or firm alone. A family shares its name."""
 CONTACTS = frozenset({_F.PHONE, _F.MAILBOX, _F.MESSENGER})
 """What is compared of contact points."""
 _SHARED = CONTACTS | frozenset({_F.STREET, _F.HOUSE_NUMBER, _F.ADDRESS_LINES, _F.LOCALITY, _F.POSTAL_CODE, _F.AREA})
@@ -185,12 +185,12 @@ def _evidence(feature: Feature, agreement: Agreement, left: str = "", right: str
 
 
 def _best(options: Iterable[tuple[Evidence, ...]]) -> tuple[Evidence, ...]:
-    """Of several ways to compare, the one that says most for the pair; nothing when there is none."""
+    """Of several ways to compare, the one that says most for the pair. Nothing when there is none."""
     return max(options, key=lambda each: sum(one.weight for one in each), default=())
 
 
 def _words(feature: Feature, left: str, right: str, alike_from: float = _ALIKE) -> tuple[Evidence, ...]:
-    """How two words agree; nothing when one is missing."""
+    """How two words agree. Nothing when one is missing."""
     if not (left and right):
         return ()
     if left == right:

@@ -158,7 +158,7 @@ class MergeRecord(Entity):
         return _settled(replace(current, **taken, merged_ids=merged_ids, merge_epoch=epoch))
 
     def without(self, undone: MergeRecord, earlier: Sequence[Customer]) -> MergeRecord:
-        """This merge as if an earlier one into the same survivor had not been; `earlier` were merged in between or
+        """This merge as if an earlier one into the same survivor had not been. `earlier` were merged in between or
         before, and still are."""
         before = undone.split(self.before, earlier, self.before.merge_epoch)
         after = undone.split(self.after, [*earlier, *self.losers], self.after.merge_epoch)
@@ -262,7 +262,7 @@ def absorbed(loser: Customer, survivor_id: str, *, epoch: int, at: datetime) -> 
 
 
 def restored(merged: Customer, snapshot: Customer, *, epoch: int) -> Change[Customer]:
-    """A customer as before its merge; its consent is that of now, because receipts are never taken back."""
+    """A customer as before its merge. Its consent is that of now, because receipts are never taken back."""
     back = replace(
         snapshot,
         revision=merged.revision,

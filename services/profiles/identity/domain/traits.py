@@ -18,10 +18,10 @@ from services.profiles.customers.domain.names import PersonName
 from services.profiles.customers.domain.text import fold, script_of
 
 MOST_KEYS = 60
-"""Blocking keys of one customer; more belong to nobody that was entered by hand."""
+"""Blocking keys of one customer. More belong to nobody that was entered by hand."""
 _DEAD_ENDS = (ContactPointStatus.RECYCLED, ContactPointStatus.INVALID)
 _DOTLESS = frozenset({"gmail.com", "googlemail.com"})
-"""Providers that do not tell local parts apart by their dots; everybody else may."""
+"""Providers that do not tell local parts apart by their dots. Everybody else may."""
 _ROLES = frozenset(
     {"abuse", "accounting", "accounts", "admin", "billing", "contact", "enquiries", "feedback", "finance",
      "help", "hello", "hr", "info", "invoice", "it", "kontakt", "mail", "marketing", "noreply", "office",
@@ -48,7 +48,7 @@ class NameTraits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Birth:
-    """A day of birth in the Gregorian calendar; without a year when that is not known."""
+    """A day of birth in the Gregorian calendar. Without a year when that is not known."""
 
     year: int | None
     month: int
@@ -188,7 +188,7 @@ def _name(name: PersonName) -> NameTraits:
 
 
 def _birth(typed: TypedDate) -> Birth | None:
-    """The day in the Gregorian calendar; None for one in the Chinese calendar whose year nobody knows."""
+    """The day in the Gregorian calendar. None for one in the Chinese calendar whose year nobody knows."""
     if typed.calendar is Calendar.GREGORIAN:
         return Birth(year=typed.year, month=typed.month, day=typed.day)
     solar: date | None = typed.occurrence(typed.year) if typed.year is not None else None
@@ -214,7 +214,7 @@ def _with_ascii_digits(text: str) -> str:
 
 
 def _mailbox(canonical: str) -> str:
-    """The mailbox as its provider tells it apart; empty for one that belongs to a function."""
+    """The mailbox as its provider tells it apart. Empty for one that belongs to a function."""
     local, _, domain = canonical.rpartition("@")
     local = local.casefold()
     if local in _ROLES:

@@ -19,7 +19,7 @@ class Estimate:
 
 
 def share(hits: int, cases: int) -> Estimate | None:
-    """A share with Wilson's interval (1927), which stays inside of 0 and 1; None of no cases."""
+    """A share with Wilson's interval (1927), which stays inside of 0 and 1. None of no cases."""
     if not cases:
         return None
     p, z2 = hits / cases, Z_95 * Z_95

@@ -76,7 +76,7 @@ class LoyaltyMeasures(Entity):
     ID_PREFIX: ClassVar[str] = "loy"
 
     segment_id: str = ""
-    """The segment whose members were measured; empty for all customers."""
+    """The segment whose members were measured. Empty for all customers."""
     segment_key: str = ""
     segment_version: int = 0
     month: str
@@ -91,13 +91,13 @@ class LoyaltyMeasures(Entity):
     regular_customers: int
     """Of the base, who bought in two months or more so far."""
     new_retention: Estimate | None = None
-    """New ones who bought again in the next month; absent until it is over."""
+    """New ones who bought again in the next month. Absent until it is over."""
     regular_retention: Estimate | None = None
-    """Regular ones who bought again in the next month; absent until it is over."""
+    """Regular ones who bought again in the next month. Absent until it is over."""
     retention: Estimate | None = None
-    """Buyers of the month before who bought in this one; absent until it is over."""
+    """Buyers of the month before who bought in this one. Absent until it is over."""
     churn: Estimate | None = None
-    """Buyers of the month before who did not; with `retention` it makes one. Who is new is in neither."""
+    """Buyers of the month before who did not. With `retention` it makes one. Who is new is in neither."""
     frequency: Estimate | None = None
     """Orders for each active customer."""
     average_spend: Estimate | None = None
@@ -127,7 +127,7 @@ class LoyaltyMeasures(Entity):
 
 
 def _compared(before: LoyaltyMeasures, after: LoyaltyMeasures) -> Iterable[tuple[str, float, float]]:
-    """(measure, before, after) of every measure that was told; one that comes for the first time is no restatement."""
+    """(measure, before, after) of every measure that was told. One that comes for the first time is no restatement."""
     for name in ("base", "new_customers", "regular_customers"):
         yield name, getattr(before, name), getattr(after, name)
     for name in ("new_retention", "regular_retention", "retention", "churn", "frequency", "average_spend"):

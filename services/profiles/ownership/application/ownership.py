@@ -102,7 +102,7 @@ class Ownerships:
         return self._store.list_intervals(self._store.customers.resolve(customer_id).group, wanted)
 
     def load(self, owner: str) -> OwnerLoad:
-        """How many customers somebody has and may have; the caller without a name."""
+        """How many customers somebody has and may have. The caller without a name."""
         return self.policy_in_force().load(self._store.tally_of(owner or context.current().actor), identity.now())
 
     def pool(self, wanted: PageRequest) -> Page[PoolEntry]:
@@ -191,7 +191,7 @@ class Ownerships:
     # ---------------------------------------------------------------------------------------------------- helpers
 
     def policy_in_force(self) -> OwnershipPolicy:
-        """The policy in force; before there is one, one that allows everything."""
+        """The policy in force. Before there is one, one that allows everything."""
         return self._store.policy() or OwnershipPolicy(id="")
 
     def _change(self, customer_id: str, step: Step, *, note: str = "", revision: int = 0) -> Ownership:

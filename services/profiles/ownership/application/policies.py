@@ -41,7 +41,7 @@ class OwnershipPolicies:
         self._ownerships = Ownerships(store)
 
     def create(self, draft: OwnershipPolicy) -> OwnershipPolicy:
-        """The next version of the policy; in force from now on."""
+        """The next version of the policy. In force from now on."""
         version, author = self._ownerships.policy_in_force().version + 1, context.current().actor
         return self._store.policies.insert(lambda id: replace(draft, id=id).created(version, author))
 

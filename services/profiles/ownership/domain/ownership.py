@@ -1,4 +1,4 @@
-"""Who answers for a customer: owned, warned, in the public pool, picked again; and who did before."""
+"""Who answers for a customer: owned, warned, in the public pool, picked again. And who did before."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ownership(Entity):
-    """Who answers for one customer; its id follows from the customer's."""
+    """Who answers for one customer. Its id follows from the customer's."""
 
     ID_PREFIX: ClassVar[str] = "own"
 
@@ -66,14 +66,14 @@ class Ownership(Entity):
     holds: tuple[Hold, ...] = ()
 
     def owned(self, owner: str, reason: OwnershipReason, at: datetime) -> Change[Ownership]:
-        """Somebody answers for the customer from now on; the same one again changes nothing."""
+        """Somebody answers for the customer from now on. The same one again changes nothing."""
         owner = _checked(owner, "owner", 200, required=True)
         if owner == self.owner:
             return self, []
         return self._moved(OwnershipState.OWNED, owner, reason, at)
 
     def pooled(self, reason: OwnershipReason, at: datetime) -> Change[Ownership]:
-        """Nobody does, and anybody may; in the pool already changes nothing."""
+        """Nobody does, and anybody may. In the pool already changes nothing."""
         if self.state is OwnershipState.POOLED:
             return self, []
         return self._moved(OwnershipState.POOLED, "", reason, at, pool_time=at)
@@ -93,7 +93,7 @@ class Ownership(Entity):
         return _told(replace(self, state=OwnershipState.OWNED, warn_time=None, recycle_time=None))
 
     def held(self, hold: Hold, now: datetime) -> Change[Ownership]:
-        """One more hold, or another one with the same key; those that ended go."""
+        """One more hold, or another one with the same key. Those that ended go."""
         violations = Violations("")
         hold = replace(hold, reason=clean(hold.reason, "reason", 500, violations, required=True))
         if not hold.holds(now):
@@ -158,7 +158,7 @@ class OwnerInterval(Entity):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnerTally(Entity):
-    """What one member of staff has and took, kept with every change; the id follows from the owner.
+    """What one member of staff has and took, kept with every change. The id follows from the owner.
 
     All changes of one owner's customers write it, so capacity and daily limit hold whoever acts at once.
     """
@@ -169,7 +169,7 @@ class OwnerTally(Entity):
     """The subject of a token."""
     customer_count: int = 0
     pick_date: Open[date | None] = None
-    """The day of the last pick, where the policy has its days; tells of the owner's work alone."""
+    """The day of the last pick, where the policy has its days. Tells of the owner's work alone."""
     pick_count: int = 0
     """On that day."""
 
@@ -190,7 +190,7 @@ class OwnerTally(Entity):
 
 
 def checked_note(note: str) -> str:
-    """What was said about a change, fit to be read; InvalidArgument otherwise."""
+    """What was said about a change, fit to be read. InvalidArgument otherwise."""
     return _checked(note, "note", 500)
 
 

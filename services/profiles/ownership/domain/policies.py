@@ -51,11 +51,11 @@ class RecycleRule:
     """When customers go to the pool."""
 
     segment: str = ""
-    """The key of the segment it is for; empty for everybody."""
+    """The key of the segment it is for. Empty for everybody."""
     contact_days: int = 0
-    """Days without contact; 0 for never."""
+    """Days without contact. 0 for never."""
     contract_days: int | None = None
-    """Days after the last contract; decides alone for whoever has or had one. None: contracts do not count."""
+    """Days after the last contract. Decides alone for whoever has or had one. None: contracts do not count."""
     warn_days: int = 0
 
 
@@ -85,7 +85,7 @@ class Circumstances:
     last_contact_time: datetime | None = None
     has_contract: bool = False
     contract_end_date: date | None = None
-    """The day on which the last contract ends; None when one has no end, or there is none."""
+    """The day on which the last contract ends. None when one has no end, or there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +128,7 @@ R = TypeVar("R", RecycleRule, PickRule)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnershipPolicy(Entity):
-    """One version of the rules. It never changes; version 0, before the first one, lets everything happen but recycles
+    """One version of the rules. It never changes. Version 0, before the first one, lets everything happen but recycles
     nobody."""
 
     ID_PREFIX: ClassVar[str] = "opo"
@@ -215,7 +215,7 @@ class OwnershipPolicy(Entity):
     def claim_blocks(
         self, ownership: Ownership, about: Circumstances, tally: OwnerTally, former: OwnerInterval | None, now: datetime
     ) -> tuple[ClaimBlock, ...]:
-        """Everything that keeps an owner from taking a customer; `former` is the last time the same one had them."""
+        """Everything that keeps an owner from taking a customer. `former` is the last time the same one had them."""
         blocks = [*self.capacity_blocks(tally)]
         if ownership.state is not OwnershipState.POOLED:
             whose = f"belongs to {ownership.owner}" if ownership.owner else "is not in the pool"
@@ -247,7 +247,7 @@ class OwnershipPolicy(Entity):
         return (ClaimBlock(reason=ClaimBlockReason.CAPACITY, explanation=told),)
 
     def capacity_of(self, owner: str) -> int | None:
-        """How many customers an owner may have; None for no limit."""
+        """How many customers an owner may have. None for no limit."""
         own = next((each.customer_count for each in self.capacities if each.owner == owner), None)
         return own if own is not None else (self.capacity or None)
 

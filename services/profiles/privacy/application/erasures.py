@@ -34,7 +34,7 @@ class Erasures:
         self._erasures = store.erasures
 
     def request(self, customer_id: str, reason: str, *, validate_only: bool) -> Erasure:
-        """The erasure of a customer, just begun; the one that was requested before when there is one.
+        """The erasure of a customer, just begun. The one that was requested before when there is one.
 
         Those who were merged into the customer are erased with it, each by an erasure of its own.
         """
@@ -91,7 +91,7 @@ class Erasures:
         store.database.transact(lambda: self._end(erasure.id, own, at, held["facts"], derived))
 
     def _kept(self, customer: Customer, held: Mapping[str, Sequence[Entity]]) -> list[Records]:
-        """What stays, by kind; `held` was read already."""
+        """What stays, by kind. `held` was read already."""
         summary = self._store.activity.summaries.find_by_id(customer.id)
         known = {name: len(entities) for name, entities in held.items()}
         known |= {"receipts": customer.consent.count, "transactions": summary.count if summary is not None else 0}

@@ -15,7 +15,7 @@ from services.profiles.customers.domain.customers import Customer
 
 SERVICE = "profiles"
 OTHERS = tuple(service for service in ERASURE_PARTICIPANTS if service != SERVICE)
-"""The services beside this one that hold something about customers; each of them has to answer."""
+"""The services beside this one that hold something about customers. Each of them has to answer."""
 WITHIN = timedelta(hours=24)
 """How long an erasure may take."""
 
@@ -94,7 +94,7 @@ class Erasure(Entity):
     """Whether the others have answered and this service is to finish."""
 
     def answered(self, receipt: ErasureReceipt) -> Change[Erasure]:
-        """With the receipt of another service; nothing changes when it is there already."""
+        """With the receipt of another service. Nothing changes when it is there already."""
         if receipt.service not in self.awaited_services:
             return self, []
         awaited = tuple(service for service in self.awaited_services if service != receipt.service)

@@ -45,7 +45,7 @@ class SegmentVersion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment(Entity):
-    """A group of customers; its id follows from its key."""
+    """A group of customers. Its id follows from its key."""
 
     ID_PREFIX: ClassVar[str] = "seg"
 
@@ -64,7 +64,7 @@ class Segment(Entity):
     """Whether customers have to be looked at, because another filter or none decides now."""
 
     def defined(self, current: Segment | None, author: str, at: datetime) -> Change[Segment]:
-        """The segment that a draft describes, taking the place of the current one; another filter is a new version."""
+        """The segment that a draft describes, taking the place of the current one. Another filter is a new version."""
         violations = Violations("segment")
         if not _KEY.fullmatch(self.key):
             violations.add("key", f"{self.key!r} is no short lower-case name such as quiet-buyers")
@@ -96,7 +96,7 @@ class Segment(Entity):
         return retired, [SegmentRetired(segment=retired)]
 
     def evaluated(self, seen: Segment, member_count: int, at: datetime) -> Change[Segment]:
-        """Every customer was looked at for the segment as it was `seen`; it may have been changed meanwhile."""
+        """Every customer was looked at for the segment as it was `seen`. It may have been changed meanwhile."""
         if seen.version < self.evaluated_version:
             return self, []
         evaluated = replace(
@@ -120,7 +120,7 @@ class SegmentReason:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentMembership(Entity):
-    """A customer in a segment, now or once; its id follows from both."""
+    """A customer in a segment, now or once. Its id follows from both."""
 
     ID_PREFIX: ClassVar[str] = "mem"
 
@@ -152,7 +152,7 @@ class SegmentMembership(Entity):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing(Entity):
-    """Which segments one customer belongs to, and when time alone may change that; the id is the customer's.
+    """Which segments one customer belongs to, and when time alone may change that. The id is the customer's.
 
     Every evaluation writes it, so of two that overlap one has to begin again and sees what the other saw.
     """

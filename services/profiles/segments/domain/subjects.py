@@ -153,7 +153,7 @@ _CONSENT = frozenset({"granted", "refused"})
 
 
 def field_of(name: str) -> Askable:
-    """The field of a name; KeyError for one that does not exist."""
+    """The field of a name. KeyError for one that does not exist."""
     family, dot, member = name.partition(".")
     if dot and family == "labels":
         return _plain(str, lambda customer: customer.labels.get(member))
@@ -169,7 +169,7 @@ def facts(subject: Subject, asked: Iterable[str], now: datetime) -> dict[str, Va
 
 
 def next_change(subject: Subject, asked: Iterable[Clause], now: datetime) -> datetime | None:
-    """When the passing of time can next change what the comparisons give; None for never."""
+    """When the passing of time can next change what the comparisons give. None for never."""
     return min((at for clause in asked for at in _changes(subject, clause) if at > now), default=None)
 
 

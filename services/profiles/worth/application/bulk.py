@@ -35,7 +35,7 @@ def moment_of(request: Any) -> datetime:
 
 
 def in_batches(arguments: Sequence[A], write: Callable[[Sequence[A]], object]) -> None:
-    """Write in batches; one that meets with another writer is written again, which changes nothing twice."""
+    """Write in batches. One that meets with another writer is written again, which changes nothing twice."""
     for start in range(0, len(arguments), BATCH):
         for attempt in attempts(ATTEMPTS, FIRST_PAUSE):
             try:
@@ -47,7 +47,7 @@ def in_batches(arguments: Sequence[A], write: Callable[[Sequence[A]], object]) -
 
 
 def insert(collection: Collection[E], changes: Sequence[Change[E]]) -> None:
-    """Store entities that do not exist, without looking; one that another process was faster with stays as it is."""
+    """Store entities that do not exist, without looking. One that another process was faster with stays as it is."""
     for start in range(0, len(changes), BATCH):
         batch = changes[start : start + BATCH]
         for outcome in collection.insert_many(batch, keys=[""] * len(batch)):

@@ -24,7 +24,7 @@ class RfmScores:
         self._store = store
 
     def run(self, job: Job[Any, Any]) -> RfmTable:
-        """Work out the scales, as an operation; one that is interrupted starts again, for the same window."""
+        """Work out the scales, as an operation. One that is interrupted starts again, for the same window."""
         currency = check_currency(job.request.currency_code)
         time_zone = check_time_zone(job.request.time_zone)
         state: dict[str, Any] = {

@@ -133,7 +133,7 @@ class TierEvaluations:
         self._store = store
 
     def run(self, job: Job[Any, Any]) -> Evaluated:
-        """Evaluate; harmless to do again from any point."""
+        """Evaluate. Harmless to do again from any point."""
         policy = self._store.policies.get(job.request.tier_policy_id)
         state: dict[str, Any] = {
             "id": identity.new_id(TierEvaluation.ID_PREFIX),
@@ -183,7 +183,7 @@ class TierEvaluations:
         )
 
     def _moment_of(self, request: Any) -> datetime:
-        """The moment to evaluate as of; tiers follow each other, so it is never before that of the last evaluation."""
+        """The moment to evaluate as of. Tiers follow each other, so it is never before that of the last evaluation."""
         moment, last = moment_of(request), self._store.latest(self._store.evaluations)
         if last is not None and moment < last.as_of_time:
             raise FailedPrecondition(
@@ -253,7 +253,7 @@ class TierEvaluations:
                 settle()
 
     def _compare(self, stretch: _Stretch, evaluation: TierEvaluation, policy: TierPolicy) -> tuple[int, int]:
-        """Compare the customers of one stretch of ids, those without transactions too, with the cuts; how many changed
+        """Compare the customers of one stretch of ids, those without transactions too, with the cuts. How many changed
         and how many are watched."""
         current = self._store.held_between(stretch.after, stretch.until)
         watches = self._store.watches_of(list(current))

@@ -40,7 +40,7 @@ class TierStanding:
     """GRACE while a fall is watched."""
     watch: TierWatch | None
     restated_contribution: Money | None
-    """Of the window of the evidence, when late transactions changed it; the tier changes at the next evaluation."""
+    """Of the window of the evidence, when late transactions changed it. The tier changes at the next evaluation."""
     basis: Basis
 
 
@@ -121,7 +121,7 @@ def share_of_customer(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dormancy:
-    """Whether the silence of a customer is unusual for that customer; see `Silence`."""
+    """Whether the silence of a customer is unusual for that customer. See `Silence`."""
 
     customer_id: str
     dormant: bool
@@ -136,7 +136,7 @@ class Dormancy:
 
     @classmethod
     def of(cls, customer_id: str, silence: Silence | None, floor_days: int, basis: Basis) -> Dormancy:
-        """The answer; who never bought is not dormant."""
+        """The answer. Who never bought is not dormant."""
         return cls(
             customer_id=customer_id,
             dormant=silence.dormant if silence else False,

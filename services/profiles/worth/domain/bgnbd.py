@@ -92,7 +92,7 @@ class Fit:
 
 
 def fit(x: ArrayLike, t_x: ArrayLike, age: ArrayLike) -> Fit:
-    """The parameters of greatest likelihood; refuses impossible data, too little of it, and a search without end."""
+    """The parameters of greatest likelihood. Refuses impossible data, too little of it, and a search without end."""
     x, t_x, age = _floats(x), _floats(t_x), _floats(age)
     _refuse_impossible(x, t_x, age)
     repeaters = int(np.count_nonzero(x))
@@ -149,7 +149,7 @@ class Holdout:
 
 
 def holdout(model: BgNbd, x: ArrayLike, t_x: ArrayLike, age: ArrayLike, *, later: ArrayLike, periods: float) -> Holdout:
-    """Compares with what happened `later`, in the `periods` after the fit; refuses a model worse than the average."""
+    """Compares with what happened `later`, in the `periods` after the fit. Refuses a model worse than the average."""
     x, later = _floats(x), _floats(later)
     foretold = model.expected(periods, x, t_x, age)
     average = float(x.sum()) / float(_floats(age).sum()) * periods

@@ -16,7 +16,7 @@ MONTHS_PER_YEAR = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """What a value depends on beside the customer; returned with every value."""
+    """What a value depends on beside the customer. Returned with every value."""
 
     horizon_months: int
     margin: float

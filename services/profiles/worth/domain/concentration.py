@@ -67,7 +67,7 @@ class Concentration:
     top_fifth_contribution: int
     top_fifth_share: float
     gini: float
-    """0 when all contribute the same, towards 1 when one contributes all; without losses."""
+    """0 when all contribute the same, towards 1 when one contributes all. Without losses."""
     most_count: int
     """The fewest customers who make 80 % of the positive contribution."""
     most_share: float
@@ -129,7 +129,7 @@ def measure(
 
 
 def gini(ascending: Sequence[int]) -> float:
-    """Gini's coefficient (1912) of ascending values, none of them negative; 0 of nothing."""
+    """Gini's coefficient (1912) of ascending values, none of them negative. 0 of nothing."""
     n, total = len(ascending), sum(ascending)
     if not total:
         return 0.0
@@ -138,7 +138,7 @@ def gini(ascending: Sequence[int]) -> float:
 
 
 def _crossing(held: Sequence[int], total: int, per_mille: int, begin: int, end: int) -> int:
-    """How many come first until the share is reached; who crosses it is one of them."""
+    """How many come first until the share is reached. Who crosses it is one of them."""
     if not total:
         return begin
     for k in range(begin, end):

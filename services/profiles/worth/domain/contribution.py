@@ -30,7 +30,7 @@ class Window:
 
     @classmethod
     def of(cls, start: datetime | None, end: datetime | None, now: datetime) -> Window:
-        """What a caller asked for; without an end until now, without a start a year."""
+        """What a caller asked for. Without an end until now, without a start a year."""
         until = end or now
         return cls(start_time=start or until - timedelta(days=DEFAULT_DAYS), end_time=until)
 
@@ -81,12 +81,12 @@ class Figures:
 
     @property
     def contribution(self) -> int:
-        """`sales - refunds + fees - direct cost - cost to serve - goodwill`; negative where a customer costs more."""
+        """`sales - refunds + fees - direct cost - cost to serve - goodwill`. Negative where a customer costs more."""
         return self.sales - self.refunds + self.fees - self.direct_cost - self.cost_to_serve - self.goodwill
 
     @property
     def net_sales(self) -> int:
-        """Sales less refunds; a refund counts when it happens, whenever its sale was."""
+        """Sales less refunds. A refund counts when it happens, whenever its sale was."""
         return self.sales - self.refunds
 
     @classmethod
@@ -150,7 +150,7 @@ def check_currency(code: str, path: str = "currency_code") -> str:
 
 
 def check_time_zone(name: str, path: str = "time_zone") -> str:
-    """The name of a time zone that exists; UTC for none."""
+    """The name of a time zone that exists. UTC for none."""
     if name and name not in available_timezones():
         raise InvalidArgument.field(path, f"{name!r} is no time zone such as Asia/Shanghai")
     return name or "UTC"

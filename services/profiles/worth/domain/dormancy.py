@@ -22,7 +22,7 @@ class Silence:
     limit_days: float
     """`max(floor, median + 3 * 1.4826 * MAD)` of the gaps between days of purchase."""
     median_days: float | None
-    """Absent for who bought on one day only; then the floor alone decides."""
+    """Absent for who bought on one day only. Then the floor alone decides."""
     deviation_days: float | None
     floor_days: int
     gap_count: int
@@ -30,7 +30,7 @@ class Silence:
 
 
 def dormancy(days: Sequence[date], today: date, *, floor_days: int) -> Silence | None:
-    """Whether a customer with purchases on these days has gone quiet; None for who never bought."""
+    """Whether a customer with purchases on these days has gone quiet. None for who never bought."""
     if not days:
         return None
     ordered = sorted(set(days))

@@ -48,7 +48,7 @@ class GammaGamma:
         )
 
     def expected(self, x: ArrayLike, mean: ArrayLike) -> Floats:
-        """The spend to be expected for each purchase; the population's mean where nothing was bought again."""
+        """The spend to be expected for each purchase. The population's mean where nothing was bought again."""
         x, mean = np.asarray(x, dtype=np.float64), np.asarray(mean, dtype=np.float64)
         return np.asarray(self.p * (self.gamma + x * mean) / (self.p * x + self.q - 1))
 
@@ -61,7 +61,7 @@ class SpendFit:
     log_likelihood: float
     customers: int
     correlation: float
-    """Pearson's, of frequency and mean spend; the model needs it near zero."""
+    """Pearson's, of frequency and mean spend. The model needs it near zero."""
 
 
 def fit(x: ArrayLike, mean: ArrayLike) -> SpendFit:

@@ -13,22 +13,22 @@ DAYS_PER_WEEK = 7
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """Purchases since the first one, in weeks; what is bought on one day is one purchase."""
+    """Purchases since the first one, in weeks. What is bought on one day is one purchase."""
 
     repeats: int
     last: float
-    """Time of the latest repeat since the first purchase; 0 without one."""
+    """Time of the latest repeat since the first purchase. 0 without one."""
     again: float
-    """Time of the first repeat; 0 without one."""
+    """Time of the first repeat. 0 without one."""
     age: float
     spend: float
-    """Mean sales of a repeat, in minor units; 0 without one."""
+    """Mean sales of a repeat, in minor units. 0 without one."""
     later: int = 0
     """Purchases between the end of the history and the end of what is known."""
 
 
 def history(days: Iterable[Figures], end: date) -> History | None:
-    """The history until and with `end`, from the figures of days in any order; None for who had not bought by then."""
+    """The history until and with `end`, from the figures of days in any order. None for who had not bought by then."""
     bought = sorted((each.day, each.sales) for each in days if each.day is not None and each.sale_count)
     known = [(day, sales) for day, sales in bought if day <= end]
     if not known:

@@ -17,7 +17,7 @@ from services.profiles.worth.domain.rfm import FREQUENCY_BREAKS, Scale, recency_
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RfmTable(Entity):
-    """The scales of one computation; with them anybody's scores follow from three numbers."""
+    """The scales of one computation. With them anybody's scores follow from three numbers."""
 
     ID_PREFIX: ClassVar[str] = "rfm"
 
@@ -43,14 +43,14 @@ class RfmTally:
         return len(self._recency)
 
     def add(self, figures: Figures) -> None:
-        """One customer, by the figures of the currency; who bought nothing is left out."""
+        """One customer, by the figures of the currency. Who bought nothing is left out."""
         if figures.last_sale_time is not None:
             self._recency.append(recency_days(figures.last_sale_time, self._as_of, self._time_zone))
             self._frequency.append(figures.sale_count)
             self._monetary.append(figures.sales)
 
     def table(self, id: str) -> RfmTable:
-        """The scales; refused when nobody bought anything."""
+        """The scales. Refused when nobody bought anything."""
         if not self._recency:
             raise FailedPrecondition(
                 f"nobody bought anything in {self._currency_code} since {self._window.start_time.isoformat()}",
@@ -125,7 +125,7 @@ class ClvModel(Entity):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClvScore(Entity):
-    """What the latest fit says of one customer; the id is the customer's."""
+    """What the latest fit says of one customer. The id is the customer's."""
 
     ID_PREFIX: ClassVar[str] = "cus"
 

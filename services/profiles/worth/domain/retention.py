@@ -127,7 +127,7 @@ class Spell:
 
     @classmethod
     def of(cls, first: date, last: date | None, today: date, period_months: int) -> Spell:
-        """From the first day and the last one; a contract that ends within a period was not renewed at its end."""
+        """From the first day and the last one. A contract that ends within a period was not renewed at its end."""
         lost = last is not None and last < today
         end = last + timedelta(days=1) if lost and last is not None else today
         months = (end.year - first.year) * 12 + end.month - first.month - (end.day < first.day)

@@ -32,7 +32,7 @@ class Scale:
 
     method: Method
     breaks: tuple[int, ...]
-    """For the scores 2 to 5, the least value that has the score; or, where less is better, the greatest."""
+    """For the scores 2 to 5, the least value that has the score. Or, where less is better, the greatest."""
     descending: bool = False
     """Less is better, as with recency."""
     mean: float
@@ -46,7 +46,7 @@ class Scale:
 
 
 def recency_days(last: datetime, as_of: date, time_zone: str) -> int:
-    """Days from the last purchase to `as_of` by the calendar of a time zone; never negative."""
+    """Days from the last purchase to `as_of` by the calendar of a time zone. Never negative."""
     return max((as_of - last.astimezone(ZoneInfo(time_zone)).date()).days, 0)
 
 

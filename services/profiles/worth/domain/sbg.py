@@ -18,7 +18,7 @@ _LIMIT = 1e4
 
 
 def fit(lost: Sequence[int], kept: Sequence[int]) -> ShiftedBetaGeometric:
-    """The parameters of greatest likelihood; see `ShiftedBetaGeometric.log_likelihood`."""
+    """The parameters of greatest likelihood. See `ShiftedBetaGeometric.log_likelihood`."""
     if min([*lost, *kept, 0]) < 0:
         raise InvalidArgument.field("lost", f"no count can be negative: {list(lost)}, {list(kept)}")
     if sum(lost) < FEWEST_LOST or max(len(lost), len(kept) - 1) < FEWEST_RENEWALS:

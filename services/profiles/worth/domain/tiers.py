@@ -31,7 +31,7 @@ class TierPolicy(Entity):
     """Tiers are measured in this currency alone."""
     window_days: int = 365
     time_zone: str = ""
-    """Whose days recency is counted in; UTC when empty."""
+    """Whose days recency is counted in. UTC when empty."""
     a_per_mille: int = 800
     b_per_mille: int = 950
     hysteresis_per_mille: int = 100
@@ -41,7 +41,7 @@ class TierPolicy(Entity):
     grace_days: int = 30
     """How long after the first of them a tier is kept anyway."""
     most_override_days: int = 365
-    """The longest that an override may last; 0 allows none."""
+    """The longest that an override may last. 0 allows none."""
     review_date: date
     """When people have to look at the policy again."""
     note: str = ""
@@ -129,12 +129,12 @@ class TierEvidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TierWatch(Entity):
-    """A customer who is below the tier that he or she has; the id is the customer's."""
+    """A customer who is below the tier that he or she has. The id is the customer's."""
 
     ID_PREFIX: ClassVar[str] = "cus"
 
     evaluation_count: int = 0
-    """In how many evaluations in a row; 0 when not."""
+    """In how many evaluations in a row. 0 when not."""
     since_time: datetime | None = None
     evidence: TierEvidence | None = None
     """Of the latest evaluation."""
@@ -159,7 +159,7 @@ class TierAssignment(Entity):
     """The tiers before, the latest first."""
 
     def automatic(self, tier: Tier, evidence: TierEvidence, at: datetime) -> Change[TierAssignment]:
-        """With what an evaluation gave; an override that still holds wins."""
+        """With what an evaluation gave. An override that still holds wins."""
         overridden = self.override is not None and self.override.expire_time > at
         if tier is self.automatic_tier and (overridden or self.override is None):
             return self, []
@@ -204,7 +204,7 @@ class Held:
     override_expire_time: datetime | None = None
 
     def stays(self, tier: Tier, at: datetime) -> bool:
-        """Whether the tier given now changes nothing; see `TierAssignment.automatic`."""
+        """Whether the tier given now changes nothing. See `TierAssignment.automatic`."""
         over = self.override_expire_time is not None and self.override_expire_time <= at
         return tier is self.automatic_tier and not over
 
@@ -232,7 +232,7 @@ class TierEvaluation(Entity):
     """Customers with transactions in a currency that was left out."""
     uncosted_sale_count: int
     rfm_table_id: str = ""
-    """The scales of recency, frequency and monetary value of the same customers; empty when nobody bought."""
+    """The scales of recency, frequency and monetary value of the same customers. Empty when nobody bought."""
 
     def decide(self, current: Held, watch: TierWatch, contribution: int, policy: TierPolicy) -> tuple[Tier, TierWatch]:
         """The tier that the policy gives a customer now, and the watch over a possible fall.
@@ -267,7 +267,7 @@ class TierEvaluation(Entity):
         )
 
     def _clearly_below(self, held: Tier, contribution: int, policy: TierPolicy) -> bool:
-        """In whole numbers: below `cut * (1 - h)`; a class that nobody reached has no cut, C begins at zero."""
+        """In whole numbers: below `cut * (1 - h)`. A class that nobody reached has no cut, C begins at zero."""
         cut = next((each.contribution for each in self.concentration.cuts if each.tier is held), None)
         if cut is None:
             return held is not Tier.C or contribution < 0
