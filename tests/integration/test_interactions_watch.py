@@ -24,6 +24,7 @@ from libs.worktime.civil import CivilTime
 from libs.worktime.terms import Term
 from services.interactions.api import TOLD
 from services.interactions.context.application import Contexts
+from services.interactions.customers.application import Customers
 from services.interactions.customers.domain import Channel, CustomerProjection, customer_key
 from services.interactions.promises.application import Promises
 from services.interactions.promises.domain import Promise, PromiseState
@@ -62,7 +63,7 @@ def customer_id(store: InteractionsStore) -> str:
 def known_customer(store: InteractionsStore) -> str:
     id = identity.new_id("cus")
     copy = CustomerProjection(id=id, source_revision=1, source_time=identity.now(), identifiers=(customer_key(id),))
-    store.customers.customers.fold([(id, copy.heard_after)])
+    Customers(store.customers).learn([copy])
     return id
 
 

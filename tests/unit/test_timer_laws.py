@@ -22,6 +22,7 @@ from libs.chassis.timers import Round, Timer
 from libs.suite import composition
 from libs.worktime.civil import CivilTime
 from libs.worktime.terms import Term
+from services.interactions.customers.application import Customers as KnownCustomers
 from services.interactions.customers.domain import CustomerProjection, customer_key
 from services.interactions.privacy.application import Erasures as InteractionErasures
 from services.interactions.promises.application import Promises
@@ -88,7 +89,7 @@ def asks_for_an_erasure(store: Any) -> None:
 def promises(store: Any) -> None:
     id = identity.new_id("cus")
     known = CustomerProjection(id=id, source_revision=1, source_time=NOW, identifiers=(customer_key(id),))
-    store.customers.customers.fold([(id, known.heard_after)])
+    KnownCustomers(store.customers).learn([known])
     term = Term(civil_time=CivilTime(date=NOW.date() + timedelta(days=1), time_zone="UTC"))
     Promises(store.promises).make(Promise(id="", customer_id=id, text="x", term=term))
 
@@ -96,7 +97,7 @@ def promises(store: Any) -> None:
 def owes_attributions(store: Any) -> None:
     id = identity.new_id("cus")
     known = CustomerProjection(id=id, source_revision=1, source_time=NOW, identifiers=(customer_key(id),))
-    store.customers.customers.fold([(id, lambda _: known.owe(NOW))])
+    store.customers.customers.upsert_many([(known, NOW)], CustomerProjection.owe)
 
 
 def hears_of_an_erasure(store: Any) -> None:

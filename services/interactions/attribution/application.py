@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Final
 
 from libs.chassis import identity
-from libs.chassis.domain import Change
 from services.interactions.conversations.application import Conversations
 from services.interactions.conversations.domain import Conversation
 from services.interactions.customers.application import Customers
-from services.interactions.customers.domain import CustomerProjection
+from services.interactions.customers.domain import CustomerProjection, News
 from services.interactions.timeline.domain import Interaction
 from services.interactions.timeline.store import TimelineStore
 
 BATCH: Final = 200
 """Interactions that one transaction attributes, at most."""
-
-Told = tuple[str, Callable[[CustomerProjection | None], Change[CustomerProjection]]]
-"""(customer id, how its projection changes)."""
 
 
 class Attribution:
@@ -34,13 +30,13 @@ class Attribution:
         self._customers = Customers(store.customers)
         self._conversations = Conversations(store.conversations)
 
-    def learn(self, told: Sequence[Told]) -> None:
+    def learn(self, news: Sequence[News]) -> None:
         """Takes news about customers in, and attributes the contacts that waited for them, at most a batch of them.
 
         Customers whose contacts are perhaps more get a backlog, which goes on in transactions of its own: history that
         was loaded before its customers is attributed without holding anybody up.
         """
-        changed = {customer.id: customer for customer in self._store.customers.customers.fold(told)}
+        changed = {customer.id: customer for customer in self._customers.learn(news)}
         keys = [key for customer in changed.values() for key in customer.identifiers]
         if self._attribute_by(keys, changed.values()) == BATCH:
             self._owe({customer.id: () for customer in changed.values() if customer.identifiers})

@@ -14,8 +14,8 @@ from libs.chassis.inbox import Received, Subscription
 from libs.chassis.timers import Timer
 from services.interactions.attribution.application import Attribution
 from services.interactions.conversations.domain import Conversation
-from services.interactions.customers.domain import CustomerProjection
-from services.interactions.customers.subscriptions import CUSTOMER_EVENTS, Told, identifier_keys, told_by
+from services.interactions.customers.domain import CustomerProjection, News
+from services.interactions.customers.subscriptions import CUSTOMER_EVENTS, identifier_keys, news_of
 from services.interactions.privacy.application import Erasures
 from services.interactions.privacy.store import PrivacyStore
 from services.interactions.timeline.domain import Interaction
@@ -46,7 +46,7 @@ def attribute(attribution: Attribution, erasures: Erasures, events: Sequence[Rec
 
     A request to erase is noted and carried out later, so whatever else is in the batch does not matter.
     """
-    told: list[Told] = []
+    news: list[News] = []
     doomed: list[tuple[str, str, Sequence[str]]] = []
     recorded: list[Interaction] = []
     attributed: list[Conversation] = []
@@ -60,8 +60,8 @@ def attribute(attribution: Attribution, erasures: Erasures, events: Sequence[Rec
                 if isinstance(message, profiles.CustomerErasureRequested):
                     led = [*identifier_keys(message.customer)]
                     doomed.append((message.erasure_id, message.customer_id, led))
-                told += told_by(event)
-    attribution.learn(told)
+                news += news_of(event)
+    attribution.learn(news)
     attribution.settle(recorded)
     attribution.join(attributed)
     erasures.begin(doomed)

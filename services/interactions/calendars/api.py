@@ -9,6 +9,7 @@ from kehu.interactions.v1 import calendars_pb2 as pb
 from kehu.interactions.v1 import calendars_pb2_grpc
 
 from libs.chassis.codec import field_of, from_proto, merge, to_proto
+from libs.chassis.paging import PageRequest
 from libs.chassis.validation import inside, validate
 from libs.worktime.terms import Term
 from services.interactions.calendars.application import Calendars
@@ -30,7 +31,7 @@ class CalendarsApi(calendars_pb2_grpc.CalendarsServiceServicer):
         return calendar(self._calendars.get(request.calendar_id))
 
     def ListCalendars(self, request: pb.ListCalendarsRequest, _: object) -> pb.ListCalendarsResponse:
-        page = self._calendars.list(request)
+        page = self._calendars.list(PageRequest.of(request))
         return pb.ListCalendarsResponse(calendars=map(calendar, page.items), next_page_token=page.next_page_token)
 
     def UpdateCalendar(self, request: pb.UpdateCalendarRequest, _: object) -> pb.BusinessCalendar:

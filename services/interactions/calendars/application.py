@@ -7,12 +7,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from libs.chassis import identity
-from libs.chassis.paging import Page
+from libs.chassis.paging import Page, PageRequest
 from libs.worktime.hours import WorkingHours
 from libs.worktime.terms import Explanation, Term, explain
 from services.interactions.calendars.domain import BusinessCalendar
 from services.interactions.calendars.store import CalendarsStore
-from services.interactions.customers.store import ListRequest
 
 
 class Calendars:
@@ -30,9 +29,9 @@ class Calendars:
         """One calendar."""
         return self._calendars.get(calendar_id)
 
-    def list(self, request: ListRequest) -> Page[BusinessCalendar]:
+    def list(self, page: PageRequest) -> Page[BusinessCalendar]:
         """A page of all calendars, by name."""
-        return self._store.list(request)
+        return self._store.list(page)
 
     def update(
         self, calendar_id: str, merge: Callable[[BusinessCalendar], BusinessCalendar], revision: int

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from libs.chassis.paging import Page
+from libs.chassis.paging import Page, PageRequest
 from libs.chassis.store import Database, Index
 from services.interactions.calendars.domain import BusinessCalendar
-from services.interactions.customers.store import ListRequest, page_of
 
 CALENDARS = (
     Index(("display_name",), unique=True, taken="another calendar has this display_name"),
@@ -19,6 +18,6 @@ class CalendarsStore:
     def __init__(self, database: Database) -> None:
         self.calendars = database.collection(BusinessCalendar, "calendars", indexes=CALENDARS)
 
-    def list(self, request: ListRequest) -> Page[BusinessCalendar]:
+    def list(self, page: PageRequest) -> Page[BusinessCalendar]:
         """All calendars, by name."""
-        return page_of(self.calendars, None, "display_name", request)
+        return self.calendars.page(None, page, order="display_name")

@@ -7,6 +7,7 @@ from kehu.interactions.v1 import conversations_pb2 as pb
 from kehu.interactions.v1 import conversations_pb2_grpc
 
 from libs.chassis.codec import field_of, to_proto
+from libs.chassis.paging import PageRequest
 from services.interactions.conversations.application import Conversations
 from services.interactions.conversations.domain import CloseReason, Conversation
 from services.interactions.conversations.store import ConversationsStore
@@ -22,7 +23,7 @@ class ConversationsApi(conversations_pb2_grpc.ConversationsServiceServicer):
         return conversation(self._conversations.get(request.conversation_id))
 
     def ListConversations(self, request: pb.ListConversationsRequest, _: object) -> pb.ListConversationsResponse:
-        page = self._conversations.list(request.filter, request)
+        page = self._conversations.list(request.filter, PageRequest.of(request))
         return pb.ListConversationsResponse(
             conversations=map(conversation, page.items), next_page_token=page.next_page_token
         )

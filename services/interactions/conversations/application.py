@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Final, cast
+from typing import Final
 
 from libs.chassis import identity
-from libs.chassis.domain import AlreadyExists, Change, Conflict, NotFound
-from libs.chassis.paging import Page
+from libs.chassis.domain import AlreadyExists, Conflict, NotFound
+from libs.chassis.paging import Page, PageRequest
 from services.interactions.conversations.domain import IDLE_WINDOW, CloseReason, Conversation, Utterance
 from services.interactions.conversations.store import ConversationsStore
 from services.interactions.customers.application import Customers
 from services.interactions.customers.domain import customer_key
-from services.interactions.customers.store import ListRequest
 
 ATTEMPTS: Final = 5
 """How often a contact looks for its conversation while others open and close them."""
-
-Hearing = tuple[str, Callable[[Conversation | None], Change[Conversation]]]
-"""(conversation id, how a contact changes it)."""
 
 
 class Conversations:
@@ -35,9 +31,9 @@ class Conversations:
         """One conversation."""
         return self._conversations.get(conversation_id)
 
-    def list(self, filter: str, request: ListRequest) -> Page[Conversation]:
+    def list(self, filter: str, page: PageRequest) -> Page[Conversation]:
         """A page, the latest interaction first."""
-        return self._store.list(filter, request)
+        return self._store.list(filter, page)
 
     def resume(self, *, continuity_token: str = "", conversation_id: str = "", customer_id: str = "") -> Conversation:
         """The conversation of a token or id, open and with the customer it turned out to be with, if given."""
@@ -118,14 +114,15 @@ class Conversations:
         for interaction in recorded:
             if interaction.conversation_id:
                 by_id.setdefault(interaction.conversation_id, []).append(interaction)
-        changes, claimed = list[Hearing](), set[str]()
+        heard, claimed = list[tuple[str, tuple[Utterance, str]]](), set[str]()
         for conversation in self._conversations.batch_get(list(by_id)):
             said = by_id[conversation.id]
             current_for = self._current_for(conversation, conversation.party_after(said))
             current_for = "" if current_for in claimed else current_for
             claimed.add(current_for)
-            changes += [(conversation.id, _hearing(interaction, current_for)) for interaction in said]
-        return {conversation.id: conversation for conversation in self._conversations.fold(changes)}
+            heard += [(conversation.id, (interaction, current_for)) for interaction in said]
+        changed = self._conversations.update_many(heard, lambda each, said: each.receive(*said))
+        return {conversation.id: conversation for conversation in changed}
 
     def identify(self, conversation_id: str, customer_id: str) -> None:
         """The conversation with the customer it turned out to be with; nothing changes when that was known."""
@@ -139,10 +136,3 @@ class Conversations:
             return party
         current = self._store.current(party)
         return party if current is None or current.id == conversation.id else ""
-
-
-def _hearing(interaction: Utterance, current_for: str) -> Callable[[Conversation | None], Change[Conversation]]:
-    def hear(found: Conversation | None) -> Change[Conversation]:
-        return cast(Conversation, found).receive(interaction, current_for)  # conversations are never removed
-
-    return hear

@@ -6,10 +6,10 @@ from collections.abc import Sequence, Set
 from datetime import datetime
 
 from libs.chassis.filtering import FilterSpec, all_of, field
-from libs.chassis.paging import Page
+from libs.chassis.paging import Page, PageRequest
 from libs.chassis.store import Database, Index
 from services.interactions.conversations.domain import OPEN_STATES, Conversation, ConversationState
-from services.interactions.customers.store import CustomersStore, ListRequest, page_of
+from services.interactions.customers.store import CustomersStore
 
 CURRENT = field("_blind.current_for").exists()
 """Condition of a partial index; a query that is to use it repeats it."""
@@ -48,10 +48,10 @@ class ConversationsStore:
             blind={"current_for": lambda each: filter(None, [each.current_for])},
         )
 
-    def list(self, filter: str, request: ListRequest) -> Page[Conversation]:
+    def list(self, filter: str, page: PageRequest) -> Page[Conversation]:
         """Conversations that meet an AIP-160 filter, the latest interaction first."""
         where = self.customers.condition(filter, FILTER)
-        return page_of(self.conversations, where, "-last_interaction_time", request)
+        return self.conversations.page(where, page, order="-last_interaction_time")
 
     def of_token(self, continuity_token: str) -> Conversation | None:
         """The conversation that a continuity token leads to."""

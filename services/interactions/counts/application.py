@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from libs.chassis import context, identity
-from libs.chassis.domain import Change
 from services.interactions.counts.domain import ChannelCount, ChannelDay, CountRange
 from services.interactions.counts.store import CountsStore
 from services.interactions.customers.domain import Channel
@@ -28,14 +27,11 @@ class Counts:
     def count(self, recorded: Sequence[Interaction]) -> None:
         """Counts contacts that were recorded."""
         tenant = context.current().tenant
-        self._store.days.fold([_counting(tenant, interaction) for interaction in recorded])
+        self._store.days.upsert_many(((_day(tenant, each), each.occurred_time) for each in recorded), ChannelDay.count)
 
 
-def _counting(tenant: str, interaction: Interaction) -> tuple[str, Callable[[ChannelDay | None], Change[ChannelDay]]]:
-    channel, at = interaction.channel, interaction.occurred_time
-    id = identity.derived_id(ChannelDay.ID_PREFIX, tenant, channel, at.date().isoformat())
-
-    def count(day: ChannelDay | None) -> Change[ChannelDay]:
-        return (day or ChannelDay(id=id, channel=channel, day=at.date())).count(at)
-
-    return id, count
+def _day(tenant: str, interaction: Interaction) -> ChannelDay:
+    """The counter that an interaction belongs to, before anything was counted."""
+    channel, day = interaction.channel, interaction.occurred_time.date()
+    id = identity.derived_id(ChannelDay.ID_PREFIX, tenant, channel, day.isoformat())
+    return ChannelDay(id=id, channel=channel, day=day)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol, TypeVar
 
+from libs.chassis import identity
 from libs.chassis.domain import NotFound
-from services.interactions.customers.domain import CustomerErased, CustomerProjection
+from services.interactions.customers.domain import CustomerErased, CustomerProjection, News
 from services.interactions.customers.store import CustomersStore
 
 
@@ -36,6 +37,12 @@ class Customers:
         if known is None:
             raise NotFound("Customer", customer_id)
         return known
+
+    def learn(self, news: Sequence[News]) -> list[CustomerProjection]:
+        """Takes news about customers in; how they stand then."""
+        now = identity.now()
+        pairs = ((CustomerProjection.unheard(each.id, now), each) for each in news)
+        return self._store.customers.upsert_many(pairs, lambda known, each: each.heard_after(known))
 
     def refuse_erased(self, ids: Iterable[str]) -> None:
         """Refuses with CustomerErased when one of these customers is erased; empty ids are nobody's."""

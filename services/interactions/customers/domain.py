@@ -141,11 +141,14 @@ class CustomerProjection(Entity):
         """The id of the customer who lives on."""
         return self.merged_into or self.id
 
-    def heard_after(self, known: CustomerProjection | None) -> Change[CustomerProjection]:
+    @classmethod
+    def unheard(cls, id: str, time: datetime) -> CustomerProjection:
+        """A customer of whom nothing is known but the id."""
+        return cls(id=id, source_revision=0, source_time=time, identifiers=(customer_key(id),))
+
+    def heard_after(self, known: CustomerProjection) -> Change[CustomerProjection]:
         """This news after what is known: the newer of the two, and of an erased customer only how new it is. Where the
         id leads is told by merges alone."""
-        if known is None:
-            return self, []
         if known.source_revision >= self.source_revision:
             return known, []
         if known.erased:
@@ -206,20 +209,23 @@ class Alias:
     handed_over: tuple[str, ...] = ()
     """Keys of the identifiers that came with it; none for one that was merged before already."""
 
-    def heard_after(self, known: CustomerProjection | None, time: datetime) -> Change[CustomerProjection]:
-        """What is known of the customer, which may be nothing yet, with this."""
-        copy = known or CustomerProjection(
-            id=self.customer_id,
-            source_revision=0,
-            source_time=time,
-            identifiers=(customer_key(self.customer_id),),
-        )
+    @property
+    def id(self) -> str:
+        """The customer that it is about."""
+        return self.customer_id
+
+    def heard_after(self, known: CustomerProjection) -> Change[CustomerProjection]:
+        """What is known of the customer, with this."""
         lives_on = self.canonical_id if self.canonical_id != self.customer_id else ""
-        newer = copy if copy.epoch >= self.epoch else replace(copy, merged_into=lives_on, epoch=self.epoch)
-        if copy.erased:
+        newer = known if known.epoch >= self.epoch else replace(known, merged_into=lives_on, epoch=self.epoch)
+        if known.erased:
             return newer, []
-        handed_over = (self.handed_over or copy.handed_over) if newer.merged_into else ()
-        return replace(newer, handed_over=handed_over, identifiers=_with(copy.identifiers, handed_over)), []
+        handed_over = (self.handed_over or known.handed_over) if newer.merged_into else ()
+        return replace(newer, handed_over=handed_over, identifiers=_with(known.identifiers, handed_over)), []
+
+
+News = CustomerProjection | Alias
+"""What an event tells of one customer."""
 
 
 def _with(identifiers: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
-from typing import Protocol, cast
 
-from google.protobuf.message import Message
-
-from libs.chassis import store as kept
-from libs.chassis.domain import E
 from libs.chassis.filtering import AllOf, AnyOf, Compare, Condition, FilterSpec, field, parse
-from libs.chassis.paging import Page
 from libs.chassis.store import Database, Due, Index
 from services.interactions.customers.domain import CustomerProjection, customer_key, customer_of
 
@@ -86,16 +80,3 @@ class CustomersStore:
 
         condition = parse(filter, spec)
         return meant(condition) if condition is not None else None
-
-
-class ListRequest(Protocol):
-    """Any request for a list: how much is wanted, and after which page."""
-
-    page_size: int
-    page_token: str
-
-
-def page_of(collection: kept.Collection[E], where: Condition | None, order: str, request: ListRequest) -> Page[E]:
-    """The page of a collection that a request asks for."""
-    message = cast(Message, request)
-    return collection.page(where, order=order, size=request.page_size, token=request.page_token, request=message)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
-from functools import partial
 from typing import cast
 
 from google.protobuf.descriptor import EnumDescriptor
@@ -14,7 +13,6 @@ from kehu.profiles.v1 import consent_pb2, customer_pb2, merges_pb2
 from kehu.profiles.v1 import contact_points_pb2 as contact
 from kehu.profiles.v1 import events_pb2 as profiles
 
-from libs.chassis.domain import Change
 from libs.chassis.inbox import Received
 from services.interactions.customers.domain import (
     Alias,
@@ -23,6 +21,7 @@ from services.interactions.customers.domain import (
     CustomerProjection,
     Identifier,
     IdentifierKind,
+    News,
     customer_key,
 )
 
@@ -41,16 +40,11 @@ CUSTOMER_EVENTS = (
 _DEAD_ENDS = (contact.ContactPoint.STATUS_RECYCLED, contact.ContactPoint.STATUS_INVALID)
 """Contact points that no longer lead to this customer, or never did."""
 
-Told = tuple[str, Callable[[CustomerProjection | None], Change[CustomerProjection]]]
-"""(customer id, how its projection changes)."""
 
-
-def told_by(event: Received) -> list[Told]:
-    """How an event of `CUSTOMER_EVENTS` changes the projections of the customers it is about."""
+def news_of(event: Received) -> list[News]:
+    """What an event of `CUSTOMER_EVENTS` tells of the customers it is about."""
     customer = cast(profiles.CustomerUpdated, event.message).customer  # all of CUSTOMER_EVENTS carry one
-    projected = projection_of(customer, event.revision, event.time)
-    moved = [(each.customer_id, partial(each.heard_after, time=event.time)) for each in _aliases(event.message)]
-    return [(projected.id, projected.heard_after), *moved]
+    return [projection_of(customer, event.revision, event.time), *_aliases(event.message)]
 
 
 def projection_of(customer: customer_pb2.Customer, revision: int, time: datetime) -> CustomerProjection:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, cast
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
 
 from libs.chassis import identity
 from libs.chassis.domain import Change, NotFound
@@ -29,14 +30,12 @@ class Erasures:
     def begin(self, requests: Sequence[tuple[str, str, Sequence[str]]]) -> None:
         """Takes (erasure id, customer id, keys of what led to the customer) in, once each."""
 
-        def begun(id: str, *told: Any) -> Callable[[Erasure | None], Change[Erasure]]:
-            return lambda known: Erasure.begun(id, *told) if known is None else (known, [])
-
-        self._store.erasures.fold([(request[0], begun(*request)) for request in requests])
+        asked = (Erasure(id=id, customer_id=whose, identifiers=tuple(keys)) for id, whose, keys in requests)
+        self._store.erasures.upsert_many(((each, None) for each in asked), lambda each, _: each.begin())
         # From now on nothing is recorded of them: see `Customers.while_living`.
         now = identity.now()
         self._store.customers.customers.upsert_many(
-            ((CustomerProjection(id=id, source_revision=0, source_time=now), None) for _, id, _ in requests),
+            ((CustomerProjection.unheard(whose, now), None) for _, whose, _ in requests),
             lambda each, _: each.doom(),
         )
 
@@ -87,11 +86,13 @@ class Erasures:
         held: dict[str, Collection[Any]] = {kind: self._store.database.collections[kind] for kind in batch}
         destroyed = sum(held[kind].erase([each.id for each in gone]) for kind, gone in batch.items())
 
+        now = identity.now()
+
         def settle() -> None:
             if self._store.erasures.get(erasure.id).revision != erasure.revision:
                 return
             for kind, gone in batch.items():
-                held[kind].fold([(each.id, _erased) for each in gone])
+                held[kind].update_many(((each.id, now) for each in gone), _erased)
             self._store.erasures.update(
                 erasure.id, lambda each: each.advanced(batch, destroyed, cursor=cursor, ended=ended)
             )
@@ -109,8 +110,7 @@ class Erasures:
         ]
 
 
-def _erased(found: Interaction | Conversation | Promise | CustomerProjection | None) -> Change[Any]:
-    now = identity.now()
+def _erased(found: Interaction | Conversation | Promise | CustomerProjection, now: datetime) -> Change[Any]:
     match found:
         case Interaction():
             return found.erased(ACTOR, now)
@@ -118,5 +118,5 @@ def _erased(found: Interaction | Conversation | Promise | CustomerProjection | N
             return found.erased(now)
         case Promise():
             return found.erased()
-        case _:
-            return cast(CustomerProjection, found).without_person()  # nothing that is held is ever removed
+        case CustomerProjection():
+            return found.without_person()

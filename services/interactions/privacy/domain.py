@@ -70,10 +70,9 @@ class Erasure(Entity):
     """SHA-256 over the ids and revisions of what was erased."""
     pending: bool = True
 
-    @classmethod
-    def begun(cls, id: str, customer_id: str, identifiers: Sequence[str]) -> Change[Erasure]:
-        """An erasure that has just been asked for."""
-        return _told(cls(id=id, customer_id=customer_id, identifiers=tuple(identifiers)))
+    def begin(self) -> Change[Erasure]:
+        """This erasure, as it was asked for; nothing changes when it has begun before."""
+        return _told(self) if not self.revision else (self, [])
 
     def advanced(
         self, batch: Mapping[str, Sequence[Entity]], destroyed_keys: int, *, cursor: str = "", ended: bool

@@ -9,6 +9,7 @@ from kehu.interactions.v1 import promises_pb2 as pb
 from kehu.interactions.v1 import promises_pb2_grpc
 
 from libs.chassis.codec import field_of, from_proto, to_proto
+from libs.chassis.paging import PageRequest
 from libs.chassis.validation import inside
 from libs.worktime.terms import Term
 from services.interactions.promises.application import Promises
@@ -45,7 +46,7 @@ class PromisesApi(promises_pb2_grpc.PromisesServiceServicer):
         return promise(self._promises.get(request.promise_id))
 
     def ListPromises(self, request: pb.ListPromisesRequest, _: object) -> pb.ListPromisesResponse:
-        page = self._promises.list(request.filter, request)
+        page = self._promises.list(request.filter, PageRequest.of(request))
         return pb.ListPromisesResponse(promises=map(promise, page.items), next_page_token=page.next_page_token)
 
 

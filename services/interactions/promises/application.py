@@ -8,11 +8,10 @@ from datetime import datetime
 
 from libs.chassis import context, identity
 from libs.chassis.domain import Change, InvalidArgument
-from libs.chassis.paging import Page
+from libs.chassis.paging import Page, PageRequest
 from libs.worktime.terms import Term
 from services.interactions.calendars.application import Calendars
 from services.interactions.customers.application import Customers
-from services.interactions.customers.store import ListRequest
 from services.interactions.promises.domain import Promise
 from services.interactions.promises.store import PromisesStore
 
@@ -45,9 +44,9 @@ class Promises:
         """One promise."""
         return self._promises.get(promise_id)
 
-    def list(self, filter: str, request: ListRequest) -> Page[Promise]:
+    def list(self, filter: str, page: PageRequest) -> Page[Promise]:
         """A page of promises, the first due first."""
-        return self._store.list(filter, request)
+        return self._store.list(filter, page)
 
     def keep(self, promise_id: str, kept_time: datetime | None = None, *, revision: int = 0) -> Promise:
         """It was kept, now or at a time before now."""

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from libs.chassis.filtering import FilterSpec, all_of, field
-from libs.chassis.paging import Page
+from libs.chassis.paging import Page, PageRequest
 from libs.chassis.store import Database, Due, Index
 from services.interactions.calendars.store import CalendarsStore
 from services.interactions.conversations.store import ConversationsStore
-from services.interactions.customers.store import CustomersStore, ListRequest, page_of
+from services.interactions.customers.store import CustomersStore
 from services.interactions.promises.domain import PENDING_STATES, Promise, PromiseState
 
 WAKES = field("wake_time") > datetime(1970, 1, 1, tzinfo=UTC)
@@ -46,9 +46,9 @@ class PromisesStore:
         self.customers, self.conversations, self.calendars = customers, conversations, calendars
         self.promises = database.collection(Promise, "promises", indexes=PROMISES)
 
-    def list(self, filter: str, request: ListRequest) -> Page[Promise]:
+    def list(self, filter: str, page: PageRequest) -> Page[Promise]:
         """Promises that meet an AIP-160 filter, the first due first."""
-        return page_of(self.promises, self.customers.condition(filter, FILTER), "due_time", request)
+        return self.promises.page(self.customers.condition(filter, FILTER), page, order="due_time")
 
     def pending_of(self, ids: Sequence[str], limit: int) -> Sequence[Promise]:
         """The promises to a customer that are still to be kept, the first due first."""

@@ -9,6 +9,7 @@ from kehu.interactions.v1 import timeline_pb2_grpc
 
 from libs.chassis.codec import from_proto, merge, to_proto
 from libs.chassis.domain import InvalidArgument
+from libs.chassis.paging import PageRequest
 from libs.chassis.rpc.errors import status_of
 from libs.chassis.store import Outcome
 from libs.chassis.validation import inside, validate
@@ -42,7 +43,7 @@ class TimelineApi(timeline_pb2_grpc.TimelineServiceServicer):
         return pb.BatchGetInteractionsResponse(interactions=map(interaction, found))
 
     def ListInteractions(self, request: pb.ListInteractionsRequest, _: object) -> pb.ListInteractionsResponse:
-        page = self._timeline.list(request.filter, request)
+        page = self._timeline.list(request.filter, PageRequest.of(request))
         return pb.ListInteractionsResponse(
             interactions=map(interaction, page.items), next_page_token=page.next_page_token
         )
@@ -57,7 +58,7 @@ class TimelineApi(timeline_pb2_grpc.TimelineServiceServicer):
         return interaction(self._timeline.redact(request.interaction_id, request.reason))
 
     def ListTimeline(self, request: pb.ListTimelineRequest, _: object) -> pb.ListTimelineResponse:
-        customer_id, page = self._timeline.of_customer(from_proto(TimelineQuery, request), request)
+        customer_id, page = self._timeline.of_customer(from_proto(TimelineQuery, request), PageRequest.of(request))
         found = map(interaction, page.items)
         return pb.ListTimelineResponse(
             interactions=found, next_page_token=page.next_page_token, customer_id=customer_id

@@ -10,13 +10,12 @@ from typing import Final
 
 from libs.chassis import context, identity
 from libs.chassis.domain import AlreadyExists, Conflict, DomainError, InvalidArgument, NotFound
-from libs.chassis.paging import Page
+from libs.chassis.paging import Page, PageRequest
 from libs.chassis.store import Outcome
 from services.interactions.conversations.application import Conversations
 from services.interactions.conversations.domain import IDLE_WINDOW
 from services.interactions.customers.application import Customers
 from services.interactions.customers.domain import CustomerErased
-from services.interactions.customers.store import ListRequest
 from services.interactions.timeline.domain import Interaction, TimelineQuery
 from services.interactions.timeline.store import TimelineStore
 
@@ -133,19 +132,19 @@ class Timeline:
         """Several interactions in the order of their ids."""
         return self._interactions.batch_get(interaction_ids)
 
-    def list(self, filter: str, request: ListRequest) -> Page[Interaction]:
+    def list(self, filter: str, page: PageRequest) -> Page[Interaction]:
         """A page over all customers, the latest first."""
-        return self._store.list(filter, request)
+        return self._store.list(filter, page)
 
-    def of_customer(self, query: TimelineQuery, request: ListRequest) -> tuple[str, Page[Interaction]]:
+    def of_customer(self, query: TimelineQuery, page: PageRequest) -> tuple[str, Page[Interaction]]:
         """Who lives on as the customer, and a page of what was recorded for any of its ids, the latest first. NotFound
         when nothing is known of the customer."""
         known = self._store.customers.customer(query.customer_id)
         ids = self._store.customers.group(query.customer_id, known)
-        page = self._store.of_customer(query, ids, request)
-        if not page.items and known is None:
+        found = self._store.of_customer(query, ids, page)
+        if not found.items and known is None:
             raise NotFound("Customer", query.customer_id)
-        return ids[0], page
+        return ids[0], found
 
     # ------------------------------------------------------------------------------------------------ changing
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from libs.chassis.filtering import FilterSpec, all_of, field
-from libs.chassis.paging import Page
+from libs.chassis.paging import Page, PageRequest
 from libs.chassis.store import Database, Index
 from services.interactions.conversations.store import ConversationsStore
 from services.interactions.customers.domain import Channel
-from services.interactions.customers.store import CustomersStore, ListRequest, page_of
+from services.interactions.customers.store import CustomersStore
 from services.interactions.timeline.domain import Interaction, TimelineQuery
 
 UNATTRIBUTED = field("customer_id") == ""
@@ -44,11 +44,11 @@ class TimelineStore:
             blind={"identifier": lambda each: filter(None, [each.identifier_key])},
         )
 
-    def list(self, filter: str, request: ListRequest) -> Page[Interaction]:
+    def list(self, filter: str, page: PageRequest) -> Page[Interaction]:
         """Interactions of all customers that meet an AIP-160 filter, the latest first."""
-        return page_of(self.interactions, self.customers.condition(filter, FILTER), "-occurred_time", request)
+        return self.interactions.page(self.customers.condition(filter, FILTER), page, order="-occurred_time")
 
-    def of_customer(self, query: TimelineQuery, ids: Sequence[str], request: ListRequest) -> Page[Interaction]:
+    def of_customer(self, query: TimelineQuery, ids: Sequence[str], page: PageRequest) -> Page[Interaction]:
         """Interactions of one customer, under any of its ids, the latest first."""
         where = all_of(
             field("customer_id").one_of(ids),
@@ -58,7 +58,7 @@ class TimelineStore:
             field("occurred_time") >= query.start_time if query.start_time is not None else None,
             field("occurred_time") < query.end_time if query.end_time is not None else None,
         )
-        return page_of(self.interactions, where, "-occurred_time", request)
+        return self.interactions.page(where, page, order="-occurred_time")
 
     def last_of(self, ids: Sequence[str], limit: int) -> Sequence[Interaction]:
         """The last interactions of a customer."""

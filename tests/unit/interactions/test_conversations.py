@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kehu.interactions.v1 import conversations_pb2
 
 from libs.chassis.domain import Conflict, FailedPrecondition, NotFound
+from libs.chassis.paging import PageRequest
 from services.interactions.conversations.application import Conversations
 from services.interactions.conversations.domain import (
     CloseReason,
@@ -200,7 +200,7 @@ def test_waiting_conversations_are_listed(
     timeline.ingest(contact(customer_id=customer_id, agent_id="agent-1"))
     waiting = timeline.ingest(contact(channel=Channel.FAX)).conversation_id
     world.deliver()
-    request = conversations_pb2.ListConversationsRequest()
+    request = PageRequest()
     assert [each.id for each in conversations.list("state = WAITING", request).items] == [waiting]
     assert [each.customer_id for each in conversations.list('agent_id = "agent-1"', request).items] == [customer_id]
 

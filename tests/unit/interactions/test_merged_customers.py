@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 from kehu.common.v1 import envelope_pb2
-from kehu.interactions.v1 import conversations_pb2, promises_pb2, timeline_pb2
 from kehu.interactions.v1 import events_pb2 as interactions
+from kehu.interactions.v1 import timeline_pb2
 from kehu.profiles.v1 import customer_pb2
 from kehu.profiles.v1 import events_pb2 as profiles
 
 from libs.chassis import context
 from libs.chassis.domain import NotFound
 from libs.chassis.inbox.subscription import event_type
+from libs.chassis.paging import PageRequest
 from services.interactions.context.application import Contexts
 from services.interactions.conversations.application import Conversations
 from services.interactions.customers.domain import Identifier, IdentifierKind
@@ -101,7 +102,7 @@ def timeline(world: World) -> Timeline:
 
 
 def request(**fields: Any) -> Any:
-    return timeline_pb2.ListTimelineRequest(**fields)
+    return PageRequest.of(timeline_pb2.ListTimelineRequest(**fields))
 
 
 def seen(timeline: Timeline, id: str) -> tuple[str, set[str]]:
@@ -186,12 +187,12 @@ def test_context_conversations_and_promises_are_of_all_ids(world: World, timelin
         assert (told.customer.id, told.customer.merged_ids) == (A, (B,))
         assert len(told.interactions) == len(told.conversations) == 2
         listed = Conversations(world.store.conversations).list(
-            f'customer_id = "{id}" AND state = WAITING', conversations_pb2.ListConversationsRequest()
+            f'customer_id = "{id}" AND state = WAITING', PageRequest()
         )
         assert len(listed.items) == 2
-        of_all = timeline.list(f'(customer_id = "{id}" OR customer_id = "{C}")', timeline_pb2.ListInteractionsRequest())
+        of_all = timeline.list(f'(customer_id = "{id}" OR customer_id = "{C}")', PageRequest())
         assert len(of_all.items) == 2
-        promises = Promises(world.store.promises).list(f'customer_id = "{id}"', promises_pb2.ListPromisesRequest())
+        promises = Promises(world.store.promises).list(f'customer_id = "{id}"', PageRequest())
         assert list(promises.items) == []
 
 

@@ -13,6 +13,7 @@ from kehu.interactions.v1 import timeline_pb2
 from libs.chassis import context
 from libs.chassis.context import Command, Context
 from libs.chassis.domain import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
+from libs.chassis.paging import PageRequest
 from services.interactions.customers.domain import Channel, Identifier, IdentifierKind
 from services.interactions.timeline.application import Timeline
 from services.interactions.timeline.domain import Direction, Interaction, Link, Purpose, TimelineQuery
@@ -27,7 +28,7 @@ def timeline(world: Any) -> Timeline:
 
 
 def page(**fields: Any) -> timeline_pb2.ListTimelineRequest:
-    return timeline_pb2.ListTimelineRequest(**fields)
+    return PageRequest.of(timeline_pb2.ListTimelineRequest(**fields))
 
 
 @pytest.mark.parametrize("channel", list(Channel))
@@ -304,7 +305,7 @@ def test_all_contacts_are_listed_by_filter(timeline: Timeline, contact: Make, ph
     unknown = timeline.ingest(contact(channel=Channel.SMS, occurred_time=known.occurred_time - HOUR))
 
     def listed(filter: str) -> list[str]:
-        request = timeline_pb2.ListInteractionsRequest(filter=filter)
+        request = PageRequest()
         return [each.id for each in timeline.list(filter, request).items]
 
     assert listed("") == [known.id, unknown.id]
