@@ -28,7 +28,7 @@ WEEKDAYS = tuple(Weekday)
 
 
 class ExceptionKind(OpenEnum):
-    """How a date differs from the regular week."""
+    """Way in which a date differs from the regular week."""
 
     CLOSED = "CLOSED"
     OPEN = "OPEN"

@@ -25,7 +25,7 @@ class CalendarVersion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What a version of a policy asks of a clock."""
+    """Target that a version of a policy sets for a clock."""
 
     policy_id: str = ""
     policy_version: int = 0
@@ -37,11 +37,11 @@ class Target:
     """Reasons that pause the clock; a pause for any other reason is noted and does not."""
     calendar: CalendarVersion = CalendarVersion()
     counts_from_change: bool = False
-    """Whether it counts from when it came into force, and not from the first start."""
+    """Set when it counts from when it came into force, and not from the first start."""
 
 
 class ClockEventKind(OpenEnum):
-    """What happens to a clock."""
+    """Kind of an event of a clock."""
 
     START = "START"
     PAUSE = "PAUSE"
@@ -54,7 +54,7 @@ class ClockEventKind(OpenEnum):
 
 
 class ClockState(OpenEnum):
-    """Where a clock stands. That it was breached is told apart."""
+    """State of a clock. A breach is told apart."""
 
     NOT_STARTED = "NOT_STARTED"
     RUNNING = "RUNNING"
@@ -90,14 +90,14 @@ class Warned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockVersion:
-    """What became of a target while it was in force."""
+    """Outcome of a target while it was in force."""
 
     target: Target
     since_time: datetime
     counts_from_time: datetime
-    """When its target began to count: the first start, unless it says otherwise."""
+    """Time at which its target began to count: the first start, unless it says otherwise."""
     until_time: datetime | None = None
-    """When the next version began; absent for the one in force."""
+    """Time at which the next version began; absent for the one in force."""
     due_time: datetime | None = None
     """Absent while the clock is paused before it is due: nobody knows for how long."""
     breached_time: datetime | None = None
@@ -110,25 +110,25 @@ class Clock:
     state: ClockState
     start_time: datetime | None = None
     end_time: datetime | None = None
-    """When it was fulfilled or cancelled."""
+    """Time at which it was fulfilled or cancelled."""
     reasons: tuple[str, ...] = ()
     """The reasons for which it is paused, and those that its target does not care about."""
     spent: timedelta = ZERO
-    """How much of the target has run."""
+    """Part of the target that has run."""
     left: timedelta = ZERO
-    """How much of it is left; negative when it is over."""
+    """Part of it that is left; negative when it is over."""
     due_time: datetime | None = None
     breached_time: datetime | None = None
     warned: tuple[Warned, ...] = ()
     wake_time: datetime | None = None
-    """When the next warning or the breach comes if nothing else happens; absent when none does."""
+    """Time of the next warning or breach if nothing else happens; absent when none comes."""
     versions: tuple[ClockVersion, ...] = ()
     unfit: tuple[str, ...] = ()
     """Ids of the events that did not fit the state they met."""
 
 
 class ClockStretchKind(OpenEnum):
-    """Why a stretch of a clock counts or does not."""
+    """Reason for which a stretch of a clock counts or does not."""
 
     COUNTED = "COUNTED"
     CLOSED = "CLOSED"
@@ -151,5 +151,5 @@ class ClockStretch:
 
     @property
     def length(self) -> timedelta:
-        """How long it is."""
+        """Its length."""
         return self.end_time - self.start_time

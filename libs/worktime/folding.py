@@ -124,7 +124,7 @@ def explain(events: Sequence[ClockEvent], at: datetime, hours_of: HoursOf) -> It
 
 
 def fits(event: ClockEvent, state: ClockState) -> bool:
-    """Whether an event says enough, and means something in a state."""
+    """Returns whether an event says enough, and means something in a state."""
     needed = {
         ClockEventKind.START: event.target,
         ClockEventKind.POLICY_CHANGED: event.target,
@@ -143,7 +143,7 @@ class _Span:
     reasons: frozenset[str]
 
     def runs_under(self, target: Target) -> bool:
-        """Whether time runs in it."""
+        """Returns whether time runs in it."""
         return not self.ended and self.reasons.isdisjoint(target.pauses)
 
 
@@ -158,7 +158,7 @@ class _Asked:
 
 @dataclass(slots=True)
 class _Life:
-    """What the events told, in order."""
+    """Life of a clock as its events told it."""
 
     state: ClockState = ClockState.NOT_STARTED
     start: datetime | None = None
@@ -216,7 +216,7 @@ class _Life:
 
 
 def _live(events: Sequence[ClockEvent], at: datetime) -> _Life:
-    """What the events up to a time told, each once and in order, whatever the order in which they came."""
+    """Reads the events up to a time, each once and in order, whatever the order in which they came."""
     life = _Life()
     once = {event.id: event for event in events if event.time <= at}
     for event in sorted(once.values(), key=_place):

@@ -19,7 +19,7 @@ from libs.worktime.civil import check_countable, instant, zone
 from libs.worktime.refusals import CountingTooLong, NotEnoughWorkingTime
 
 HORIZON: Final = timedelta(days=3653)
-"""How far ahead of a start working time is looked for."""
+"""Distance from a start within which working time is looked for."""
 COST_LIMIT: Final = 60_000
 """Weeks times intervals that one answer may expand: ten years of the fullest calendar, a quarter of a second."""
 
@@ -27,7 +27,7 @@ _DAY, _WEEK = timedelta(days=1), timedelta(days=7)
 
 
 class Rule(OpenEnum):
-    """What in a calendar says that a stretch of time is worked, or that a date is not."""
+    """Rule of a calendar that says that a stretch of time is worked, or that a date is not."""
 
     WEEKLY = "WEEKLY"
     CLOSED = "CLOSED"
@@ -53,10 +53,10 @@ class Hours(Protocol):
         """The first instant at which so much has passed since the start."""
 
     def elapsed(self, start: datetime, end: datetime) -> timedelta:
-        """How much passes from one instant to the other."""
+        """Time that passes from one instant to the other."""
 
     def segments(self, start: datetime, end: datetime) -> Iterator[Segment]:
-        """What `elapsed` counts, stretch by stretch."""
+        """Stretches that `elapsed` counts."""
 
 
 class AroundTheClock:
@@ -136,7 +136,7 @@ class WorkingHours:
         raise NotEnoughWorkingTime(work=f"{work} of working time", years=HORIZON.days // 365, start=start)
 
     def add_days(self, start: datetime, days: int) -> datetime:
-        """When the last of `days` working days closes. The date of `start` does not count.
+        """Finds when the last of `days` working days closes. The date of `start` does not count.
 
         NotEnoughWorkingTime when the calendar does not have that many within ten years.
         """
@@ -168,7 +168,7 @@ class WorkingHours:
         return worked
 
     def segments(self, start: datetime, end: datetime) -> Iterator[Segment]:
-        """What `elapsed` counts, stretch by stretch in order, with the closed dates in between."""
+        """Yields the stretches that `elapsed` counts in order, with the closed dates in between."""
         self._check_span(start, end)
         counted = start
         day, last = start.astimezone(self._zone).date() - _DAY, end.astimezone(self._zone).date()

@@ -1,4 +1,4 @@
-"""What cannot be counted, by name."""
+"""Refusals of business time."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class Term:
     working_days: int = 0
 
     def due(self, start: datetime, hours: WorkingHours | None) -> Deadline:
-        """When it is due. InvalidArgument when that is not after the start.
+        """Works out when it is due. InvalidArgument when that is not after the start.
 
         `hours` are those of the calendar, without which only a civil time can be worked out.
         """
@@ -52,20 +52,20 @@ class Deadline:
 
     @property
     def at_risk(self) -> datetime:
-        """When three quarters of it are over."""
+        """Time at which three quarters of it are over."""
         work = self.hours.elapsed(self.start, self.due) if self.hours is not None else timedelta(0)
         if self.hours is None or work <= timedelta(0):
             return _whole_milliseconds(self.start + (self.due - self.start) * 3 / 4)
         return _whole_milliseconds(self.hours.add(self.start, work * 3 / 4))
 
     def left(self, at: datetime) -> timedelta:
-        """How much of it is left; negative when it is over."""
+        """Part of it that is left; negative when it is over."""
         return self.hours.elapsed(at, self.due) if self.hours is not None else self.due - at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """When something would be due, and what was counted to find out."""
+    """Due time of something, with what was counted to find out."""
 
     due_time: datetime
     at_risk_time: datetime

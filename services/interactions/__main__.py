@@ -9,7 +9,7 @@ from services.interactions.subscriptions import subscriptions, timers
 
 
 def servicers(store: InteractionsStore) -> Sequence[tuple[Any, object]]:
-    """What the api serves; imported here because a worker has no grpc."""
+    """Imports what the api serves here, because a worker has no grpc."""
     from services.interactions.api import servicers
 
     return servicers(store)

@@ -29,7 +29,7 @@ TOLD = {"interactions": "customer_id", "promises": "customer_id"}
 
 
 def servicers(store: InteractionsStore) -> Sequence[tuple[Any, object]]:
-    """What the api serves: the generated function of each service with its servicer."""
+    """Returns the generated function of each gRPC service with its servicer."""
     feed = Feed(MongoChanges(cast(MongoDatabase, store.database), TOLD), store.database.pager)
     return [
         (add_TimelineServiceServicer_to_server, TimelineApi(store.timeline)),

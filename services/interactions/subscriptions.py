@@ -1,4 +1,4 @@
-"""What the areas react to, and what the clock sets off."""
+"""Reactions and timers of all areas."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whom contacts were with: found out when customers become known, and when conversations tell."""
+"""Attribution of interactions, when customers become known and when conversations tell."""
 
 from __future__ import annotations
 

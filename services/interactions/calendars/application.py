@@ -15,7 +15,7 @@ from services.interactions.calendars.store import CalendarsStore
 
 
 class Calendars:
-    """When people work."""
+    """Calendars of the hours that people work."""
 
     def __init__(self, store: CalendarsStore) -> None:
         self._store = store
@@ -44,5 +44,5 @@ class Calendars:
         return WorkingHours(self._calendars.get(calendar_id)) if calendar_id else None
 
     def explain(self, term: Term, start_time: datetime | None = None) -> Explanation:
-        """When something would be due, and what was counted to find out."""
+        """Works out when something would be due, and shows what was counted."""
         return explain(term, start_time or identity.now(), self.hours(term.calendar_id))

@@ -11,7 +11,7 @@ from libs.worktime.calendar import CalendarException, WeeklySchedule, check
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BusinessCalendar(Entity):
-    """When somebody works."""
+    """Calendar of the hours that somebody works."""
 
     ID_PREFIX: ClassVar[str] = "cal"
 

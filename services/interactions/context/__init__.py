@@ -1,1 +1,1 @@
-"""What the next person to serve a customer must know, and the watch that keeps it current."""
+"""The context of a customer for the next person who serves them, and the watch that keeps it current."""

@@ -14,11 +14,11 @@ from services.interactions.promises.store import PromisesStore
 from services.interactions.timeline.store import TimelineStore
 
 RECENT: Final = timedelta(days=30)
-"""How long a broken promise that nobody made good is brought up."""
+"""Time for which a broken promise that nobody made good is brought up."""
 
 
 class Contexts:
-    """What the next person to serve a customer must know."""
+    """Contexts of customers for the next person who serves them."""
 
     def __init__(self, timeline: TimelineStore, promises: PromisesStore) -> None:
         self._timeline, self._promises = timeline, promises

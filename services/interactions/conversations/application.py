@@ -15,7 +15,7 @@ from services.interactions.customers.application import Customers
 from services.interactions.customers.domain import customer_key
 
 ATTEMPTS: Final = 5
-"""How often a contact looks for its conversation while others open and close them."""
+"""Attempts of an interaction to find its conversation while others open and close them."""
 
 
 class Conversations:

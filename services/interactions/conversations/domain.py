@@ -15,7 +15,7 @@ IDLE_WINDOW = timedelta(hours=24)
 
 
 class ConversationState(OpenEnum):
-    """Where a conversation stands."""
+    """State of a conversation."""
 
     OPEN = "OPEN"
     WAITING = "WAITING"
@@ -26,7 +26,7 @@ OPEN_STATES = (ConversationState.OPEN, ConversationState.WAITING)
 
 
 class CloseReason(OpenEnum):
-    """Why a conversation was closed."""
+    """Reason for which a conversation was closed."""
 
     RESOLVED = "RESOLVED"
     IDLE = "IDLE"
@@ -36,7 +36,7 @@ class CloseReason(OpenEnum):
 
 
 class ParticipantKind(OpenEnum):
-    """What takes part for the company."""
+    """Kind of a participant of the company."""
 
     AGENT = "AGENT"
     BOT = "BOT"
@@ -75,19 +75,19 @@ class Utterance(Protocol):
 
     @property
     def occurred_time(self) -> datetime:
-        """When it occurred, by the clock of its source."""
+        """Time at which it occurred."""
 
     @property
     def create_time(self) -> datetime | None:
-        """When it was recorded."""
+        """Time of its recording."""
 
     @property
     def keeps_waiting(self) -> bool:
-        """Whether the customer spoke, and wants an answer that it has not brought."""
+        """True when the customer spoke, and wants an answer that it has not brought."""
 
     @property
     def answers(self) -> bool:
-        """Whether the company spoke to the customer, or nothing is left to say."""
+        """True when the company spoke to the customer, or nothing is left to say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +125,7 @@ class Conversation(Entity):
     close_reason: CloseReason | None = None
     close_time: datetime | None = None
     last_question_time: datetime | None = None
-    """When the customer last said in this episode what wants an answer."""
+    """Time of the last thing that the customer said in this episode and that wants an answer."""
     current_for: Sealed[str] = ""
     """While it is open: the party whose contacts find it without token or id; empty when only those lead to it."""
 
@@ -143,7 +143,7 @@ class Conversation(Entity):
 
     @property
     def is_open(self) -> bool:
-        """Whether it goes on."""
+        """True while it goes on."""
         return self.state is not ConversationState.CLOSED
 
     @property
@@ -157,7 +157,7 @@ class Conversation(Entity):
         return customer_key(customer_id) if customer_id else self.current_for or said[0].party
 
     def went_idle_before(self, at: datetime, window: timedelta) -> bool:
-        """Whether a contact at this time comes too late to belong to it. A customer who waits is never too late."""
+        """True when an interaction at this time is too late to belong to it. A customer who waits is never too late."""
         return self.waiting_since_time is None and at - self.last_interaction_time > window
 
     def close_when_idle(self, at: datetime, window: timedelta, now: datetime) -> Change[Conversation]:

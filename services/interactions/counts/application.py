@@ -1,4 +1,4 @@
-"""How many contacts there were, by channel, for comparing with the counters of the sources."""
+"""Counts of interactions by channel, for comparing with the counters of the sources."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Counts:
         self._store = store
 
     def by_channel(self, range: CountRange) -> list[ChannelCount]:
-        """How many contacts occurred in a range, by channel; channels without any are left out."""
+        """Numbers of interactions that occurred in a range, by channel. Channels without any are left out."""
         totals = dict.fromkeys(Channel, 0)
         for each in self._store.between(range.start_time.date(), range.end_time.date()):
             totals[each.channel] += each.within(range)

@@ -34,7 +34,7 @@ class CountRange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelCount:
-    """How many interactions one channel had."""
+    """Number of interactions of one channel."""
 
     channel: Channel
     count: int
@@ -50,7 +50,7 @@ class ChannelDay(Entity):
     day: Open[date]
     """The day of all interactions of the channel."""
     quarters: tuple[int, ...] = (0,) * _QUARTERS_OF_A_DAY
-    """How many occurred in each quarter of an hour."""
+    """Number that occurred in each quarter of an hour."""
 
     def count(self, occurred: datetime) -> Change[ChannelDay]:
         """With one more."""
@@ -58,7 +58,7 @@ class ChannelDay(Entity):
         return replace(self, quarters=(*self.quarters[:at], self.quarters[at] + 1, *self.quarters[at + 1 :])), []
 
     def within(self, range: CountRange) -> int:
-        """How many occurred in a range."""
+        """Number that occurred in a range."""
         midnight = datetime.combine(self.day, time(), UTC)
         first, last = ((at - midnight) // QUARTER for at in (range.start_time, range.end_time))
         return sum(self.quarters[max(first, 0) : max(last, 0)])

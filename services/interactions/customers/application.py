@@ -50,7 +50,7 @@ class Customers:
             raise CustomerErased(customer_id=erased.id)
 
     def while_living(self, ids: Collection[str], store: Callable[[], R], withdraw: Callable[[R], object]) -> R:
-        """What `store` stores of customers, unless one of them, or whose it turns out to be, is erased.
+        """Stores something of customers, unless one of them, or the one it turns out to be of, is erased.
 
         An erasure that begins in between has perhaps looked before there was anything: then it is withdrawn. It marks
         the customer first and looks afterwards, so one of the two sees what the other did.

@@ -12,7 +12,7 @@ from libs.chassis.domain import Change, Entity, FailedPrecondition, FieldViolati
 
 
 class Channel(OpenEnum):
-    """How customer and company met."""
+    """Channel on which customer and company met."""
 
     VOICE = "VOICE"
     EMAIL = "EMAIL"
@@ -27,7 +27,7 @@ class Channel(OpenEnum):
 
 
 class IdentifierKind(OpenEnum):
-    """What the value of an identifier is."""
+    """Kind of the value of an identifier."""
 
     CUSTOMER = "CUSTOMER"
     EXTERNAL_ID = "EXTERNAL_ID"
@@ -52,7 +52,7 @@ _FORMS: dict[IdentifierKind, tuple[re.Pattern[str], str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identifier:
-    """What a source knows a customer by, in the canonical form that profiles uses."""
+    """Identifier by which a source knows a customer, in the canonical form that profiles uses."""
 
     kind: IdentifierKind
     value: str
@@ -65,7 +65,7 @@ class Identifier:
         return f"{self.kind}:{self.system}:{self.value}"
 
     def violations(self, path: str) -> list[FieldViolation]:
-        """What is wrong with it."""
+        """Violations of its form."""
         form, allowed = _FORMS[self.kind]
         wrong = [] if form.fullmatch(self.value) else [FieldViolation(f"{path}.value", f"must be {allowed}")]
         if (self.kind is IdentifierKind.EXTERNAL_ID) != bool(self.system):
@@ -120,7 +120,7 @@ class CustomerProjection(Entity):
     consents: tuple[ConsentSummary, ...] = ()
     deleted: bool = False
     erased: bool = False
-    """Whether nothing of it may be learnt any more."""
+    """Set when nothing of it may be learnt any more."""
     identifiers: Sealed[tuple[str, ...]] = ()
     """Keys of the identifiers that lead to this customer; only its own id once it is deleted."""
     merged_ids: tuple[str, ...] = ()
@@ -132,7 +132,7 @@ class CustomerProjection(Entity):
     epoch: int = 0
     """The number of that merge or unmerge; older ones are skipped."""
     backlog_time: datetime | None = None
-    """When earlier interactions were last attributed to this customer, while more of them may wait."""
+    """Last time that earlier interactions were attributed to this customer, while more of them may wait."""
     backlog_conversations: Open[tuple[str, ...]] = ()
     """Ids of conversations whose earlier interactions wait, beside those that the identifiers lead to."""
 
@@ -181,7 +181,7 @@ class CustomerProjection(Entity):
         return replace(self, backlog_time=at, backlog_conversations=tuple(conversations)), []
 
     def without_person(self) -> Change[CustomerProjection]:
-        """What is left of an erased customer."""
+        """Remains of an erased customer."""
         left = CustomerProjection(
             id=self.id,
             source_revision=self.source_revision,
@@ -201,7 +201,7 @@ class CustomerProjection(Entity):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alias:
-    """Where an id leads since a merge or an unmerge."""
+    """Destination of an id since a merge or an unmerge."""
 
     customer_id: str
     canonical_id: str
@@ -215,7 +215,7 @@ class Alias:
         return self.customer_id
 
     def heard_after(self, known: CustomerProjection) -> Change[CustomerProjection]:
-        """What is known of the customer, with this."""
+        """Adds this to the projection of the customer."""
         lives_on = self.canonical_id if self.canonical_id != self.customer_id else ""
         newer = known if known.epoch >= self.epoch else replace(known, merged_into=lives_on, epoch=self.epoch)
         if known.erased:
@@ -225,7 +225,7 @@ class Alias:
 
 
 News = CustomerProjection | Alias
-"""What an event tells of one customer."""
+"""Message of an event about one customer."""
 
 
 def _with(identifiers: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:

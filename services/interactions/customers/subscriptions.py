@@ -42,7 +42,7 @@ _DEAD_ENDS = (contact.ContactPoint.STATUS_RECYCLED, contact.ContactPoint.STATUS_
 
 
 def news_of(event: Received) -> list[News]:
-    """What an event of `CUSTOMER_EVENTS` tells of the customers it is about."""
+    """Changes that an event of `CUSTOMER_EVENTS` tells of."""
     customer = cast(profiles.CustomerUpdated, event.message).customer  # all of CUSTOMER_EVENTS carry one
     return [projection_of(customer, event.revision, event.time), *_aliases(event.message)]
 
@@ -69,7 +69,7 @@ def projection_of(customer: customer_pb2.Customer, revision: int, time: datetime
 
 
 def _aliases(message: Message) -> list[Alias]:
-    """Where ids lead since a merge or an unmerge; nothing in other news."""
+    """Destinations of ids since a merge or an unmerge; nothing in other events."""
     if not isinstance(message, profiles.CustomersMerged | profiles.CustomersUnmerged):
         return []
     return [

@@ -100,7 +100,7 @@ class Erasures:
         self._store.database.transact(settle)
 
     def _alone(self, erasure: Erasure) -> list[str]:
-        """What led to the customer and leads to nobody else: a contact from a telephone that is shared may have been
+        """Keys that led to the customer and lead to nobody else: a call from a telephone that is shared may have been
         the other one's."""
         ids = set(self._store.customers.group(erasure.customer_id))
         return [

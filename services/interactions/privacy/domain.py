@@ -14,7 +14,7 @@ SERVICE = "interactions"
 
 
 class Stage(OpenEnum):
-    """What is erased next. The copy of the customer goes first and contacts last: without the copy no new contact leads
+    """Stage of an erasure. The copy of the customer goes first and contacts last: without the copy no new contact leads
     to the customer, and without an open conversation none is taken for theirs. At the end come the contacts of which
     nobody knew whom they were with, by what the customer used to be reached at."""
 
@@ -37,12 +37,12 @@ class Records:
     """The name of a collection."""
     count: int
     reason: Open[str] = ""
-    """Why they were kept: words of the service, none about the person."""
+    """Reason for keeping them: words of the service, none about the person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErasureReceipt:
-    """What this service erased of a customer, and what it kept."""
+    """Receipt for what this service erased of a customer, and for what it kept."""
 
     service: str
     erase_time: datetime
@@ -54,7 +54,7 @@ class ErasureReceipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erasure(Entity):
-    """How far this service is with the erasure of a customer; the id is that of the profiles service."""
+    """Progress of this service in the erasure of a customer. The id is that of the profiles service."""
 
     ID_PREFIX: ClassVar[str] = "era"
 

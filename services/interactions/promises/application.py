@@ -17,7 +17,7 @@ from services.interactions.promises.store import PromisesStore
 
 
 class Promises:
-    """What the company told customers it would do."""
+    """Promises of the company to its customers."""
 
     def __init__(self, store: PromisesStore) -> None:
         self._store = store

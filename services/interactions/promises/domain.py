@@ -13,7 +13,7 @@ from services.interactions.timeline.domain import Link
 
 
 class PromiseState(OpenEnum):
-    """Where a promise stands."""
+    """State of a promise."""
 
     MADE = "MADE"
     AT_RISK = "AT_RISK"
@@ -54,11 +54,11 @@ class Promise(Entity):
     agreement: str = ""
     renegotiations: int = 0
     wake_time: datetime | None = None
-    """When the clock moves it on if nobody else does; absent once it no longer can."""
+    """Time at which the clock moves it on if nobody else does; absent once it no longer can."""
 
     @property
     def is_pending(self) -> bool:
-        """Whether it is still to be kept."""
+        """True while it is still to be kept."""
         return self.state in PENDING_STATES
 
     def make(self, *, made_by: str, now: datetime, hours: WorkingHours | None) -> Change[Promise]:
@@ -144,7 +144,7 @@ class Promise(Entity):
         return made, [PromiseMade(promise=made)]
 
     def wake(self, now: datetime) -> Change[Promise]:
-        """Where the clock has brought it: at risk, or broken once it is due. Nothing changes when neither is so.
+        """Moved on by the clock: at risk, or broken once it is due. Nothing changes when neither is so.
 
         This is all that a timer calls: the state decides, so however often it calls, each happens once.
         """
@@ -205,7 +205,7 @@ class PromiseRenegotiated(PromiseEvent):
 
 
 class PromiseErased(PromiseEvent):
-    """What is personal in a promise was erased."""
+    """The personal words of a promise were erased."""
 
 
 class PromiseRecovered(PromiseEvent):

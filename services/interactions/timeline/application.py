@@ -20,7 +20,7 @@ from services.interactions.timeline.domain import Interaction, TimelineQuery
 from services.interactions.timeline.store import TimelineStore
 
 REDACTION_ATTEMPTS: Final = 5
-"""How often a redaction starts again while others change the interaction."""
+"""Attempts of a redaction while others change the interaction."""
 
 
 class Timeline:
@@ -137,7 +137,7 @@ class Timeline:
         return self._store.list(filter, page)
 
     def of_customer(self, query: TimelineQuery, page: PageRequest) -> tuple[str, Page[Interaction]]:
-        """Who lives on as the customer, and a page of what was recorded for any of its ids, the latest first. NotFound
+        """The survivor's id, and a page of what was recorded for any of its ids, the latest first. NotFound
         when nothing is known of the customer."""
         known = self._store.customers.customer(query.customer_id)
         ids = self._store.customers.group(query.customer_id, known)

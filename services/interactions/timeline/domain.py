@@ -22,7 +22,7 @@ from libs.chassis.domain import (
 from services.interactions.customers.domain import Channel, Identifier, IdentifierKind, customer_key, customer_of
 
 COMPLETABLE_FOR = timedelta(hours=24)
-"""How long after its recording the content of an interaction can be completed."""
+"""Time after its recording within which the content of an interaction can be completed."""
 COMPLETABLE = frozenset(
     {
         "purpose",
@@ -48,14 +48,14 @@ LIVE = frozenset({Channel.VOICE, Channel.VISIT, Channel.VIDEO})
 
 
 class Direction(OpenEnum):
-    """Who started it."""
+    """Side that started it."""
 
     INBOUND = "INBOUND"
     OUTBOUND = "OUTBOUND"
 
 
 class Purpose(OpenEnum):
-    """What it was for."""
+    """Purpose of an interaction."""
 
     INQUIRY = "INQUIRY"
     REQUEST = "REQUEST"
@@ -69,7 +69,7 @@ class Purpose(OpenEnum):
 
 
 class JourneyPhase(OpenEnum):
-    """Where the customer stood."""
+    """Phase of the relationship in which it happened."""
 
     PRE_SALE = "PRE_SALE"
     IN_SALE = "IN_SALE"
@@ -78,7 +78,7 @@ class JourneyPhase(OpenEnum):
 
 
 class ServiceLevel(OpenEnum):
-    """How much of a person served the customer."""
+    """Degree to which a person served the customer."""
 
     SELF = "SELF"
     PEER = "PEER"
@@ -88,7 +88,7 @@ class ServiceLevel(OpenEnum):
 
 
 class ContactOutcome(OpenEnum):
-    """How it ended."""
+    """End of an interaction."""
 
     RESOLVED = "RESOLVED"
     PENDING = "PENDING"
@@ -111,7 +111,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redaction:
-    """Who removed the content of an interaction, why and when."""
+    """Removal of the content of an interaction: by whom, for what reason, at what time."""
 
     reason: str
     actor: str
@@ -172,12 +172,12 @@ class Interaction(Entity):
 
     @property
     def is_erased(self) -> bool:
-        """Whether it is what an erasure left."""
+        """True of what an erasure left."""
         return self.redaction is not None and self.redaction.reason == ERASED
 
     @property
     def keeps_waiting(self) -> bool:
-        """Whether the customer spoke, and wants an answer that the contact itself has not brought."""
+        """True when the customer spoke, and wants an answer that the interaction itself has not brought."""
         if self.direction is Direction.OUTBOUND or self.channel is Channel.WEB_SESSION:
             return False
         met = self.channel in LIVE and (self.agent_id or self.bot_id) and self.outcome not in MISSED
@@ -185,7 +185,7 @@ class Interaction(Entity):
 
     @property
     def answers(self) -> bool:
-        """Whether the company spoke to the customer, or nothing is left to say."""
+        """True when the company spoke to the customer, or nothing is left to say."""
         if self.channel is Channel.WEB_SESSION or self.outcome in MISSED:
             return False
         return self.direction is Direction.OUTBOUND or not self.keeps_waiting
@@ -312,7 +312,7 @@ class Interaction(Entity):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimelineQuery:
-    """Which contacts of a customer are wanted; what is absent does not matter."""
+    """Selection of interactions of a customer. Fields that are absent do not matter."""
 
     customer_id: str
     channels: tuple[Channel, ...] = ()
