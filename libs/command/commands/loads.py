@@ -25,6 +25,9 @@ loads = typer.Typer(
     are also found by their names. Rows are recognised when they come again, so a load that was interrupted, even by
     kill -9, is simply run again. Rows that are refused go to a reject file, with the field and the reason.
 
+    Files of spreadsheets: UTF-8, UTF-16 and the delimiter of the header line are seen; the mapping says anything else
+    ([bold]encoding = "gb18030"[/bold], [bold]delimiter = ";"[/bold], [bold]decimal = ","[/bold] for 12,50).
+
     [bold]Example:[/bold] public data, loaded in this order
 
       kehu import customers    purchases.csv --mapping cdnow_customers\n

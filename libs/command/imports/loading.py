@@ -59,6 +59,7 @@ def load(
     it again.
     """
     run = hashlib.sha256("\n".join([rows.digest(path), mapping.digest, tenant]).encode()).hexdigest()
+    rows.require_readable(path, mapping)
     progress = Progress.resume(reject_file.with_suffix(".progress"), "dry run" if dry_run else run)
     rejects = Rejects(reject_file, done=progress.done)
     remaining = (row for row in rows.open_rows(path, mapping) if row.number > progress.done)

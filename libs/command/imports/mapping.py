@@ -2,6 +2,9 @@
 
     entity = "transactions"                              # customers, transactions or interactions
     key = "cdnow:{sample_id}:{date}:{occurrence}"        # names a row for ever: a repeat is recognised by it
+    encoding = "gb18030"                                 # of a CSV file without a BOM that is not UTF-8
+    delimiter = ";"                                      # between its cells, unless the header line shows it
+    decimal = ","                                        # 1.234,56 instead of 1,234.56
 
     [fields]
     source = "cdnow"                                                     # a constant
@@ -19,18 +22,22 @@ A column is read as text unless its rule has `money` (a currency; with `factor` 
 
 In a template `{column}` is a cell, `{row}` the number of a row, and `{occurrence}` (in `key` only) counts rows that
 would otherwise have the same key. Without `key` a row is named by the content of the file and its number in it. With
-`distinct = "{state}-{zip}"` only the first row of each such text is loaded. A blank cell leaves its field absent.
+`distinct = "{state}-{zip}"` only the first row of each such text is loaded. A blank cell leaves its field absent, and
+with it the part of the message that it was all there is to tell of: constants alone make no contact point.
+
+The decimal sign is never guessed: without `decimal` a comma may only part groups of three digits.
 """
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -42,6 +49,12 @@ SHIPPED = Path(__file__).resolve().parent.parent / "mappings"
 """The example mappings that come with the client. `--mapping cdnow_transactions` finds them by name."""
 
 _RULES = {"column", "template"}
+_SETTINGS = {"entity", "key", "distinct", "encoding", "delimiter", "decimal", "fields"}
+_FIGURES = {
+    ".": r"[-+]?(\d{1,3}(,\d{3})+|\d+)?(\.\d*)?([eE][-+]?\d+)?(?<=[\d.])",
+    ",": r"[-+]?(\d{1,3}(\.\d{3})+|\d+)?(,\d*)?(?<=[\d,])",
+}
+"""Decimal sign → the form of a number."""
 
 Cells = Mapping[str, str]
 Convert = Callable[[Cells], Any]
@@ -69,20 +82,38 @@ class RowMapping:
     key: str
     distinct: str
     fields: Mapping[str, Convert]
+    constants: frozenset[str]
+    """Paths of fields that read no cell."""
+    encoding: str
+    """Of a CSV file; empty when the file tells it by itself."""
+    delimiter: str
+    """Between the cells of a CSV file; empty when its header line tells it."""
     digest: str
     """Of the file's content: an interrupted load goes on only with the same mapping."""
 
     def convert(self, cells: Cells) -> dict[str, Any]:
         """The fields of the message as nested dicts and lists. CellError names the field that cannot be read."""
-        values: dict[str, Any] = {}
+        found: dict[str, Any] = {}
         for path, convert in self.fields.items():
             try:
-                value = convert(cells)
+                found[path] = convert(cells)
             except ValueError as error:
                 raise CellError(path, str(error)) from error
-            if value is not None:
+        empty = self._empty_parts(found)
+        values: dict[str, Any] = {}
+        for path, value in found.items():
+            if value is not None and not empty.intersection(_parts(path)):
                 _put(values, path.split("."), value)
         return {name: _lists(value) for name, value in values.items()}
+
+    def _empty_parts(self, found: Mapping[str, Any]) -> set[str]:
+        """Parts of the message all of whose cells are blank, so that only constants are left of them."""
+        told: dict[str, bool] = {}
+        for path, value in found.items():
+            if path not in self.constants:
+                for part in _parts(path):
+                    told[part] = told.get(part, False) or value is not None
+        return {part for part, anything in told.items() if not anything}
 
 
 def load(path: Path) -> RowMapping:
@@ -102,19 +133,30 @@ def load(path: Path) -> RowMapping:
 
 def parse(table: Mapping[str, Any], *, digest: str = "") -> RowMapping:
     """Checks a mapping that was read. See the module for its form."""
-    unknown = sorted(set(table) - {"entity", "key", "distinct", "fields"})
+    unknown = sorted(set(table) - _SETTINGS)
     if unknown:
-        raise MappingError(f"unknown setting {unknown[0]!r}; a mapping has entity, key, distinct and [fields]")
+        raise MappingError(f"unknown setting {unknown[0]!r}; a mapping has {', '.join(sorted(_SETTINGS))}")
     if table.get("entity") not in ENTITIES:
         raise MappingError(f"entity must be one of {', '.join(ENTITIES)}, not {table.get('entity')!r}")
     fields = table.get("fields")
     if not isinstance(fields, dict) or not fields:
         raise MappingError("the section [fields] is missing or empty")
+    encoding, delimiter, decimal = (str(table.get(name, "")) for name in ("encoding", "delimiter", "decimal"))
+    if encoding and not _is_encoding(encoding):
+        raise MappingError(f"encoding {encoding!r} is not known; say for example gb18030, utf-16 or windows-1252")
+    if len(delimiter) > 1:
+        raise MappingError(f"delimiter is one sign, not {delimiter!r}")
+    if decimal not in {"", ".", ","}:
+        raise MappingError(f'decimal is "." or ",", not {decimal!r}')
+    rules = list(_rules(fields))
     return RowMapping(
         entity=table["entity"],
         key=str(table.get("key", "")),
         distinct=str(table.get("distinct", "")),
-        fields={path: _converter(path, rule) for path, rule in _rules(fields)},
+        fields={path: _converter(path, rule, decimal or ".") for path, rule in rules},
+        constants=frozenset(path for path, rule in rules if not isinstance(rule, dict)),
+        encoding=encoding,
+        delimiter=delimiter,
         digest=digest,
     )
 
@@ -140,18 +182,24 @@ def _rules(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield f"{prefix}{name}", value
 
 
-def _converter(path: str, rule: object) -> Convert:
+def _converter(path: str, rule: object, decimal: str) -> Convert:
     if not isinstance(rule, dict):
         return lambda _: rule
     rest = dict(rule)
     if "template" in rest:
         template = str(rest.pop("template"))
         _nothing_left(path, rest)
-        return lambda cells: render(template, cells)
+        columns = _PLACEHOLDER.findall(template)
+
+        def compose(cells: Cells) -> Any:
+            text = render(template, cells)
+            return text if not columns or any(cells[name].strip() for name in columns) else None
+
+        return compose
     if "column" not in rest:
         raise MappingError(f"{path}: say column or template, or give a constant")
     column = str(rest.pop("column"))
-    read = _reader(path, rest)
+    read = _reader(path, rest, decimal)
 
     def convert(cells: Cells) -> Any:
         if column not in cells:
@@ -162,12 +210,12 @@ def _converter(path: str, rule: object) -> Convert:
     return convert
 
 
-def _reader(path: str, rest: dict[str, Any]) -> Callable[[str], Any]:
+def _reader(path: str, rest: dict[str, Any], decimal: str) -> Callable[[str], Any]:
     """Returns the converter of a cell. Takes its settings out of `rest` and refuses what is left."""
     if "money" in rest:
         currency = str(rest.pop("money"))
         factor = Decimal(str(rest.pop("factor", 1)))
-        read: Callable[[str], Any] = lambda text: to_money(_decimal(text) * factor, currency)  # noqa: E731
+        read: Callable[[str], Any] = lambda text: to_money(_decimal(text, decimal) * factor, currency)  # noqa: E731
     elif "time" in rest:
         read = _time_reader(path, str(rest.pop("time")), rest.pop("zone", None))
     elif "date" in rest:
@@ -177,7 +225,8 @@ def _reader(path: str, rest: dict[str, Any]) -> Callable[[str], Any]:
         kind = rest.pop("number")
         if kind not in _NUMBERS:
             raise MappingError(f"{path}: number is one of {', '.join(_NUMBERS)}")
-        read = _NUMBERS[kind]
+        number = _NUMBERS[kind]
+        read = lambda text: number(_decimal(text, decimal), text)  # noqa: E731
     elif "values" in rest:
         values = rest.pop("values")
         fallback = rest.pop("otherwise", None)
@@ -203,15 +252,17 @@ def _time_reader(path: str, form: str, zone_name: str | None) -> Callable[[str],
     return read
 
 
-def _decimal(text: str) -> Decimal:
-    try:
-        return Decimal(text.replace(",", ""))
-    except InvalidOperation:
-        raise ValueError(f"{text!r} is not a number") from None
+def _decimal(text: str, sign: str) -> Decimal:
+    group = "," if sign == "." else "."
+    if not re.fullmatch(_FIGURES[sign], text):
+        raise ValueError(
+            f"{text!r} is not a number whose decimal sign is {sign!r} and whose groups of three have {group!r}; "
+            f'the mapping may say decimal = "{group}"'
+        )
+    return Decimal(text.replace(group, "").replace(sign, "."))
 
 
-def _integer(text: str) -> int:
-    number = _decimal(text)
+def _integer(number: Decimal, text: str) -> int:
     if number != number.to_integral_value():
         raise ValueError(f"{text!r} is not a whole number")
     return int(number)
@@ -229,12 +280,26 @@ def _choose(text: str, values: Mapping[str, Any], fallback: object) -> object:
     return fallback
 
 
-_NUMBERS: Mapping[str, Callable[[str], Any]] = {"integer": _integer, "decimal": lambda text: str(_decimal(text))}
+_NUMBERS: Mapping[str, Callable[[Decimal, str], Any]] = {"integer": _integer, "decimal": lambda number, _: str(number)}
 
 
 def _nothing_left(path: str, rest: Mapping[str, object]) -> None:
     if rest:
         raise MappingError(f"{path}: unknown setting {next(iter(rest))!r}")
+
+
+def _parts(path: str) -> Iterator[str]:
+    """Yields the parts of a message that a field lies in, the innermost last."""
+    names = path.split(".")
+    return (".".join(names[:depth]) for depth in range(1, len(names)))
+
+
+def _is_encoding(name: str) -> bool:
+    try:
+        codecs.lookup(name)
+    except LookupError:
+        return False
+    return True
 
 
 def _put(values: dict[str, Any], path: list[str], value: object) -> None:

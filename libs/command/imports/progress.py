@@ -99,6 +99,8 @@ class Rejects:
 
     def _write(self, line: list[str]) -> None:
         if self._file is None:
+            # Rows hold what is personal in clear, so nobody else may read them.
+            self.path.touch(mode=0o600, exist_ok=False)
             self._file = self.path.open("w", newline="", encoding="utf-8")
             csv.writer(self._file).writerow(_HEADER)
         csv.writer(self._file).writerow(line)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import hashlib
 import io
 import json
+import re
 import uuid
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
@@ -18,6 +21,10 @@ from libs.command.imports.mapping import Cells, RowMapping, render
 
 _NAMESPACE = uuid.UUID("6b1f0f0e-5d0c-5f0a-9a55-1c1d7a8f3f5e")
 """Of the ids of rows. A change would make every row of every file new."""
+
+
+DELIMITERS = (",", ";", "\t")
+"""Signs that part cells in files of spreadsheets."""
 
 
 class FileError(Exception):
@@ -53,7 +60,7 @@ def open_rows(path: Path, mapping: RowMapping) -> Iterator[Row]:
     seen: set[str] = set()
     repeated: Counter[str] = Counter()
     named_by_file = "" if mapping.key else digest(path)
-    for number, cells in enumerate(_lines(path), 1):
+    for number, cells in enumerate(_lines(path, mapping), 1):
         if isinstance(cells, _Unreadable):
             yield Row(number, {"": cells.text}, "", cells.problem)
             continue
@@ -71,6 +78,12 @@ def open_rows(path: Path, mapping: RowMapping) -> Iterator[Row]:
             yield Row(number, cells, key)
 
 
+def require_readable(path: Path, mapping: RowMapping) -> None:
+    """Reads the file to its end, so that nothing is sent of one that cannot be read; FileError when it cannot."""
+    for _ in _lines(path, mapping):
+        pass
+
+
 def digest(path: Path) -> str:
     """SHA-256 of the content, unpacked: packing a file again does not make its rows new."""
     with _binary(path) as file:
@@ -85,24 +98,51 @@ def _key(template: str, cells: Cells, repeated: Counter[str]) -> str:
     return render(template, {**cells, "occurrence": str(repeated[base])})
 
 
-def _lines(path: Path) -> Iterator[dict[str, str] | _Unreadable]:
+def _lines(path: Path, mapping: RowMapping) -> Iterator[dict[str, str] | _Unreadable]:
     name = path.name.removesuffix(".gz")
     try:
-        with io.TextIOWrapper(_binary(path), encoding="utf-8-sig", newline="") as text:
+        with io.TextIOWrapper(_binary(path), encoding=_encoding(path, mapping), newline="") as text:
             if name.endswith(".csv"):
-                yield from _csv(path, text)
+                yield from _csv(path, text, mapping)
             elif name.endswith((".jsonl", ".ndjson")):
                 yield from _json_lines(text)
             else:
                 raise FileError(f"{path.name} is neither .csv nor .jsonl (nor one of these with .gz)")
     except UnicodeDecodeError as error:
-        raise FileError(f"{path.name} is not UTF-8 text: {error}") from error
+        told = f"{path.name} is not {error.encoding.upper()} text ({error.reason})"
+        raise FileError(f'{told}: say its encoding in the mapping, for example encoding = "gb18030"') from error
     except (OSError, EOFError) as error:
         raise FileError(f"cannot read {path}: {error}") from error
 
 
-def _csv(path: Path, text: IO[str]) -> Iterator[dict[str, str] | _Unreadable]:
-    reader = csv.reader(text, strict=True)
+def _encoding(path: Path, mapping: RowMapping) -> str:
+    """Returns the encoding that the beginning of the file tells, else that of the mapping, else UTF-8."""
+    with _binary(path) as file:
+        begins = file.read(len(codecs.BOM_UTF8))
+    if begins.startswith(codecs.BOM_UTF8):
+        return "utf-8-sig"
+    if begins.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    return mapping.encoding or "utf-8"
+
+
+def _delimiter(path: Path, header: str, mapping: RowMapping) -> str:
+    """Returns the delimiter of the mapping, else the only one that the header line has outside of quotes."""
+    if mapping.delimiter:
+        return mapping.delimiter
+    bare = re.sub(r'"[^"]*"', "", header)
+    found = [sign for sign in DELIMITERS if sign in bare]
+    if len(found) > 1:
+        raise FileError(
+            f"{path.name}: the header line has {' and '.join(map(repr, found))}; say in the mapping which parts cells, "
+            f"for example delimiter = {json.dumps(found[0])}"
+        )
+    return found[0] if found else ","
+
+
+def _csv(path: Path, text: IO[str], mapping: RowMapping) -> Iterator[dict[str, str] | _Unreadable]:
+    first = text.readline()
+    reader = csv.reader(chain([first], text), delimiter=_delimiter(path, first, mapping), strict=True)
     try:
         header = next(reader, [])
         for cells in reader:

@@ -114,3 +114,77 @@ def test_shipped_mappings_are_found_by_name() -> None:
 def test_a_missing_mapping_names_the_shipped_ones() -> None:
     with pytest.raises(MappingError, match=r"shipped ones are .*cdnow"):
         load(Path("nowhere"))
+
+
+PEOPLE = {
+    "names.0.family": {"column": "family"},
+    "names.0.given": {"column": "given"},
+    "contact_points.0.type": "PHONE",
+    "contact_points.0.raw": {"column": "phone"},
+    "contact_points.0.region_code": "CN",
+    "contact_points.1.type": "EMAIL",
+    "contact_points.1.raw": {"column": "mail"},
+    "addresses.0.text": {"template": "{street} {town}"},
+    "addresses.0.country": "CN",
+    "preferences.language_code": "zh",
+}
+
+
+@pytest.mark.parametrize(
+    ("phone", "mail", "raws"),
+    [
+        ("13800138001", "xm@example.com", ["13800138001", "xm@example.com"]),
+        ("", "lei@example.com", ["lei@example.com"]),
+        ("13800138003", " ", ["13800138003"]),
+        ("", "", None),
+    ],
+)
+def test_constants_alone_make_no_part(phone: str, mail: str, raws: list[str] | None) -> None:
+    cells = {"family": "赵", "given": "四", "phone": phone, "mail": mail, "street": "", "town": ""}
+    found = convert(PEOPLE, cells)
+    assert [each["raw"] for each in found.get("contact_points", ())] == (raws or [])
+    assert ("contact_points" in found) == (raws is not None)
+    assert "addresses" not in found
+    assert found["preferences"] == {"language_code": "zh"}, "a part that reads no cell is as the mapping says"
+
+
+@pytest.mark.parametrize(
+    ("decimal", "cell", "cents"),
+    [
+        (",", "12,50", 1250),
+        (",", "7,00", 700),
+        (",", "5323,54", 532354),
+        (",", "1.234,56", 123456),
+        (",", "-1.234.567", -123456700),
+        ("", "1,234.56", 123456),
+        ("", "29.33", 2933),
+        ("", ".5", 50),
+        ("", "1e3", 100000),
+    ],
+)
+def test_amounts_by_the_decimal_sign_of_the_mapping(decimal: str, cell: str, cents: int) -> None:
+    table = {"entity": "transactions", "decimal": decimal, "fields": {"amount": {"column": "a", "money": "EUR"}}}
+    assert parse(table).convert({"a": cell})["amount"].minor_units == cents
+
+
+@pytest.mark.parametrize(
+    ("decimal", "cell"),
+    [("", "12,50"), ("", "7,00"), ("", "5323,54"), ("", "1.234,56"), (",", "1,234.56"), (",", "12.50"), ("", "1,2345")],
+)
+def test_a_decimal_sign_is_never_guessed(decimal: str, cell: str) -> None:
+    table = {"entity": "transactions", "decimal": decimal, "fields": {"amount": {"column": "a", "money": "EUR"}}}
+    with pytest.raises(CellError, match=r"is not a number whose decimal sign is .*; the mapping may say decimal ="):
+        parse(table).convert({"a": cell})
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ({"encoding": "klingon"}, "encoding 'klingon' is not known"),
+        ({"delimiter": "||"}, "delimiter is one sign"),
+        ({"decimal": "'"}, 'decimal is "." or ","'),
+    ],
+)
+def test_settings_of_the_file_are_checked(setting: dict[str, str], told: str) -> None:
+    with pytest.raises(MappingError, match=told):
+        parse({"entity": "customers", "fields": {"kind": "PERSON"}, **setting})

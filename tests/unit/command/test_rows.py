@@ -10,7 +10,7 @@ import pytest
 
 from libs.command.imports.mapping import parse
 from libs.command.imports.progress import Counts, Progress, Rejects
-from libs.command.imports.rows import FileError, Row, open_rows
+from libs.command.imports.rows import FileError, Row, open_rows, require_readable
 
 
 def mapping(**settings: Any) -> Any:
@@ -124,3 +124,51 @@ def test_rejects_of_an_interrupted_run_are_kept_up_to_where_it_goes_on(tmp_path:
 def test_without_rejects_there_is_no_file(tmp_path: Path) -> None:
     Rejects(tmp_path / "r.csv", done=0).close()
     assert not (tmp_path / "r.csv").exists()
+
+
+TEXT = "编号;姓名;手机\r\n1;王小明;13800138001\r\n2;吕丽华;13800138002\r\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "settings"),
+    [
+        (TEXT.replace(";", ",").encode("gb18030"), {"encoding": "gb18030"}),
+        (TEXT.replace(";", "\t").encode("utf-16"), {}),
+        (TEXT.encode("utf-8-sig"), {}),
+        (TEXT.replace(";", "|").encode(), {"delimiter": "|"}),
+        (TEXT.encode("utf-16"), {"encoding": "gb18030"}),  # the file knows better
+    ],
+)
+def test_files_as_spreadsheets_write_them(tmp_path: Path, content: bytes, settings: dict[str, str]) -> None:
+    file = tmp_path / "a.csv"
+    file.write_bytes(content)
+    rows = list(open_rows(file, mapping(key="{编号}", **settings)))
+    assert [(row.key, row.cells["姓名"], row.cells["手机"]) for row in rows] == [
+        ("1", "王小明", "13800138001"),
+        ("2", "吕丽华", "13800138002"),
+    ]
+
+
+def test_another_encoding_is_refused_before_the_first_row_is_used(tmp_path: Path) -> None:
+    file = tmp_path / "d.csv"
+    file.write_bytes(b"id,name\n" + b"1,ada\n" * 70_000 + "2,王小明\n".encode("gb18030"))
+    with pytest.raises(
+        FileError, match=r"d.csv is not UTF-8 text .*: say its encoding in the mapping, for example enc"
+    ):
+        require_readable(file, mapping())
+
+
+def test_a_header_with_two_delimiters_is_asked_about(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.csv", 'id;"name, given"\n1;"a"\n')
+    assert [row.cells["name, given"] for row in open_rows(file, mapping())] == ["a"]
+    file = write(tmp_path / "b.csv", "id;name, given\n1;a\n")
+    with pytest.raises(FileError, match="has ',' and ';'; say in the mapping which parts cells"):
+        list(open_rows(file, mapping()))
+    assert len(list(open_rows(file, mapping(delimiter=";")))) == 1
+
+
+def test_nobody_else_reads_refused_rows(tmp_path: Path) -> None:
+    rejects = Rejects(tmp_path / "rejected.csv", done=0)
+    rejects.add(Row(1, {"name": "王小明"}, ""), "name", "is wrong")
+    rejects.close()
+    assert rejects.path.stat().st_mode & 0o777 == 0o600
