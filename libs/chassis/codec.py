@@ -48,7 +48,7 @@ def to_doc(value: Any) -> dict[str, Any]:
 
 
 def from_doc(cls: type[T], document: Mapping[str, Any]) -> T:
-    """The dataclass of a document; fields that the class does not know are ignored, so an old reader meets new data."""
+    """The dataclass of a document. Fields that the class does not know are ignored, so an old reader meets new data."""
     if cls not in _known:
         _make_known(cls)
     if "_id" in document:
@@ -81,7 +81,7 @@ def plain(value: Any) -> Any:
 
 
 def to_proto(value: object, message_class: type[M]) -> M:
-    """The message of a dataclass; fields that the message lacks (search keys and the like) stay at home."""
+    """The message of a dataclass. Fields that the message lacks (search keys and the like) stay at home."""
     return message_class(**_writer(cast(Any, type(value)), message_class.DESCRIPTOR)(value))
 
 
@@ -127,7 +127,7 @@ def merge(cls: type[T], current: T, message: Message, update_mask: FieldMask) ->
 
 
 def _copy_path(source: Message, target: Message, path: str) -> bool:
-    """Copy one path; False where it is output only. Refuses paths that lead nowhere."""
+    """Copy one path. False where it is output only. Refuses paths that lead nowhere."""
     *parents, leaf = path.split(".")
     for depth, name in enumerate([*parents, leaf]):
         field = source.DESCRIPTOR.fields_by_name.get(name)
@@ -152,7 +152,7 @@ def _copy_path(source: Message, target: Message, path: str) -> bool:
 
 @cache
 def is_output_only(field: FieldDescriptor) -> bool:
-    """Whether only the server writes this field."""
+    """Returns true for a field that only the server writes."""
     behaviour = field.GetOptions().Extensions[field_behavior_pb2.field_behavior]
     return field.name in _KEPT_BY_THE_STORE or field_behavior_pb2.OUTPUT_ONLY in behaviour
 
@@ -183,7 +183,7 @@ def _write_plan(cls: type, descriptor: Descriptor) -> dict[str, Callable[[Any], 
 
 
 def _written(value: Any, plan: Mapping[str, Callable[[Any], Any] | None], names: Iterable[str]) -> dict[str, Any]:
-    """The named fields of a dataclass as a message takes them; what is absent or empty is left out."""
+    """The named fields of a dataclass as a message takes them. What is absent or empty is left out."""
     out = {}
     for name in names:
         item = getattr(value, name, None)
@@ -272,7 +272,7 @@ def _reader(cls: type, descriptor: Descriptor) -> Callable[[Any], Any]:
 
 @cache
 def _read_plan(cls: type, descriptor: Descriptor) -> dict[str, Callable[[Any], Any]]:
-    """Field → what reads it from the message; MISSING means its default."""
+    """Field → what reads it from the message. MISSING means its default."""
     fields, targets = descriptor.fields_by_name, {field.name: field for field in dataclasses.fields(cls)}
     hints = {name: hint for name, hint in _hints(cls).items() if name in fields}
     return {name: _read_field(fields[name], hint, _has_default(targets[name])) for name, hint in hints.items()}
@@ -280,7 +280,7 @@ def _read_plan(cls: type, descriptor: Descriptor) -> dict[str, Callable[[Any], A
 
 @cache
 def _field_reader(descriptor: Descriptor, name: str, hint: Any) -> Callable[[Any], Any]:
-    """Reads one field; MISSING when it is absent."""
+    """Reads one field. MISSING when it is absent."""
     return _read_field(descriptor.fields_by_name[name], hint, has_default=True)
 
 
@@ -289,7 +289,7 @@ def _has_default(target: dataclasses.Field[Any]) -> bool:
 
 
 def _default(cls: type, name: str) -> Any:
-    """What a field is when nothing is given."""
+    """The default of a field."""
     field = next(field for field in dataclasses.fields(cls) if field.name == name)
     return field.default_factory() if field.default_factory is not MISSING else field.default
 
@@ -335,7 +335,7 @@ def _absent(name: str, optional: bool, has_default: bool) -> Any:
 
 
 def _within(path: str, read: Callable[[Any], Any], value: Any) -> Any:
-    """Read a nested value; its complaints get this path in front."""
+    """Read a nested value. Its complaints get this path in front."""
     try:
         return read(value)
     except InvalidArgument as error:

@@ -1,4 +1,4 @@
-"""Who acts, for which tenant, on whose command and because of what: known everywhere without being passed around.
+"""Actor, tenant, command and cause of the present work, known everywhere without being passed around.
 
 The RPC interceptors and the inbox enter a context; the store reads it. Code that runs outside of one (a script, a test)
 enters one explicitly, and the store refuses to work without.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Context:
     scopes: frozenset[str] = frozenset()
     command: Command | None = None
     causation_id: str = ""
-    """Event that caused this work; empty for a call."""
+    """Event that caused this work. Empty for a call."""
     correlation_id: str = ""
     """Shared by everything that one call set in motion."""
 
@@ -51,8 +51,15 @@ def enter(context: Context) -> Iterator[Context]:
 
 
 def current() -> Context:
-    """The context of this work; RuntimeError outside of one, because nothing may touch data without a tenant."""
+    """The context of this work. RuntimeError outside of one, because nothing may touch data without a tenant."""
     context = _current.get()
     if context is None:
         raise RuntimeError("no context: enter one with libs.chassis.context.enter(Context(tenant=…, actor=…))")
     return context
+
+
+@contextmanager
+def uncommanded() -> Iterator[None]:
+    """Steps inside belong to no command, because they stand by themselves and are harmless to repeat."""
+    with enter(replace(current(), command=None)):
+        yield

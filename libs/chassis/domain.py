@@ -26,13 +26,13 @@ class Entity:
     """Prefix of the typed id, for example `cus`."""
 
     id: str
-    """Typed id, for example `cus_01jd…`; never reused."""
+    """Typed id, for example `cus_01jd…`. Never reused."""
     revision: int = 0
-    """1 after the first write, then +1 for every change; 0 while unsaved."""
+    """1 after the first write, then +1 for every change. 0 while unsaved."""
     create_time: datetime | None = None
-    """When the entity was first written (UTC, whole milliseconds)."""
+    """Time of the first write (UTC, whole milliseconds)."""
     update_time: datetime | None = None
-    """When the entity was last changed (UTC, whole milliseconds)."""
+    """Time of the last change (UTC, whole milliseconds)."""
 
 
 class OpenEnum(StrEnum):
@@ -76,10 +76,10 @@ The whole of it is sealed. Fields that a proto has are declared there, with `(ke
 """
 OPEN = "open"
 Open = Annotated[_T, OPEN]
-"""Type of a text, bytes or date that no proto has and that is not personal; its docstring says why."""
+"""Type of a text, bytes or date that no proto has and that is not personal. Its docstring says why."""
 
 Change: TypeAlias = tuple[E, Sequence[Event]]
-"""What a domain method returns: the new state and the events that tell of it.
+"""Result of a domain method: the new state and the events that tell of it.
 
 A change of an entity that publishes events must carry at least one, or its revisions would have gaps on the bus; the
 same state with no events means "nothing to do" and writes nothing.
@@ -146,12 +146,12 @@ class FieldViolation:
     field: str
     """Path, for example `customer.contact_points[0].raw`."""
     description: str
-    """What was wrong and what is allowed."""
+    """Names the mistake and the allowed values."""
     reason: str = "INVALID_FIELD"
 
 
 class InvalidArgument(DomainError):
-    """The request is wrong whatever the state of the system; carries the wrong fields.
+    """The request is wrong whatever the state of the system. Carries the wrong fields.
 
     A named refusal of one field says in `wrong_field` which.
     """
@@ -202,7 +202,7 @@ class AlreadyExists(DomainError):
 
 
 class FailedPrecondition(DomainError):
-    """The state of the entity forbids this; the message says what would allow it."""
+    """The state of the entity forbids this. The message says what would allow it."""
 
     reason = "FAILED_PRECONDITION"
 
@@ -211,7 +211,7 @@ class FailedPrecondition(DomainError):
 
 
 class Conflict(DomainError):
-    """Somebody changed the entity meanwhile; read again, then decide."""
+    """Somebody changed the entity meanwhile. Read again, then decide."""
 
     reason = "REVISION_MISMATCH"
 

@@ -30,7 +30,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Compare(Condition):
-    """One field against one value; on an array, any of its elements may meet it."""
+    """One field against one value. On an array, any of its elements may meet it."""
 
     path: str
     operator: str  # one of == != < <= > >= in not_in prefix exists missing
@@ -56,7 +56,7 @@ class Element(Condition):
 
 
 class field:  # noqa: N801  (reads as a word: field("state") == State.OPEN)
-    """A field by its dotted path; comparing it gives a condition."""
+    """A field by its dotted path. Comparing it gives a condition."""
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -102,7 +102,7 @@ class field:  # noqa: N801  (reads as a word: field("state") == State.OPEN)
 
 
 def all_of(*parts: Condition | None) -> Condition:
-    """Every part holds; absent parts are left out."""
+    """Every part holds. Absent parts are left out."""
     kept = tuple(part for part in parts if part is not None)
     return kept[0] if len(kept) == 1 else AllOf(kept)
 
@@ -169,7 +169,7 @@ def to_mongo(condition: Condition | None) -> dict[str, Any]:
 
 
 def matches(condition: Condition | None, document: Mapping[str, Any]) -> bool:
-    """Whether a document meets a condition, by the rules of `to_mongo`."""
+    """Returns true for a document that meets a condition, by the rules of `to_mongo`."""
     match condition:
         case None:
             return True
@@ -200,7 +200,7 @@ def matches(condition: Condition | None, document: Mapping[str, Any]) -> bool:
 
 
 def values_at(document: Any, path: str) -> list[Any]:
-    """Every value that a dotted path reaches; arrays on the way, and at the end, are entered as MongoDB does."""
+    """Every value that a dotted path reaches. Arrays on the way, and at the end, are entered as MongoDB does."""
     reached = [document]
     for name in path.split("."):
         entered = [item for value in reached for item in (value if isinstance(value, list | tuple) else [value])]
@@ -411,7 +411,7 @@ def _wrong(description: str) -> InvalidArgument:
 
 
 def not_indexed(name: str, allowed: Sequence[str] | Mapping[str, Any]) -> InvalidArgument:
-    """The refusal of a filter or order that no index serves; it lists what is served."""
+    """The refusal of a filter or order that no index serves. It lists what is served."""
     return InvalidArgument(
         violations=[
             *InvalidArgument.field(

@@ -33,7 +33,7 @@ from libs.chassis.store.fence import fence
 
 COLLECTION: Final = "operations"
 CLAIM: Final = timedelta(seconds=30)
-"""How long a process is believed to be at it without a sign of life."""
+"""Time after which a process without a sign of life loses its operation."""
 FAILURES_COUNTED: Final = 12
 """Failures in a row of one kind of operation, after which the pause before the next one grows no more."""
 FAILURE_WEIGHT: Final = 3
@@ -60,15 +60,15 @@ _FILTER = FilterSpec({"kind": str})
 
 
 class Cancelled(Exception):
-    """Somebody cancelled the operation; the job ends here."""
+    """Somebody cancelled the operation. The job ends here."""
 
 
 class Stopped(Exception):
-    """This process has to end, or another one took over; the operation goes on elsewhere."""
+    """This process has to end, or another one took over. The operation goes on elsewhere."""
 
 
 class OperationState(StrEnum):
-    """How an operation goes."""
+    """State of an operation."""
 
     PENDING = "PENDING"
     RUNNING = "RUNNING"
@@ -89,20 +89,20 @@ class Operation(Entity):
     started_by: str
     state: OperationState = OperationState.PENDING
     active: bool = True
-    """Whether it is pending or running."""
+    """True while it is pending or running."""
     done: int = 0
     total: int = 0
     checkpoint: Sealed[str] = "{}"
-    """What the job needs to go on, as JSON."""
+    """Checkpoint from which the job goes on, as JSON."""
     cancel_requested: bool = False
     owner: Open[str] = ""
     """The process that is at it."""
     epoch: int = 0
     """Claims so far: what the holder of an earlier one writes is refused."""
     steps: int = 0
-    """Transactions of the present claim; each raises it, so that none commits beside a takeover."""
+    """Transactions of the present claim. Each raises it, so that none commits beside a takeover."""
     claimable_time: datetime
-    """When any process may take it."""
+    """Time from which any process may take it."""
     attempts: int = 0
     """Processes that took it since it last got further."""
     interruptions: int = 0
@@ -114,7 +114,7 @@ class Operation(Entity):
     end_time: datetime | None = None
 
     def claimed(self, owner: str, at: datetime) -> Operation:
-        """Taken by a process for a while; Stopped when another one is at it."""
+        """Taken by a process for a while. Stopped when another one is at it."""
         if not self.active or self.claimable_time > at:
             raise Stopped(f"{self.id} is {self.state} with {self.owner}")
         return replace(
@@ -145,7 +145,7 @@ class Operation(Entity):
         return replace(self, claimable_time=at, owner="")
 
     def interrupted(self, at: datetime) -> Operation:
-        """For any process to take after a pause; what stopped this one passes, so it does not count as an attempt."""
+        """For any process to take after a pause. What stopped this one passes, so it does not count as an attempt."""
         pause = pause_after(self.interruptions + 1)
         return replace(
             self,
@@ -169,7 +169,7 @@ class Job(Protocol[R_co, S]):
 
     @property
     def state(self) -> S:
-        """The checkpoint that `progress` was given last; at the beginning one with all its defaults."""
+        """The checkpoint that `progress` was given last. At the beginning one with all its defaults."""
 
     def progress(self, done: int, total: int, state: S | None = None, **fields: Any) -> None:
         """Tells how far it is and saves the checkpoint from which the next process goes on.
@@ -186,16 +186,16 @@ class OperationKind(Generic[R, S]):
     request: type[Message]
     """The message that starts it."""
     run: Callable[[Job[R, S]], object]
-    """Does the work and returns the result; a DomainError fails the operation with its reason."""
+    """Does the work and returns the result. A DomainError fails the operation with its reason."""
     result: type[Message] | None = None
-    """The message that the result is told with; without one, `run` returns a message itself."""
+    """The message that the result is told with. Without one, `run` returns a message itself."""
     asks: type[R] | None = None
-    """The dataclass that the job is given of the request; without one, it is given the message."""
+    """The dataclass that the job is given of the request. Without one, it is given the message."""
     state: type[S] = _JSON
-    """The dataclass of its checkpoints, each field with a default; kept as JSON, so that a later release reads it."""
+    """The dataclass of its checkpoints, each field with a default. Kept as JSON, so that a later release reads it."""
 
     def asked(self, packed: bytes) -> R:
-        """What the job is given of a serialized `google.protobuf.Any`."""
+        """The request of the job, from a serialized `google.protobuf.Any`."""
         message = self.request()
         AnyMessage.FromString(packed).Unpack(message)
         return cast(R, message) if self.asks is None else from_proto(self.asks, message)
@@ -220,7 +220,7 @@ class ListRequest(Protocol):
 
 
 class Operations:
-    """The operations of one service; any number of these share the collection of their database."""
+    """The operations of one service. Any number of these share the collection of their database."""
 
     def __init__(self, database: Database) -> None:
         if COLLECTION not in database.collections:
@@ -228,7 +228,7 @@ class Operations:
         self._collection: Collection[Operation] = database.collections[COLLECTION]
 
     def start(self, kind: str, request: Message) -> Operation:
-        """A new operation; FailedPrecondition OPERATION_RUNNING, with its id, while another of this kind is at work."""
+        """A new operation. FailedPrecondition OPERATION_RUNNING, with its id, while another of this kind is at work."""
         asked = AnyMessage()
         asked.Pack(request)
         operation = Operation(
@@ -308,11 +308,11 @@ class Operations:
         return (found[0].tenant, found[0].entity) if found and found[0].entity is not None else None
 
     def claim(self, id: str, owner: str) -> Operation:
-        """The operation, taken by this process; Stopped when another one was faster."""
+        """The operation, taken by this process. Stopped when another one was faster."""
         return self._update(id, lambda operation: (operation.claimed(owner, identity.now()), []))
 
     def change(self, claimed: Operation, change: Callable[[Operation], Operation]) -> Operation:
-        """Changes an operation as this process claimed it; Stopped when it has the claim no longer."""
+        """Changes an operation as this process claimed it. Stopped when it has the claim no longer."""
 
         def guarded(latest: Operation) -> Change[Operation]:
             ours = (latest.owner, latest.epoch) == (claimed.owner, claimed.epoch)

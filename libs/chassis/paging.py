@@ -43,12 +43,12 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """The request for one page of a list, as the store takes it; made from the message where it arrives."""
+    """The request for one page of a list, as the store takes it. Made from the message where it arrives."""
 
     size: int = 0
-    """Items wanted; 0 means `DEFAULT_SIZE`."""
+    """Items wanted. 0 means `DEFAULT_SIZE`."""
     token: str = ""
-    """Page token of the page before; empty for the first page."""
+    """Page token of the page before. Empty for the first page."""
     bound_to: bytes = b""
     """Hash of everything else that was asked: a page token works with the same request only."""
 
@@ -98,7 +98,7 @@ class Order:
         self.keys: tuple[tuple[str, int], ...] = (*pairs, ("_id", last))
 
     def after(self, position: Position) -> Condition:
-        """What holds for exactly the documents that come after a position."""
+        """The condition of exactly the documents that come after a position."""
         alternatives: list[Condition] = []
         equal: list[Condition] = []
         for (name, direction), value in zip(self.keys, position.values, strict=True):
@@ -119,7 +119,7 @@ class Order:
 
 
 def parse_order(text: str, allowed: Sequence[str], *, default: str) -> list[str]:
-    """The keys of an AIP-132 `order_by` such as `display_name, create_time desc`; only allowed fields are taken."""
+    """The keys of an AIP-132 `order_by` such as `display_name, create_time desc`. Only allowed fields are taken."""
     keys = []
     for part in filter(None, (part.strip() for part in text.split(","))):
         found = re.fullmatch(r"([a-z_.]+)(?:\s+(asc|desc))?", part)
@@ -132,14 +132,14 @@ def parse_order(text: str, allowed: Sequence[str], *, default: str) -> list[str]
 
 
 def page_size(requested: int) -> int:
-    """0 means 50, more than 500 means 500; negative is refused."""
+    """0 means 50, more than 500 means 500. Negative is refused."""
     if requested < 0:
         raise InvalidArgument.field("page_size", f"{requested} is negative; 0 means {DEFAULT_SIZE}")
     return min(requested or DEFAULT_SIZE, MAX_SIZE)
 
 
 def request_hash(request: Message | bytes) -> bytes:
-    """What a token is bound to: the request without its page fields."""
+    """Hash of a request without its page fields, which a page token is bound to."""
     if isinstance(request, Message):
         bare = type(request)()
         bare.CopyFrom(request)
@@ -170,7 +170,7 @@ class Pager:
         return base64.urlsafe_b64encode(nonce + self._cipher.encrypt(nonce, body, None)).rstrip(b"=").decode()
 
     def open(self, token: str, bound_to: bytes, keys: int) -> Position:
-        """The position in a token; InvalidArgument if it is broken, too old or belongs to another request."""
+        """The position in a token. InvalidArgument if it is broken, too old or belongs to another request."""
         try:
             sealed = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
             opened = self._decode(self._cipher.decrypt(sealed[:12], sealed[12:], None))

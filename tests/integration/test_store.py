@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from uuid import uuid4
 
 import pytest
@@ -12,7 +13,10 @@ import pytest
 from libs.chassis.filtering import field, to_mongo
 from libs.chassis.paging import Order
 from libs.chassis.store import Database, MongoDatabase, connect, mongo
+from libs.chassis.store.commands import NOTES_IN_ENTITY
 from libs.chassis.store.refusals import TransactionTooLarge
+from tests.support.command_laws import CommandLaws, on
+from tests.support.ledger import Account
 from tests.support.store_laws import TENANT, StoreLaws, account, declare
 
 
@@ -22,16 +26,53 @@ def client(mongodb_uri: str) -> Iterator[object]:
         yield client
 
 
-class TestMongo(StoreLaws):
+@contextmanager
+def made(client, *, notes_commands: bool) -> Iterator[Database]:
+    """A database with the collections of the laws."""
+    database = MongoDatabase(client, "ledger", page_key=bytes(32), seal_key=bytes(32), name=f"ledger_{uuid4().hex[:8]}")
+    declare(database, notes_commands=notes_commands)
+    database.migrate()
+    yield database
+    client.drop_database(database.raw.name)
+
+
+class TestNotesInEntities(CommandLaws):
     @pytest.fixture
     def database(self, client) -> Iterator[Database]:
-        database = MongoDatabase(
-            client, "ledger", page_key=bytes(32), seal_key=bytes(32), name=f"ledger_{uuid4().hex[:8]}"
+        with made(client, notes_commands=True) as database:
+            yield database
+
+    def test_a_change_and_its_note_are_one_write(self, database: MongoDatabase) -> None:
+        accounts = database.collections["accounts"]
+        with on("A"):
+            account = accounts.insert(lambda id: Account(id=id, name="n").opened())
+        database.raw.command("profile", 2)
+        with on("B"):
+            accounts.update(account.id, lambda each: each.renamed("m"))
+        database.raw.command("profile", 0)
+        seen = [each["op"] for each in database.raw["system.profile"].find({"ns": f"{database.raw.name}.accounts"})]
+        assert sorted(seen) == ["query", "update"]
+
+    def test_an_entity_holds_few_notes_and_the_index_all(self, database: MongoDatabase) -> None:
+        accounts = database.collections["accounts"]
+        with on("0"):
+            account = accounts.insert(lambda id: Account(id=id, name="n").opened())
+        for number in range(1, 100):
+            with on(str(number)):
+                accounts.update(account.id, lambda each, n=number: each.renamed(str(n)))
+        raw = database.raw["accounts"]
+        assert len(raw.find_one(account.id)["_commands"]) <= NOTES_IN_ENTITY
+        assert (
+            raw.count_documents({"_note_time": {"$exists": True}}) + len(raw.find_one(account.id)["_commands"]) == 100
         )
-        declare(database)
-        database.migrate()
-        yield database
-        client.drop_database(database.raw.name)
+        assert [each.id for each in accounts.find(None, limit=9)] == [account.id]
+
+
+class TestMongo(StoreLaws, CommandLaws):
+    @pytest.fixture
+    def database(self, client) -> Iterator[Database]:
+        with made(client, notes_commands=False) as database:
+            yield database
 
     def test_migration_is_idempotent(self, database: MongoDatabase) -> None:
         assert database.index_problems(thorough=True) == []

@@ -16,8 +16,6 @@ MAX_PENDING = 256
 """Events of one entity that may wait for the relay before commands are refused: loud beats a 16 MiB document."""
 MAX_PENDING_BYTES = 4 * 1024**2
 """Bytes of the events of one entity that may wait for the relay, for the same reason."""
-COMMANDS_KEPT = 64
-"""Idempotency keys remembered in an entity; a repeat is recognised among the last 64 commands on it."""
 
 
 TRANSACTION_DOCUMENTS = 10_000
@@ -44,7 +42,7 @@ class Index:
     only: Condition | None = None
     """Index just the documents that meet this condition of equalities, ranges and `exists`."""
     taken: str = ""
-    """What AlreadyExists says when a unique key is taken."""
+    """What KeyTaken says when a unique key is taken."""
     every_tenant: bool = False
     """Serves `across_tenants`: the tenant is not in front."""
     expire_after: timedelta | None = None
@@ -95,7 +93,8 @@ class Write:
     set: Mapping[str, Any]
     pending: Sequence[Mapping[str, Any]]
     pending_since: datetime | None
-    command: Mapping[str, Any] | None
+    note: Mapping[str, Any] | None
+    """Of the command that the change belongs to."""
 
 
 class DuplicateKey(Exception):

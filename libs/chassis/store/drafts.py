@@ -14,6 +14,7 @@ from pymongo.errors import PyMongoError
 from libs.chassis import context, identity
 from libs.chassis.codec import from_doc, to_doc
 from libs.chassis.domain import Change, E, Event
+from libs.chassis.store.commands import NOTES, Note
 from libs.chassis.store.declaration import MAX_PENDING, MAX_PENDING_BYTES, RelayBehind, Write
 from libs.chassis.store.events import NOT_CONTENT, differing, waiting_events
 from libs.chassis.store.refusals import TooManyEvents
@@ -32,11 +33,11 @@ class Drafts(Generic[E]):
         self._entity, self._name, self._vault, self._publishes = entity, name, vault, publishes
 
     def read(self, documents: Sequence[Mapping[str, Any]]) -> list[E]:
-        """The entities in stored documents; without personal values where they were erased."""
+        """The entities in stored documents. Without personal values where they were erased."""
         return [from_doc(self._entity, document) for document in self.safe.opened(documents)]
 
     def read_each(self, documents: Sequence[Mapping[str, Any]]) -> list[E | Exception]:
-        """The entities, or why one cannot be read; what is wrong with the database itself is raised."""
+        """The entities, or why one cannot be read. What is wrong with the database itself is raised."""
         try:
             return list(self.read(documents))
         except PyMongoError:
@@ -46,19 +47,21 @@ class Drafts(Generic[E]):
                 return [error]
         return [each for document in documents for each in self.read_each([document])]
 
-    def new(self, change: Change[E], at: datetime, created_by: Mapping[str, Any] | None) -> tuple[E, Document]:
-        """(entity as stored, its document); what it was created by is fingerprinted by its content, unless it says."""
+    def new(self, change: Change[E], at: datetime, *, key: str, note: Note | None) -> tuple[E, Document]:
+        """(entity as stored, its document). Its content is fingerprinted when it has a natural key."""
         entity, events = change
         entity = replace(entity, revision=self._vault.revisions.after(0), create_time=at, update_time=at)
         open_document, sealing = to_doc(entity), self._sealing(entity.id)
         pending = self._pending(sealing, entity, events, at=at)
         document = self._whole(sealing, entity, open_document, pending, at)
-        if created_by is not None:
-            document["_created_by"] = {"fingerprint": self._content_hash(open_document), **created_by}
+        if key:
+            document["_created_by"] = {"key": key, "fingerprint": self._content_hash(open_document)}
+        if note is not None:
+            document[NOTES] = [note.document()]
         return entity, document
 
     def begun(self, blank: E, steps: Sequence[Step[E]]) -> tuple[Document | None, E]:
-        """(document, entity) of a blank that was taken through the steps; no document when none changed it."""
+        """(document, entity) of a blank that was taken through the steps. No document when none changed it."""
         at, sealing = identity.now(), self._sealing(blank.id)
         entity, document = blank, Document()
         pending: list[Document] = []
@@ -75,9 +78,11 @@ class Drafts(Generic[E]):
             pending += self._pending(sealing, entity, events, at=at, changed_fields=differs)
         return (self._whole(sealing, entity, document, pending, at) if document else None), entity
 
-    def changed(self, document: Document, entity: E, steps: Sequence[Step[E]]) -> tuple[Write | None, E]:
+    def changed(
+        self, document: Document, entity: E, steps: Sequence[Step[E]], note: Note | None = None
+    ) -> tuple[Write | None, E]:
         """The guarded write that takes a stored document through the steps, or None when nothing changes."""
-        here, at = context.current(), identity.now()
+        at = identity.now()
         before = to_doc(entity)
         start, pending = before, list[Document]()
         sealing = self._sealing(entity.id, document)
@@ -99,11 +104,6 @@ class Drafts(Generic[E]):
         if before is start:
             return None, entity
         _require_room(entity.id, document.get("_pending", ()), pending)
-        command = here.command and {
-            "key": here.command.key,
-            "fingerprint": self.fingerprint(here.command.fingerprint),
-            "revision": entity.revision,
-        }
         return Write(
             id=entity.id,
             seen=start["revision"],
@@ -111,7 +111,7 @@ class Drafts(Generic[E]):
             set=sealing.difference(entity, start, before),
             pending=pending,
             pending_since=at if pending else None,
-            command=command or None,
+            note=note.document() if note is not None else None,
         ), entity
 
     def _whole(
@@ -144,7 +144,7 @@ class Drafts(Generic[E]):
         return waiting_events(self._vault, sealing, entity, events, at=at, changed_fields=changed_fields)
 
     def _sealing(self, id: str, document: Mapping[str, Any] | None = None) -> Sealing:
-        """What seals one write of a document."""
+        """The sealing of one write of a document."""
         return Sealing(self.safe, context.current().tenant, id, (document or {}).get("_sealed") or {})
 
     def _content_hash(self, document: Mapping[str, Any]) -> bytes:

@@ -7,25 +7,28 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar
 
 from kehu.common.v1 import envelope_pb2
 
 from libs.chassis import context
-from libs.chassis.domain import AlreadyExists, E
+from libs.chassis.domain import E
 from libs.chassis.filtering import Condition, field, matches, values_at
-from libs.chassis.paging import Order, Pager
-from libs.chassis.sealing import MemoryKeyring
+from libs.chassis.paging import Order
+from libs.chassis.sealing import Keyring, MemoryKeyring
 from libs.chassis.store.collection import Collection
+from libs.chassis.store.commands import Commands, Note
 from libs.chassis.store.database import Database
-from libs.chassis.store.declaration import COMMANDS_KEPT, DuplicateKey, Index, Write
+from libs.chassis.store.declaration import DuplicateKey, Index, Write
 from libs.chassis.store.fence import hold_claim, is_fenced
+from libs.chassis.store.refusals import KeyTaken
 from libs.chassis.store.totals import Key, Measure, Row, totals_of, value_at
 
 Document = dict[str, Any]
+R = TypeVar("R")
 
 
 class MemoryDatabase(Database):
@@ -34,6 +37,8 @@ class MemoryDatabase(Database):
     def __init__(self, service: str) -> None:
         super().__init__(service, bytes(32), MemoryKeyring())
         self.lock = threading.RLock()
+        self.notes: dict[bytes, bytes] = {}
+        """Key → fingerprint of the commands that were applied."""
         self._open: ContextVar[bool] = ContextVar(f"transaction_{service}", default=False)
 
     @contextmanager
@@ -42,16 +47,20 @@ class MemoryDatabase(Database):
             yield
             return
         with self.lock:
-            token = self._open.set(True)
+            token, begun = self._open.set(True), self.commands.begin()
             before = {name: copy.deepcopy(c.documents) for name, c in self._kept()}
+            notes = dict(self.notes)
             try:
                 hold_claim()
                 yield
+                self.commands.committed()
             except BaseException:
                 for name, collection in self._kept():
                     collection.documents = before[name]
+                self.notes = notes
                 raise
             finally:
+                self.commands.end(begun)
                 self._open.reset(token)
 
     def events(self) -> list[envelope_pb2.Envelope]:
@@ -73,8 +82,34 @@ class MemoryDatabase(Database):
     def _kept(self) -> list[tuple[str, MemoryCollection[Any]]]:
         return [(name, c) for name, c in self.collections.items() if isinstance(c, MemoryCollection)]
 
-    def _make(self, entity: type[E], name: str, indexes: Sequence[Index], publishes: bool) -> Collection[E]:
-        return MemoryCollection(entity, name, database=self, pager=self.pager, indexes=indexes, publishes=publishes)
+    def _make(
+        self,
+        entity: type[E],
+        name: str,
+        indexes: Sequence[Index],
+        *,
+        publishes: bool,
+        notes_commands: bool,  # noqa: ARG002  (notes cost nothing here)
+    ) -> Collection[E]:
+        return MemoryCollection(entity, name, database=self, indexes=indexes, publishes=publishes)
+
+    def _make_commands(self, keyring: Keyring) -> Commands:
+        return MemoryCommands(self, keyring)
+
+
+class MemoryCommands(Commands):
+    """Notes in a dictionary."""
+
+    def __init__(self, database: MemoryDatabase, keyring: Keyring) -> None:
+        super().__init__(database.service, keyring)
+        self._database = database
+
+    def keep(self, notes: Sequence[Note]) -> None:
+        self._database.notes |= {note.key: note.fingerprint for note in notes}
+
+    def _find(self, key: bytes) -> Sequence[Document]:
+        known = self._database.notes.get(key)
+        return [{"key": key, "fingerprint": known}] if known is not None else ()
 
 
 class MemoryCollection(Collection[E]):
@@ -86,11 +121,19 @@ class MemoryCollection(Collection[E]):
         name: str,
         *,
         database: MemoryDatabase,
-        pager: Pager,
         indexes: Sequence[Index],
         publishes: bool,
     ) -> None:
-        super().__init__(entity, name, vault=database.vault, pager=pager, indexes=indexes, publishes=publishes)
+        super().__init__(
+            entity,
+            name,
+            vault=database.vault,
+            pager=database.pager,
+            indexes=indexes,
+            publishes=publishes,
+            commands=database.commands,
+            notes_commands=False,
+        )
         self._database = database
         self.documents: dict[str, Document] = {}
 
@@ -154,7 +197,7 @@ class MemoryCollection(Collection[E]):
                 if taken is None:
                     self.documents[document["_id"]] = copy.deepcopy(document)
                 elif taken and self._in_transaction():
-                    raise self._already_exists(taken)
+                    raise KeyTaken.of(self.name, self.indexes[taken])
         return refused
 
     def _write(self, writes: Sequence[Write]) -> int:
@@ -174,11 +217,9 @@ class MemoryCollection(Collection[E]):
                 if write.pending:
                     changed["_pending"] = [*document.get("_pending", ()), *write.pending]
                     changed["_pending_since"] = document.get("_pending_since", write.pending_since)
-                if write.command is not None:
-                    changed["_commands"] = [*document.get("_commands", ()), dict(write.command)][-COMMANDS_KEPT:]
                 taken = self._taken_index(changed)
                 if taken is not None:
-                    raise self._already_exists(taken)
+                    raise KeyTaken.of(self.name, self.indexes[taken])
                 self.documents[write.id] = changed
                 done += 1
         return done
@@ -189,12 +230,14 @@ class MemoryCollection(Collection[E]):
         with self._database.lock:
             return sum(self.documents.pop(id, None) is not None for id in ids)
 
+    def _forget_notes(self, id: str, notes: Sequence[Mapping[str, Any]]) -> None:
+        raise NotImplementedError("entities in memory hold no notes")
+
+    def _transact(self, work: Callable[[], R]) -> R:
+        return self._database.transact(work)
+
     def _in_transaction(self) -> bool:
         return self._database.in_transaction()
-
-    def _already_exists(self, taken: str) -> AlreadyExists:
-        index = self.indexes[taken]
-        return AlreadyExists(index.taken or f"{self.name}: {', '.join(index.keys)} is taken", index=index.name)
 
     def _taken_index(self, document: Document) -> str | None:
         """The unique index that refuses a document, or None."""

@@ -3,50 +3,45 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC
-from typing import Any
+from typing import Any, TypeVar
 
 from bson.codec_options import CodecOptions
 from pymongo import InsertOne, MongoClient, UpdateOne
 from pymongo.client_session import ClientSession
+from pymongo.collection import Collection as RawCollection
 from pymongo.database import Database as RawDatabase
 from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, PyMongoError, WTimeoutError
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
-from libs.chassis import context, metrics
-from libs.chassis.domain import AlreadyExists, E
+from libs.chassis import context, identity, metrics
+from libs.chassis.domain import E
 from libs.chassis.filtering import Condition, to_mongo
-from libs.chassis.paging import Order, Pager
-from libs.chassis.sealing import Masters
+from libs.chassis.paging import Order
+from libs.chassis.sealing import Keyring, Masters
 from libs.chassis.sealing.mongo import MongoKeyring
 from libs.chassis.store.collection import Collection
+from libs.chassis.store.commands import COLLECTION, EXPIRY, NOTES, UNIQUE, Commands, Note
 from libs.chassis.store.database import Database
-from libs.chassis.store.declaration import (
-    COMMANDS_KEPT,
-    PENDING,
-    TRANSACTION_DOCUMENTS,
-    Contention,
-    DuplicateKey,
-    Index,
-    Write,
-)
+from libs.chassis.store.declaration import PENDING, TRANSACTION_DOCUMENTS, Contention, DuplicateKey, Index, Write
 from libs.chassis.store.fence import hold_claim, is_fenced
 from libs.chassis.store.indexes import Indexes
-from libs.chassis.store.refusals import TransactionTooLarge
+from libs.chassis.store.refusals import KeyTaken, TransactionTooLarge
 from libs.chassis.store.totals import Key, Measure, Row, from_group, to_pipeline
 from libs.chassis.store.vault import BLIND
 
 Document = dict[str, Any]
+R = TypeVar("R")
 _DUPLICATE_KEY = 11000
 _NAMESPACE_EXISTS = 48
 _VALUES_AT_ONCE = 1000
 """Values that one question looks up."""
-_UNREAD: Mapping[str, int] = {"_pending": 0, "_commands": 0, BLIND: 0}
+_UNREAD: Mapping[str, int] = {"_pending": 0, NOTES: 0, "_note_time": 0, BLIND: 0}
 """What no reader asks for: often more than half of a document."""
 STANDALONE = ("MongoDB runs as a standalone server", "start it as a replica set (one member is enough)")
 """What is wrong with a server that is not `replicated`, and what to do."""
@@ -135,6 +130,7 @@ class MongoDatabase(Database):
         with self.client.start_session() as session:
             token = self._session.set(session)
             written = self._written.set(0)
+            begun = self.commands.begin()
             try:
                 # Transactions ignore the concerns of client and collection, so they are named again.
                 with session.start_transaction(
@@ -145,11 +141,13 @@ class MongoDatabase(Database):
                 ):
                     hold_claim()
                     yield
+                self.commands.committed()
             except PyMongoError as error:
                 if _is_duplicate_id(error) or error.has_error_label("TransientTransactionError"):
                     raise Contention(str(error)) from error
                 raise
             finally:
+                self.commands.end(begun)
                 self._session.reset(token)
                 self._written.reset(written)
 
@@ -190,12 +188,50 @@ class MongoDatabase(Database):
         """Yields every collection with its indexes."""
         for name, collection in self.collections.items():
             pending = (PENDING,) if collection.publishes else ()
-            yield name, Indexes(self.raw, name, [*collection.indexes.values(), *pending])
+            notes = (UNIQUE, EXPIRY) if name == self._notes_in else ()
+            yield name, Indexes(self.raw, name, [*collection.indexes.values(), *pending, *notes])
+        if not self._notes_in:
+            yield COLLECTION, Indexes(self.raw, COLLECTION, [UNIQUE, EXPIRY])
         for name, kept in self._kept.items():
             yield name, Indexes(self.raw, name, kept)
 
-    def _make(self, entity: type[E], name: str, indexes: Sequence[Index], publishes: bool) -> Collection[E]:
-        return MongoCollection(entity, name, database=self, pager=self.pager, indexes=indexes, publishes=publishes)
+    def _make(
+        self, entity: type[E], name: str, indexes: Sequence[Index], *, publishes: bool, notes_commands: bool
+    ) -> Collection[E]:
+        return MongoCollection(
+            entity, name, database=self, indexes=indexes, publishes=publishes, notes_commands=notes_commands
+        )
+
+    def _make_commands(self, keyring: Keyring) -> Commands:
+        return MongoCommands(self, keyring)
+
+    def notes(self) -> RawCollection[Document]:
+        """Where the notes of commands are."""
+        return self.raw[self._notes_in or COLLECTION]
+
+
+class MongoCommands(Commands):
+    """Notes in a MongoDB collection."""
+
+    def __init__(self, database: MongoDatabase, keyring: Keyring) -> None:
+        super().__init__(database.service, keyring)
+        self._database = database
+
+    def keep(self, notes: Sequence[Note]) -> None:
+        at = identity.now()
+        documents = [{"_id": note.key, NOTES: [note.document()], "_note_time": at} for note in notes]
+        try:
+            self._database.notes().insert_many(documents, session=self._database.session)
+        except BulkWriteError as error:
+            if self._database.session is None and _is_duplicate_id(error):
+                raise DuplicateKey(UNIQUE.name) from error
+            raise
+
+    def _find(self, key: bytes) -> Sequence[Document]:
+        found = self._database.notes().find_one(
+            {f"{NOTES}.key": key}, {NOTES: {"$elemMatch": {"key": key}}}, session=self._database.session
+        )
+        return found[NOTES] if found is not None else ()
 
 
 class MongoCollection(Collection[E]):
@@ -207,17 +243,19 @@ class MongoCollection(Collection[E]):
         name: str,
         *,
         database: MongoDatabase,
-        pager: Pager,
         indexes: Sequence[Index],
         publishes: bool,
+        notes_commands: bool,
     ) -> None:
         super().__init__(
             entity,
             name,
             vault=database.vault,
-            pager=pager,
+            pager=database.pager,
             indexes=indexes,
             publishes=publishes,
+            commands=database.commands,
+            notes_commands=notes_commands,
         )
         self._database = database
         self.raw = database.raw[name]
@@ -324,16 +362,25 @@ class MongoCollection(Collection[E]):
         query = {"_id": {"$in": list(ids)}, "tenant": context.current().tenant}
         return self.raw.delete_many(query, session=self._database.session).deleted_count
 
+    def _forget_notes(self, id: str, notes: Sequence[Mapping[str, Any]]) -> None:
+        gone = {NOTES: {"key": {"$in": [each["key"] for each in notes]}}}
+        one = {"_id": id, "tenant": context.current().tenant}
+        self.raw.update_one(one, {"$pull": gone}, session=self._database.session)
+
+    def _transact(self, work: Callable[[], R]) -> R:
+        return self._database.transact(work)
+
     def _in_transaction(self) -> bool:
         return self._database.session is not None
 
     def _taken(self, error: DuplicateKeyError | BulkWriteError) -> Exception:
         """AlreadyExists for a statement that ran into a unique index; anything else unchanged."""
         failures = _failures(error)
-        index = self.indexes.get(_index_name(failures[0])) if failures else None
-        if index is None:
-            return error
-        return AlreadyExists(index.taken or f"{self.name}: {', '.join(index.keys)} is taken", index=index.name)
+        name = _index_name(failures[0]) if failures else ""
+        if name == UNIQUE.name and not self._in_transaction():
+            return DuplicateKey(name)
+        index = self.indexes.get(name)
+        return error if index is None else KeyTaken.of(self.name, index)
 
     @contextmanager
     def _timed(self, operation: str) -> Iterator[None]:
@@ -361,8 +408,8 @@ def _statement(write: Write, tenant: str) -> tuple[Document, Document]:
     if write.pending:
         push["_pending"] = {"$each": list(write.pending)}
         statement["$min"] = {"_pending_since": write.pending_since}
-    if write.command is not None:
-        push["_commands"] = {"$each": [dict(write.command)], "$slice": -COMMANDS_KEPT}
+    if write.note is not None:
+        push[NOTES] = dict(write.note)
     if push:
         statement["$push"] = push
     return {"_id": write.id, "tenant": tenant, "revision": write.seen}, statement

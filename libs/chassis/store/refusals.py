@@ -1,10 +1,10 @@
-"""What a collection refuses: queries that no index serves, and keys that were used before for something else."""
+"""Refusals of a collection: queries without an index, keys that were used before, changes that are too large."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from libs.chassis.domain import AlreadyExists, FailedPrecondition, InvalidArgument
+from libs.chassis.domain import AlreadyExists, Conflict, FailedPrecondition
 from libs.chassis.filtering import AnyOf, Compare, Condition, Element, conjuncts, not_indexed
 from libs.chassis.store.declaration import Index
 
@@ -52,16 +52,40 @@ def _is_served(part: Condition, leading: set[str]) -> bool:
     )
 
 
-def request_id_reused(key: str) -> InvalidArgument:
-    """The refusal of a command whose key came with another request before."""
-    refusal = InvalidArgument.field(
-        "request_id", f"{key!r} was used before for another request", reason="REQUEST_ID_REUSED"
-    )
-    return InvalidArgument(violations=refusal.violations, reason="REQUEST_ID_REUSED", request_id=key)
+class RequestIdReused(AlreadyExists):
+    """The request_id {request_id} came with another request before: give every request an id of its own."""
+
+    request_id: str
 
 
-def source_key_reused(key: str, id: str) -> AlreadyExists:
-    """The refusal of an entity whose natural key came with other content before."""
-    return AlreadyExists(
-        f"{key!r} was recorded before with other content, as {id}", reason="SOURCE_KEY_REUSED", key=key, id=id
-    )
+class SourceKeyReused(AlreadyExists):
+    """The key {key} was recorded before with other content, as {id}."""
+
+    key: str
+    id: str
+
+
+class KeyTaken(AlreadyExists):
+    """{problem}."""
+
+    problem: str
+    index: str
+
+    @classmethod
+    def of(cls, collection: str, index: Index) -> KeyTaken:
+        """The refusal of a unique index."""
+        return cls(problem=index.taken or f"{collection}: {', '.join(index.keys)} is taken", index=index.name)
+
+
+class RevisionMismatch(Conflict):
+    """Revision {revision} of {id} is not the current one, {current}: read again, then decide."""
+
+    id: str
+    revision: int
+    current: int
+
+
+class TooManyWriters(Conflict):
+    """Too many others change {id} at once: try again."""
+
+    id: str

@@ -31,7 +31,7 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """The sum of a number; a document without it adds nothing."""
+    """The sum of a number. A document without it adds nothing."""
 
     path: str
 
@@ -119,7 +119,7 @@ def totals_of(documents: Iterable[Mapping[str, Any]], keys: Sequence[Key], measu
 
 
 def value_at(document: Mapping[str, Any], path: str) -> Any:
-    """The value of a field that is in no array; None when there is none."""
+    """The value of a field that is in no array. None when there is none."""
     return next(iter(values_at(document, path)), None)
 
 

@@ -107,7 +107,7 @@ class World(Generic[S]):
         return [each.type.removeprefix(start).removesuffix(".v1") for each in self.database.events()]
 
     def deliver(self) -> int:
-        """Hands the service its own events until they cause no more; how many there were."""
+        """Hands the service its own events until they cause no more. How many there were."""
         count = 0
         while fresh := [each for each in self.database.events() if each.id not in self._delivered]:
             self._delivered |= {each.id for each in fresh}
@@ -142,7 +142,7 @@ class World(Generic[S]):
     # ------------------------------------------------------------------------------------- timers and long work
 
     def tick(self, name: str) -> int:
-        """Runs a timer until nothing is due; how much was."""
+        """Runs a timer until nothing is due. How much was."""
         [timer] = [each for each in self.service.timers(self.store) if each.name == name]
         look, count = Round(self.database, timer), 0
         while done := look.run():
@@ -150,7 +150,7 @@ class World(Generic[S]):
         return count
 
     def operate(self, operation_id: str) -> Operation:
-        """Does the work of an operation that waits, as its child process would; the operation at its end."""
+        """Does the work of an operation that waits, as its child process would. The operation at its end."""
         from libs.chassis.run.operate import operate
 
         operations = Operations(self.database)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol, TypeVar
 
-from libs.chassis import identity
+from libs.chassis import context, identity
 from libs.chassis.domain import NotFound
 from services.interactions.customers.domain import CustomerErased, CustomerProjection, News
 from services.interactions.customers.store import CustomersStore
@@ -60,7 +60,8 @@ class Customers:
         try:
             self.refuse_erased({*ids, stored.customer_id})
         except CustomerErased:
-            withdraw(stored)
+            with context.uncommanded():
+                withdraw(stored)
             raise
         return stored
 

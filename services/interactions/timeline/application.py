@@ -46,7 +46,7 @@ class Timeline:
         if there is not None:
             if there.is_erased:
                 raise CustomerErased(customer_id=there.customer_id)
-            return there.repeated_by(told) if told.source_key else self._interactions.insert(told.record())
+            return self._interactions.update(id, lambda each: (each.repeated_by(told), []))
         self._customers.refuse_erased([told.named_customer])
         [interaction] = self._resolved([replace(told, id=id)])
 
@@ -54,13 +54,14 @@ class Timeline:
             if continuity_token or conversation_id:
                 conversation = self._conversations.named(continuity_token, conversation_id)
             else:
-                conversation = self._conversations.for_contact(interaction, now)
+                with context.uncommanded():  # one that was opened and not used is found by whoever comes next
+                    conversation = self._conversations.for_contact(interaction, now)
             customer_id = interaction.customer_id or conversation.customer_id
             recorded = replace(interaction, conversation_id=conversation.id, customer_id=customer_id)
             try:
                 return self._interactions.insert(recorded.record(), key=told.source_key)
             except AlreadyExists:  # told twice at the same time
-                return self._interactions.get(id).repeated_by(told)
+                return self._interactions.update(id, lambda each: (each.repeated_by(told), []))
 
         return self._customers.while_living(
             [interaction.customer_id], record, lambda recorded: self._withdraw([recorded])

@@ -25,7 +25,9 @@ class Consents:
         Receipt and customer change in one transaction: the customer holds the end of the chain, so its revision keeps
         two receipts from taking the same place.
         """
-        return self._store.database.transact(lambda: self._append(customer_id, proposal, within))
+        return self._store.database.transact(
+            lambda: self._append(customer_id, proposal, within), again=self._store.receipts.made
+        )
 
     def list(self, customer_id: str, wanted: PageRequest) -> Page[ConsentReceipt]:
         """A page of receipts, the newest first."""
@@ -45,14 +47,11 @@ class Consents:
 
     def _append(self, customer_id: str, proposal: ConsentReceipt, within: str) -> ConsentReceipt:
         receipts, customers = self._store.receipts, self._store.customers
-        receipt_id = receipts.next_id()
-        repeated = receipts.find_by_id(receipt_id)
-        if repeated is not None:
-            return receipts.insert((repeated, []))  # Refuses a request_id that came with another request.
         # A refusal is never refused: it counts for who lives on.
         refuses = proposal.state is ConsentState.DENIED
         customer = customers.resolve(customer_id) if refuses else customers.writable(customer_id)
-        signed = replace(proposal, id=receipt_id, recorder=context.current().actor, contact_point_salt=identity.salt())
+        id, recorder = receipts.next_id(), context.current().actor
+        signed = replace(proposal, id=id, recorder=recorder, contact_point_salt=identity.salt())
         decided, receipt = customer.with_consent(signed, identity.now(), within)
         stored = receipts.insert((receipt, []))
         told = ConsentChanged(customer_id=customer.id, receipt=stored, customer=decided)

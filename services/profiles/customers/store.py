@@ -76,7 +76,7 @@ class CustomersStore:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.customers = database.collection(Customer, "customers", indexes=CUSTOMERS, blind=BLIND)
+        self.customers = database.collection(Customer, "customers", indexes=CUSTOMERS, blind=BLIND, notes_commands=True)
         self.relationships = database.collection(Relationship, "relationships", indexes=RELATIONSHIPS)
         self.reporting_lines = database.collection(ReportingLines, "reporting_lines", publishes=False)
 

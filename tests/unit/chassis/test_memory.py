@@ -4,10 +4,11 @@ import pytest
 
 from libs.chassis.store import Database
 from libs.chassis.store.memory import MemoryDatabase
+from tests.support.command_laws import CommandLaws
 from tests.support.store_laws import StoreLaws, declare
 
 
-class TestMemory(StoreLaws):
+class TestMemory(StoreLaws, CommandLaws):
     @pytest.fixture
     def database(self) -> Database:
         return declare(MemoryDatabase("ledger"))

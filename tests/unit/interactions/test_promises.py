@@ -237,11 +237,13 @@ def test_a_promise_is_renegotiated_before_it_is_due_or_not_at_all(
 
 def test_a_repeated_renegotiation_makes_one_promise(world: Any, promises: Promises, promise: Make, office: str) -> None:
     made = promise()
-    command = Command(key="6a1e", fingerprint=b"1")
-    with context.enter(Context(tenant="acme", actor="ann", command=command)):
-        first = promises.renegotiate(made.id, Term(calendar_id=office, working_days=1), agreement="yes")
+    found = []
+    for _ in range(2):
+        command = Command(key="6a1e", fingerprint=b"1")
+        with context.enter(Context(tenant="acme", actor="ann", command=command)):
+            found.append(promises.renegotiate(made.id, Term(calendar_id=office, working_days=1), agreement="yes"))
         world.clock.advance(MINUTE)
-        assert promises.renegotiate(made.id, Term(calendar_id=office, working_days=1), agreement="yes") == first
+    assert found[0] == found[1]
     assert len(world.store.promises.promises.documents) == 2
 
 

@@ -76,7 +76,7 @@ def test_a_request_id_does_what_a_key_does(world: Any, timeline: Timeline, conta
 
     first = ingest("one")
     assert ingest("one") == first
-    with pytest.raises(InvalidArgument) as refused:
+    with pytest.raises(AlreadyExists) as refused:
         ingest("another")
     assert refused.value.reason_code == "REQUEST_ID_REUSED"
     assert world.events() == ["conversation.opened", "interaction.recorded"]

@@ -11,6 +11,7 @@ from libs.chassis.domain import AlreadyExists, Conflict, FailedPrecondition, Inv
 from libs.chassis.identity import FixedClock
 from libs.chassis.paging import PageRequest
 from libs.chassis.store.memory import MemoryDatabase
+from libs.chassis.store.refusals import RequestIdReused
 from services.profiles.activity.application.habits import Habits
 from services.profiles.activity.domain.habits import Contact, Direction
 from services.profiles.contracts.application import Contracts
@@ -96,7 +97,7 @@ def test_a_repeat_changes_nothing(ownerships: Ownerships, ada: Customer, acting:
     assign(ownerships, ada, "zoe")
     with acting(request_id="1", of=b"x"):
         assert assign(ownerships, ada, "eve").owner == "zoe"
-    with acting(request_id="1", of=b"y"), pytest.raises(InvalidArgument, match="used before"):
+    with acting(request_id="1", of=b"y"), pytest.raises(RequestIdReused):
         assign(ownerships, ada, "eve")
     assert moved.revision == 2
     assert len(history(ownerships, ada)) == 3

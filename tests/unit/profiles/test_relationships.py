@@ -139,6 +139,7 @@ def test_adding_ending_and_listing(store: ProfilesStore, database: MemoryDatabas
     relationships.add(relation(RelationshipType.EMPLOYED_BY, ada.id, firm.id, title=" CTO "))
     with acting(request_id="1"):
         line = relationships.add(relation(REPORTS_TO, ada.id, bob.id, valid_from_date=date(2026, 1, 1)))
+    with acting(request_id="1"):
         assert relationships.add(relation(REPORTS_TO, ada.id, bob.id, valid_from_date=date(2026, 1, 1))) == line
     with pytest.raises(FailedPrecondition, match="is a superior of"):
         relationships.add(relation(REPORTS_TO, bob.id, ada.id))

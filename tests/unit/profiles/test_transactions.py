@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.chassis.domain import AlreadyExists, InvalidArgument, NotFound
+from libs.chassis.domain import InvalidArgument, NotFound
 from libs.chassis.paging import PageRequest
 from libs.chassis.store.memory import MemoryDatabase
+from libs.chassis.store.refusals import SourceKeyReused
 from services.profiles.activity.application.transactions import Row, Transactions
 from services.profiles.activity.domain.transactions import (
     CURRENCIES,
@@ -95,7 +96,7 @@ def test_every_row_stands_alone_and_repeats_are_recognised(
     assert [outcome.created for outcome in first] == [True, True] + [False] * 7
     assert not any(outcome.created for outcome in second)
     errors = [InvalidArgument, NotFound, NotFound, InvalidArgument, InvalidArgument]
-    expected = [type(None), type(None), *errors, type(None), AlreadyExists]
+    expected = [type(None), type(None), *errors, type(None), SourceKeyReused]
     assert [type(outcome.error) for outcome in first] == expected == [type(outcome.error) for outcome in second]
     assert first[7].entity == first[0].entity
     assert {each.entity.customer_id for each in first[:2] if each.entity} == {ada_id}

@@ -28,7 +28,9 @@ class Relationships:
         """The relationship that a draft describes. A circle of reporting lines is refused."""
         draft = replace(draft, id=self._store.relationships.next_id())
         if draft.type is RelationshipType.REPORTS_TO:
-            return self._store.database.transact(lambda: self._add_line(draft))
+            return self._store.database.transact(
+                lambda: self._add_line(draft), again=lambda: self._store.relationships.get(draft.id)
+            )
         return self._add(draft)
 
     def end(self, id: str, last_day: date | None, revision: int) -> Relationship:
@@ -68,8 +70,7 @@ class Relationships:
         return self._store.relationships.insert(draft.added(left, right))
 
     def _add_line(self, draft: Relationship) -> Relationship:
-        if self._store.relationships.find_by_id(draft.id) is None:  # A repeat would find the circle it closes itself.
-            refuse_circle(draft, self._lines_from)
-            lines = ReportingLines(id=self._store.reporting_lines.id_of("tenant"))
-            self._store.reporting_lines.upsert_many([(lines, draft)], lambda each, _: (each.changed(), []))
+        refuse_circle(draft, self._lines_from)
+        lines = ReportingLines(id=self._store.reporting_lines.id_of("tenant"))
+        self._store.reporting_lines.upsert_many([(lines, draft)], lambda each, _: (each.changed(), []))
         return self._add(draft)

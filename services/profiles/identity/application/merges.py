@@ -104,12 +104,16 @@ class Merges:
     def merge(self, wish: Wish, reason: str, revisions: Mapping[str, int]) -> tuple[MergeRecord, Customer]:
         """The merge and the survivor. Whoever changed since the given revisions, or else since now, is refused."""
         seen = {each.id: each.revision for each in self._customers.batch_get(wish.ids)} | dict(revisions)
-        record = self._store.database.transact(lambda: self._merge(wish, checked_reason(reason), seen))
+        record = self._store.database.transact(
+            lambda: self._merge(wish, checked_reason(reason), seen), again=self._store.merges.made
+        )
         return record, self._store.customers.resolve(record.survivor_id)
 
     def unmerge(self, merge_id: str, reason: str) -> tuple[MergeRecord, Sequence[Customer]]:
         """The merge, undone, and those who are several again, the survivor first."""
-        record = self._store.database.transact(lambda: self._unmerge(merge_id, reason))
+        record = self._store.database.transact(
+            lambda: self._unmerge(merge_id, reason), again=lambda: self._store.merges.get(merge_id)
+        )
         return record, self._customers.batch_get(record.party_ids)
 
     def list(self, customer_id: str, wanted: PageRequest) -> Page[MergeRecord]:
@@ -131,9 +135,6 @@ class Merges:
     def _merge(self, wish: Wish, reason: str, seen: Mapping[str, int]) -> MergeRecord:
         merges, actor, at = self._store.merges, context.current().actor, identity.now()
         merge_id = merges.next_id()
-        repeated = merges.find_by_id(merge_id)
-        if repeated is not None:
-            return merges.insert((repeated, []))  # Refuses a request_id that came with another request.
         epoch = self._store.next_epoch()
         survivor, *losers = self._customers.batch_get(wish.ids)
         _refuse_stale((survivor, *losers), seen)
@@ -177,11 +178,8 @@ class Merges:
 
     def _unmerge(self, merge_id: str, reason: str) -> MergeRecord:
         merges, actor, at = self._store.merges, context.current().actor, identity.now()
-        before = merges.get(merge_id)
         epoch = self._store.next_epoch()
         record = merges.update(merge_id, lambda each: each.undone(epoch=epoch, actor=actor, reason=reason, at=at))
-        if record.revision == before.revision:  # A repeat of the call that undid it.
-            return record
         survivor = self._customers.get(record.survivor_id)
         survivor.require_unmerged()
         survivor.require_not_erased()  # Nor are those who were merged into it, which an erasure ends together.
