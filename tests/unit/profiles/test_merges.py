@@ -44,6 +44,7 @@ from services.profiles.identity.application.merges import Merges, Wish
 from services.profiles.identity.domain.duplicates import Decision, DuplicateState
 from services.profiles.identity.domain.matching import Veto
 from services.profiles.identity.domain.merges import FieldChoice, MergeRecord, MergeState, Rule
+from services.profiles.privacy.application.access import Privacy
 from services.profiles.privacy.application.erasures import Erasures
 from services.profiles.store import ProfilesStore
 from services.profiles.worth.application.outlook import CustomerWorth
@@ -652,3 +653,15 @@ def test_the_doors(store: ProfilesStore, database: MemoryDatabase) -> None:
         servicer.RecordFact(facts_pb2.RecordFactRequest(fact=fact), call)
     listed_transactions = servicer.ListTransactions(transactions_pb2.ListTransactionsRequest(customer_id=b), call)
     assert list(listed_transactions.transactions) == []
+
+
+def test_what_was_placed_on_a_merged_customer_outlives_the_unmerge(people: People) -> None:
+    a, b = people.create(), people.create()
+    record = people.merge(a, b)
+    privacy = Privacy(people.store.privacy)
+    privacy.hold(b.id, "court order 4711", 0)
+    Merges(people.store.identity).unmerge(record.id, "two people")
+    held = people.store.customers.customers.get(b.id)
+    assert held.legal_hold is not None
+    with pytest.raises(FailedPrecondition, match="court order 4711"):
+        Erasures(people.store.privacy).request(b.id, "letter", validate_only=False)

@@ -262,13 +262,17 @@ def absorbed(loser: Customer, survivor_id: str, *, epoch: int, at: datetime) -> 
 
 
 def restored(merged: Customer, snapshot: Customer, *, epoch: int) -> Change[Customer]:
-    """A customer as before its merge. Its consent is that of now, because receipts are never taken back."""
+    """A customer without its merge: what the merge took is given back, and all else is as it is by now.
+
+    Consent, holds and whatever else was placed on the customer since are never taken back.
+    """
     back = replace(
-        snapshot,
-        revision=merged.revision,
-        create_time=merged.create_time,
-        update_time=merged.update_time,
-        consent=merged.consent,
+        merged,
+        delete_time=snapshot.delete_time,
+        purge_time=snapshot.purge_time,
+        external_ids=snapshot.external_ids,
+        search_keys=snapshot.search_keys,
+        merged_into="",
         merge_epoch=epoch,
     )
     return back, [CustomerUpdated(customer=back)]
