@@ -9,9 +9,10 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import ClassVar, TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from libs.chassis.domain import Change, Entity, Event, OpenEnum
+from services.profiles.customers.domain.preferences import time_zones
 from services.profiles.customers.domain.text import clean
 from services.profiles.customers.domain.violations import Violations
 from services.profiles.ownership.domain.ownership import (
@@ -155,9 +156,7 @@ class OwnershipPolicy(Entity):
         for i, owner in enumerate(owners):
             if owner in owners[:i]:
                 violations.add(f"capacities[{i}].owner", f"{owner!r} is there twice")
-        try:
-            ZoneInfo(self.time_zone or "UTC")
-        except (ZoneInfoNotFoundError, ValueError):
+        if self.time_zone and self.time_zone not in time_zones():
             violations.add("time_zone", f"{self.time_zone!r} is no IANA zone such as Asia/Shanghai")
         policy = replace(self, version=version, author=author, note=clean(self.note, "note", 1000, violations))
         violations.refuse()

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
-from zoneinfo import available_timezones
 
 from libs.chassis.domain import InvalidArgument
 from services.profiles.activity.domain.transactions import CURRENCIES, Money, TransactionType
+from services.profiles.customers.domain.preferences import time_zones
 
 LONGEST = timedelta(days=3660)
 DEFAULT_DAYS = 365
@@ -151,6 +151,6 @@ def check_currency(code: str, path: str = "currency_code") -> str:
 
 def check_time_zone(name: str, path: str = "time_zone") -> str:
     """The name of a time zone that exists. UTC for none."""
-    if name and name not in available_timezones():
+    if name and name not in time_zones():
         raise InvalidArgument.field(path, f"{name!r} is no time zone such as Asia/Shanghai")
     return name or "UTC"
