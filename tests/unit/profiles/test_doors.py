@@ -92,6 +92,9 @@ def test_an_imported_row_is_wrong_alone(servicer: Methods) -> None:
     outcomes = servicer.ImportCustomers(pb.ImportCustomersRequest(rows=rows), CALL).outcomes
     assert [outcome.created for outcome in outcomes] == [True, False, False, False]
     assert outcomes[3].id == outcomes[0].id
+    shouted = row(request_id=good.request_id.upper(), customer=ADA)
+    [again] = servicer.ImportCustomers(pb.ImportCustomersRequest(rows=[shouted]), CALL).outcomes
+    assert (again.id, again.created) == (outcomes[0].id, False)
     assert "request_id" in outcomes[1].error.message
     assert "customer: is required" in outcomes[2].error.message
 

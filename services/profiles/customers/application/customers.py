@@ -38,7 +38,7 @@ class Customers:
 
     def import_rows(self, rows: Sequence[tuple[str, Callable[[], Customer]]]) -> list[Outcome[Customer]]:
         """What became of each row, which is its own request id and what reads its draft."""
-        keyed = [(f"row/{request_id}", read) for request_id, read in rows]
+        keyed = [(f"row/{request_id.lower()}", read) for request_id, read in rows]
         return insert_rows(self._customers, keyed, lambda read: read().created())
 
     def get(self, id: str) -> Customer:
