@@ -1,15 +1,17 @@
 """Personal facts: who may read and remove them."""
 
 from datetime import timedelta
+from typing import Any, cast
 
 import pytest
 from kehu.profiles.v1 import events_pb2
 
-from libs.chassis.domain import InvalidArgument, NotFound, PermissionDenied
+from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from libs.chassis.paging import PageRequest
 from libs.chassis.store.memory import MemoryDatabase
 from services.profiles.activity.application.facts import Facts
 from services.profiles.activity.domain.facts import READ_SENSITIVE, PersonalFact, Sensitivity, Topic, Visibility
+from services.profiles.privacy.application.erasures import Erasures
 from services.profiles.store import ProfilesStore
 from tests.unit.profiles.builders import NOW, person
 from tests.unit.profiles.conftest import As
@@ -92,3 +94,19 @@ def test_wrong_facts_are_refused_by_path(wrong: PersonalFact, field: str) -> Non
 def test_a_fact_needs_its_customer(store: ProfilesStore) -> None:
     with pytest.raises(NotFound):
         Facts(store.activity).record(fact("cus_0"))
+
+
+def test_nothing_is_left_of_a_fact_recorded_while_an_erasure_begins(
+    store: ProfilesStore, ada_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insert = store.activity.facts.insert
+
+    def meanwhile(create: Any) -> PersonalFact:
+        Erasures(store.privacy).request(ada_id, "letter", validate_only=False)
+        return insert(create)
+
+    monkeypatch.setattr(store.activity.facts, "insert", meanwhile)
+    with pytest.raises(FailedPrecondition, match="is erased"):
+        Facts(store.activity).record(fact(ada_id))
+    [left] = cast(Any, store.activity.facts).documents
+    assert store.activity.facts.get(left).text == ""

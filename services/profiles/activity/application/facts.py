@@ -8,6 +8,7 @@ from libs.chassis import context, identity
 from libs.chassis.paging import Page, PageRequest
 from services.profiles.activity.domain.facts import PersonalFact
 from services.profiles.activity.store import ActivityStore
+from services.profiles.customers.application.living import while_living
 
 
 class Facts:
@@ -18,9 +19,18 @@ class Facts:
 
     def record(self, draft: PersonalFact) -> PersonalFact:
         """The fact that a draft describes. The caller becomes its author."""
-        self._store.customers.writable(draft.customer_id).require_not_erased()
-        author, at = context.current().actor, identity.now()
-        return self._store.facts.insert(lambda id: replace(draft, id=id).recorded(author, at))
+        author, at, facts = context.current().actor, identity.now(), self._store.facts
+
+        def withdraw(fact: PersonalFact) -> None:
+            facts.erase([fact.id])
+            facts.update_many([(fact.id, at)], PersonalFact.erased)
+
+        return while_living(
+            self._store.customers,
+            [draft.customer_id],
+            lambda: facts.insert(lambda id: replace(draft, id=id).recorded(author, at)),
+            withdraw,
+        )
 
     def list(self, customer_id: str, wanted: PageRequest) -> Page[PersonalFact]:
         """A page of facts, the newest first, without those that the caller may not read."""
