@@ -271,7 +271,7 @@ def test_what_is_said_once_is_not_said_again() -> None:
                 assert not text.uuid, f"{field.full_name}: say (kehu.common.v1.request_id)"
 
 
-@pytest.mark.parametrize("service", [service for service in SERVICES if service != "profiles"])
+@pytest.mark.parametrize("service", SERVICES)
 def test_a_time_that_callers_give_is_one_that_people_mean(service: str) -> None:
     """An empty date of .NET is 0001-01-01, the "no end" of an ERP 9999-12-31: arithmetic on either fails later."""
     asked = {message for method in methods(service) for message in reachable(method.input_type)}
