@@ -23,6 +23,7 @@ from services.profiles.identity.application.merges import Merges, Wish
 from services.profiles.store import ProfilesStore
 from services.profiles.worth.application.lifecycles import Count, LifecycleRun, Lifecycles
 from services.profiles.worth.application.outlook import CustomerWorth
+from services.profiles.worth.domain import stages
 from tests.unit.profiles.builders import NOW, person, transaction
 from tests.unit.profiles.jobs import Killed, MemoryJob
 
@@ -141,7 +142,8 @@ def test_an_evaluation_that_is_killed_goes_on(store: ProfilesStore, buyer: Any) 
 def test_a_purchase_while_an_evaluation_runs_is_not_undone(store: ProfilesStore, buyer: Any) -> None:
     """The move is for who was active; a customer who is elsewhere by now stays there."""
     id = buyer(400)
-    move = lifecycle.evaluated(Lifecycle.ACTIVE, silence="long", warning="", calm="", now=NOW)
+    [seen] = CustomerWorth(store.worth).outlooks([store.customers.resolve(id)], NOW, floor_days=30)
+    move = stages.evaluate(Lifecycle.ACTIVE, seen.silence, seen.warning, at_risk_score=50, now=NOW)
     assert move
     risky = replace(store.customers.resolve(id), lifecycle=Lifecycle.AT_RISK)
     assert risky.moved(move) == (risky, [])
@@ -167,10 +169,11 @@ def test_a_running_contract_makes_a_customer(store: ProfilesStore, clock: FixedC
     assert [stage(store, id) for id in (now, later, over)] == [Lifecycle.ACTIVE, Lifecycle.ACTIVE, Lifecycle.LEAD]
 
 
-def test_nobody_is_active_by_hand_or_a_lead_again() -> None:
+def test_nobody_is_active_by_hand_or_a_lead_again(store: ProfilesStore, buyer: Any) -> None:
     """The moves there are: leads only wake, buyers only move among themselves, and who left comes back as won."""
+    [seen] = CustomerWorth(store.worth).outlooks([store.customers.resolve(buyer(400))], NOW, floor_days=30)
     for before in Lifecycle:
-        found = lifecycle.evaluated(before, silence="x", warning="", calm="", now=NOW)
+        found = stages.evaluate(before, seen.silence, seen.warning, at_risk_score=50, now=NOW)
         assert (found is not None) == (before in EVALUATED and before is not Lifecycle.DORMANT)
         back = lifecycle.bought(before, NOW, NOW)
         if before is Lifecycle.ACTIVE:

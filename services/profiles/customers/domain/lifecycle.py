@@ -60,7 +60,7 @@ def bought(stage: Lifecycle, at: datetime, now: datetime) -> LifecycleMove | Non
     if stage is Lifecycle.ACTIVE or (stage not in NOT_YET and at <= now - timedelta(days=FLOOR_DAYS)):
         return None
     reason = LifecycleReason.WON_BACK if stage is Lifecycle.CHURNED else LifecycleReason.PURCHASE
-    return _to(Lifecycle.ACTIVE, stage, reason, f"bought on {at:%Y-%m-%d}", now)
+    return move_to(Lifecycle.ACTIVE, stage, reason, f"bought on {at:%Y-%m-%d}", now)
 
 
 def agreed(stage: Lifecycle, plan: str, now: datetime) -> LifecycleMove | None:
@@ -68,24 +68,13 @@ def agreed(stage: Lifecycle, plan: str, now: datetime) -> LifecycleMove | None:
     if stage not in NOT_YET and stage is not Lifecycle.CHURNED:
         return None
     reason = LifecycleReason.WON_BACK if stage is Lifecycle.CHURNED else LifecycleReason.CONTRACT
-    return _to(Lifecycle.ACTIVE, stage, reason, f"has a running contract, {plan}", now)
+    return move_to(Lifecycle.ACTIVE, stage, reason, f"has a running contract, {plan}", now)
 
 
-def evaluated(stage: Lifecycle, *, silence: str, warning: str, calm: str, now: datetime) -> LifecycleMove | None:
-    """What an evaluation does to a customer who has bought: `silence` says why it is unusual, `warning` why the points
-    are too many, each empty when it is not so, and `calm` what speaks for neither; None for nothing."""
-    if stage not in EVALUATED:
-        return None
-    if silence:
-        return _to(Lifecycle.DORMANT, stage, LifecycleReason.SILENCE, silence, now)
-    if warning:
-        return _to(Lifecycle.AT_RISK, stage, LifecycleReason.WARNING, warning, now)
-    return _to(Lifecycle.ACTIVE, stage, LifecycleReason.RECOVERY, calm, now)
-
-
-def _to(
+def move_to(
     stage: Lifecycle, before: Lifecycle, reason: LifecycleReason, explanation: str, at: datetime
 ) -> LifecycleMove | None:
+    """The step from one stage to another. None when they are the same."""
     if stage is before:
         return None
     return LifecycleMove(

@@ -16,10 +16,9 @@ from services.profiles.customers.domain.customers import Customer
 from services.profiles.customers.domain.lifecycle import EVALUATED, FLOOR_DAYS, Lifecycle, LifecycleMove
 from services.profiles.worth.application.bulk import in_batches
 from services.profiles.worth.application.outlook import CustomerWorth, Outlook
+from services.profiles.worth.domain.stages import AT_RISK_SCORE, evaluate
 from services.profiles.worth.store import WorthStore
 
-AT_RISK_SCORE: Final = 50
-"""Points of early warning from which a customer is at risk."""
 _BATCH: Final = 200
 
 
@@ -65,7 +64,7 @@ class Lifecycles:
             moves = {
                 each.customer.id: move
                 for each in looked_at
-                if (move := _judged(each, asked.at_risk_score or AT_RISK_SCORE, now)) is not None
+                if (move := _evaluated(each, asked.at_risk_score or AT_RISK_SCORE, now)) is not None
             }
             self._apply(moves, state["counts"], validate_only=asked.validate_only)
             if len(batch) == _BATCH:
@@ -118,19 +117,8 @@ def _count(key: str, number: int) -> Count:
     return Count(from_lifecycle=Lifecycle(before), to_lifecycle=Lifecycle(after), customer_count=number)
 
 
-def _judged(seen: Outlook, at_risk_score: int, now: datetime) -> LifecycleMove | None:
-    """What silence and warning do to a customer."""
-    silence, warning = seen.silence, seen.warning
-    quiet = at_risk = ""
-    calm = f"early warning {warning.score:g} of 100, less than {at_risk_score}"
-    if silence is not None:
-        told = f"{silence.gap_days} days since the last purchase"
-        calm = f"{told}, up to {silence.limit_days:g} are usual here; {calm}"
-        quiet = f"{told}; over {silence.limit_days:g} are unusual here" if silence.dormant else ""
-    if warning.score >= at_risk_score:
-        why = "; ".join(signal.explanation for signal in warning.signals if signal.points)
-        at_risk = f"early warning {warning.score:g} of 100, {at_risk_score} or more: {why}"
-    return lifecycle.evaluated(seen.customer.lifecycle, silence=quiet, warning=at_risk, calm=calm, now=now)
+def _evaluated(seen: Outlook, at_risk_score: int, now: datetime) -> LifecycleMove | None:
+    return evaluate(seen.customer.lifecycle, seen.silence, seen.warning, at_risk_score=at_risk_score, now=now)
 
 
 def _moved(customer: Customer, move: LifecycleMove) -> Change[Customer]:
