@@ -41,6 +41,7 @@ class Account(Entity):
     due: datetime | None = None
     holder: str = ""
     """The only personal field."""
+    customer_id: str = ""
 
     def opened(self) -> Change[Account]:
         return self, [AccountOpened(account=self)]
@@ -50,6 +51,11 @@ class Account(Entity):
             raise FailedPrecondition(f"{self.id} is closed")
         changed = replace(self, balance=self.balance + amount)
         return changed, [AccountChanged(account=changed)]
+
+    def emptied(self) -> Change[Account]:
+        """Without its holder."""
+        emptied = replace(self, holder="")
+        return emptied, [AccountChanged(account=emptied)]
 
     def renamed(self, name: str) -> Change[Account]:
         if name == self.name:
@@ -106,11 +112,12 @@ def _messages() -> ModuleType:
         ("labels", _Field.TYPE_MESSAGE, ".kehu.ledger.v1.Label"),
         ("due", _Field.TYPE_MESSAGE, ".google.protobuf.Timestamp"),
         ("holder", _Field.TYPE_STRING, ""),
+        ("customer_id", _Field.TYPE_STRING, ""),
     ]
     for number, (name, kind, type_name) in enumerate(columns, 1):
         repeated = _Field.LABEL_REPEATED if name == "labels" else _Field.LABEL_OPTIONAL
         account.field.add(name=name, number=number, type=kind, type_name=type_name or None, label=repeated)
-    setattr(account.field[-1].options.Extensions[options_pb2.personal], "class", options_pb2.Personal.NAMES)
+    setattr(account.field[-2].options.Extensions[options_pb2.personal], "class", options_pb2.Personal.NAMES)
     for name, type_ in (("AccountOpened", "account.opened"), ("AccountChanged", "account.changed")):
         event = file.message_type.add(name=name)
         event.field.add(

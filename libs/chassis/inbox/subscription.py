@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
+from typing import Final
 
 from google.protobuf.message import DecodeError, Message
 from kehu.common.v1 import envelope_pb2, options_pb2
@@ -78,15 +79,22 @@ class Subscription:
     """Those of the events whose effect would be there twice if they were handled again: their ids are kept for ever, so
     that a replay of old events adds nothing. For counters and the like; whatever compares revisions does without."""
 
+    services: Sequence[str] = ()
+    """Services that are listened to for the events that several of them publish, `kehu.{service}.…`."""
+
     @cached_property
     def types(self) -> dict[str, type[Message]]:
         """Event type → message class."""
-        return {event_type(message): message for message in self.listens}
+        return {name: message for message in self.listens for name in self._types_of(message)}
 
     @cached_property
     def lasting(self) -> frozenset[str]:
         """The types of the events that add up."""
-        return frozenset(map(event_type, self.adds_up))
+        return frozenset(name for message in self.adds_up for name in self._types_of(message))
+
+    def _types_of(self, message: type[Message]) -> list[str]:
+        name = event_type(message)
+        return [name.format(service=each) for each in self.services] if SHARED in name else [name]
 
     def route(self) -> Route:
         """What the broker must provide. The publishing service is the second word of a type."""
@@ -106,6 +114,10 @@ class Subscription:
         except DecodeError as error:
             raise Permanent(f"{envelope.id}: the data is no {message_class.DESCRIPTOR.full_name}") from error
         return replace(received(envelope, message), sealed=envelope.sealed if envelope.HasField("sealed") else None)
+
+
+SHARED: Final = "{service}"
+"""In the type of an event that several services publish: stands for the one that does."""
 
 
 def event_type(message: type[Message]) -> str:

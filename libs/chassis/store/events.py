@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from google.protobuf.message import Message
-from kehu.common.v1 import envelope_pb2, options_pb2
+from kehu.common.v1 import envelope_pb2, erasure_pb2, options_pb2
 
 from libs.chassis import context, tracing
 from libs.chassis.codec import timestamp, to_proto
@@ -78,12 +78,14 @@ _messages: dict[tuple[str, type[Event]], tuple[type[Message], str]] = {}
 
 
 def event_message(service: str, event: type[Event]) -> tuple[type[Message], str]:
-    """The message class and the type of a domain event: the message of its name in `kehu.<service>.v1.events`."""
+    """The message class and the type of a domain event: the message of its name in `kehu.<service>.v1.events`, or among
+    those that services share."""
     known = _messages.get((service, event))
     if known is None:
         module = importlib.import_module(f"kehu.{service}.v1.events_pb2")
-        message_class = getattr(module, event.__name__)
-        event_type = message_class.DESCRIPTOR.GetOptions().Extensions[options_pb2.event].type
+        message_class = getattr(module, event.__name__, None) or getattr(erasure_pb2, event.__name__)
+        declared = message_class.DESCRIPTOR.GetOptions().Extensions[options_pb2.event].type
+        event_type = declared.replace("{service}", service)
         if not event_type:
             raise TypeError(f"{message_class.DESCRIPTOR.full_name} lacks the option (kehu.common.v1.event)")
         known = _messages[service, event] = message_class, event_type
