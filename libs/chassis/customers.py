@@ -53,13 +53,11 @@ class CustomerProjection(Entity):
         """A customer of whom no more than the id was told."""
         return cls(id=id, source_revision=0, source_time=time)
 
-    def heard_after(self, known: Self | None) -> Change[Self]:
+    def heard_after(self, known: Self) -> Change[Self]:
         """These news after what is known: the newer of the two, and of an erased customer only how new it is.
 
         Where the id leads is told by merges alone.
         """
-        if known is None:
-            return self, []
         if known.source_revision >= self.source_revision:
             return known, []
         if known.erased:

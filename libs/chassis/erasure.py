@@ -12,7 +12,6 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any, ClassVar, Final, Generic, cast
 
 from libs.chassis import identity
@@ -95,8 +94,8 @@ class Erasure(Entity):
     pending: bool = True
 
     def begin(self) -> Change[Erasure]:
-        """Just asked for."""
-        return self, [_told(self)]
+        """Takes the request in; a repeat changes nothing."""
+        return self, [_told(self)] if not self.revision else []
 
     def advance(
         self, gone: Mapping[str, Sequence[Entity]], destroyed_keys: int, stage: str, place: str
@@ -169,12 +168,9 @@ class Erasures:
         database: Database,
         customers: Customers[Any],
         holdings: Sequence[Holding[Any]],
-        *,
-        led_by: Callable[[Any], Iterable[str]] = lambda _: (),
         further: Mapping[str, Further] | None = None,
     ) -> None:
-        """`led_by` gives what leads to a customer besides its id, kept until the end for what is found `further`."""
-        self._database, self._customers, self._led_by, self._further = database, customers, led_by, further or {}
+        self._database, self._customers, self._further = database, customers, further or {}
         self.collection = database.collection(Erasure, "erasures", indexes=_INDEXES)
         own = Holding(
             collection=customers.collection,
@@ -186,12 +182,18 @@ class Erasures:
         self.holdings: Mapping[str, Holding[Any]] = {each.collection.name: each for each in (own, *holdings)}
         self._stages = [*self.holdings, *self._further, DONE]
 
-    def begin(self, events: Sequence[Received]) -> None:
-        """Takes requests in, once each. From now on nothing is recorded of the customers."""
+    def begin(self, events: Sequence[Received], led_by: Callable[[Any], Iterable[str]] = lambda _: ()) -> None:
+        """Takes requests in, once each. From now on nothing is recorded of the customers.
+
+        `led_by` gives what leads to a customer besides its id, kept until the end for what is found `further`.
+        """
         asked = [cast(Any, each.message) for each in events if each.message.DESCRIPTOR.name == REQUESTED]
-        self.collection.fold([(each.erasure_id, partial(self._begin, each)) for each in asked])
-        marked = ((each.customer_id, None) for each in asked)
-        self._customers.collection.update_many(marked, lambda customer, _: customer.doom())
+        begun = [(_of(each, led_by), None) for each in asked]
+        self.collection.upsert_many(begun, lambda erasure, _: erasure.begin())
+        unheard, now = self._customers.entity.unheard, identity.now()
+        self._customers.collection.upsert_many(
+            ((unheard(each.customer_id, now), None) for each in asked), lambda customer, _: customer.doom()
+        )
 
     def timer(self) -> Timer[Erasure]:
         """Carries erasures out."""
@@ -214,12 +216,6 @@ class Erasures:
                     found, place = holding.on(id, ERASURE_BATCH, place)
                     yield from ((holding.record, each) for each in found)
                     more = bool(place)
-
-    def _begin(self, asked: Any, known: Erasure | None) -> Change[Erasure]:
-        if known is not None:
-            return known, []
-        led = tuple(self._led_by(asked.customer))
-        return Erasure(id=asked.erasure_id, customer_id=asked.customer_id, identifiers=led).begin()
 
     def _advance(self, erasure: Erasure) -> None:
         if erasure.stage == DONE:
@@ -254,3 +250,8 @@ class Erasures:
 
     def _empty(self, holding: Holding[Any], records: Sequence[Any]) -> None:
         holding.collection.update_many(((each.id, None) for each in records), lambda each, _: holding.erased(each))
+
+
+def _of(asked: Any, led_by: Callable[[Any], Iterable[str]]) -> Erasure:
+    led = tuple(led_by(asked.customer))
+    return Erasure(id=asked.erasure_id, customer_id=asked.customer_id, identifiers=led)

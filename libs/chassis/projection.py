@@ -1,6 +1,7 @@
 """The projection of customers in a service: kept current, merges resolved, erased customers refused.
 
-    customers = Customers(database, Holder, events_pb2, {"display_name": "display_name"})
+    customers = Customers(database, Holder)
+    subscription = News(customers, events_pb2, {"display_name": "display_name"}).subscription()
 
 Events come in any order and again; the newest state wins, and a merge wins over an older merge.
 """
@@ -9,22 +10,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Collection as Group
+from datetime import datetime
 from functools import partial, reduce
 from types import ModuleType
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
 from google.protobuf.message import Message
 
+from libs.chassis import context
 from libs.chassis.customers import CustomerErased, CustomerProjection
 from libs.chassis.domain import Change, NotFound
 from libs.chassis.filtering import field
 from libs.chassis.inbox import Received, Subscription
 from libs.chassis.store import BlindIndexes, Database, Index
 
+KIND: Final = "Customer"
+"""What is missing, in a refusal."""
+
 P = TypeVar("P", bound=CustomerProjection)
 Source = str | Callable[[Any], Any]
 """Where a field comes from: a path in the customer's message, such as `preferences.time_zone`, or a function of it."""
-Told = tuple[str, Callable[[P | None], Change[P]]]
+Told = tuple[str, Callable[[P], Change[P]]]
 """(customer id, how its projection changes)."""
 
 
@@ -43,26 +49,80 @@ class Customers(Generic[P]):
     """The customers of a tenant, as far as this service has heard of them."""
 
     def __init__(
+        self, database: Database, entity: type[P], *, indexes: Sequence[Index] = (), blind: BlindIndexes | None = None
+    ) -> None:
+        self.entity = entity
+        self.collection = database.collection(entity, "customers", indexes=indexes, publishes=False, blind=blind)
+
+    def find(self, id: str) -> P | None:
+        """The customer that an id leads to: the survivor, when it was merged; None while nothing is known of it."""
+        known = self.collection.find_by_id(id)
+        if known is None or not known.merged_into:
+            return known
+        return self.collection.find_by_id(known.merged_into) or known
+
+    def require(self, id: str) -> P:
+        """The customer that an id leads to; NotFound when this service has not heard of it."""
+        known = self.find(id)
+        if known is None:
+            raise NotFound(KIND, id)
+        return known
+
+    def group(self, id: str, known: P | None = None) -> tuple[str, ...]:
+        """All ids of whom an id leads to, the survivor first: what was recorded for any of them is theirs. The customer
+        may be given when it was read already."""
+        known = known or self.find(id) if id else None
+        return (id,) if known is None else tuple(dict.fromkeys((known.canonical_id, *known.merged_ids, id)))
+
+    def erased(self, ids: Iterable[str]) -> list[P]:
+        """Those of the customers who are erased or about to be; empty ids are nobody's."""
+        asked = sorted({*ids} - {""})
+        known = self.collection.find(field("_id").one_of(asked), limit=len(asked)) if asked else []
+        return [each for each in known if each.erased]
+
+    def refuse_erased(self, ids: Iterable[str]) -> None:
+        """Refuses with CustomerErased when one of these customers is erased."""
+        for erased in self.erased(ids):
+            raise CustomerErased(customer_id=erased.id)
+
+    def while_living(self, ids: Group[str], store: Callable[[], R], withdraw: Callable[[R], object]) -> R:
+        """What `store` stores of customers, unless one of them, or whose it turns out to be, is erased.
+
+        An erasure that begins in between has perhaps looked before there was anything: then it is withdrawn. It marks
+        the customer first and looks afterwards, so one of the two sees what the other did.
+        """
+        self.refuse_erased(ids)
+        stored = store()
+        try:
+            self.refuse_erased({*ids, stored.customer_id})
+        except CustomerErased:
+            with context.uncommanded():
+                withdraw(stored)
+            raise
+        return stored
+
+
+class News(Generic[P]):
+    """What the profiles service tells of customers, as a service keeps it.
+
+    `events` are those of the profiles service. `fields` and `alias_fields` say what is kept of a customer, and what of
+    each alias that a merge tells is given to `led_to`.
+    """
+
+    def __init__(
         self,
-        database: Database,
-        entity: type[P],
+        customers: Customers[P],
         events: ModuleType,
         fields: Mapping[str, Source],
-        *,
         alias_fields: Mapping[str, Source] | None = None,
-        indexes: Sequence[Index] = (),
-        blind: BlindIndexes | None = None,
     ) -> None:
-        """`events` are those of the profiles service; `fields` and `alias_fields` say what is kept of a customer, and
-        what of each alias that a merge tells is handed to `led_to`."""
-        self.entity, self.events = entity, events
-        self._fields, self._alias_fields = fields, alias_fields or {}
-        self.collection = database.collection(entity, "customers", indexes=indexes, publishes=False, blind=blind)
+        self._customers, self._fields, self._alias_fields = customers, fields, alias_fields or {}
         self.listens: list[type[Message]] = [
             message
             for message in vars(events).values()
             if isinstance(message, type) and issubclass(message, Message) and _tells_of_a_customer(message)
         ]
+        """The events that tell of customers."""
 
     def subscription(self, *then: Callable[[Sequence[Received]], object]) -> Subscription:
         """Learns of customers, and afterwards hands the same events to others."""
@@ -76,70 +136,30 @@ class Customers(Generic[P]):
 
     def learn(self, events: Sequence[Received]) -> list[P]:
         """Takes news in; returns the customers they are about."""
-        return self.collection.fold([told for event in events for told in self.told_by(event)])
+        blank = self._customers.entity.unheard
+        told = [((blank(id, event.time)), change) for event in events for id, change in self.told_by(event)]
+        return self._customers.collection.upsert_many(told, lambda known, change: change(known))
 
     def told_by(self, event: Received) -> list[Told[P]]:
         """How an event changes the projections of the customers it is about."""
         message = cast(Any, event.message)
-        customer, aliases = message.customer, getattr(message, "aliases", ())
-        news = self.entity(
+        news = self.told_of(message.customer, event.revision, event.time)
+        led = [(each.customer_id, partial(self._led, each)) for each in getattr(message, "aliases", ())]
+        return [(news.id, news.heard_after), *led]
+
+    def told_of(self, customer: Any, revision: int, time: datetime) -> P:
+        """The projection of a customer in one of its states."""
+        return self._customers.entity(
             id=customer.id,
-            source_revision=event.revision,
-            source_time=event.time,
+            source_revision=revision,
+            source_time=time,
             deleted=customer.HasField("delete_time"),
             merged_ids=tuple(customer.merged_ids),
             **_read(self._fields, customer),
         )
-        return [(news.id, news.heard_after), *((each.customer_id, partial(self._led, each, event)) for each in aliases)]
 
-    def _led(self, alias: Any, event: Received, known: P | None) -> Change[P]:
-        here = known or self.entity.unheard(alias.customer_id, event.time)
-        return here.led_to(alias.canonical_id, alias.epoch, **_read(self._alias_fields, alias))
-
-    # ----------------------------------------------------------------------------------------------- questions
-
-    def find(self, id: str) -> P | None:
-        """The customer that an id leads to: the survivor, when it was merged; None while nothing is known of it."""
-        known = self.collection.find_by_id(id)
-        if known is None or not known.merged_into:
-            return known
-        return self.collection.find_by_id(known.merged_into) or known
-
-    def require(self, id: str) -> P:
-        """The customer that an id leads to; NotFound when this service has not heard of it."""
-        known = self.find(id)
-        if known is None:
-            raise NotFound("Customer", id)
-        return known
-
-    def group(self, id: str, known: P | None = None) -> tuple[str, ...]:
-        """All ids of whom an id leads to, the survivor first: what was recorded for any of them is theirs. The customer
-        may be given when it was read already."""
-        known = known or self.find(id) if id else None
-        return (id,) if known is None else tuple(dict.fromkeys((known.canonical_id, *known.merged_ids, id)))
-
-    def refuse_erased(self, ids: Iterable[str]) -> None:
-        """Refuses with CustomerErased when one of these customers is erased; empty ids are nobody's."""
-        asked = sorted({*ids} - {""})
-        known = self.collection.find(field("_id").one_of(asked), limit=len(asked)) if asked else []
-        for erased in known:
-            if erased.erased:
-                raise CustomerErased(customer_id=erased.id)
-
-    def while_living(self, ids: Group[str], store: Callable[[], R], withdraw: Callable[[R], object]) -> R:
-        """What `store` stores of customers, unless one of them, or whose it turns out to be, is erased.
-
-        An erasure that begins in between has perhaps looked before there was anything: then it is withdrawn. It marks
-        the customer first and looks afterwards, so one of the two sees what the other did.
-        """
-        self.refuse_erased(ids)
-        stored = store()
-        try:
-            self.refuse_erased({*ids, stored.customer_id})
-        except CustomerErased:
-            withdraw(stored)
-            raise
-        return stored
+    def _led(self, alias: Any, known: P) -> Change[P]:
+        return known.led_to(alias.canonical_id, alias.epoch, **_read(self._alias_fields, alias))
 
 
 def _tells_of_a_customer(message: type[Message]) -> bool:

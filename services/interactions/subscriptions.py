@@ -8,7 +8,6 @@ from libs.chassis.inbox import Subscription
 from libs.chassis.timers import Timer
 from services.interactions.attribution import subscriptions as attribution
 from services.interactions.counts import subscriptions as counts
-from services.interactions.privacy import subscriptions as privacy
 from services.interactions.promises import subscriptions as promises
 from services.interactions.store import InteractionsStore
 
@@ -20,4 +19,4 @@ def subscriptions(store: InteractionsStore) -> list[Subscription]:
 
 def timers(store: InteractionsStore) -> list[Timer[Any]]:
     """Everything that the clock sets off."""
-    return [*promises.timers(store.promises), *attribution.timers(store.timeline), *privacy.timers(store.privacy)]
+    return [*promises.timers(store.promises), *attribution.timers(store.timeline), store.privacy.erasures.timer()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from importlib import import_module
 
 import pytest
 from kehu.interactions.v1 import privacy_pb2 as interactions
@@ -11,7 +12,7 @@ from kehu.profiles.v1 import privacy_pb2 as profiles
 
 from libs.chassis.domain import Entity
 from libs.chassis.store.memory import MemoryDatabase
-from services.interactions.privacy.domain import Stage
+from libs.registry import SERVICES, registered
 from services.interactions.store import InteractionsStore
 from services.profiles.privacy.store import NOT_EXPORTED
 from services.profiles.store import ProfilesStore
@@ -58,8 +59,24 @@ def test_what_an_erasure_leaves_holds_nothing_personal_or_loses_it(store: Profil
 
 def test_interactions_goes_through_whatever_names_a_customer() -> None:
     database = MemoryDatabase("interactions")
-    InteractionsStore(database)
+    holdings = InteractionsStore(database).privacy.erasures.holdings
     naming = {name for name, each in database.collections.items() if names_customers(each.entity)}
-    assert naming - {str(stage) for stage in Stage} - NOT_ABOUT_ONE.keys() == set()
+    assert naming - holdings.keys() - NOT_ABOUT_ONE.keys() == set()
     records = {each.name for each in interactions.ExportedRecord.DESCRIPTOR.oneofs_by_name["record"].fields}
-    assert records == {"customer", "interaction", "conversation", "promise"}
+    assert records == {each.record for each in holdings.values()}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_who_holds_customers_is_registered_and_answers_erasures(service: str) -> None:
+    database = MemoryDatabase(service)
+    declared = import_module(f"services.{service}.__main__").SERVICE
+    store = declared.store(database)
+    holds = any(names_customers(each.entity) for each in database.collections.values())
+    assert holds == registered(service).holds_customers, (
+        f"{service} stores something that names customers: declare it with `Erasures` and say "
+        "`holds_customers=True` in its line of libs/registry.py"
+    )
+    assert not holds or "erasures" in {each.name for each in declared.timers(store)}, (
+        f"{service} holds something on customers and answers no erasure: give `libs.chassis.erasure.Erasures` its "
+        "holdings, and its timer to the service"
+    )

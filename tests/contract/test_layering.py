@@ -13,11 +13,34 @@ from libs.registry import SERVICES
 from tests.support.contracts import FOLDER, ROOT
 
 MODULES = {
-    "domain": {"domain"},
-    "application": {"contention", "context", "domain", "feed", "identity", "operations", "paging", "store"},
-    "store": {"ahead", "codec", "domain", "filtering", "identity", "logs", "operations", "paging", "store"},
+    "domain": {"customers", "domain"},
+    "application": {
+        "contention",
+        "customers",
+        "context",
+        "domain",
+        "feed",
+        "identity",
+        "operations",
+        "paging",
+        "projection",
+        "store",
+    },
+    "store": {
+        "ahead",
+        "codec",
+        "domain",
+        "erasure",
+        "filtering",
+        "identity",
+        "logs",
+        "operations",
+        "paging",
+        "projection",
+        "store",
+    },
     "api": {"codec", "domain", "feed", "inbox", "operations", "paging", "privacy", "rpc", "store", "validation"},
-    "subscriptions": {"codec", "domain", "inbox", "operations", "timers"},
+    "subscriptions": {"codec", "domain", "erasure", "inbox", "operations", "projection", "timers"},
     "operations": {"codec", "domain", "operations"},
     "__main__": {"journal", "run", "store"},
 }

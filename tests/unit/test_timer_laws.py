@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from services.interactions.privacy.application import Erasures as InteractionErasures
 
 from libs.chassis import context, identity
 from libs.chassis.context import Context
@@ -24,7 +25,6 @@ from libs.worktime.civil import CivilTime
 from libs.worktime.terms import Term
 from services.interactions.customers.application import Customers as KnownCustomers
 from services.interactions.customers.domain import CustomerProjection, customer_key
-from services.interactions.privacy.application import Erasures as InteractionErasures
 from services.interactions.promises.application import Promises
 from services.interactions.promises.domain import Promise
 from services.profiles.activity.domain.transactions import Money

@@ -10,7 +10,7 @@ from libs.chassis import identity
 from services.interactions.conversations.application import Conversations
 from services.interactions.conversations.domain import Conversation
 from services.interactions.customers.application import Customers
-from services.interactions.customers.domain import CustomerProjection, News
+from services.interactions.customers.domain import CustomerProjection
 from services.interactions.timeline.domain import Interaction
 from services.interactions.timeline.store import TimelineStore
 
@@ -30,13 +30,13 @@ class Attribution:
         self._customers = Customers(store.customers)
         self._conversations = Conversations(store.conversations)
 
-    def learn(self, news: Sequence[News]) -> None:
-        """Takes news about customers in, and attributes the contacts that waited for them, at most a batch of them.
+    def learn(self, heard: Sequence[CustomerProjection]) -> None:
+        """Attributes the contacts that waited for customers who were heard of, at most a batch of them.
 
         Customers whose contacts are perhaps more get a backlog, which goes on in transactions of its own: history that
         was loaded before its customers is attributed without holding anybody up.
         """
-        changed = {customer.id: customer for customer in self._customers.learn(news)}
+        changed = {customer.id: customer for customer in heard}
         keys = [key for customer in changed.values() for key in customer.identifiers]
         if self._attribute_by(keys, changed.values()) == BATCH:
             self._owe({customer.id: () for customer in changed.values() if customer.identifiers})

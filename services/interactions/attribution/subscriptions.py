@@ -7,16 +7,16 @@ from datetime import timedelta
 from functools import partial
 
 from kehu.interactions.v1 import events_pb2 as own
-from kehu.profiles.v1 import events_pb2 as profiles
 
 from libs.chassis.codec import from_proto
+from libs.chassis.erasure import Erasures
 from libs.chassis.inbox import Received, Subscription
+from libs.chassis.projection import News
 from libs.chassis.timers import Timer
 from services.interactions.attribution.application import Attribution
 from services.interactions.conversations.domain import Conversation
-from services.interactions.customers.domain import CustomerProjection, News
-from services.interactions.customers.subscriptions import CUSTOMER_EVENTS, identifier_keys, news_of
-from services.interactions.privacy.application import Erasures
+from services.interactions.customers.domain import CustomerProjection
+from services.interactions.customers.subscriptions import identifier_keys, news
 from services.interactions.privacy.store import PrivacyStore
 from services.interactions.timeline.domain import Interaction
 from services.interactions.timeline.store import TimelineStore
@@ -24,11 +24,12 @@ from services.interactions.timeline.store import TimelineStore
 
 def subscriptions(timeline: TimelineStore, privacy: PrivacyStore) -> list[Subscription]:
     """Everything that says whom an interaction was with."""
+    told = news(timeline.customers)
     return [
         Subscription(
             name="attribution",
-            listens=[*CUSTOMER_EVENTS, own.InteractionRecorded, own.ConversationAttributed],
-            handle=partial(attribute, Attribution(timeline), Erasures(privacy)),
+            listens=[*told.listens, own.InteractionRecorded, own.ConversationAttributed],
+            handle=partial(attribute, told, Attribution(timeline), privacy.erasures),
             partitions=1,  # because its reactions are run one after the other
             adds_up=[own.InteractionRecorded],
         )
@@ -41,27 +42,25 @@ def timers(store: TimelineStore) -> list[Timer[CustomerProjection]]:
     return [Timer(name="backlogs", every=every, due=store.customers.backlogs(), run=Attribution(store).catch_up)]
 
 
-def attribute(attribution: Attribution, erasures: Erasures, events: Sequence[Received]) -> None:
+def attribute(
+    told: News[CustomerProjection], attribution: Attribution, erasures: Erasures, events: Sequence[Received]
+) -> None:
     """Learns of customers, takes contacts into conversations, finds out whom they were with, and who is to be erased.
 
     A request to erase is noted and carried out later, so whatever else is in the batch does not matter.
     """
-    news: list[News] = []
-    doomed: list[tuple[str, str, Sequence[str]]] = []
     recorded: list[Interaction] = []
     attributed: list[Conversation] = []
+    heard: list[Received] = []
     for event in events:
         match event.message:
             case own.InteractionRecorded(interaction=interaction):
                 recorded.append(from_proto(Interaction, interaction))
             case own.ConversationAttributed(conversation=conversation):
                 attributed.append(from_proto(Conversation, conversation))
-            case message:
-                if isinstance(message, profiles.CustomerErasureRequested):
-                    led = [*identifier_keys(message.customer)]
-                    doomed.append((message.erasure_id, message.customer_id, led))
-                news += news_of(event)
-    attribution.learn(news)
+            case _:
+                heard.append(event)
+    attribution.learn(told.learn(heard))
     attribution.settle(recorded)
     attribution.join(attributed)
-    erasures.begin(doomed)
+    erasures.begin(heard, identifier_keys)

@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-from libs.chassis import context, identity
-from libs.chassis.domain import NotFound
-from services.interactions.customers.domain import CustomerErased, CustomerProjection, News
+from libs.chassis.projection import OfCustomer
+from services.interactions.customers.domain import CustomerProjection
 from services.interactions.customers.store import CustomersStore
-
-
-class OfCustomer(Protocol):
-    """Anything that is kept of a customer."""
-
-    @property
-    def customer_id(self) -> str:
-        """The customer; empty while nobody knows."""
-
 
 R = TypeVar("R", bound=OfCustomer)
 
@@ -33,37 +23,15 @@ class Customers:
 
     def require(self, customer_id: str) -> CustomerProjection:
         """The customer that an id leads to; NotFound when this service has not heard of it."""
-        known = self._store.customer(customer_id)
-        if known is None:
-            raise NotFound("Customer", customer_id)
-        return known
-
-    def learn(self, news: Sequence[News]) -> list[CustomerProjection]:
-        """Takes news about customers in; how they stand then."""
-        now = identity.now()
-        pairs = ((CustomerProjection.unheard(each.id, now), each) for each in news)
-        return self._store.customers.upsert_many(pairs, lambda known, each: each.heard_after(known))
+        return self._store.require(customer_id)
 
     def refuse_erased(self, ids: Iterable[str]) -> None:
-        """Refuses with CustomerErased when one of these customers is erased; empty ids are nobody's."""
-        for erased in self._store.erased({*ids} - {""}):
-            raise CustomerErased(customer_id=erased.id)
+        """Refuses with CustomerErased when one of these customers is erased."""
+        self._store.refuse_erased(ids)
 
     def while_living(self, ids: Collection[str], store: Callable[[], R], withdraw: Callable[[R], object]) -> R:
-        """Stores something of customers, unless one of them, or the one it turns out to be of, is erased.
-
-        An erasure that begins in between has perhaps looked before there was anything: then it is withdrawn. It marks
-        the customer first and looks afterwards, so one of the two sees what the other did.
-        """
-        self.refuse_erased(ids)
-        stored = store()
-        try:
-            self.refuse_erased({*ids, stored.customer_id})
-        except CustomerErased:
-            with context.uncommanded():
-                withdraw(stored)
-            raise
-        return stored
+        """Stores something of customers, and withdraws it when one of them is erased meanwhile."""
+        return self._store.while_living(ids, store, withdraw)
 
     def resolve(self, keys: Sequence[str]) -> dict[str, str]:
         """Key of an identifier → id of the one customer it leads to; nothing for keys of nobody or of several.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from libs.chassis.filtering import AllOf, AnyOf, Compare, Condition, FilterSpec, field, parse
+from libs.chassis.projection import Customers
 from libs.chassis.store import Database, Due, Index
 from services.interactions.customers.domain import CustomerProjection, customer_key, customer_of
 
@@ -17,33 +18,17 @@ BACKLOG_BATCH = 50
 CUSTOMERS = (Index(("_blind.identifiers",)), Index(("backlog_time",), only=OWES, every_tenant=True))
 
 
-class CustomersStore:
+class CustomersStore(Customers[CustomerProjection]):
     """Customers as far as this service has heard of them."""
 
     def __init__(self, database: Database) -> None:
-        self.database = database
-        self.customers = database.collection(
+        super().__init__(
+            database,
             CustomerProjection,
-            "customers",
             indexes=CUSTOMERS,
-            publishes=False,
             blind={"identifiers": lambda customer: customer.identifiers},
         )
-
-    def customer(self, id: str) -> CustomerProjection | None:
-        """The customer that an id leads to: the survivor, when it was merged; None while nothing is known of it."""
-        known = self.customers.find_by_id(id)
-        if known is None or not known.merged_into:
-            return known
-        return self.customers.find_by_id(known.merged_into) or known
-
-    def group(self, customer_id: str, known: CustomerProjection | None = None) -> tuple[str, ...]:
-        """All ids of whom an id leads to, the survivor first: what was recorded for any of them is theirs. The customer
-        may be given when it was read already."""
-        known = known or self.customer(customer_id) if customer_id else None
-        if known is None:
-            return (customer_id,)
-        return tuple(dict.fromkeys((known.canonical_id, *known.merged_ids, customer_id)))
+        self.database, self.customers = database, self.collection
 
     def keys_of(self, party: str) -> list[str]:
         """The keys under which a party may be known: of a customer, those of all its ids."""
@@ -54,11 +39,6 @@ class CustomersStore:
         """Customers whom one of these identifiers leads to."""
         tokens = [self.customers.blind_index("identifiers", key) for key in keys]
         return self.customers.find(field("_blind.identifiers").one_of(tokens), limit=limit)
-
-    def erased(self, ids: Collection[str]) -> list[CustomerProjection]:
-        """Those of the customers who are erased or about to be."""
-        known = self.customers.find(field("_id").one_of(sorted(ids)), limit=len(ids)) if ids else []
-        return [each for each in known if each.erased]
 
     def backlogs(self) -> Due[CustomerProjection]:
         """Customers with earlier interactions that wait to be attributed, the longest ago first."""

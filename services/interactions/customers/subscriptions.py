@@ -3,84 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
-from typing import cast
 
 from google.protobuf.descriptor import EnumDescriptor
-from google.protobuf.message import Message
 from kehu.common.v1 import types_pb2
 from kehu.profiles.v1 import consent_pb2, customer_pb2, merges_pb2
 from kehu.profiles.v1 import contact_points_pb2 as contact
 from kehu.profiles.v1 import events_pb2 as profiles
 
-from libs.chassis.inbox import Received
+from libs.chassis.projection import News
 from services.interactions.customers.domain import (
-    Alias,
     Channel,
     ConsentSummary,
     CustomerProjection,
     Identifier,
     IdentifierKind,
-    News,
     customer_key,
 )
+from services.interactions.customers.store import CustomersStore
 
-CUSTOMER_EVENTS = (
-    profiles.CustomerCreated,
-    profiles.CustomerUpdated,
-    profiles.CustomerDeleted,
-    profiles.CustomerUndeleted,
-    profiles.CustomerLifecycleChanged,
-    profiles.ConsentChanged,
-    profiles.CustomersMerged,
-    profiles.CustomersUnmerged,
-    profiles.CustomerErasureRequested,
-    profiles.CustomerErased,
-)
 _DEAD_ENDS = (contact.ContactPoint.STATUS_RECYCLED, contact.ContactPoint.STATUS_INVALID)
 """Contact points that no longer lead to this customer, or never did."""
 
 
-def news_of(event: Received) -> list[News]:
-    """Changes that an event of `CUSTOMER_EVENTS` tells of."""
-    customer = cast(profiles.CustomerUpdated, event.message).customer  # all of CUSTOMER_EVENTS carry one
-    return [projection_of(customer, event.revision, event.time), *_aliases(event.message)]
-
-
-def projection_of(customer: customer_pb2.Customer, revision: int, time: datetime) -> CustomerProjection:
-    """The few fields of a customer that this service keeps."""
-    deleted = customer.HasField("delete_time")
-    gone = deleted and not customer.merged_into  # What leads to one who was merged leads to who lives on.
-    preferences = customer.preferences
-    return CustomerProjection(
-        id=customer.id,
-        source_revision=revision,
-        source_time=time,
-        display_name=customer.display_name,
-        lifecycle=_name(customer_pb2.Customer.Lifecycle.DESCRIPTOR, customer.lifecycle, "LIFECYCLE_"),
-        language_code=preferences.language_code,
-        time_zone=preferences.time_zone,
-        preferred_channels=tuple(filter(None, map(_channel, preferences.channels))),
-        consents=_consents(customer.consent),
-        deleted=deleted,
-        identifiers=(customer_key(customer.id), *(() if gone else identifier_keys(customer))),
-        merged_ids=tuple(customer.merged_ids),
+def news(store: CustomersStore) -> News[CustomerProjection]:
+    """What is kept of a customer, and what an alias hands over."""
+    return News(
+        store,
+        profiles,
+        {
+            "display_name": "display_name",
+            "lifecycle": lambda customer: _name(
+                customer_pb2.Customer.Lifecycle.DESCRIPTOR, customer.lifecycle, "LIFECYCLE_"
+            ),
+            "language_code": "preferences.language_code",
+            "time_zone": "preferences.time_zone",
+            "preferred_channels": lambda customer: tuple(filter(None, map(_channel, customer.preferences.channels))),
+            "consents": lambda customer: _consents(customer.consent),
+            "identifiers": _leading,
+        },
+        {"handed_over": identifier_keys},
     )
 
 
-def _aliases(message: Message) -> list[Alias]:
-    """Destinations of ids since a merge or an unmerge; nothing in other events."""
-    if not isinstance(message, profiles.CustomersMerged | profiles.CustomersUnmerged):
-        return []
-    return [
-        Alias(
-            customer_id=each.customer_id,
-            canonical_id=each.canonical_id,
-            epoch=each.epoch,
-            handed_over=tuple(identifier_keys(each)),
-        )
-        for each in message.aliases
-    ]
+def _leading(customer: customer_pb2.Customer) -> tuple[str, ...]:
+    """Keys of what leads to a customer; what leads to one who was merged leads to the survivor."""
+    gone = customer.HasField("delete_time") and not customer.merged_into
+    return (customer_key(customer.id), *(() if gone else identifier_keys(customer)))
 
 
 def identifier_keys(customer: customer_pb2.Customer | merges_pb2.Alias) -> Iterable[str]:

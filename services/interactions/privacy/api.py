@@ -10,7 +10,6 @@ from kehu.interactions.v1 import conversations_pb2, customers_pb2, privacy_pb2_g
 from kehu.interactions.v1 import privacy_pb2 as pb
 
 from libs.chassis.codec import to_proto
-from services.interactions.privacy.application import Erasures
 from services.interactions.privacy.store import PrivacyStore
 
 
@@ -18,7 +17,7 @@ class PrivacyApi(privacy_pb2_grpc.PrivacyServiceServicer):
     """Serves `kehu.interactions.v1.PrivacyService`."""
 
     def __init__(self, store: PrivacyStore) -> None:
-        self._erasures = Erasures(store)
+        self._erasures = store.erasures
 
     def ExportSubjectData(self, request: pb.ExportSubjectDataRequest, _: object) -> Iterator[pb.ExportedRecord]:
         for kind, record in self._erasures.everything(request.customer_id):

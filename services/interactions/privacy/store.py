@@ -1,34 +1,25 @@
-"""Erasures that go on, and everything that is held on a customer."""
+"""Everything that is held on a customer, and its erasure."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Final
 
-from libs.chassis.filtering import field
-from libs.chassis.store import Collection, Database, Due, Index
+from libs.chassis import identity
+from libs.chassis.domain import Entity
+from libs.chassis.erasure import Erasure, Erasures, Holding
+from libs.chassis.store import Database
 from services.interactions.conversations.store import ConversationsStore
 from services.interactions.customers.store import CustomersStore
-from services.interactions.privacy.domain import Erasure, Stage
+from services.interactions.promises.domain import Promise
 from services.interactions.promises.store import PromisesStore
 from services.interactions.timeline.store import TimelineStore
 
-UNDONE = field("pending") == True  # noqa: E712  (a condition, not a comparison)
-"""Condition of a partial index; a query that is to use it repeats it."""
-
-ERASURE_BATCH = 200
-"""Erasures that go on in one go."""
-ERASURES = (Index(("create_time",), only=UNDONE, every_tenant=True),)
-
-_ORDERS = {
-    Stage.INTERACTIONS: "-occurred_time",
-    Stage.CONVERSATIONS: "-last_interaction_time",
-    Stage.PROMISES: "due_time",
-}
-"""The order in which all that is held on a customer is gone through."""
+ACTOR: Final = "service:interactions"
 
 
 class PrivacyStore:
-    """Erasures, and what each of their stages goes through."""
+    """The holdings of the service."""
 
     def __init__(
         self,
@@ -38,19 +29,46 @@ class PrivacyStore:
         conversations: ConversationsStore,
         promises: PromisesStore,
     ) -> None:
-        self.database = database
-        self.customers, self.timeline, self.conversations, self.promises = customers, timeline, conversations, promises
-        self.erasures = database.collection(Erasure, "erasures", indexes=ERASURES)
+        self._customers, self._timeline, self._conversations = customers, timeline, conversations
+        # Without an open conversation no new interaction is taken for theirs, so interactions come last.
+        self.erasures = Erasures(
+            database,
+            customers,
+            [
+                Holding(
+                    collection=conversations.conversations,
+                    erased=lambda each: each.erased(identity.now()),
+                    order="-last_interaction_time",
+                    record="conversation",
+                ),
+                Holding(
+                    collection=promises.promises,
+                    erased=Promise.erased,
+                    order="due_time",
+                    record="promise",
+                ),
+                Holding(
+                    collection=timeline.interactions,
+                    erased=lambda each: each.erased(ACTOR, identity.now()),
+                    order="-occurred_time",
+                    record="interaction",
+                ),
+            ],
+            further={"unattributed": self._unattributed},
+        )
 
-    def pending(self) -> Due[Erasure]:
-        """Erasures that are not done, the oldest first."""
-        return Due(self.erasures, lambda _: UNDONE, order="create_time", limit=ERASURE_BATCH)
+    def _unattributed(self, erasure: Erasure, limit: int) -> Mapping[str, Sequence[Entity]]:
+        """Interactions of which nobody knew whom they were with, by what led to the customer."""
+        found = self._timeline.unattributed_by_identifier(self._alone(erasure), limit)
+        talks = self._conversations.unattributed({each.conversation_id for each in found} - {""})
+        return {"interactions": found, "conversations": talks}
 
-    def holding(self, stage: Stage) -> Collection[Any]:
-        """The collection that a stage of an erasure goes through."""
-        return self.database.collections[stage]
-
-    def held_on(self, customer_id: str, stage: Stage, limit: int, after: str = "") -> tuple[list[Any], str]:
-        """(what a collection holds on a customer behind a place, the place to go on from or nothing at the end)."""
-        path, order = ("_id", "_id") if stage is Stage.CUSTOMERS else ("customer_id", _ORDERS[stage])
-        return self.holding(stage).stretch(field(path) == customer_id, order=order, after=after, limit=limit)
+    def _alone(self, erasure: Erasure) -> list[str]:
+        """What led to the customer and leads to nobody else: a contact from a telephone that is shared may have been
+        the other one's."""
+        ids = set(self._customers.group(erasure.customer_id))
+        return [
+            key
+            for key in erasure.identifiers
+            if all(each.id in ids for each in self._customers.led_to_by([key], len(ids) + 1))
+        ]

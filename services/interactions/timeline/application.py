@@ -9,13 +9,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from libs.chassis import context, identity
+from libs.chassis.customers import CustomerErased
 from libs.chassis.domain import AlreadyExists, Conflict, DomainError, InvalidArgument, NotFound
 from libs.chassis.paging import Page, PageRequest
 from libs.chassis.store import Outcome
 from services.interactions.conversations.application import Conversations
 from services.interactions.conversations.domain import IDLE_WINDOW
 from services.interactions.customers.application import Customers
-from services.interactions.customers.domain import CustomerErased
 from services.interactions.timeline.domain import Interaction, TimelineQuery
 from services.interactions.timeline.store import TimelineStore
 
@@ -140,7 +140,7 @@ class Timeline:
     def of_customer(self, query: TimelineQuery, page: PageRequest) -> tuple[str, Page[Interaction]]:
         """The survivor's id, and a page of what was recorded for any of its ids, the latest first. NotFound
         when nothing is known of the customer."""
-        known = self._store.customers.customer(query.customer_id)
+        known = self._store.customers.find(query.customer_id)
         ids = self._store.customers.group(query.customer_id, known)
         found = self._store.of_customer(query, ids, page)
         if not found.items and known is None:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, cast
 
-from kehu.interactions.v1 import events_pb2
+from kehu.common.v1 import erasure_pb2
 
 from libs.chassis.codec import from_proto
 from libs.chassis.inbox import Received, Subscription
 from libs.chassis.timers import Timer
 from services.profiles.privacy.application.erasures import Erasures
-from services.profiles.privacy.domain.erasures import ErasureReceipt
+from services.profiles.privacy.domain.erasures import OTHERS, ErasureReceipt
 from services.profiles.privacy.store import PrivacyStore
 
 
@@ -21,12 +21,17 @@ def subscriptions(store: PrivacyStore) -> list[Subscription]:
     erasures = Erasures(store)
 
     def take_answers(events: Sequence[Received]) -> None:
-        told = [cast(events_pb2.ErasureCompleted, event.message) for event in events]
+        told = [cast(erasure_pb2.ErasureCompleted, event.message) for event in events]
         erasures.take_answers([(each.erasure_id, from_proto(ErasureReceipt, each.receipt)) for each in told])
 
     return [
         Subscription(
-            name="erasures", listens=[events_pb2.ErasureCompleted], handle=take_answers, partitions=1, ordered=False
+            name="erasures",
+            listens=[erasure_pb2.ErasureCompleted],
+            services=OTHERS,
+            handle=take_answers,
+            partitions=1,
+            ordered=False,
         )
     ]
 

@@ -9,7 +9,7 @@ from kehu.profiles.v1 import events_pb2 as profiles
 from libs.chassis.customers import CustomerProjection
 from libs.chassis.domain import Sealed
 from libs.chassis.erasure import Erasures, Holding
-from libs.chassis.projection import Customers
+from libs.chassis.projection import Customers, News
 from libs.chassis.run import Service
 from libs.chassis.store import Database, Index
 from tests.support.ledger import Account
@@ -33,7 +33,7 @@ class CustomersLedger:
 
     def __init__(self, database: Database) -> None:
         self.accounts = database.collection(Account, "accounts", indexes=[Index(("customer_id", "-create_time"))])
-        self.customers = Customers(database, Holder, profiles, FIELDS)
+        self.customers = Customers(database, Holder)
         # Their erasure:
         self.erasures = Erasures(
             database,
@@ -46,6 +46,6 @@ SERVICE = Service(
     name="ledger",
     store=CustomersLedger,
     servicers=lambda _: [],
-    subscriptions=lambda store: [store.customers.subscription(store.erasures.begin)],
+    subscriptions=lambda store: [News(store.customers, profiles, FIELDS).subscription(store.erasures.begin)],
     timers=lambda store: [store.erasures.timer()],
 )

@@ -12,13 +12,13 @@ from kehu.profiles.v1 import customer_pb2
 from kehu.profiles.v1 import events_pb2 as profiles
 
 from libs.chassis import identity
+from libs.chassis.customers import CustomerErased
 from libs.chassis.domain import DomainError
 from libs.worktime.civil import CivilTime
 from libs.worktime.terms import Term
 from services.interactions.conversations.application import Conversations
 from services.interactions.conversations.domain import CloseReason
-from services.interactions.customers.domain import Channel, CustomerErased, Identifier, IdentifierKind
-from services.interactions.privacy.application import Erasures
+from services.interactions.customers.domain import Channel, Identifier, IdentifierKind
 from services.interactions.promises.application import Promises
 from services.interactions.promises.domain import Promise
 from services.interactions.timeline.application import Timeline
@@ -61,7 +61,7 @@ class Desk:
         self.world.hear(request, revision=2)
         while self.world.tick("erasures"):
             self.world.deliver()
-        assert not self.world.store.privacy.erasures.get(ERASURE).pending
+        assert not self.world.store.privacy.erasures.collection.get(ERASURE).pending
 
 
 def ingest(desk: Desk) -> None:
@@ -197,4 +197,4 @@ def test_the_refusal_tells_why(desk: Desk) -> None:
 
 
 def held_on(world: World) -> list[tuple[str, Any]]:
-    return list(Erasures(world.store.privacy).everything(ADA))
+    return list(world.store.privacy.erasures.everything(ADA))

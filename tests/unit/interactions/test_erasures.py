@@ -7,11 +7,10 @@ from datetime import timedelta
 
 import pytest
 from kehu.common.v1 import erasure_pb2
-from kehu.interactions.v1 import events_pb2 as own
 from kehu.profiles.v1 import customer_pb2
 from kehu.profiles.v1 import events_pb2 as profiles
 
-from libs.chassis import identity
+from libs.chassis import erasure, identity
 from libs.chassis.domain import NotFound
 from libs.chassis.store.memory import MemoryCollection
 from libs.worktime.civil import CivilTime
@@ -20,9 +19,6 @@ from services.interactions.conversations.application import Conversations
 from services.interactions.conversations.domain import CloseReason
 from services.interactions.customers.application import Customers
 from services.interactions.customers.domain import Channel, Identifier, IdentifierKind
-from services.interactions.privacy import application
-from services.interactions.privacy.application import Erasures
-from services.interactions.privacy.domain import Stage
 from services.interactions.promises.application import Promises
 from services.interactions.promises.domain import Promise
 from services.interactions.timeline.application import Timeline
@@ -66,11 +62,11 @@ def request(world: World, revision: int = 2) -> None:
     )
 
 
-def finish(world: World) -> own.ErasureCompleted:
+def finish(world: World) -> erasure_pb2.ErasureCompleted:
     while world.tick("erasures"):
         world.deliver()
     [completed] = [event for event in world.database.events() if event.type.endswith("erasure.completed.v1")]
-    return own.ErasureCompleted.FromString(completed.data)
+    return erasure_pb2.ErasureCompleted.FromString(completed.data)
 
 
 def everything_stored(world: World) -> str:
@@ -108,7 +104,7 @@ def test_what_is_left_counts_and_names_nobody(world: World, ada: str) -> None:
     assert (left.customer_id, left.channel, left.occurred_time) == (ADA, before.channel, before.occurred_time)
     conversation = world.store.conversations.conversations.get(left.conversation_id)
     assert (conversation.close_reason, conversation.interaction_count) == (CloseReason.ERASED, 1)
-    [promise], _ = world.store.privacy.held_on(ADA, Stage.PROMISES, 9)
+    [promise], _ = world.store.privacy.erasures.holdings["promises"].on(ADA, 9)
     assert (promise.text, promise.wake_time) == ("", None)
     copy = world.store.customers.customers.get(ADA)
     assert (copy.display_name, copy.identifiers, copy.deleted, copy.erased) == ("", (), True, True)
@@ -145,7 +141,7 @@ def test_news_that_come_late_bring_nothing_back(world: World) -> None:
 def test_it_goes_batch_by_batch_and_on_after_a_crash(
     world: World, contact: Callable[..., Interaction], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(application, "BATCH", 2)
+    monkeypatch.setattr(erasure, "ERASURE_BATCH", 2)
     for number in range(5):
         told = contact(occurred_time=identity.now() - timedelta(hours=number), customer_id=ADA, summary=CANARY)
         Timeline(world.store.timeline).ingest(told)
@@ -155,16 +151,16 @@ def test_it_goes_batch_by_batch_and_on_after_a_crash(
     world.tick("erasures")
     world.store.promises.promises.erase([each.id for each in world.store.promises.pending_of(ADA, 9)])
     assert {each.kind: each.count for each in finish(world).receipt.erased}["interactions"] == 6
-    assert CANARY not in repr([each for _, each in Erasures(world.store.privacy).everything(ADA)])
+    assert CANARY not in repr([each for _, each in world.store.privacy.erasures.everything(ADA)])
 
 
 @pytest.mark.usefixtures("ada")
 def test_an_export_holds_everything(world: World) -> None:
-    held = list(Erasures(world.store.privacy).everything(ADA))
-    assert [kind for kind, _ in held] == ["customer", "interaction", "conversation", "promise"]
-    assert CANARY in repr(held[1])
+    held = list(world.store.privacy.erasures.everything(ADA))
+    assert [kind for kind, _ in held] == ["customer", "conversation", "promise", "interaction"]
+    assert CANARY in repr(held[3])
     with pytest.raises(NotFound):
-        list(Erasures(world.store.privacy).everything("cus_nobody"))
+        list(world.store.privacy.erasures.everything("cus_nobody"))
 
 
 def test_erasing_somebody_of_whom_little_is_known(world: World) -> None:
@@ -217,7 +213,7 @@ def test_contacts_of_nobody_known_are_erased_by_what_led_to_the_customer_alone(
     assert (left["own"].summary, left["own"].identifier, left["own"].identifier_key) == ("", None, "")
     assert [left[name].summary for name in ("family", "stranger")] == [CANARY, CANARY]
     assert world.store.conversations.conversations.get(talk).close_reason is CloseReason.ERASED
-    assert world.store.privacy.erasures.get(FIRST).identifiers == ()
+    assert world.store.privacy.erasures.collection.get(FIRST).identifiers == ()
 
     doomed(world, ben, SECOND, FAMILY)
     assert world.store.timeline.interactions.get(calls["family"].id).summary == ""
@@ -256,6 +252,8 @@ def _deleted(id: str, *phones: str, live: bool = False) -> customer_pb2.Customer
 def _receipt(world: World, erasure_id: str) -> erasure_pb2.ErasureReceipt:
     completed = [event for event in world.database.events() if event.type.endswith("erasure.completed.v1")]
     [told] = [
-        each for event in completed if (each := own.ErasureCompleted.FromString(event.data)).erasure_id == erasure_id
+        each
+        for event in completed
+        if (each := erasure_pb2.ErasureCompleted.FromString(event.data)).erasure_id == erasure_id
     ]
     return told.receipt
