@@ -50,6 +50,7 @@ HINTS: Mapping[str, Any] = {
     "kehu.profiles.v1.FitClvModelRequest.currency_code": "EUR",
     "kehu.profiles.v1.LookupCustomerRequest.Point.type": "TYPE_EMAIL",
     "kehu.profiles.v1.LookupCustomerRequest.Point.value": "wang@example.com",
+    "kehu.profiles.v1.RevealFieldsRequest.read_classes": ["NAMES"],
     "kehu.profiles.v1.Relationship.to_customer_id": lambda ids: own(ids, "other_cus"),
     "kehu.profiles.v1.Relationship.type": "TYPE_REFERRED_BY",
     "kehu.profiles.v1.TierPolicy.currency_code": "EUR",
