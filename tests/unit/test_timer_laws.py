@@ -10,12 +10,14 @@ from typing import Any
 
 import msgspec
 import pytest
-from services.interactions.privacy.application import Erasures as InteractionErasures
+from kehu.common.v1.envelope_pb2 import Envelope
+from kehu.profiles.v1.events_pb2 import CustomerErasureRequested
 
 from libs.chassis import context, identity
 from libs.chassis.context import Context
 from libs.chassis.deferrals import COLLECTION, Deferrals
 from libs.chassis.domain import FailedPrecondition
+from libs.chassis.inbox.subscription import event_type, received
 from libs.chassis.sealing import KeyringError
 from libs.chassis.store import Contention
 from libs.chassis.store.memory import MemoryCollection, MemoryDatabase
@@ -101,7 +103,9 @@ def owes_attributions(store: Any) -> None:
 
 
 def hears_of_an_erasure(store: Any) -> None:
-    InteractionErasures(store.privacy).begin([(identity.new_id("era"), identity.new_id("cus"), ())])
+    asked = CustomerErasureRequested(erasure_id=identity.new_id("era"), customer_id=identity.new_id("cus"))
+    envelope = Envelope(id="x", type=event_type(CustomerErasureRequested), entity_id=asked.customer_id, revision=1)
+    store.privacy.erasures.begin([received(envelope, asked)])
 
 
 DUE: Mapping[tuple[str, str], Callable[[Any], None]] = {
