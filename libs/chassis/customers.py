@@ -1,4 +1,4 @@
-"""What every service keeps of customers: a projection of what the profiles service tells of them.
+"""The projection of customers that every service keeps, as the profiles service tells of them.
 
 A service that needs more names the fields in a class of its own, which `libs.chassis.projection` keeps current:
 
@@ -26,7 +26,7 @@ class CustomerErased(FailedPrecondition):
 class CustomerProjection(Entity):
     """The few fields of a customer that a service needs, as the profiles service last told them.
 
-    `source_revision` and `source_time` say which state of the customer this is; older news are skipped.
+    `source_revision` and `source_time` say which state of the customer this is; older states are skipped.
     """
 
     ID_PREFIX: ClassVar[str] = "cus"
@@ -41,7 +41,7 @@ class CustomerProjection(Entity):
     merged_into: Open[str] = ""
     """Id of the survivor, as the last merge or unmerge of this customer told."""
     epoch: int = 0
-    """Number of that merge or unmerge; older ones are skipped."""
+    """Number of that merge or unmerge. Older ones are skipped."""
 
     @property
     def canonical_id(self) -> str:
@@ -54,7 +54,7 @@ class CustomerProjection(Entity):
         return cls(id=id, source_revision=0, source_time=time)
 
     def heard_after(self, known: Self) -> Change[Self]:
-        """These news after what is known: the newer of the two, and of an erased customer only how new it is.
+        """The newer of this state and the known one. Of an erased customer only its revision counts on.
 
         Where the id leads is told by merges alone.
         """
@@ -65,7 +65,7 @@ class CustomerProjection(Entity):
         return replace(self, merged_into=known.merged_into, epoch=known.epoch, **self.kept_of(known)), []
 
     def kept_of(self, _known: Self) -> Mapping[str, Any]:
-        """Fields of the service's own that news do not tell, from what is known."""
+        """Fields of the service's own, taken over from the known state."""
         return {}
 
     def led_to(self, canonical_id: str, epoch: int, **_told: Any) -> Change[Self]:

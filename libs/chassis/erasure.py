@@ -41,12 +41,12 @@ class Records:
     """Name of a collection."""
     count: int
     reason: Open[str] = ""
-    """Why they were kept: words of the service, none about the person."""
+    """Reason for keeping them: words of the service, none about the person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErasureReceipt:
-    """What one service erased of a customer, and what it kept."""
+    """Answer of one service: records that it erased of a customer, and those that it kept."""
 
     service: str
     erase_time: datetime
@@ -76,13 +76,13 @@ class ErasureCompleted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erasure(Entity):
-    """How far a service is with the erasure of a customer; the id is that of the profiles service."""
+    """Progress of a service with the erasure of a customer, under the id that profiles gave."""
 
     ID_PREFIX: ClassVar[str] = "era"
 
     customer_id: str
     identifiers: Sealed[tuple[str, ...]] = ()
-    """Keys of what led to the customer; gone when the erasure has ended."""
+    """Keys of what led to the customer, gone when the erasure has ended."""
     stage: Open[str] = CUSTOMERS
     """Name of what is gone through."""
     place: Open[str] = ""
@@ -94,7 +94,7 @@ class Erasure(Entity):
     pending: bool = True
 
     def begin(self) -> Change[Erasure]:
-        """Takes the request in; a repeat changes nothing."""
+        """Takes the request in. A repeat changes nothing."""
         return self, [_told(self)] if not self.revision else []
 
     def advance(
@@ -116,7 +116,7 @@ class Erasure(Entity):
         return further, [_told(further)]
 
     def complete(self, service: str, at: datetime, kept: Mapping[str, str]) -> Change[Erasure]:
-        """At its end, with the receipt; nothing changes when it has ended before."""
+        """Ends with the receipt. Nothing changes when it has ended before."""
         if not self.pending:
             return self, []
         receipt = ErasureReceipt(
@@ -137,18 +137,18 @@ def _told(erasure: Erasure) -> ErasureAdvanced:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holding(Generic[E]):
-    """What a service holds on customers in one collection."""
+    """Records on customers in one collection."""
 
     collection: Collection[E]
     erased: Callable[[E], Change[E]]
     """The change that leaves nothing personal of a record."""
     kept: str = "times and counts without names"
-    """Why the rest of a record stays."""
+    """Reason for keeping the rest of a record."""
     path: str = "customer_id"
     """Field that names the customer, with an index."""
     order: str = "-create_time"
     record: str = ""
-    """Name of a record in an export; empty for what no export needs."""
+    """Name of a record in an export, empty for what no export needs."""
 
     def on(self, customer_id: str, limit: int, after: str = "") -> tuple[list[E], str]:
         """(at most so many records on a customer behind a place, the place to go on from or nothing at the end)."""
@@ -156,7 +156,7 @@ class Holding(Generic[E]):
 
 
 Further = Callable[[Erasure, int], Mapping[str, Sequence[Entity]]]
-"""Finds, by collection, what is a customer's without naming it; called until it finds fewer than so many of the
+"""Finds, by collection, records of a customer that do not name it. Called until it finds fewer than so many of the
 first."""
 
 
@@ -206,8 +206,10 @@ class Erasures:
             self._advance(erasure)
 
     def everything(self, customer_id: str) -> Iterator[tuple[str, Any]]:
-        """(name of a record, record) of all that is held on a customer, under any of its ids; NotFound for one never
-        heard of."""
+        """(name of a record, record) of all that is held on a customer, under any of its ids.
+
+        NotFound for one never heard of.
+        """
         group = self._customers.group(customer_id, self._customers.require(customer_id))
         for holding in filter(lambda each: each.record, self.holdings.values()):
             for id in group:

@@ -1,7 +1,7 @@
 """The projection of customers in a service: kept current, merges resolved, erased customers refused.
 
     customers = Customers(database, Holder)
-    subscription = News(customers, events_pb2, {"display_name": "display_name"}).subscription()
+    subscription = CustomerEvents(customers, events_pb2, {"display_name": "display_name"}).subscription()
 
 Events come in any order and again; the newest state wins, and a merge wins over an older merge.
 """
@@ -25,11 +25,11 @@ from libs.chassis.inbox import Received, Subscription
 from libs.chassis.store import BlindIndexes, Database, Index
 
 KIND: Final = "Customer"
-"""What is missing, in a refusal."""
+"""Name of a customer in a refusal."""
 
 P = TypeVar("P", bound=CustomerProjection)
 Source = str | Callable[[Any], Any]
-"""Where a field comes from: a path in the customer's message, such as `preferences.time_zone`, or a function of it."""
+"""Origin of a field: a path in the customer's message, such as `preferences.time_zone`, or a function of it."""
 Told = tuple[str, Callable[[P], Change[P]]]
 """(customer id, how its projection changes)."""
 
@@ -39,7 +39,7 @@ class OfCustomer(Protocol):
 
     @property
     def customer_id(self) -> str:
-        """The customer; empty while nobody knows."""
+        """Id of the customer, empty while nobody knows."""
 
 
 R = TypeVar("R", bound=OfCustomer)
@@ -55,14 +55,14 @@ class Customers(Generic[P]):
         self.collection = database.collection(entity, "customers", indexes=indexes, publishes=False, blind=blind)
 
     def find(self, id: str) -> P | None:
-        """The customer that an id leads to: the survivor, when it was merged; None while nothing is known of it."""
+        """The customer that an id leads to, the survivor when it was merged. None while nothing is known of it."""
         known = self.collection.find_by_id(id)
         if known is None or not known.merged_into:
             return known
         return self.collection.find_by_id(known.merged_into) or known
 
     def require(self, id: str) -> P:
-        """The customer that an id leads to; NotFound when this service has not heard of it."""
+        """The customer that an id leads to. NotFound when this service has not heard of it."""
         known = self.find(id)
         if known is None:
             raise NotFound(KIND, id)
@@ -75,7 +75,7 @@ class Customers(Generic[P]):
         return (id,) if known is None else tuple(dict.fromkeys((known.canonical_id, *known.merged_ids, id)))
 
     def erased(self, ids: Iterable[str]) -> list[P]:
-        """Those of the customers who are erased or about to be; empty ids are nobody's."""
+        """Those of the customers who are erased or about to be. Empty ids are nobody's."""
         asked = sorted({*ids} - {""})
         known = self.collection.find(field("_id").one_of(asked), limit=len(asked)) if asked else []
         return [each for each in known if each.erased]
@@ -86,7 +86,7 @@ class Customers(Generic[P]):
             raise CustomerErased(customer_id=erased.id)
 
     def while_living(self, ids: Group[str], store: Callable[[], R], withdraw: Callable[[R], object]) -> R:
-        """What `store` stores of customers, unless one of them, or whose it turns out to be, is erased.
+        """Stores something of customers, unless one of them, or the one it turns out to be of, is erased.
 
         An erasure that begins in between has perhaps looked before there was anything: then it is withdrawn. It marks
         the customer first and looks afterwards, so one of the two sees what the other did.
@@ -102,8 +102,8 @@ class Customers(Generic[P]):
         return stored
 
 
-class News(Generic[P]):
-    """What the profiles service tells of customers, as a service keeps it.
+class CustomerEvents(Generic[P]):
+    """The events of customers, and the fields of them that a service keeps.
 
     `events` are those of the profiles service. `fields` and `alias_fields` say what is kept of a customer, and what of
     each alias that a merge tells is given to `led_to`.
@@ -135,13 +135,13 @@ class News(Generic[P]):
         return Subscription(name="customers", listens=self.listens, handle=handle)
 
     def learn(self, events: Sequence[Received]) -> list[P]:
-        """Takes news in; returns the customers they are about."""
+        """Takes events in, and returns the customers they are about."""
         blank = self._customers.entity.unheard
         told = [((blank(id, event.time)), change) for event in events for id, change in self.told_by(event)]
         return self._customers.collection.upsert_many(told, lambda known, change: change(known))
 
     def told_by(self, event: Received) -> list[Told[P]]:
-        """How an event changes the projections of the customers it is about."""
+        """Changes of projections that an event tells of."""
         message = cast(Any, event.message)
         news = self.told_of(message.customer, event.revision, event.time)
         led = [(each.customer_id, partial(self._led, each)) for each in getattr(message, "aliases", ())]

@@ -32,7 +32,7 @@ from tests.support.stack import System
 WRITTEN_IN_REQUESTS = re.compile("reason|note|text|recovery|agreement|purpose_of_use")
 """Texts of requests that are stored with what the method changes."""
 ENDS = ("RequestErasure", "PlaceLegalHold")
-"""Methods after which nothing more can be written; the hold is tried alone and released."""
+"""Methods after which nothing more can be written."""
 WRITTEN = {
     "kehu.profiles.v1.Customer.display_name",
     "kehu.profiles.v1.Customer.aliases",
@@ -114,8 +114,7 @@ class Canaries:
             self.fingerprints.add(noted.fingerprint)
 
     def traces(self) -> dict[str, bytes]:
-        """What must be in no file: the word in each form, its digests under every usual format, and the digests of
-        whole requests."""
+        """Bytes that must be in no file: the word in each form, its usual digests, and those of requests."""
         values = {form: form.encode() for form in (self.word, self.name, self.mailbox)}
         looked_for = dict(values)
         for form, value in values.items():
@@ -137,7 +136,7 @@ def tenant() -> str:
 
 @pytest.fixture(scope="module")
 def canaries(stack: System, tenant: str) -> Iterator[tuple[Canaries, dict[str, str], set[str]]]:
-    """Canaries through every method, in three rounds because some need what others make; (canaries, ids, customers)."""
+    """Canaries through every method, in three rounds because some need what others make."""
     door, sown, ids, customers = Door(stack, stack.token(tenant)), Canaries(), dict[str, str](), set[str]()
     changing = {
         m
@@ -165,7 +164,7 @@ def canaries(stack: System, tenant: str) -> Iterator[tuple[Canaries, dict[str, s
 
 
 def attempts(method: MethodDescriptor) -> Iterator[Sequence[Path_]]:
-    """Where to put canaries: everywhere, else in one field after the other, else nowhere."""
+    """Places for canaries: everywhere, else in one field after the other, else nowhere."""
     everywhere = list(paths_in(method.input_type))
     yield everywhere
     yield from ([path] for path in everywhere)
@@ -212,7 +211,7 @@ def files(stack: System, stack_folder: Path, mongodb_uri: str) -> Callable[[], P
 
 
 def found_in(folder: Path, looked_for: Mapping[str, bytes]) -> set[str]:
-    """What the files below a folder contain of it, each with what stands around it."""
+    """Bytes that files below a folder contain, each with what stands around them."""
     found = set()
     for path in sorted(folder.rglob("*")):
         try:

@@ -25,7 +25,6 @@ from libs.chassis.timers import Round, Timer
 from libs.suite import composition
 from libs.worktime.civil import CivilTime
 from libs.worktime.terms import Term
-from services.interactions.customers.application import Customers as KnownCustomers
 from services.interactions.customers.domain import CustomerProjection, customer_key
 from services.interactions.promises.application import Promises
 from services.interactions.promises.domain import Promise
@@ -91,7 +90,7 @@ def asks_for_an_erasure(store: Any) -> None:
 def promises(store: Any) -> None:
     id = identity.new_id("cus")
     known = CustomerProjection(id=id, source_revision=1, source_time=NOW, identifiers=(customer_key(id),))
-    KnownCustomers(store.customers).learn([known])
+    store.customers.customers.insert((known, []))
     term = Term(civil_time=CivilTime(date=NOW.date() + timedelta(days=1), time_zone="UTC"))
     Promises(store.promises).make(Promise(id="", customer_id=id, text="x", term=term))
 

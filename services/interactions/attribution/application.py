@@ -31,7 +31,7 @@ class Attribution:
         self._conversations = Conversations(store.conversations)
 
     def learn(self, heard: Sequence[CustomerProjection]) -> None:
-        """Attributes the contacts that waited for customers who were heard of, at most a batch of them.
+        """Attributes the interactions that waited for customers who were heard of, at most a batch of them.
 
         Customers whose contacts are perhaps more get a backlog, which goes on in transactions of its own: history that
         was loaded before its customers is attributed without holding anybody up.

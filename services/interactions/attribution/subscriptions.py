@@ -11,12 +11,12 @@ from kehu.interactions.v1 import events_pb2 as own
 from libs.chassis.codec import from_proto
 from libs.chassis.erasure import Erasures
 from libs.chassis.inbox import Received, Subscription
-from libs.chassis.projection import News
+from libs.chassis.projection import CustomerEvents
 from libs.chassis.timers import Timer
 from services.interactions.attribution.application import Attribution
 from services.interactions.conversations.domain import Conversation
 from services.interactions.customers.domain import CustomerProjection
-from services.interactions.customers.subscriptions import identifier_keys, news
+from services.interactions.customers.subscriptions import customer_events, identifier_keys
 from services.interactions.privacy.store import PrivacyStore
 from services.interactions.timeline.domain import Interaction
 from services.interactions.timeline.store import TimelineStore
@@ -24,7 +24,7 @@ from services.interactions.timeline.store import TimelineStore
 
 def subscriptions(timeline: TimelineStore, privacy: PrivacyStore) -> list[Subscription]:
     """Everything that says whom an interaction was with."""
-    told = news(timeline.customers)
+    told = customer_events(timeline.customers)
     return [
         Subscription(
             name="attribution",
@@ -43,7 +43,7 @@ def timers(store: TimelineStore) -> list[Timer[CustomerProjection]]:
 
 
 def attribute(
-    told: News[CustomerProjection], attribution: Attribution, erasures: Erasures, events: Sequence[Received]
+    told: CustomerEvents[CustomerProjection], attribution: Attribution, erasures: Erasures, events: Sequence[Received]
 ) -> None:
     """Learns of customers, takes contacts into conversations, finds out whom they were with, and who is to be erased.
 

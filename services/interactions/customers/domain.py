@@ -121,7 +121,7 @@ class CustomerProjection(Projection):
         return cls(id=id, source_revision=0, source_time=time, identifiers=(customer_key(id),))
 
     def kept_of(self, known: CustomerProjection) -> Mapping[str, Any]:
-        """What merges handed over, and the backlog."""
+        """Identifiers that merges handed over, and the backlog."""
         return {
             "identifiers": _with(self.identifiers, known.handed_over),
             "handed_over": known.handed_over,
@@ -132,7 +132,7 @@ class CustomerProjection(Projection):
     def led_to(
         self, canonical_id: str, epoch: int, handed_over: Iterable[str] = (), **told: Any
     ) -> Change[CustomerProjection]:
-        """After a merge or an unmerge; `handed_over` is empty for one that was merged before already."""
+        """After a merge or an unmerge. `handed_over` is empty for one that was merged before already."""
         newer, _ = Projection.led_to(self, canonical_id, epoch, **told)
         if self.erased:
             return newer, []

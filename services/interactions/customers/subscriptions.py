@@ -1,4 +1,4 @@
-"""News about customers: what the profiles service tells of them, as this service keeps it."""
+"""CustomerEvents about customers: what the profiles service tells of them, as this service keeps it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kehu.profiles.v1 import consent_pb2, customer_pb2, merges_pb2
 from kehu.profiles.v1 import contact_points_pb2 as contact
 from kehu.profiles.v1 import events_pb2 as profiles
 
-from libs.chassis.projection import News
+from libs.chassis.projection import CustomerEvents
 from services.interactions.customers.domain import (
     Channel,
     ConsentSummary,
@@ -25,9 +25,9 @@ _DEAD_ENDS = (contact.ContactPoint.STATUS_RECYCLED, contact.ContactPoint.STATUS_
 """Contact points that no longer lead to this customer, or never did."""
 
 
-def news(store: CustomersStore) -> News[CustomerProjection]:
-    """What is kept of a customer, and what an alias hands over."""
-    return News(
+def customer_events(store: CustomersStore) -> CustomerEvents[CustomerProjection]:
+    """The fields that are kept of a customer, and those that an alias hands over."""
+    return CustomerEvents(
         store,
         profiles,
         {
@@ -46,7 +46,7 @@ def news(store: CustomersStore) -> News[CustomerProjection]:
 
 
 def _leading(customer: customer_pb2.Customer) -> tuple[str, ...]:
-    """Keys of what leads to a customer; what leads to one who was merged leads to the survivor."""
+    """Keys of what leads to a customer. Identifiers of an absorbed one lead to the survivor."""
     gone = customer.HasField("delete_time") and not customer.merged_into
     return (customer_key(customer.id), *(() if gone else identifier_keys(customer)))
 

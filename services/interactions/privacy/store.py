@@ -58,13 +58,13 @@ class PrivacyStore:
         )
 
     def _unattributed(self, erasure: Erasure, limit: int) -> Mapping[str, Sequence[Entity]]:
-        """Interactions of which nobody knew whom they were with, by what led to the customer."""
+        """Interactions of unknown customers, by what led to this one."""
         found = self._timeline.unattributed_by_identifier(self._alone(erasure), limit)
         talks = self._conversations.unattributed({each.conversation_id for each in found} - {""})
         return {"interactions": found, "conversations": talks}
 
     def _alone(self, erasure: Erasure) -> list[str]:
-        """What led to the customer and leads to nobody else: a contact from a telephone that is shared may have been
+        """Keys that led to the customer and lead to nobody else: a call from a telephone that is shared may have been
         the other one's."""
         ids = set(self._customers.group(erasure.customer_id))
         return [

@@ -9,7 +9,7 @@ from kehu.profiles.v1 import events_pb2 as profiles
 from libs.chassis.customers import CustomerProjection
 from libs.chassis.domain import Sealed
 from libs.chassis.erasure import Erasures, Holding
-from libs.chassis.projection import Customers, News
+from libs.chassis.projection import CustomerEvents, Customers
 from libs.chassis.run import Service
 from libs.chassis.store import Database, Index
 from tests.support.ledger import Account
@@ -46,6 +46,6 @@ SERVICE = Service(
     name="ledger",
     store=CustomersLedger,
     servicers=lambda _: [],
-    subscriptions=lambda store: [News(store.customers, profiles, FIELDS).subscription(store.erasures.begin)],
+    subscriptions=lambda store: [CustomerEvents(store.customers, profiles, FIELDS).subscription(store.erasures.begin)],
     timers=lambda store: [store.erasures.timer()],
 )

@@ -1,4 +1,4 @@
-"""A service that holds something on customers: its projection follows whatever order news come in, and it erases."""
+"""A service that holds something on customers: its projection follows whatever order events come in, and it erases."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def test_to_project_and_to_erase_takes_few_lines() -> None:
 
 
 def span(node: ast.AST) -> range:
-    """The lines of a statement; those of a docstring say nothing to the machine."""
+    """The lines of a statement, docstrings left out."""
     if not isinstance(node, ast.stmt) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
         return range(0)
     inner = [each.lineno for each in ast.walk(node) if isinstance(each, ast.stmt) and each is not node]

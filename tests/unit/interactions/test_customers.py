@@ -23,7 +23,7 @@ from services.interactions.customers.domain import (
     Identifier,
     IdentifierKind,
 )
-from services.interactions.customers.subscriptions import news
+from services.interactions.customers.subscriptions import customer_events
 from services.interactions.promises.application import Promises
 from services.interactions.promises.domain import Promise
 from services.interactions.timeline.application import Timeline
@@ -248,4 +248,4 @@ def test_the_context_of_nobody_is_not_found(contexts: Contexts, customer: Any) -
 def test_an_unknown_word_of_profiles_is_passed_on_as_its_number(world: Any) -> None:
     event = full_event()
     event.customer.lifecycle = 77
-    assert news(world.store.customers).told_of(event.customer, 1, world.clock.at).lifecycle == "77"
+    assert customer_events(world.store.customers).told_of(event.customer, 1, world.clock.at).lifecycle == "77"
