@@ -189,13 +189,7 @@ def _converter(path: str, rule: object, decimal: str) -> Convert:
     if "template" in rest:
         template = str(rest.pop("template"))
         _nothing_left(path, rest)
-        columns = _PLACEHOLDER.findall(template)
-
-        def compose(cells: Cells) -> Any:
-            text = render(template, cells)
-            return text if not columns or any(cells[name].strip() for name in columns) else None
-
-        return compose
+        return lambda cells: render(template, cells)
     if "column" not in rest:
         raise MappingError(f"{path}: say column or template, or give a constant")
     column = str(rest.pop("column"))

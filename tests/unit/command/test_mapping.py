@@ -124,7 +124,8 @@ PEOPLE = {
     "contact_points.0.region_code": "CN",
     "contact_points.1.type": "EMAIL",
     "contact_points.1.raw": {"column": "mail"},
-    "addresses.0.text": {"template": "{street} {town}"},
+    "addresses.0.text": {"column": "street"},
+    "addresses.0.town": {"column": "town"},
     "addresses.0.country": "CN",
     "preferences.language_code": "zh",
 }
