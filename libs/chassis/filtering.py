@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
@@ -16,6 +16,9 @@ from libs.chassis.codec import plain
 from libs.chassis.domain import InvalidArgument
 
 MAX_LENGTH, MAX_DEPTH, MAX_TERMS = 2000, 10, 50
+INT64 = 2**63
+EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+"""Bounds of times that callers may compare with."""
 
 
 class Condition:
@@ -251,6 +254,8 @@ def parse(text: str, spec: FilterSpec) -> Condition | None:
         return None
     if len(text) > MAX_LENGTH:
         raise _wrong(f"is longer than {MAX_LENGTH} characters")
+    if "\0" in text:
+        raise _wrong(f"has a NUL at character {text.index(chr(0)) + 1}")
     return _Parser(text, spec).parse()
 
 
@@ -382,18 +387,24 @@ def _literal(name: str, text: str, kind: Any) -> Any:
         if kind is bool:
             return {"true": True, "false": False}[text]
         if kind is int:
-            return int(text)
+            return _within(int(text), -INT64, INT64 - 1)
         if kind is datetime:
-            return _aware(datetime.fromisoformat(text))
+            return _within(_utc(datetime.fromisoformat(text)), EARLIEST, LATEST)
         return kind(text)
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, OverflowError):
         raise _wrong(f"{name}: {text!r} is not {_describe(kind)}") from None
 
 
-def _aware(at: datetime) -> datetime:
+def _utc(at: datetime) -> datetime:
     if at.tzinfo is None:
         raise ValueError("no offset")
-    return at
+    return at.astimezone(UTC)
+
+
+def _within(value: Any, least: Any, greatest: Any) -> Any:
+    if not least <= value <= greatest:
+        raise ValueError("out of bounds")
+    return value
 
 
 def _describe(kind: Any) -> str:
@@ -401,8 +412,8 @@ def _describe(kind: Any) -> str:
         return "one of " + ", ".join(str(member.value) for member in kind)
     return {
         bool: "true or false",
-        int: "a whole number",
-        datetime: "a time with offset such as 2026-03-08T09:30:00+08:00",
+        int: "a whole number of at most 64 bits",
+        datetime: "a time with offset between 1900 and 2200, such as 2026-03-08T09:30:00+08:00",
     }.get(kind, f"a {kind.__name__}")
 
 

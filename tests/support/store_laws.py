@@ -18,6 +18,7 @@ from libs.chassis import context, identity
 from libs.chassis.context import Command, Context
 from libs.chassis.domain import AlreadyExists, Conflict, FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.filtering import field
+from libs.chassis.paging import PageRequest
 from libs.chassis.store import Collection, Count, Database, DayOf, Greatest, Index, Least, RelayBehind, Sum
 from libs.chassis.store.declaration import MAX_PENDING
 from tests.support.ledger import Account, Label, State, Tally, events_pb2
@@ -321,7 +322,7 @@ class StoreLaws:
                 accounts.insert(account(f"n{n}").opened())
         token, seen = "", []
         for _ in range(10):
-            page = accounts.page(None, order="-create_time", size=3, token=token, request=b"list")
+            page = accounts.page(None, PageRequest(3, token, b"list"), order="-create_time")
             seen += [a.name for a in page.items]
             token = page.next_page_token
             if not token:
@@ -332,32 +333,43 @@ class StoreLaws:
     def test_a_page_is_stable_while_others_insert(self, accounts: Collection[Account]) -> None:
         for n in range(4):
             accounts.insert(account(f"m{n}").opened())
-        first = accounts.page(None, order="name", size=2, token="", request=b"list")
+        first = accounts.page(None, PageRequest(2, "", b"list"), order="name")
         accounts.insert(account("a").opened())
-        second = accounts.page(None, order="name", size=9, token=first.next_page_token, request=b"list")
+        second = accounts.page(None, PageRequest(9, first.next_page_token, b"list"), order="name")
         assert [a.name for a in [*first.items, *second.items]] == ["m0", "m1", "m2", "m3"]
 
     def test_a_token_of_another_request_is_refused(self, accounts: Collection[Account]) -> None:
         for n in range(3):
             accounts.insert(account(f"m{n}").opened())
-        token = accounts.page(None, order="name", size=1, token="", request=b"list").next_page_token
+        token = accounts.page(None, PageRequest(1, "", b"list"), order="name").next_page_token
         for bad, request in ((token, b"else"), (token[:-2], b"list"), ("nonsense", b"list"), ("é", b"list")):
             with pytest.raises(InvalidArgument) as refused:
-                accounts.page(None, order="name", size=1, token=bad, request=request)
+                accounts.page(None, PageRequest(1, bad, request), order="name")
             assert refused.value.reason_code == "PAGE_TOKEN_INVALID"
         with context.enter(OTHER), pytest.raises(InvalidArgument):
-            accounts.page(None, order="name", size=1, token=token, request=b"list")
+            accounts.page(None, PageRequest(1, token, b"list"), order="name")
 
     def test_an_exact_last_page_has_no_token(self, accounts: Collection[Account]) -> None:
         for n in range(2):
             accounts.insert(account(f"m{n}").opened())
-        assert accounts.page(None, order="name", size=2, token="", request=b"list").next_page_token == ""
+        assert accounts.page(None, PageRequest(2, "", b"list"), order="name").next_page_token == ""
 
-    def test_a_query_without_an_index_is_refused(self, accounts: Collection[Account]) -> None:
-        for where, order in ((field("balance") > 3, ()), (field("name") != "x", ()), (None, "balance")):
-            with pytest.raises(InvalidArgument) as refused:
-                accounts.find(where, order=order or "balance", limit=1)
-            assert refused.value.reason_code == "NOT_INDEXED"
+    @pytest.mark.parametrize("order", ["name", "-create_time", ()])
+    def test_a_query_without_an_index_is_refused(self, accounts: Collection[Account], order: Any) -> None:
+        """Whatever the order: along its index everything before the first match would be read."""
+        balance, name = field("balance"), field("name")
+        for where in (balance > 3, name != "x", balance.one_of([1]), (balance > 3) | (name == "x"), balance.exists()):
+            for refused_by in (
+                lambda where=where: accounts.find(where, order=order, limit=1),
+                lambda where=where: accounts.page(where, PageRequest(), order=order),
+            ):
+                with pytest.raises(InvalidArgument) as refused:
+                    refused_by()
+                assert refused.value.reason_code == "NOT_INDEXED"
+        with pytest.raises(InvalidArgument):
+            accounts.find(None, order="balance", limit=1)
+        assert accounts.find((balance > 3) & (name == "x"), order=order, limit=1) == []
+        assert accounts.find(field("due").missing(), order=order, limit=1) == []
 
     @pytest.mark.parametrize(
         ("where", "names"),

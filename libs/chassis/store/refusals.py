@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from libs.chassis.domain import AlreadyExists, Conflict, FailedPrecondition
-from libs.chassis.filtering import AnyOf, Compare, Condition, Element, conjuncts, not_indexed
+from libs.chassis.filtering import AnyOf, Compare, Condition, Element, conjuncts, not_indexed, paths_in
 from libs.chassis.store.declaration import Index
 
 
@@ -28,17 +28,25 @@ class TransactionTooLarge(FailedPrecondition):
 
 
 def require_index(indexes: Iterable[Index], where: Condition | None, order: str | Sequence[str]) -> None:
-    """Refuse a query that would have to read every document of the tenant."""
+    """Refuse a query that would have to read every document of the tenant.
+
+    A condition needs an index of its own: along that of the order, everything before the first match is read. Only what
+    leaves out a few, by a field that others lack, may go along the order.
+    """
     leading = {index.keys[0].lstrip("-") for index in indexes if not index.every_tenant} | {"_id"}
-    if where is not None:
-        for part in conjuncts(where):
-            arms = part.parts if isinstance(part, AnyOf) else (part,)
-            if all(_is_served(arm, leading) for arm in arms):
-                return
-    keys = [order] if isinstance(order, str) else list(order)
-    lead = (keys[0] if keys and keys[0] else "_id").lstrip("-")
-    if lead not in leading:
-        raise not_indexed(lead, sorted(leading - {"_id"}))
+    parts = [part for part in conjuncts(where) if not (isinstance(part, Compare) and part.operator == "missing")]
+    if not parts:
+        keys = [order] if isinstance(order, str) else list(order)
+        lead = (keys[0] if keys and keys[0] else "_id").lstrip("-")
+        if lead not in leading:
+            raise not_indexed(lead, sorted(leading - {"_id"}))
+    elif not any(all(_is_served(arm, leading) for arm in _arms(part)) for part in parts):
+        unserved = sorted(paths_in(where) - leading)
+        raise not_indexed(unserved[0] if unserved else "the filter", sorted(leading - {"_id"}))
+
+
+def _arms(part: Condition) -> Sequence[Condition]:
+    return part.parts if isinstance(part, AnyOf) else (part,)
 
 
 def _is_served(part: Condition, leading: set[str]) -> bool:
