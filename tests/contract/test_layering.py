@@ -62,6 +62,7 @@ AREAS: dict[str, dict[str, set[str]]] = {
         "customers": set(),
         "calendars": {"customers"},
         "callcenter": set(),
+        "clocks": set(),
         "conversations": {"customers"},
         "timeline": {"conversations", "customers"},
         "counts": {"customers", "timeline"},
