@@ -151,7 +151,7 @@ def _customers(stage: Stage, count: int) -> list[str]:
 def _lay_open(stage: Stage) -> None:
     """Copies the customers, with nothing sealed, to where the bare server finds them."""
     with stage.profiles(TENANT) as store:
-        customers: Any = store.customers
+        customers: Any = store.customers.customers
         sealed = list(customers.raw.find({"tenant": TENANT}))
         copies = customers.raw.database["open_customers"]
         copies.drop()

@@ -109,7 +109,7 @@ def _compare(store: ProfilesStore, town: _Town, size: int) -> tuple[float, float
     """Customers per second, ours and bare, of batches that are new to the register."""
     count = 8 * _BATCH
     newcomers = [town.customer(size + number) for number in range(count)]
-    raw: Any = store.customers
+    raw: Any = store.customers.customers
     raw.raw.insert_many(sealed(store, "customers", newcomers))
     ids = [each.id for each in newcomers]
     keys = sealed(store, "blocking_keys", [town.keys(each) for each in newcomers])
