@@ -28,6 +28,7 @@ class Registration:
 REGISTRY = (
     Registration("profiles"),
     Registration("interactions"),
+    Registration("opportunities"),
 )
 """In the order in which they start and are shown. The place of a service decides its local ports, so none moves."""
 

@@ -19,38 +19,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
 from kehu.common.v1.types_pb2 import Money
 
+from libs.money import exponent
+
 M = TypeVar("M", bound=Message)
-
-_EXPONENTS = {
-    **dict.fromkeys(
-        [
-            "BIF",
-            "CLP",
-            "DJF",
-            "GNF",
-            "ISK",
-            "JPY",
-            "KMF",
-            "KRW",
-            "PYG",
-            "RWF",
-            "UGX",
-            "UYI",
-            "VND",
-            "VUV",
-            "XAF",
-            "XOF",
-            "XPF",
-        ],
-        0,
-    ),
-    **dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3),
-}
-
-
-def exponent(currency: str) -> int:
-    """The number of decimals of a currency (ISO 4217): 0, 2 or 3."""
-    return _EXPONENTS.get(currency, 2)
 
 
 def to_money(amount: Decimal | int | str, currency: str) -> Money:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from libs.chassis.bus import service_topology
-from libs.registry import SERVICES
+from libs.registry import PROCESSES, SERVICES
 from libs.suite import routes
 from tests.support.chart import EXAMPLES, Object, merged, pod, render
 
@@ -103,7 +103,7 @@ def test_what_git_installs_is_a_release_that_the_chart_takes(name: str) -> None:
     given = source["source"]["helm"]["valuesObject"] if name == "argocd" else source["values"]
     path = source["source"]["path"] if name == "argocd" else source["chart"]["spec"]["chart"]
     assert (EXAMPLES.parents[2] / path / "Chart.yaml").exists()
-    assert len(render(given).kind("Deployment")) == 4
+    assert len(render(given).kind("Deployment")) == len(PROCESSES)
 
 
 def test_every_example_is_told_of() -> None:

@@ -12,6 +12,7 @@ import helm_python as helm
 import pytest
 import yaml
 
+from libs.registry import SERVICES
 from tests.support.chart import CASES, CHART, Rendering, chart, kehu, merged, name_of, pod, render, rendering
 
 MINIMAL: dict[str, Any] = {name: {"existingSecret": f"kehu-{name}"} for name in ("mongodb", "rabbitmq", "keys")}
@@ -35,7 +36,7 @@ def test_a_setting_of_one_process_makes_no_other_anew() -> None:
         "kehu-profiles-api",
         "kehu-profiles-worker",
     }
-    assert changed({"defaults": {"api": {"threads": 9}}}) == {"kehu-interactions-api", "kehu-profiles-api"}
+    assert changed({"defaults": {"api": {"threads": 9}}}) == {f"kehu-{each}-api" for each in SERVICES}
 
 
 def test_what_is_around_processes_makes_none_anew() -> None:
@@ -122,7 +123,7 @@ def test_a_migration_of_the_release_is_named_after_what_it_runs() -> None:
         return {each["metadata"]["name"]: each["spec"] for each in rendered.kind("Job")}
 
     first = jobs({})
-    assert len(first) == 2
+    assert len(first) == len(SERVICES)
     assert jobs({"defaults": {"api": {"threads": 4}}, "ops": {"enabled": True}}) == first
     for other in ({"image": {"tag": "0.1.1"}}, {"migrations": {"retries": 1}}, {"defaults": {"podLabels": {"a": "b"}}}):
         assert not jobs(other).keys() & first.keys(), "the same name would be an immutable Job that changes"

@@ -8,6 +8,7 @@ import helm_python as helm
 import pytest
 import yaml
 
+from libs.registry import SERVICES
 from tests.support.chart import CHART, merged, render
 
 MINIMAL: dict[str, Any] = {name: {"existingSecret": f"kehu-{name}"} for name in ("mongodb", "rabbitmq", "keys")}
@@ -33,12 +34,12 @@ NONSENSE = {
         "rabbitmq.managementSecret: KEDA asks for all services with one user; name the secret with its URL",
     ),
     "nothing to run": (
-        {"services": {"profiles": {"enabled": False}, "interactions": {"enabled": False}}},
+        {"services": {each: {"enabled": False} for each in SERVICES}},
         "services: none is enabled",
     ),
     "a service that the image lacks": (
         {"services": {"billing": {}}},
-        "services.billing: the image has no such service; it has interactions, profiles",
+        f"services.billing: the image has no such service; it has {', '.join(sorted(SERVICES))}",
     ),
     "a name that is none of a service": ({"services": {"My-Service": {}}}, "does not match pattern '^[a-z]+$'"),
     "a call to nobody": (

@@ -18,6 +18,7 @@ import helm_python as helm
 import pytest
 import yaml
 
+from libs.registry import SERVICES
 from tests.conftest import ROOT
 from tests.support.chart import CASES, CHART, HELM, NAMESPACE, manifests, merged, name_of, render
 
@@ -206,7 +207,8 @@ def test_alerts_and_dashboards_keep_their_own_templates(watched_chart: Path) -> 
 
 
 def test_the_topology_of_the_alerts_is_what_the_services_declare() -> None:
-    services = {"interactions": {"calls": ["profiles"], "listens": ["profiles"]}, "profiles": {"listens": []}}
+    silent = {each: {"calls": [], "listens": []} for each in SERVICES}
+    services = {**silent, "interactions": {"calls": ["profiles"], "listens": ["profiles"]}}
     [rules] = render(merged(FULL, {"services": services})).kind("PrometheusRule")
     told = [rule["labels"] for rule in rules["spec"]["groups"][0]["rules"] if rule.get("record") == "kehu_topology"]
     assert told == [

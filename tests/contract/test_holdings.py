@@ -8,12 +8,14 @@ from importlib import import_module
 
 import pytest
 from kehu.interactions.v1 import privacy_pb2 as interactions
+from kehu.opportunities.v1 import privacy_pb2 as opportunities
 from kehu.profiles.v1 import privacy_pb2 as profiles
 
 from libs.chassis.domain import Entity
 from libs.chassis.store.memory import MemoryDatabase
 from libs.registry import SERVICES, registered
 from services.interactions.store import InteractionsStore
+from services.opportunities.store import OpportunitiesStore
 from services.profiles.privacy.store import NOT_EXPORTED
 from services.profiles.store import ProfilesStore
 
@@ -80,3 +82,12 @@ def test_who_holds_customers_is_registered_and_answers_erasures(service: str) ->
         f"{service} holds something on customers and answers no erasure: give `libs.chassis.erasure.Erasures` its "
         "holdings, and its timer to the service"
     )
+
+
+def test_opportunities_goes_through_whatever_names_a_customer() -> None:
+    database = MemoryDatabase("opportunities")
+    holdings = OpportunitiesStore(database).privacy.erasures.holdings
+    naming = {name for name, each in database.collections.items() if names_customers(each.entity)}
+    assert naming - holdings.keys() - NOT_ABOUT_ONE.keys() == set()
+    records = {each.name for each in opportunities.ExportedRecord.DESCRIPTOR.oneofs_by_name["record"].fields}
+    assert records == {each.record for each in holdings.values()}

@@ -71,6 +71,14 @@ AREAS: dict[str, dict[str, set[str]]] = {
         "privacy": {"conversations", "customers", "promises", "timeline"},
         "attribution": {"conversations", "customers", "privacy", "timeline"},
     },
+    "opportunities": {
+        "pipelines": set(),
+        "customers": set(),
+        "deals": {"customers", "pipelines"},
+        "forecast": {"deals", "pipelines"},
+        "leads": set(),
+        "privacy": {"customers", "deals"},
+    },
     "profiles": {
         "customers": set(),
         "schedules": set(),
@@ -99,6 +107,7 @@ AREAS: dict[str, dict[str, set[str]]] = {
 
 LIBRARIES = {
     "domain": {
+        "libs.money",
         "libs.worktime",
         "email_validator",
         "libs.registry",

@@ -28,6 +28,10 @@ from libs.worktime.terms import Term
 from services.interactions.customers.domain import CustomerProjection, customer_key
 from services.interactions.promises.application import Promises
 from services.interactions.promises.domain import Promise
+from services.opportunities.deals.application import Deals
+from services.opportunities.deals.domain.deals import Deal
+from services.opportunities.pipelines.application import Pipelines
+from services.opportunities.pipelines.domain import CERTAIN, ForecastCategory, Pipeline, Stage, StageKind
 from services.profiles.activity.domain.transactions import Money
 from services.profiles.customers.application.customers import Customers
 from services.profiles.privacy.application.erasures import Erasures as ProfileErasures
@@ -83,8 +87,8 @@ def plans(store: Any) -> None:
 def asks_for_an_erasure(store: Any) -> None:
     customer = Customers(store.customers).create(person())
     begun = ProfileErasures(store.privacy).request(customer.id, "letter", validate_only=False)
-    answer = ErasureReceipt(service="interactions", erase_time=NOW)
-    ProfileErasures(store.privacy).take_answers([(begun.id, answer)])
+    answers = [ErasureReceipt(service=each, erase_time=NOW) for each in begun.awaited_services]
+    ProfileErasures(store.privacy).take_answers([(begun.id, each) for each in answers])
 
 
 def promises(store: Any) -> None:
@@ -107,6 +111,26 @@ def hears_of_an_erasure(store: Any) -> None:
     store.privacy.erasures.begin([received(envelope, asked)])
 
 
+def believes_in_a_deal(store: Any) -> None:
+    deals = Deals(store.deals)
+    stages = (
+        Stage(key="offer", display_name="Offer"),
+        Stage(
+            key="won",
+            display_name="Won",
+            kind=StageKind.WON,
+            category=ForecastCategory.CLOSED,
+            probability_basis_points=CERTAIN,
+        ),
+        Stage(key="lost", display_name="Lost", kind=StageKind.LOST, category=ForecastCategory.OMITTED),
+    )
+    pipeline = Pipelines(store.pipelines).create(
+        Pipeline(id="", display_name="Direct", currency_code="EUR", stages=stages)
+    )
+    deal = deals.create(Deal(id="", customer_id="", display_name="Chairs", pipeline_id=pipeline.id))
+    deals.believe(deal.id, 9_000, "they nodded", NOW + timedelta(days=1))
+
+
 DUE: Mapping[tuple[str, str], Callable[[Any], None]] = {
     ("profiles", "segments"): moves_with_time,
     ("profiles", "segment_evaluations"): defines_a_segment,
@@ -115,6 +139,8 @@ DUE: Mapping[tuple[str, str], Callable[[Any], None]] = {
     ("profiles", "erasures"): asks_for_an_erasure,
     ("interactions", "promises"): promises,
     ("interactions", "erasures"): hears_of_an_erasure,
+    ("opportunities", "probabilities"): believes_in_a_deal,
+    ("opportunities", "erasures"): hears_of_an_erasure,
     ("interactions", "backlogs"): owes_attributions,
 }
 """(service, timer) → makes one thing that is due for it two days later, in the tenant of the context."""

@@ -1,1 +1,1 @@
-"""What open deals will bring, and how sure that is."""
+"""Forecasts of open deals, and how sure they are."""

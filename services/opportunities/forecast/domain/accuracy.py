@@ -1,4 +1,4 @@
-"""How good earlier forecasts and probabilities were."""
+"""Quality of earlier forecasts and probabilities."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Accuracy:
     bias: float | None
     """Sum of errors over the sum of what came: above zero when forecasts were too high."""
     covered: float | None
-    """Share of intervals that held what came; None without intervals."""
+    """Share of intervals that held what came. None without intervals."""
     forecasts: int
 
 

@@ -10,27 +10,26 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from math import sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from libs.chassis.domain import InvalidArgument
+from libs.chassis.domain import InvalidArgument, OpenEnum
 
 CONVOLUTION_MAX_DEALS = 40
 """Deals up to which independent wins of fixed amounts are worked out exactly."""
 QUANTILES = (0.1, 0.5, 0.9)
 _MARKET = "market"
-"""Name of the stream that all deals share; no id of a deal, which carries a prefix."""
+"""Name of the stream that all deals share. No id of a deal, which carries a prefix."""
 
 Integers = NDArray[Any]
 Numbers = NDArray[Any]
 
 
-class Method(StrEnum):
-    """How a distribution was found."""
+class Method(OpenEnum):
+    """Way in which a distribution was found."""
 
     CONVOLUTION = "CONVOLUTION"
     MONTE_CARLO = "MONTE_CARLO"
@@ -46,7 +45,7 @@ class OpenDeal:
     probability: float
     """Chance to win it at all."""
     days_left: tuple[int, int] | None = None
-    """Days of slip, first and last, for which the deal still closes within the period; None when every day does."""
+    """Days of slip, first and last, for which the deal still closes within the period. None when every day does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +53,9 @@ class Experience:
     """History that the draws take from."""
 
     amount_ratios: tuple[float, ...] = ()
-    """Final amount over the amount at this point of earlier won deals; empty takes amounts as they are."""
+    """Final amount over the amount at this point of earlier won deals. Empty takes amounts as they are."""
     slips: tuple[int, ...] = ()
-    """Days from the expected to the actual close date of earlier won deals; empty takes dates as they are."""
+    """Days from the expected to the actual close date of earlier won deals. Empty takes dates as they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +70,7 @@ class Distribution:
     method: Method
     seed: int = 0
     draws: int = 0
-    """Draws of the simulation; 0 when the distribution is exact."""
+    """Draws of the simulation. 0 when the distribution is exact."""
 
     @property
     def error(self) -> float:

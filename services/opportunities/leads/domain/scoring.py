@@ -1,4 +1,4 @@
-"""How likely a lead is to buy: what it is (fit), what it did lately (engagement), and what that meant in the past.
+"""Score of a lead: what it is (fit), what it did lately (engagement), and what that meant in the past.
 
 Fit is a naive Bayes model with Laplace's smoothing, so that every attribute has a weight that can be shown. Attributes
 that go together make it too sure of itself: the sum of weights is turned into a probability by isotonic regression
@@ -13,12 +13,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from math import fsum, log
 from statistics import quantiles
 from typing import ClassVar, Final
 
-from libs.chassis.domain import FailedPrecondition, InvalidArgument
+from libs.chassis.domain import FailedPrecondition, InvalidArgument, OpenEnum
 
 Value = str | float
 
@@ -27,7 +26,7 @@ LEADS_MIN: Final = 100
 OUTCOME_MIN: Final = 10
 """Leads of either outcome that it takes."""
 FOLDS: Final = 5
-"""Parts of the history; each is judged by a model of the others."""
+"""Parts of the history. Each is judged by a model of the others."""
 BINS: Final = 5
 """Parts of about the same size that the values of a number are sorted into."""
 HALF_LIFE: Final = timedelta(days=30)
@@ -50,8 +49,8 @@ class TooFewLeads(FailedPrecondition):
     each: int
 
 
-class Kind(StrEnum):
-    """What the values of an attribute are."""
+class Kind(OpenEnum):
+    """Kind of the values of an attribute."""
 
     CATEGORY = "CATEGORY"
     NUMBER = "NUMBER"
@@ -78,16 +77,16 @@ class ClosedLead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
-    """What the values of one attribute say."""
+    """Weights of the values of one attribute."""
 
     attribute: str
     cuts: tuple[float, ...] = ()
-    """Upper ends of the bins of a number; empty for a category."""
+    """Upper ends of the bins of a number. Empty for a category."""
     log_odds: Mapping[str, float]
-    """Value, or number of its bin → what it adds to the logarithm of the odds; 0 for one that was never seen."""
+    """Value, or number of its bin → what it adds to the logarithm of the odds. 0 for one that was never seen."""
 
     def of(self, value: Value | None) -> float:
-        """What a value adds; an absent one adds nothing."""
+        """Weight of a value. An absent one adds nothing."""
         return 0.0 if value is None else self.log_odds.get(_bin(value, self.cuts), 0.0)
 
 
@@ -114,17 +113,17 @@ class Model:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Factor:
-    """What one attribute adds to a score."""
+    """Part of a score that one attribute adds."""
 
     attribute: str
     value: Value
     weight: float
-    """Change of the logarithm of the odds; above zero speaks for the lead."""
+    """Change of the logarithm of the odds. Above zero speaks for the lead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
-    """How well a lead fits, and why."""
+    """Fit of a lead, with its reasons."""
 
     score: float
     probability: float
@@ -150,7 +149,7 @@ def learn(attributes: Sequence[Attribute], leads: Sequence[ClosedLead]) -> Model
 
 
 def fit(model: Model, attributes: Mapping[str, Value]) -> Fit:
-    """How likely a lead with these attributes is to be converted, explained by attribute."""
+    """Fit of a lead with these attributes, explained by attribute."""
     score = _score(model.prior, model.weights, attributes)
     factors = [
         Factor(attribute=each.attribute, value=attributes[each.attribute], weight=each.of(attributes[each.attribute]))

@@ -8,7 +8,8 @@ from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from libs.chassis.domain import InvalidArgument
-from services.profiles.activity.domain.transactions import CURRENCIES, Money, TransactionType
+from libs.money import CURRENCIES
+from services.profiles.activity.domain.transactions import Money, TransactionType
 from services.profiles.customers.domain.preferences import time_zones
 
 LONGEST = timedelta(days=3660)

@@ -8,7 +8,8 @@ from typing import ClassVar
 from zoneinfo import available_timezones
 
 from libs.chassis.domain import Change, Entity, Event, FailedPrecondition, OpenEnum
-from services.profiles.activity.domain.transactions import CURRENCIES, Money
+from libs.money import CURRENCIES
+from services.profiles.activity.domain.transactions import Money
 from services.profiles.customers.domain.text import clean
 from services.profiles.customers.domain.violations import Violations
 from services.profiles.worth.domain.concentration import PER_MILLE, Concentration, Tier

@@ -1,0 +1,24 @@
+"""The gRPC services of the areas, each with its store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kehu.opportunities.v1.deals_pb2_grpc import add_DealsServiceServicer_to_server
+from kehu.opportunities.v1.pipelines_pb2_grpc import add_PipelinesServiceServicer_to_server
+from kehu.opportunities.v1.privacy_pb2_grpc import add_PrivacyServiceServicer_to_server
+
+from services.opportunities.deals.api import DealsApi
+from services.opportunities.pipelines.api import PipelinesApi
+from services.opportunities.privacy.api import PrivacyApi
+from services.opportunities.store import OpportunitiesStore
+
+
+def servicers(store: OpportunitiesStore) -> Sequence[tuple[Any, object]]:
+    """Returns the generated function of each service with its servicer."""
+    return [
+        (add_PipelinesServiceServicer_to_server, PipelinesApi(store.pipelines)),
+        (add_DealsServiceServicer_to_server, DealsApi(store.deals)),
+        (add_PrivacyServiceServicer_to_server, PrivacyApi(store.privacy)),
+    ]

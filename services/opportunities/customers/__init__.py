@@ -1,0 +1,1 @@
+"""The projection of customers: who was merged and who is erased."""

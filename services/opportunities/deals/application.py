@@ -1,0 +1,252 @@
+"""Deals: opening, moving, winning and losing them. Every change of their facts becomes a row of their history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+
+from libs.chassis import context, identity
+from libs.chassis.customers import CustomerErased
+from libs.chassis.domain import Change, DomainError, NotFound
+from libs.chassis.paging import Page, PageRequest
+from libs.chassis.store import Outcome
+from services.opportunities.deals.domain.deals import Deal, Move
+from services.opportunities.deals.domain.history import DealChange, DealFacts, facts_at
+from services.opportunities.deals.domain.refusals import CloseTimeMissing, WaiverNotAllowed
+from services.opportunities.deals.domain.terms import LostReason
+from services.opportunities.deals.store import DealsStore
+from services.opportunities.pipelines.domain import Pipeline, StageKind
+
+WAIVER_SCOPE = "opportunities.criteria.waive"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastDeal:
+    """A deal as a source tells it: where it stands, since when, and how it ended."""
+
+    source_key: str
+    deal: Deal
+    open_time: datetime | None = None
+    close_time: datetime | None = None
+    lost_reason: LostReason | None = None
+
+
+class Deals:
+    """Deals of customers."""
+
+    def __init__(self, store: DealsStore) -> None:
+        self._store = store
+
+    def create(self, draft: Deal) -> Deal:
+        """A new deal, in the first stage of its pipeline or in the one that it names."""
+        pipeline = self._pipeline(draft.pipeline_id)
+        now, actor = identity.now(), context.current().actor
+        return self._while_living(
+            draft.customer_id,
+            lambda: self._store.deals.insert(
+                lambda id: replace(draft, id=id, source_key="").open(pipeline, at=now, now=now, actor=actor)
+            ),
+        )
+
+    def get(self, deal_id: str) -> Deal:
+        """One deal."""
+        return self._store.deals.get(deal_id)
+
+    def list(self, filter: str, request: PageRequest) -> Page[Deal]:
+        """A page of deals, the latest opened first."""
+        return self._store.list(filter, request)
+
+    def update(self, deal_id: str, merge: Callable[[Deal], Deal], *, revision: int = 0) -> Deal:
+        """Writes fields anew, where `merge` gives a deal the content that was sent."""
+        now, actor = identity.now(), context.current().actor
+        return self._change(deal_id, lambda each: each.update(merge(each), now=now, actor=actor), revision)
+
+    def preview(self, deal_id: str, stage: str) -> Move:
+        """Tells what a move to a stage would do, and what it lacks."""
+        deal = self._store.deals.get(deal_id)
+        return deal.preview(self._pipeline(deal.pipeline_id), stage)
+
+    def move(
+        self, deal_id: str, stage: str, at: datetime | None = None, *, waive: bool = False, revision: int = 0
+    ) -> Deal:
+        """Moves a deal to another open stage."""
+        _require_waiver(waive)
+        pipeline, now, actor = self._pipeline_of(deal_id), identity.now(), context.current().actor
+        return self._change(
+            deal_id,
+            lambda each: each.move(pipeline, stage, at=at or now, now=now, actor=actor, waive=waive),
+            revision,
+        )
+
+    def win(self, deal_id: str, at: datetime | None = None, *, waive: bool = False, revision: int = 0) -> Deal:
+        """Wins a deal."""
+        _require_waiver(waive)
+        pipeline, now, actor = self._pipeline_of(deal_id), identity.now(), context.current().actor
+        return self._change(
+            deal_id, lambda each: each.win(pipeline, at=at or now, now=now, actor=actor, waive=waive), revision
+        )
+
+    def lose(
+        self,
+        deal_id: str,
+        reason: LostReason,
+        at: datetime | None = None,
+        *,
+        to: str = "",
+        note: str = "",
+        revision: int = 0,
+    ) -> Deal:
+        """Loses a deal."""
+        pipeline, now, actor = self._pipeline_of(deal_id), identity.now(), context.current().actor
+        return self._change(
+            deal_id,
+            lambda each: each.lose(pipeline, reason, to=to, note=note, at=at or now, now=now, actor=actor),
+            revision,
+        )
+
+    def reopen(self, deal_id: str, stage: str = "", *, revision: int = 0) -> Deal:
+        """Goes on with a closed deal."""
+        pipeline, now, actor = self._pipeline_of(deal_id), identity.now(), context.current().actor
+        return self._change(deal_id, lambda each: each.reopen(pipeline, stage, now=now, actor=actor), revision)
+
+    def believe(self, deal_id: str, points: int, reason: str, expire_time: datetime, *, revision: int = 0) -> Deal:
+        """Gives a deal a probability that its owner believes in."""
+        now, actor = identity.now(), context.current().actor
+        return self._change(
+            deal_id, lambda each: each.believe(points, reason, expire_time, now=now, actor=actor), revision
+        )
+
+    # --------------------------------------------------------------------------------------------------- history
+
+    def changes(self, deal_id: str, request: PageRequest) -> Page[DealChange]:
+        """A page of the history of a deal."""
+        self._store.deals.get(deal_id)
+        return self._store.list_changes(deal_id, request)
+
+    def facts(self, deal_id: str, effective: datetime | None = None, known: datetime | None = None) -> DealFacts:
+        """Rebuilds a deal at one time, as far as it was known at another."""
+        self._store.deals.get(deal_id)
+        now = identity.now()
+        found = facts_at(self._store.changes_of(deal_id), effective or now, known or now)
+        if found is None:
+            raise NotFound(Deal, f"{deal_id} at {(effective or now).isoformat()}")
+        return found
+
+    # ------------------------------------------------------------------------------------------ deals of the past
+
+    def take(self, rows: Sequence[PastDeal | DomainError]) -> Sequence[Outcome[Deal]]:
+        """Outcome of each deal of the past. One that could not be read comes as its error."""
+        readable = [row for row in rows if isinstance(row, PastDeal)]
+        gone = {each.id for each in self._store.customers.erased(row.deal.customer_id for row in readable)}
+        pipelines = self._pipelines({row.deal.pipeline_id for row in readable})
+        made: dict[int, tuple[str, Change[Deal], Sequence[DealChange]]] = {}
+        refused: dict[int, Outcome[Deal]] = {}
+        for number, row in enumerate(rows):
+            try:
+                if isinstance(row, DomainError):
+                    raise row
+                if row.deal.customer_id in gone:
+                    raise CustomerErased(customer_id=row.deal.customer_id)
+                made[number] = (row.source_key, *_past(row, pipelines, self._store.deals.id_of(row.source_key)))
+            except DomainError as error:
+                refused[number] = Outcome(error=error)
+
+        def work() -> Sequence[Outcome[Deal]]:
+            keyed = [(key, change) for key, change, _ in made.values()]
+            stored = self._store.deals.insert_many([each for _, each in keyed], keys=[key for key, _ in keyed])
+            history = [
+                each
+                for outcome, (_, _, changes) in zip(stored, made.values(), strict=True)
+                if outcome.created
+                for each in changes
+            ]
+            if history:
+                self._store.changes.insert_many([(each, []) for each in history], keys=[*map(_key, history)])
+            return stored
+
+        outcomes = refused | dict(zip(made, self._store.database.transact(work), strict=True))
+        created = {
+            each.entity.id: each.entity.customer_id for each in outcomes.values() if each.created and each.entity
+        }
+        late = {each.id for each in self._store.customers.erased(created.values())}
+        self._withdraw([id for id, customer_id in created.items() if customer_id in late])
+        return [outcomes[number] for number in range(len(rows))]
+
+    # ------------------------------------------------------------------------------------------------------ clock
+
+    def expire(self, due: Sequence[Deal]) -> None:
+        """Lets given probabilities expire. The state of a deal decides, so however often it is called."""
+        now, actor = identity.now(), context.current().actor
+        for deal in due:
+            pipeline = self._pipeline(deal.pipeline_id)
+            change = partial(Deal.forget_belief, pipeline=pipeline, now=now, actor=actor)
+            self._written(partial(self._store.deals.update, deal.id, change))
+
+    # ------------------------------------------------------------------------------------------------------ steps
+
+    def _change(self, deal_id: str, change: Callable[[Deal], Change[Deal]], revision: int) -> Deal:
+        customer_id = self._store.deals.get(deal_id).customer_id
+        return self._while_living(customer_id, lambda: self._store.deals.update(deal_id, change, revision=revision))
+
+    def _while_living(self, customer_id: str, write: Callable[[], Deal]) -> Deal:
+        """Writes, and withdraws the words when the customer is erased meanwhile."""
+        return self._store.customers.while_living(
+            {customer_id}, lambda: self._written(write), lambda written: self._withdraw([written.id])
+        )
+
+    def _withdraw(self, ids: Sequence[str]) -> None:
+        self._store.deals.erase(ids)
+        self._store.deals.update_many(((id, None) for id in ids), lambda each, _: each.erase())
+
+    def _written(self, write: Callable[[], Deal]) -> Deal:
+        """Writes, and returns it with the row of its last change of facts, which is there already when none is new."""
+
+        def work() -> Deal:
+            deal = write()
+            self._store.changes.insert_many([(deal.change, [])], keys=[_key(deal.change)])
+            return deal
+
+        return self._store.database.transact(work)
+
+    def _pipeline(self, pipeline_id: str) -> Pipeline:
+        return self._store.pipelines.pipelines.get(pipeline_id)
+
+    def _pipeline_of(self, deal_id: str) -> Pipeline:
+        return self._pipeline(self._store.deals.get(deal_id).pipeline_id)
+
+    def _pipelines(self, ids: Collection[str]) -> Mapping[str, Pipeline]:
+        found = (self._store.pipelines.pipelines.find_by_id(id) for id in sorted(ids))
+        return {each.id: each for each in found if each is not None}
+
+
+def _past(row: PastDeal, pipelines: Mapping[str, Pipeline], id: str) -> tuple[Change[Deal], Sequence[DealChange]]:
+    """A deal of the past with its events, and the rows of its history."""
+    now, actor = identity.now(), context.current().actor
+    if row.deal.pipeline_id not in pipelines:
+        raise NotFound(Pipeline, row.deal.pipeline_id)
+    pipeline = pipelines[row.deal.pipeline_id]
+    stage = pipeline.stage(row.deal.stage) if row.deal.stage else pipeline.first
+    begun = replace(row.deal, id=id, source_key=row.source_key)
+    if stage.kind is StageKind.OPEN:
+        opened, events = begun.open(pipeline, at=row.open_time or now, now=now, actor=actor)
+        return (opened, events), [opened.change]
+    if row.close_time is None:
+        raise CloseTimeMissing(stage=stage.key)
+    opened, events = replace(begun, stage="").open(pipeline, at=row.open_time or now, now=now, actor=actor)
+    if stage.kind is StageKind.WON:
+        closed, more = opened.win(pipeline, at=row.close_time, now=now, actor=actor, waive=True)
+    else:
+        reason = row.lost_reason or LostReason.OTHER
+        closed, more = opened.lose(pipeline, reason, at=row.close_time, now=now, actor=actor)
+    return (closed, [*events, *more]), [opened.change, closed.change]
+
+
+def _key(change: DealChange) -> str:
+    return f"{change.deal_id}:{change.number}"
+
+
+def _require_waiver(waive: bool) -> None:
+    if waive and WAIVER_SCOPE not in context.current().scopes:
+        raise WaiverNotAllowed(scope=WAIVER_SCOPE)

@@ -1,0 +1,21 @@
+"""The stores of all areas of the service, each with what it may read of others."""
+
+from __future__ import annotations
+
+from libs.chassis.projection import Customers
+from libs.chassis.store import Database
+from services.opportunities.customers.domain import CustomerProjection
+from services.opportunities.deals.store import DealsStore
+from services.opportunities.pipelines.store import PipelinesStore
+from services.opportunities.privacy.store import PrivacyStore
+
+
+class OpportunitiesStore:
+    """One store for each area."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.pipelines = PipelinesStore(database)
+        self.customers = Customers(database, CustomerProjection)
+        self.deals = DealsStore(database, self.customers, self.pipelines)
+        self.privacy = PrivacyStore(database, self.customers, self.deals)

@@ -1,0 +1,21 @@
+"""Reactions and timers of all areas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from libs.chassis.inbox import Subscription
+from libs.chassis.timers import Timer
+from services.opportunities.customers.subscriptions import customer_events
+from services.opportunities.deals import subscriptions as deals
+from services.opportunities.store import OpportunitiesStore
+
+
+def subscriptions(store: OpportunitiesStore) -> list[Subscription]:
+    """Everything that the worker consumes."""
+    return [customer_events(store.customers).subscription(store.privacy.erasures.begin)]
+
+
+def timers(store: OpportunitiesStore) -> list[Timer[Any]]:
+    """Everything that the clock sets off."""
+    return [*deals.timers(store.deals), store.privacy.erasures.timer()]
