@@ -23,6 +23,7 @@ from libs.client.errors import (
     PreconditionFailed,
     RateLimited,
     ServerFault,
+    TooLarge,
     Unauthenticated,
     Unavailable,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "RateLimited",
     "Retry",
     "ServerFault",
+    "TooLarge",
     "Unauthenticated",
     "Unavailable",
     "from_date",

@@ -9,6 +9,7 @@
     ├── Conflict                somebody changed the entity meanwhile: read again, decide again (`edit_…` does)
     ├── PermissionDenied        the access token lacks the scope that the message names
     ├── Unauthenticated         no access token, or one that does not verify
+    ├── TooLarge                the request or the answer is larger than a message may be: ask for less at a time
     ├── RateLimited             the service is full: come back after `.retry_after`
     ├── Unavailable             nobody answers now: the call may or may not have been applied
     ├── DeadlineExceeded        no answer in time: the call may or may not have been applied
@@ -116,6 +117,10 @@ class Unauthenticated(KehuError):
     """No access token, or one that does not verify."""
 
 
+class TooLarge(KehuError):
+    """The request or the answer is larger than a message may be; ask for less at a time."""
+
+
 class RateLimited(KehuError):
     """The service is full. Come back after `.retry_after`."""
 
@@ -150,6 +155,8 @@ _BY_CODE: Mapping[grpc.StatusCode, type[KehuError]] = {
     grpc.StatusCode.DATA_LOSS: ServerFault,
     grpc.StatusCode.UNIMPLEMENTED: ServerFault,
 }
+_TOO_LARGE = "message larger than max"
+"""What grpc itself says, here or there, when it refuses a message; its code is that of a service that is full."""
 _CODES: Mapping[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -181,7 +188,11 @@ def from_status(status: status_pb2.Status, *, method: str = "", request_id: str 
             retry_after = error_details_pb2.RetryInfo.FromString(detail.value).retry_delay.ToTimedelta()
         elif detail.Is(error_details_pb2.RequestInfo.DESCRIPTOR):
             request_id = request_id or error_details_pb2.RequestInfo.FromString(detail.value).request_id
-    kind = FieldErrors if fields and code is grpc.StatusCode.INVALID_ARGUMENT else _BY_CODE.get(code, KehuError)
+    kind = _BY_CODE.get(code, KehuError)
+    if fields and kind is InvalidArgument:
+        kind = FieldErrors
+    elif reason == "RESPONSE_TOO_LARGE" or (kind is RateLimited and not reason and _TOO_LARGE in status.message):
+        kind = TooLarge
     return kind(
         status.message,
         code=code,

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 from libs.chassis import context, metrics, rpc
 from libs.chassis.domain import Conflict, FieldViolation, InvalidArgument, NotFound
+from libs.chassis.rpc.answer import SEND_LIMIT
 from libs.chassis.rpc.server import RECEIVE_LIMIT
 from tests.support.lab import Caller, Failure, Running, failure, lab, serving
 from tests.support.logged import logged
@@ -56,6 +57,8 @@ class Lab:
                 self.gate.wait(10)
             case "sleep":
                 time.sleep(0.05)
+            case "large":
+                return lab().Thing(text="x" * (SEND_LIMIT + 1))
             case "remaining":
                 return lab().Thing(count=round(rpc.remaining()))
         return lab().Thing(id=request.id, text=context.current().tenant)
@@ -70,6 +73,8 @@ class Lab:
         yield lab().Thing(id=request.id, text=context.current().tenant)
         if request.behavior == "defect":
             raise RuntimeError("canary")
+        if request.behavior == "large":
+            yield lab().Thing(text="x" * (SEND_LIMIT + 1))
         if request.behavior == "conflict":
             raise Conflict("changed", revision=2)
         while rpc.still_open(30):
@@ -82,6 +87,15 @@ class Lab:
     def ExchangeThings(self, things: Iterator[Any], _: grpc.ServicerContext) -> Iterator[Any]:
         """The same again."""
         yield from things
+
+    def ListThings(self, request: Any, _: grpc.ServicerContext) -> Any:
+        """Twenty things of a megabyte, of which `page_token` counts those that were told; one too large at the end."""
+        told = int(request.page_token or 0)
+        things = [lab().Thing(id=str(n), text="x" * (1 << 20)) for n in range(20)]
+        things.append(lab().Thing(id="20", text="x" * (SEND_LIMIT + 1)))
+        page = things[told : told + (request.page_size or 50)]
+        told += len(page)
+        return lab().ListThingsResponse(things=page, next_page_token=str(told) if told < len(things) else "")
 
     def ImportThings(self, _request: Any, _: grpc.ServicerContext) -> Any:
         """Nothing."""
@@ -292,6 +306,44 @@ def test_what_is_too_large_is_refused(caller: Caller) -> None:
     with pytest.raises(Failure) as refused:
         caller.unary(method("CreateThing"), b"x" * (RECEIVE_LIMIT + 1))
     assert refused.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "message larger than max" in refused.value.message  # by which the SDK knows it
+
+
+def test_an_answer_that_is_too_large_is_refused_by_name(caller: Caller) -> None:
+    before = count("grpc_server_handled_total", grpc_code="FAILED_PRECONDITION")
+    with pytest.raises(Failure) as refused:
+        get(caller, "large")
+    info = refused.value.detail(error_details_pb2.ErrorInfo)
+    assert (refused.value.code, info.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "RESPONSE_TOO_LARGE")
+    assert int(info.metadata["bytes"]) > int(info.metadata["limit"]) == SEND_LIMIT
+    until_counted(before + 1, grpc_code="FAILED_PRECONDITION")
+    watch = caller.stream(method("WatchThings"), lab().GetThingRequest(id="w", behavior="large"))
+    assert next(watch).id == "w"
+    with pytest.raises(grpc.RpcError) as ended:
+        next(watch)
+    assert failure(ended.value).detail(error_details_pb2.ErrorInfo).reason == "RESPONSE_TOO_LARGE"
+
+
+def until_counted(number: float, **labels: str) -> None:
+    """Waits until so many calls of GetThing are counted."""
+    end = time.monotonic() + 5
+    while count("grpc_server_handled_total", **labels) < number:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_page_that_would_be_too_large_ends_early_and_none_is_lost(caller: Caller) -> None:
+    seen, token, pages = list[str](), "", 0
+    while token != "20":
+        page = caller.unary(method("ListThings"), lab().ListThingsRequest(page_token=token), timeout=20)
+        assert page.ByteSize() <= SEND_LIMIT
+        seen += [thing.id for thing in page.things]
+        token, pages = page.next_page_token, pages + 1
+    assert seen == [str(n) for n in range(20)]
+    assert pages <= 10, "pages are smaller than they have to be"
+    with pytest.raises(Failure) as refused:
+        caller.unary(method("ListThings"), lab().ListThingsRequest(page_token=token))
+    assert refused.value.detail(error_details_pb2.ErrorInfo).reason == "RESPONSE_TOO_LARGE"
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -354,6 +406,30 @@ def test_a_token_that_is_not_accepted_is_answered_in_no_time(running: Running) -
             times.append(time.perf_counter() - start)
         assert sorted(times)[10] < 0.01, name
         made.channel.close()
+
+
+def test_a_token_that_takes_long_to_verify_delays_only_those_like_it(
+    running: Running, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    get(caller)
+    verifier, gate = running.server._chain._verifier, threading.Event()
+    verify = verifier._decode
+    monkeypatch.setattr(verifier, "_decode", lambda token: (gate.wait(10), verify(token))[1])
+    strangers = [Caller(running.target, running.token(subject=f"user:{n}")) for n in range(10)]
+    answers: list[Any] = []
+    threads = [threading.Thread(target=lambda s=stranger: answers.append(get(s, timeout=20))) for stranger in strangers]
+    for thread in threads:
+        thread.start()
+    while running.server._chain._verifying.in_flight < 10:
+        time.sleep(0.005)
+    assert get(caller).id == "a"
+    assert answers == []
+    gate.set()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == 10
+    for stranger in strangers:
+        stranger.channel.close()
 
 
 def test_metadata_that_is_too_large_is_refused(running: Running, caller: Caller) -> None:

@@ -41,7 +41,7 @@ class Lab:
         while rpc.still_open(60):
             yield lab().Thing(id=request.id)
 
-    CreateThing = CollectThings = ExchangeThings = ImportThings = GetThing
+    CreateThing = CollectThings = ExchangeThings = ImportThings = ListThings = GetThing
 
 
 def servicers() -> list[Any]:

@@ -9,6 +9,12 @@ from libs.chassis.rpc.call import Call
 _SCHEME = "bearer "
 
 
+def knows(call: Call, verifier: Verifier) -> bool:
+    """Whether `check` has nothing to compute: there is no token, or one that was verified before."""
+    scheme, token = call.token[: len(_SCHEME)], call.token[len(_SCHEME) :]
+    return scheme.lower() != _SCHEME or verifier.knows(token)
+
+
 def check(call: Call, verifier: Verifier) -> None:
     """Sets the principal of the call; Unauthenticated or PermissionDenied otherwise."""
     if call.token[: len(_SCHEME)].lower() != _SCHEME:

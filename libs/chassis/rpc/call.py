@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor
@@ -18,6 +18,26 @@ from google.protobuf.message_factory import GetMessageClass
 from libs.chassis import privacy
 from libs.chassis.access import NOBODY, Principal, scope_of
 from libs.chassis.tracing import Span
+
+COST = "_kehu_cost"
+
+S = TypeVar("S", bound=Callable[..., Any])
+
+
+def costs(seconds: Callable[[Any], float]) -> Callable[[S], S]:
+    """Declares how many seconds of computing a request to the method costs at most, told from the request alone:
+
+        @costs(lambda request: len(request.intervals) * request.weeks * 1e-6)
+        def ExplainDue(self, request, context): ...
+
+    It is asked before the method begins, see `limit.Limiter.compute`.
+    """
+
+    def declare(method: S) -> S:
+        setattr(method, COST, seconds)
+        return method
+
+    return declare
 
 
 class Priority(Enum):
@@ -48,6 +68,8 @@ class Method:
     """The servicer's own code."""
     shown: privacy.Exit
     """Gives of a response what its caller may see."""
+    cost: Callable[[Any], float] | None = None
+    """Seconds of computing that a request asks for, at most; None where all requests cost next to nothing."""
     seconds: float = 0.0
     """Moving average of the time that this code takes."""
     service: str = field(init=False)
@@ -56,6 +78,8 @@ class Method:
     """The values of the labels grpc_type, grpc_service and grpc_method."""
     streams: bool = field(init=False)
     """Whether a call may last."""
+    pages: bool = field(init=False)
+    """Whether an answer is a page, of which a smaller one can be asked for."""
     takes_many: bool = field(init=False)
     """Whether a call brings any number of requests, also none."""
 
@@ -63,6 +87,7 @@ class Method:
         _, self.service, name = self.path.split("/")
         self.labels = (self.kind, self.service, name)
         self.streams = self.kind != "UNARY"
+        self.pages = not self.streams and "page_size" in self.request.DESCRIPTOR.fields_by_name
         self.takes_many = self.kind in ("CLIENT_STREAMING", "BIDI_STREAMING")
 
 
@@ -93,6 +118,7 @@ def _describe(descriptor: MethodDescriptor, serve: Callable[[Any, grpc.ServicerC
         request=GetMessageClass(descriptor.input_type),
         commands="request_id" in descriptor.input_type.fields_by_name,
         serve=serve,
+        cost=getattr(serve, COST, None),
         shown=privacy.Exit(descriptor),
     )
 
@@ -117,8 +143,11 @@ class Call:
     request_id: str
     """The id of this call in logs and answers (`x-request-id`); not the `request_id` of a command."""
     token: str
-    span: Span
-    repeated: bool
+    parent: str = ""
+    """The trace that the caller says it belongs to."""
+    span: Span = field(default_factory=lambda: Span(""))
+    """What is recorded of it; nothing while the caller is not known."""
+    repeated: bool = False
     """Whether the client's library sends it for another time."""
     arrived: float = field(default_factory=time.perf_counter)
     principal: Principal = NOBODY

@@ -2,7 +2,8 @@
 
     observe → authenticate → rate       on arrival, on the thread that receives: a refusal costs no other thread
     receive → limit                     there too, once the request is complete
-    deadline → validate → errors        on a thread of the pool, around the servicer
+    (authenticate → rate → limit        on a thread of their own then, when the token is seen for the first time)
+    deadline → validate → answer        on a thread of the pool, around the servicer; every error becomes a status
 
 grpc's interceptors are not used, because they run where a call already has a thread. A `GenericRpcHandler` is asked for
 each call which handler serves it, which is the place to say no. What a method needs is worked out before the server
@@ -13,22 +14,27 @@ one for streams, in which a single request or response is a stream of one.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import grpc
 from google.protobuf.message import Message
 
 from libs.chassis import context as acting
-from libs.chassis.access import Verifier
-from libs.chassis.rpc import authenticate, deadline, errors, observe, validate
+from libs.chassis.access import NOBODY, Verifier
+from libs.chassis.rpc import answer, authenticate, deadline, errors, observe, validate
 from libs.chassis.rpc.call import Call, Method, current_call
 from libs.chassis.rpc.errors import Unavailable
-from libs.chassis.rpc.limit import Limiter
+from libs.chassis.rpc.limit import Limiter, refusal
 from libs.chassis.rpc.pools import Pool
 from libs.chassis.rpc.receive import Reception, Refusal, Then, Work
 from libs.chassis.rpc.streams import OpenStreams, Send, Stream, current_stream
+
+VERIFYING = 256
+"""Calls that wait until a token that is seen for the first time is verified."""
 
 
 class Chain(grpc.GenericRpcHandler):
@@ -40,6 +46,7 @@ class Chain(grpc.GenericRpcHandler):
         self._verifier = verifier
         self._limiter = limiter
         self._pools = {False: unary, True: streams}
+        self._verifying = Pool("verifying", 1, lambda _: None)
         self._open = OpenStreams()
         self.reception = Reception(self._complete)
         """Where calls are until their request is complete."""
@@ -60,11 +67,9 @@ class Chain(grpc.GenericRpcHandler):
             return None
         method, handler, _ = entry
         call = observe.arrive(method, details.invocation_metadata)
-        if method.scope:
+        if method.scope and authenticate.knows(call, self._verifier):
             try:
-                authenticate.check(call, self._verifier)
-                self._check_open()
-                self._limiter.welcome(call)
+                self._welcome(call)
             except Exception as error:  # noqa: BLE001  (every error becomes a status)
                 return grpc.stream_unary_rpc_method_handler(Refusal(call, error))
         current_call.set(call)
@@ -79,9 +84,36 @@ class Chain(grpc.GenericRpcHandler):
         except Exception as error:  # noqa: BLE001  (every error becomes a status)
             work.refuse(error)
 
+    def _welcome(self, call: Call) -> None:
+        authenticate.check(call, self._verifier)
+        observe.known(call)
+        self._check_open()
+        self._limiter.welcome(call)
+
     def _begin(self, work: Work) -> None:
+        """Hands a call to the threads of its kind; one with a token that is not known yet is verified before."""
+        if work.call.principal is not NOBODY:
+            self._admit(work)
+        elif self._verifying.in_flight < VERIFYING:
+            self._verifying.take(_Unverified(work, self._verify))
+        else:
+            raise refusal("verifying", "too many unknown tokens come in")
+
+    def _verify(self, work: Work) -> None:
+        try:
+            work.inside(self._welcome)
+            self._admit(work)
+        except Exception as error:  # noqa: BLE001  (every error becomes a status)
+            work.refuse(error)
+
+    def _admit(self, work: Work) -> None:
         self._limiter.admit(work.call)
         self._pools[work.call.method.streams].take(work)
+
+    def close(self) -> None:
+        """Lets the threads end."""
+        self.reception.shutdown()
+        self._verifying.shutdown()
 
     def _check_open(self) -> None:
         if self.closed:
@@ -97,6 +129,23 @@ class Chain(grpc.GenericRpcHandler):
         return grpc.unary_unary_rpc_method_handler(_Unary(method, self.reception, self._limiter))
 
 
+@dataclass(frozen=True, slots=True)
+class _Unverified:
+    """A call whose token is to be verified, for a thread."""
+
+    work: Work
+    verify: Callable[[Work], None]
+
+    @property
+    def call(self) -> Call:
+        """The call."""
+        return self.work.call
+
+    def do(self) -> None:
+        """Verifies the token."""
+        self.verify(self.work)
+
+
 class _Unary:
     """Serves the calls of a method with one request and one response."""
 
@@ -105,23 +154,27 @@ class _Unary:
         self._method = method
         self._limiter = limiter
 
-    def __call__(self, data: bytes, context: grpc.ServicerContext) -> bytes:
+    def __call__(self, sent: bytes, context: grpc.ServicerContext) -> bytes:
         call = current_call.get()
         observe.taken_up(call)
         started = time.monotonic()
         try:
             deadline.begin(call, context)
-            request = validate.read(self._method, data)
+            request = validate.read(self._method, sent)
+            self._limiter.compute(call, request)
             with acting.enter(_context(call, request)), deadline.database(call):
-                response: Message = self._method.serve(request, context)
-            answer = self._method.shown(response, call.principal.scopes, request).SerializeToString()
+                data = answer.fitting(self._method, request, partial(self._answer, call, context))
         except Exception as error:  # noqa: BLE001  (every error becomes a status)
             errors.abort(context, errors.conclude(call, deadline.passed(call, error, started)), observe.named(call))
         finally:
             self._learn(call, time.monotonic() - started)
         context.set_trailing_metadata(observe.named(call))
         call.code = "OK"
-        return answer
+        return data
+
+    def _answer(self, call: Call, context: grpc.ServicerContext, request: Message) -> Message:
+        response: Message = self._method.serve(request, context)
+        return self._method.shown(response, call.principal.scopes, request)
 
     def _learn(self, call: Call, seconds: float) -> None:
         if call.reason != "OVERLOADED":
@@ -150,7 +203,7 @@ class _Streaming:
             deadline.begin(call, context)
             with acting.enter(_context(call)), closing(self._responses(messages, context)) as responses:
                 for response in responses:
-                    stream.send(self._method.shown(response, call.principal.scopes).SerializeToString())
+                    stream.send(answer.part(self._method.shown(response, call.principal.scopes)))
                     if stream.over.is_set():
                         break
             stream.end()

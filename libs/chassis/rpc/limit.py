@@ -12,9 +12,13 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections import OrderedDict
 
+from google.protobuf.message import Message
+
 from libs.chassis import metrics
+from libs.chassis.domain import InvalidArgument
 from libs.chassis.rpc.call import Call, Priority
 from libs.chassis.rpc.errors import Overloaded
 from libs.chassis.rpc.pools import Pool
@@ -29,8 +33,24 @@ MOST = 1024
 SHARE = 0.5
 """How much of a limit the calls of one tenant may fill."""
 
-CAUSES = ("in_flight", "tenant_in_flight", "tenant_rate", "streams", "tenant_streams", "receiving", "deadline")
+CAUSES = (
+    "in_flight",
+    "tenant_in_flight",
+    "tenant_rate",
+    "tenant_computing",
+    "streams",
+    "tenant_streams",
+    "receiving",
+    "verifying",
+    "deadline",
+)
 """Why a call is refused."""
+
+COMPUTING = 0.25
+"""Seconds of declared computing that a tenant gets in each second, of the one core that a process has."""
+
+MOST_COMPUTING = 2.0
+"""Seconds of computing that one request may cost."""
 
 _LEARN = 0.05
 _TENANTS = 10_000
@@ -62,26 +82,42 @@ class InFlight:
         self._seconds += _LEARN * (seconds - self._seconds)
 
 
+class RequestTooCostly(InvalidArgument):
+    """The request asks for {seconds} s of computing, and {most} s are allowed: ask for less at a time."""
+
+    seconds: float
+    most: float
+
+
 class Buckets:
     """One token bucket per tenant: `rate` calls per second, bursts of twice as many; a rate of 0 lets all pass."""
 
-    def __init__(self, rate: float) -> None:
+    def __init__(
+        self,
+        rate: float,
+        *,
+        burst: float = 0.0,
+        cause: str = "tenant_rate",
+        message: str = "too many calls of this tenant",
+    ) -> None:
         self._rate = rate
-        self._burst = rate * 2
+        self._burst = burst or rate * 2
+        self._cause = cause
+        self._message = message
         self._lock = threading.Lock()
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def take(self, tenant: str, now: float) -> None:
-        """Takes one token at `now` (seconds of any steady clock); Overloaded when there is none."""
+    def take(self, tenant: str, now: float, amount: float = 1.0) -> None:
+        """Takes tokens at `now` (seconds of any steady clock); Overloaded when there are too few."""
         if not self._rate:
             return
         with self._lock:
             level, at = self._levels.get(tenant, (self._burst, now))
             level = min(self._burst, level + (now - at) * self._rate)
-            if level < 1:
-                wait = (1 - level) / self._rate
-                raise refusal("tenant_rate", "too many calls of this tenant", max(0.1, wait))
-            self._levels[tenant] = (level - 1, now)
+            if level < amount:
+                wait = (amount - level) / self._rate
+                raise refusal(self._cause, self._message, max(0.1, wait))
+            self._levels[tenant] = (level - amount, now)
             self._levels.move_to_end(tenant)
             if len(self._levels) > _TENANTS:
                 self._levels.popitem(last=False)
@@ -94,12 +130,28 @@ class Limiter:
         self._streams = streams
         self.in_flight = InFlight(unary)
         self._buckets = Buckets(tenant_rate)
+        self._computing = Buckets(
+            COMPUTING,
+            burst=MOST_COMPUTING,
+            cause="tenant_computing",
+            message="this tenant's requests ask for more computing than its share",
+        )
         for cause in CAUSES:
             metrics.RPC_REFUSED.labels(cause)
 
     def welcome(self, call: Call) -> None:
         """Overloaded when the tenant calls too often: asked on arrival."""
         self._buckets.take(call.principal.tenant, call.arrived)
+
+    def compute(self, call: Call, request: Message) -> None:
+        """RequestTooCostly when a request asks for more computing than any may, Overloaded when its tenant has used up
+        its share: asked before the work begins."""
+        if call.method.cost is None:
+            return
+        seconds = call.method.cost(request)
+        if seconds > MOST_COMPUTING:
+            raise RequestTooCostly(seconds=round(seconds, 1), most=MOST_COMPUTING)
+        self._computing.take(call.principal.tenant, time.perf_counter(), seconds)
 
     def admit(self, call: Call) -> None:
         """Overloaded, with the time to wait before another attempt, when the call may not have a thread: asked when

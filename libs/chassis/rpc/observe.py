@@ -14,7 +14,6 @@ from prometheus_client.metrics import MetricWrapperBase
 from libs.chassis import logs, metrics, tracing
 from libs.chassis.access import NOBODY
 from libs.chassis.rpc.call import Call, Method
-from libs.chassis.tracing import Span
 
 log = logs.get("libs.chassis.rpc")
 
@@ -22,6 +21,7 @@ REQUEST_ID = "x-request-id"
 """Metadata key: an id that the caller chose for this call, or that we make; sent back, logged, and kept on events."""
 
 _REQUEST_ID = re.compile(r"[\w.:/+=-]{1,64}", re.ASCII)
+_ATTEMPTS = re.compile(r"[1-9][0-9]{0,2}", re.ASCII)
 _FAULTS = frozenset({"INTERNAL", "UNKNOWN", "DATA_LOSS"})
 
 
@@ -34,7 +34,7 @@ def _child(metric: MetricWrapperBase, labels: tuple[str, ...]) -> Any:
 def arrive(method: Method, metadata: Iterable[tuple[str, str | bytes]]) -> Call:
     """The call that has just come in."""
     if not method.scope:
-        return Call(method=method, request_id="", token="", span=Span(""), repeated=False)
+        return Call(method=method, request_id="", token="")
     given = dict(metadata)
     request_id = given.get(REQUEST_ID, "")
     if not isinstance(request_id, str) or not _REQUEST_ID.fullmatch(request_id):
@@ -44,9 +44,14 @@ def arrive(method: Method, metadata: Iterable[tuple[str, str | bytes]]) -> Call:
         method=method,
         request_id=request_id,
         token=str(given.get("authorization", "")),
-        span=tracing.start(method.path[1:], parent=str(given.get(tracing.HEADER, ""))),
-        repeated="x-previous-attempts" in given,
+        parent=str(given.get(tracing.HEADER, "")),
+        repeated=_ATTEMPTS.fullmatch(str(given.get("x-previous-attempts", ""))) is not None,
     )
+
+
+def known(call: Call) -> None:
+    """The caller is known: from now on the call belongs to its trace, which no stranger can have us record."""
+    call.span = tracing.start(call.method.path[1:], parent=call.parent)
 
 
 def taken_up(call: Call) -> None:

@@ -43,7 +43,7 @@ class Pool:
         """Calls that are complete and have not ended."""
         self._ended = ended
         self._tenants: dict[str, _Tenant] = {}
-        self._ready: SimpleQueue[Task | None] = SimpleQueue()
+        self._ready: SimpleQueue[tuple[str, Task] | None] = SimpleQueue()
         self._count = threading.Lock()
         self._started = 0
 
@@ -69,7 +69,7 @@ class Pool:
         if grow:
             # Daemons: a handler that hangs must not keep the process from ending.
             threading.Thread(target=self._serve, name=f"{self.name}-{self._started}", daemon=True).start()
-        self._ready.put(work)
+        self._ready.put((name, work))
 
     def shutdown(self) -> None:
         """Lets the threads end when they have done what is waiting."""
@@ -77,22 +77,22 @@ class Pool:
             self._ready.put(None)
 
     def _serve(self) -> None:
-        while (work := self._ready.get()) is not None:
+        while (item := self._ready.get()) is not None:
+            name, work = item
             try:
                 work.do()
             finally:
-                self._done(work.call)
+                self._done(name, work.call)
             # An idle thread must not keep the last call, its request and its connection alive.
-            del work
+            del item, work
 
-    def _done(self, call: Call) -> None:
-        name = call.principal.tenant
+    def _done(self, name: str, call: Call) -> None:
         with self._count:
             self.in_flight -= 1
             tenant = self._tenants[name]
             tenant.in_flight -= 1
             if tenant.waiting:
-                self._ready.put(tenant.waiting.popleft())
+                self._ready.put((name, tenant.waiting.popleft()))
             elif not tenant.in_flight:
                 del self._tenants[name]
         self._ended(call)

@@ -163,6 +163,10 @@ class Work:
         """Drops the call, also one whose caller takes nothing any more."""
         self._event.call.cancel()
 
+    def inside(self, step: Callable[[Call], None]) -> None:
+        """Takes a step of the call in its own context, as all others are."""
+        self._run(step, self.call)
+
     def do(self) -> None:
         """Serves the call on this thread; grpc drops it when there is no argument."""
         self._run(self._serve, self._event, self._state, self._behavior, self._argument, *self._rest)

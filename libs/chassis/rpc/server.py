@@ -15,6 +15,7 @@ from google.protobuf import descriptor_pool
 from libs.chassis import metrics, validation
 from libs.chassis.access import Verifier
 from libs.chassis.rpc import observe
+from libs.chassis.rpc.answer import SEND_LIMIT
 from libs.chassis.rpc.call import Method, describe
 from libs.chassis.rpc.chain import Chain
 from libs.chassis.rpc.limit import Limiter
@@ -33,9 +34,8 @@ READINESS = "readiness"
 """Names that the health service answers to, beside the services' own and the empty one."""
 
 RECEIVE_LIMIT = 1024 * 1024
-SEND_LIMIT = 4 * 1024 * 1024
 METADATA_LIMIT = 8 * 1024
-"""Bytes of a request, of a response, and of the metadata of a call."""
+"""Bytes of a request, and of the metadata of a call."""
 
 OPTIONS = (
     # Without this a forgotten server on the same port does not fail the next one but takes half of its calls.
@@ -140,7 +140,7 @@ class Server:
         self._close()
 
     def _close(self) -> None:
-        self._chain.reception.shutdown()
+        self._chain.close()
         self._reflection.close()
         self._unary.shutdown()
         self._streams.shutdown()

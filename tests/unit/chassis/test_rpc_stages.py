@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextvars import copy_context
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -17,9 +18,9 @@ from libs.chassis import metrics
 from libs.chassis.access import Principal, Unauthenticated
 from libs.chassis.domain import InvalidArgument, PermissionDenied
 from libs.chassis.rpc import authenticate, deadline, limit, observe, validate
-from libs.chassis.rpc.call import Call, Method, Priority, describe
+from libs.chassis.rpc.call import Call, Method, Priority, costs, describe
 from libs.chassis.rpc.errors import DeadlineExceeded, Overloaded, Unavailable, status_of
-from libs.chassis.rpc.limit import Buckets, InFlight, Limiter
+from libs.chassis.rpc.limit import Buckets, InFlight, Limiter, RequestTooCostly
 from libs.chassis.rpc.pools import Pool
 from libs.chassis.rpc.receive import Inline, Reception
 from libs.chassis.rpc.streams import OpenStreams, Stream
@@ -102,7 +103,9 @@ def test_a_call_takes_the_id_and_the_trace_that_it_brings() -> None:
     trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     metadata = [("x-request-id", "web:7"), ("traceparent", trace), ("authorization", "Bearer x")]
     got = observe.arrive(method(), metadata)
-    assert (got.request_id, got.span.traceparent, got.token, got.repeated) == ("web:7", trace, "Bearer x", False)
+    assert (got.request_id, got.span.traceparent, got.token, got.repeated) == ("web:7", "", "Bearer x", False)
+    copy_context().run(observe.known, got)
+    assert got.span.traceparent == trace
 
 
 @pytest.mark.parametrize("given", ["", "x" * 65, "two\nlines", "客户", b"bytes"])
@@ -114,6 +117,8 @@ def test_an_id_that_could_spoil_a_log_is_replaced(given: Any) -> None:
 
 def test_a_repeated_attempt_is_seen() -> None:
     assert observe.arrive(method(), [("x-previous-attempts", "1")]).repeated
+    for given in ("", "0", "-1", "1000", "many", b"1"):
+        assert not observe.arrive(method(), [("x-previous-attempts", given)]).repeated
 
 
 def test_every_end_is_counted_with_its_code() -> None:
@@ -243,6 +248,28 @@ def test_a_tenant_may_hold_half_of_the_streams() -> None:
     Limiter(Full(8, 0), Full(10, 9, of_tenant=4), 0).admit(call("WatchThings"))
     full = Limiter(Full(8, 0), Full(10, 5, of_tenant=5), 0)
     assert cause(lambda: full.admit(call("WatchThings"))) == "tenant_streams"
+
+
+def test_computing_is_refused_before_it_begins() -> None:
+    @costs(lambda request: request.thing.count / 100)
+    def serve(request: Any, _: grpc.ServicerContext) -> Any:
+        return request.thing
+
+    descriptor = lab().DESCRIPTOR.services_by_name["LabService"].methods_by_name["CreateThing"]
+    asked = replace(call(), method=describe(descriptor, serve), principal=Principal("u", "acme", frozenset(), 0.0))
+    limiter = Limiter(Full(8, 0), Full(8, 0), 0)
+
+    def ask(count: int) -> None:
+        limiter.compute(asked, lab().CreateThingRequest(thing=lab().Thing(count=count)))
+
+    with pytest.raises(RequestTooCostly) as refused:
+        ask(900)
+    assert refused.value.metadata == {"seconds": "9.0", "most": "2.0"}
+    ask(150)
+    assert cause(partial(ask, 150)) == "tenant_computing"
+    asked.principal = Principal("u", "globex", frozenset(), 0.0)
+    ask(150)
+    limiter.compute(call(), lab().GetThingRequest(id="a"))
 
 
 def test_a_write_sent_again_counts_as_such() -> None:

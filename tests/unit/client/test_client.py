@@ -24,6 +24,7 @@ from libs.client import (
     RateLimited,
     Retry,
     ServerFault,
+    TooLarge,
     Unavailable,
 )
 from libs.client.errors import from_rpc
@@ -81,6 +82,14 @@ def test_the_pause_that_the_server_asks_for_is_kept(client: Client, script: Scri
     started = time.monotonic()
     assert client.profiles.get_customer(customer_id="cus_1").id == "cus_1"
     assert time.monotonic() - started >= 0.3
+
+
+def test_a_message_that_is_too_large_is_not_sent_again(client: Client, script: Script) -> None:
+    text = "SERVER: Received message larger than max (1048577 vs. 1048576)"
+    script.answers["GetCustomer"] = [refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, message=text)]
+    with pytest.raises(TooLarge):
+        client.profiles.get_customer(customer_id="cus_1")
+    assert len(script.requests) == 1
 
 
 def test_no_call_goes_past_its_deadline(client: Client, script: Script) -> None:
