@@ -21,10 +21,12 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from libs.chassis import context, metrics, rpc
+from libs.chassis import context, metrics
 from libs.chassis.domain import Conflict, FieldViolation, InvalidArgument, NotFound
 from libs.chassis.rpc.answer import SEND_LIMIT
+from libs.chassis.rpc.deadline import remaining
 from libs.chassis.rpc.server import RECEIVE_LIMIT
+from libs.chassis.rpc.streams import still_open
 from tests.support.lab import Caller, Failure, Running, failure, lab, serving
 from tests.support.logged import logged
 
@@ -60,7 +62,7 @@ class Lab:
             case "large":
                 return lab().Thing(text="x" * (SEND_LIMIT + 1))
             case "remaining":
-                return lab().Thing(count=round(rpc.remaining()))
+                return lab().Thing(count=round(remaining()))
         return lab().Thing(id=request.id, text=context.current().tenant)
 
     def CreateThing(self, request: Any, _: grpc.ServicerContext) -> Any:
@@ -77,7 +79,7 @@ class Lab:
             yield lab().Thing(text="x" * (SEND_LIMIT + 1))
         if request.behavior == "conflict":
             raise Conflict("changed", revision=2)
-        while rpc.still_open(30):
+        while still_open(30):
             yield lab().Thing(id=request.id)
 
     def CollectThings(self, things: Iterator[Any], _: grpc.ServicerContext) -> Any:

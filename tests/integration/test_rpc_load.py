@@ -16,9 +16,9 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2
 
-from libs.chassis import rpc
 from libs.chassis.rpc.channel import connect
 from libs.chassis.rpc.limit import Limiter
+from libs.chassis.rpc.streams import still_open
 from tests.support.lab import Caller, Failure, failure, lab, serving
 
 WATCHES = 50
@@ -38,7 +38,7 @@ class Lab:
         yield lab().Thing(id=request.id)
         while request.behavior == "flood":
             yield lab().Thing(text="x" * 100_000)
-        while rpc.still_open(60):
+        while still_open(60):
             yield lab().Thing(id=request.id)
 
     CreateThing = CollectThings = ExchangeThings = ImportThings = ListThings = GetThing

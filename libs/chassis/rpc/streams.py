@@ -2,7 +2,7 @@
 
 A servicer that waits for news asks `still_open(seconds)` instead of sleeping:
 
-    while rpc.still_open(0.5):
+    while still_open(0.5):
         yield from news()
 """
 
