@@ -162,8 +162,10 @@ GROUP: Final = Group(
             " others.",
             runbook=Runbook(
                 symptom="The service answers RESOURCE_EXHAUSTED. The cause is `in_flight` (as many calls as can be done"
-                " in time), `tenant_rate` (one tenant sends too many), `streams` (too many watches are open) or"
-                " `deadline` (callers give less time than the method usually needs).",
+                " in time), `tenant_rate` (one tenant sends too many), `streams` (too many watches are open),"
+                " `deadline` (callers give less time than the method usually needs), `tenant_in_flight`,"
+                " `tenant_streams` or `tenant_computing` (one tenant has its share), `receiving` (requests that do not"
+                " arrive) or `verifying` (a flood of unknown tokens).",
                 impact="Refused callers come back after a moment; reads that page give way before writes. Nothing that"
                 " was accepted is lost.",
                 check={"kehu doctor": "whether the database or the bus holds calls up"},
@@ -175,6 +177,8 @@ GROUP: Final = Group(
                         " raise KEHU_TENANT_RATE."
                     ),
                     "`streams`: raise KEHU_STREAMS, or add replicas.",
+                    "`tenant_…`, `receiving`: the others are well; talk to the owner of the tenant, or add replicas.",
+                    "`verifying`: find who sends the tokens; callers whose token is known notice nothing.",
                     "`deadline`: ask the callers for at least a second, or find out why the method became slow.",
                 ),
                 escalation=_ASK_US,
