@@ -118,7 +118,7 @@ class Unauthenticated(KehuError):
 
 
 class TooLarge(KehuError):
-    """The request or the answer is larger than a message may be; ask for less at a time."""
+    """The request or the answer is larger than a message may be: ask for less at a time."""
 
 
 class RateLimited(KehuError):
@@ -156,7 +156,7 @@ _BY_CODE: Mapping[grpc.StatusCode, type[KehuError]] = {
     grpc.StatusCode.UNIMPLEMENTED: ServerFault,
 }
 _TOO_LARGE = "message larger than max"
-"""What grpc itself says, here or there, when it refuses a message; its code is that of a service that is full."""
+"""The words of grpc itself when it refuses a message, with the code of a service that is full."""
 _CODES: Mapping[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 
 

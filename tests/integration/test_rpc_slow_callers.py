@@ -123,7 +123,7 @@ def hanging(running: Running, path: str, tenant: str = "", *, message: bytes = b
 
 
 def assert_not_slower(ask: Callable[[], None], disturbed: Callable[[int], AbstractContextManager[None]]) -> None:
-    """A call takes at most twice as long while somebody disturbs; the attempts are numbered."""
+    """A call takes at most twice as long while somebody disturbs, in numbered attempts."""
     ask()
     ratios = []
     for attempt in range(ATTEMPTS):
@@ -136,7 +136,7 @@ def assert_not_slower(ask: Callable[[], None], disturbed: Callable[[int], Abstra
 
 
 def path_of(method: MethodDescriptor) -> str:
-    """How a method is called."""
+    """The path of a method."""
     return f"/{method.containing_service.full_name}/{method.name}"
 
 
@@ -146,7 +146,7 @@ METHODS = [*method_ids(), *(pytest.param(method, id=method.name) for method in P
 
 
 def tenant_of(method: MethodDescriptor, attempt: int) -> str:
-    """Who leaves calls of the method; nobody where nobody has to say who calls."""
+    """The tenant that leaves calls of the method, none where nobody has to say who calls."""
     return "" if method in PUBLIC else f"{method.name} {attempt}"
 
 
@@ -245,7 +245,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def told(call: Any) -> tuple[grpc.StatusCode, str, dict[str, str]]:
-    """How a call is refused."""
+    """The code, reason and metadata of a refusal."""
     refused = failure(call.exception(timeout=10))
     info = refused.detail(error_details_pb2.ErrorInfo)
     return refused.code, info.reason, dict(info.metadata)

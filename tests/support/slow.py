@@ -22,7 +22,7 @@ class SlowCaller:
         self._socket.sendall(_PREFACE + _frame(_SETTINGS, 0, 0, struct.pack(">HI", _INITIAL_WINDOW_SIZE, window)))
 
     def open(self, path: str, *, token: str = "", data: bytes = b"") -> int:
-        """Opens a call of the method at `path` and sends `data`, which may be less than one message; its number."""
+        """Opens a call of the method at `path` and sends `data`, which may be less than one message."""
         number, self._next = self._next, self._next + 2
         headers = [
             (":method", "POST"),

@@ -1,8 +1,8 @@
 """Stage 8, answer: from a response to bytes that fit into a message.
 
-A page that would be too large is read again with fewer items, and ends early with the token of the rest; page tokens
-allow that, being bound to everything but the size of the page. Any other answer that is too large is refused by name,
-where grpc would fail the call after we had counted it as served.
+A page that would be too large is read again with fewer items, and ends early with the page token of the rest; page
+tokens allow that, being bound to everything but the size of the page. Any other answer that is too large is refused by
+name, where grpc would fail the call after we had counted it as served.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SEND_LIMIT = 4 * 1024 * 1024
 """Bytes of one response."""
 
 _AIM = 0.9
-"""How much of the limit a page that is read again should take."""
+"""The part of the limit that a page that is read again should take."""
 
 
 class ResponseTooLarge(FailedPrecondition):
@@ -51,7 +51,7 @@ def part(response: Message) -> bytes:
 
 
 def _smaller(request: Message, size: int) -> Message | None:
-    """The request for a page of which so many bytes should be left as fit; None when it asks for one item only."""
+    """The request for a page of which so many bytes should be left as fit, or None when it is of one item."""
     asked: Any = request
     items = min(asked.page_size or DEFAULT_SIZE, MAX_SIZE)
     if items <= 1:

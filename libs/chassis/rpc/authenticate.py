@@ -1,4 +1,4 @@
-"""Stage 2, authenticate: a verified token with the scope that the method asks for, before anything is looked up."""
+"""Stage 2, authenticate: a verified bearer token with the scope that the method asks for."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _SCHEME = "bearer "
 
 
 def knows(call: Call, verifier: Verifier) -> bool:
-    """Whether `check` has nothing to compute: there is no token, or one that was verified before."""
+    """Says that `check` has nothing to compute: no bearer token came, or one that was verified before."""
     scheme, token = call.token[: len(_SCHEME)], call.token[len(_SCHEME) :]
     return scheme.lower() != _SCHEME or verifier.knows(token)
 
 
 def check(call: Call, verifier: Verifier) -> None:
-    """Sets the principal of the call; Unauthenticated or PermissionDenied otherwise."""
+    """Sets the principal of the call, or raises Unauthenticated or PermissionDenied."""
     if call.token[: len(_SCHEME)].lower() != _SCHEME:
         raise Unauthenticated("send the metadata `authorization: Bearer <token>`")
     call.principal = verifier.verify(call.token[len(_SCHEME) :])

@@ -1,4 +1,4 @@
-"""What the stages know: the method, worked out once when the server is made, and the call, which they fill in."""
+"""The knowledge of the stages: the method, worked out before the server starts, and the call, which they fill in."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def costs(seconds: Callable[[Any], float]) -> Callable[[S], S]:
 
 
 class Priority(Enum):
-    """How much of the server's capacity calls of a kind may fill: what matters least is refused first."""
+    """The part of the server's capacity that calls of a kind may fill: what matters least is refused first."""
 
     READ = 1.0
     WRITE = 0.9
@@ -59,17 +59,17 @@ class Method:
     kind: str
     """UNARY, CLIENT_STREAMING, SERVER_STREAMING or BIDI_STREAMING."""
     scope: str
-    """What a token has to cover; empty for what anybody may ask."""
+    """The scope that a bearer token has to cover, empty for methods that anybody may call."""
     priority: Priority
     request: type[Message]
     commands: bool
-    """Whether requests carry a `request_id`."""
+    """Requests carry a `request_id`."""
     serve: Callable[[Any, grpc.ServicerContext], Any]
     """The servicer's own code."""
     shown: privacy.Exit
     """Gives of a response what its caller may see."""
     cost: Callable[[Any], float] | None = None
-    """Seconds of computing that a request asks for, at most; None where all requests cost next to nothing."""
+    """Seconds of computing that a request asks for, at most, or None where all cost next to nothing."""
     seconds: float = 0.0
     """Moving average of the time that this code takes."""
     service: str = field(init=False)
@@ -77,11 +77,11 @@ class Method:
     labels: tuple[str, str, str] = field(init=False)
     """The values of the labels grpc_type, grpc_service and grpc_method."""
     streams: bool = field(init=False)
-    """Whether a call may last."""
+    """A call may last."""
     pages: bool = field(init=False)
-    """Whether an answer is a page, of which a smaller one can be asked for."""
+    """An answer is a page, of which a smaller one can be asked for."""
     takes_many: bool = field(init=False)
-    """Whether a call brings any number of requests, also none."""
+    """A call brings any number of requests, also none."""
 
     def __post_init__(self) -> None:
         _, self.service, name = self.path.split("/")
@@ -146,20 +146,20 @@ class Call:
     parent: str = ""
     """The trace that the caller says it belongs to."""
     span: Span = field(default_factory=lambda: Span(""))
-    """What is recorded of it; nothing while the caller is not known."""
+    """The record of the call, empty while the caller is not known."""
     repeated: bool = False
-    """Whether the client's library sends it for another time."""
+    """The client's library sends it for another time."""
     arrived: float = field(default_factory=time.perf_counter)
     principal: Principal = NOBODY
     waited: float = 0.0
     """Seconds until a thread took it up."""
     expires: float = float("inf")
-    """When the time of the call is used up, on the clock of `time.monotonic`."""
+    """The moment when the time of the call is used up, on the clock of `time.monotonic`."""
     code: str = "CANCELLED"
-    """How it ended; it stays CANCELLED when the caller went away before its turn."""
+    """The status it ended with, which stays CANCELLED when the caller went away before its turn."""
     reason: str = ""
     error: BaseException | None = None
-    """What went wrong, when that is a defect or an outage."""
+    """The defect or outage that it met."""
 
 
 current_call: ContextVar[Call] = ContextVar("kehu_call")

@@ -2,7 +2,7 @@
 
     observe → authenticate → rate       on arrival, on the thread that receives: a refusal costs no other thread
     receive → limit                     there too, once the request is complete
-    (authenticate → rate → limit        on a thread of their own then, when the token is seen for the first time)
+    (authenticate → rate → limit        on a thread of their own then, when the bearer token is seen for the first time)
     deadline → validate → answer        on a thread of the pool, around the servicer; every error becomes a status
 
 grpc's interceptors are not used, because they run where a call already has a thread. A `GenericRpcHandler` is asked for
@@ -34,7 +34,7 @@ from libs.chassis.rpc.receive import Reception, Refusal, Then, Work
 from libs.chassis.rpc.streams import OpenStreams, Send, Stream, current_stream
 
 VERIFYING = 256
-"""Calls that wait until a token that is seen for the first time is verified."""
+"""Calls that wait until their bearer token, which is seen for the first time, is verified."""
 
 
 class Chain(grpc.GenericRpcHandler):
@@ -49,9 +49,9 @@ class Chain(grpc.GenericRpcHandler):
         self._verifying = Pool("verifying", 1, lambda _: None)
         self._open = OpenStreams()
         self.reception = Reception(self._complete)
-        """Where calls are until their request is complete."""
+        """The place of calls until their request is complete."""
         self.closed: str | None = None
-        """Why no call is served at present."""
+        """The reason why no call is served at present."""
         self._entries: dict[str, tuple[Method, grpc.RpcMethodHandler[Any, Any], Then]]
         self._entries = {method.path: (method, self._handler(method), self._begin) for method in methods}
 
@@ -61,7 +61,7 @@ class Chain(grpc.GenericRpcHandler):
         self._entries.update({method.path: (method, handler, then) for method, then in methods})
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any] | None:
-        """The handler of a call that has just arrived: its method's or one that refuses; None for an unknown method."""
+        """The handler of a call that has just arrived: its method's, one that refuses, or None when it is unknown."""
         entry = self._entries.get(details.method)
         if entry is None:
             return None
@@ -91,7 +91,7 @@ class Chain(grpc.GenericRpcHandler):
         self._limiter.welcome(call)
 
     def _begin(self, work: Work) -> None:
-        """Hands a call to the threads of its kind; one with a token that is not known yet is verified before."""
+        """Hands a call to the threads of its kind, once its bearer token is known."""
         if work.call.principal is not NOBODY:
             self._admit(work)
         elif self._verifying.in_flight < VERIFYING:
@@ -131,7 +131,7 @@ class Chain(grpc.GenericRpcHandler):
 
 @dataclass(frozen=True, slots=True)
 class _Unverified:
-    """A call whose token is to be verified, for a thread."""
+    """A call whose bearer token is to be verified, for a thread."""
 
     work: Work
     verify: Callable[[Work], None]
@@ -142,7 +142,7 @@ class _Unverified:
         return self.work.call
 
     def do(self) -> None:
-        """Verifies the token."""
+        """Verifies the bearer token."""
         self.verify(self.work)
 
 

@@ -76,11 +76,14 @@ class DeadlineExceeded(Exception):
 
 
 class TooManyWatchers(Exception):
-    """Nobody else is told how the server's health is; clients take a server that does not tell for healthy."""
+    """Nobody else is told how the server's health is.
+
+    Clients take a server that does not tell for healthy.
+    """
 
 
 class Incomplete(Exception):
-    """The request of the call did not arrive in time; nothing was done."""
+    """The request of the call did not arrive in time, so nothing was done."""
 
 
 def status_of(error: BaseException, *, request_id: str = "") -> status_pb2.Status:
@@ -136,7 +139,7 @@ def reason_of(status: status_pb2.Status) -> str:
 
 
 def conclude(call: Call, error: BaseException) -> status_pb2.Status:
-    """Notes on the call how it fails; the status that tells its caller."""
+    """Notes on the call how it fails, and returns the status that tells its caller."""
     status = status_of(error, request_id=call.request_id)
     call.code = grpc_code(status).name
     call.reason = reason_of(status)

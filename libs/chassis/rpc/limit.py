@@ -1,6 +1,6 @@
 """Stages 3 and 5, rate and limit: more work than can be done in time is refused at once, what matters least first.
 
-Three gates: a token bucket per tenant; the number of streams that have a thread; and the number of unary calls in
+Three gates: a bucket of calls per tenant; the number of streams that have a thread; and the number of unary calls in
 flight. Of the last two a tenant gets half, so that one cannot take the capacity of all. The limit of calls in flight
 follows the moving average of the time that a call keeps its thread: `threads` calls are served while
 `threads * PATIENCE / seconds` more will find a thread within `PATIENCE` (Little's law). It therefore shrinks within a
@@ -31,7 +31,7 @@ MOST = 1024
 """Calls in flight: before anything is known, and in any case."""
 
 SHARE = 0.5
-"""How much of a limit the calls of one tenant may fill."""
+"""The part of a limit that the calls of one tenant may fill."""
 
 CAUSES = (
     "in_flight",
@@ -44,7 +44,7 @@ CAUSES = (
     "verifying",
     "deadline",
 )
-"""Why a call is refused."""
+"""The causes of refusals."""
 
 COMPUTING = 0.25
 """Seconds of declared computing that a tenant gets in each second, of the one core that a process has."""
@@ -90,7 +90,7 @@ class RequestTooCostly(InvalidArgument):
 
 
 class Buckets:
-    """One token bucket per tenant: `rate` calls per second, bursts of twice as many; a rate of 0 lets all pass."""
+    """One bucket per tenant: `rate` calls per second, bursts of twice as many, and no limit when the rate is 0."""
 
     def __init__(
         self,
@@ -108,7 +108,7 @@ class Buckets:
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, tenant: str, now: float, amount: float = 1.0) -> None:
-        """Takes tokens at `now` (seconds of any steady clock); Overloaded when there are too few."""
+        """Takes an amount at `now` (seconds of any steady clock), or raises Overloaded when there is too little."""
         if not self._rate:
             return
         with self._lock:

@@ -1,4 +1,4 @@
-"""Where calls run: a pool of threads for unary calls, one for streams; both see complete requests only.
+"""Pools of threads, one for unary calls and one for streams, which see complete requests only.
 
 A long-lived stream holds a thread of the stream pool for as long as it lives, so however many watches are open, unary
 calls find the same threads as before.
@@ -16,7 +16,7 @@ from libs.chassis.rpc.call import Call
 
 
 class Task(Protocol):
-    """What a thread does for a call."""
+    """The work of a thread for a call."""
 
     @property
     def call(self) -> Call:

@@ -1,4 +1,4 @@
-"""What anybody may ask without a token: health, and what the services look like.
+"""Health and reflection: anybody may ask for them.
 
 Probes and load balancers ask while all threads are busy, and strangers may ask as well. So none of it holds a thread
 while nothing is asked: a watch of the health is a note in a table, and a conversation about the services waits for its
@@ -36,7 +36,7 @@ WATCHES = 4000
 """Watches of the health of one server, each some 15 kB."""
 
 WATCHES_OF_PEER = 16
-"""Watches on one connection; a client needs one."""
+"""Watches on one connection, of which a client needs one."""
 
 QUESTIONS_PER_SECOND = 200
 """Questions about the services that are answered, each with up to 100 kB."""
@@ -63,7 +63,7 @@ class Health:
         self._changing = threading.Lock()
 
     def methods(self) -> list[tuple[Method, Then]]:
-        """How calls are answered."""
+        """Pairs each method with the function that answers its calls."""
         named = HEALTH.methods_by_name
         return [
             (describe_public(named["Check"]), self._check),
@@ -124,7 +124,7 @@ class Reflection:
         self._bucket = Buckets(QUESTIONS_PER_SECOND)
 
     def methods(self) -> list[tuple[Method, Then]]:
-        """How calls are answered."""
+        """Pairs each method with the function that answers its calls."""
         return [(describe_public(REFLECTION.methods_by_name["ServerReflectionInfo"]), self._take)]
 
     def close(self) -> None:

@@ -37,7 +37,7 @@ RECEIVING = 256
 """Calls whose request is on its way, each with up to `RECEIVE_LIMIT` bytes of it."""
 
 RECEIVING_SHARE = RECEIVING // 2
-"""How many of them may be of one tenant, or of callers without a token."""
+"""Those of them that may be of one tenant, or of callers that are not known."""
 
 _LOOK_EVERY = 0.25
 _SENDING = frozenset({_server._SEND_MESSAGE_TOKEN, _server._SEND_INITIAL_METADATA_AND_SEND_MESSAGE_TOKEN})
@@ -78,9 +78,9 @@ class Work:
         self.call = call
         self.begun = time.monotonic()
         self.data: bytes | None = None
-        """The request, or the first one of a stream; None while it is not there, or when none came."""
+        """The request, or the first one of a stream, or None while it is not there."""
         self.empty = False
-        """Whether no request came, though one has to."""
+        """No request came, though one has to."""
         self._run = run
         self._serve = serve
         self._event = event
@@ -109,7 +109,7 @@ class Work:
 
     @property
     def abandoned(self) -> bool:
-        """Whether the caller went away."""
+        """The caller went away."""
         return self._state.client is _server._CANCELLED
 
     @property
@@ -119,7 +119,7 @@ class Work:
         return address
 
     def when_over(self, then: Callable[[], None]) -> bool:
-        """Calls `then` once the call has ended, however it does; False when it has already."""
+        """Calls `then` once the call has ended, however it does, or returns False when it has already."""
         with self._state.condition:
             if self._state.callbacks is None:
                 return False
@@ -128,12 +128,14 @@ class Work:
 
     @property
     def sending(self) -> bool:
-        """Whether something is sent that the caller has not taken yet."""
+        """Something is sent that the caller has not taken yet."""
         return not _SENDING.isdisjoint(self._state.due)
 
     def send(self, message: bytes, then: Callable[[], None] | None = None) -> bool:
-        """Sends a message without waiting, and calls `then` on the receiving thread when the caller has taken it; False
-        when the call is over, or the message before this one is not taken yet."""
+        """Sends a message without waiting, and calls `then` on the receiving thread when the caller has taken it.
+
+        Returns False when the call is over, or the message before this one is not taken yet.
+        """
         state = self._state
         with state.condition:
             if self.sending or not _server._is_rpc_state_active(state):
@@ -168,7 +170,7 @@ class Work:
         self._run(step, self.call)
 
     def do(self) -> None:
-        """Serves the call on this thread; grpc drops it when there is no argument."""
+        """Serves the call on this thread, where grpc drops it when there is no argument."""
         self._run(self._serve, self._event, self._state, self._behavior, self._argument, *self._rest)
 
     def refuse(self, error: Exception) -> None:
@@ -203,7 +205,7 @@ class Inline(ThreadPoolExecutor):
     """Runs work at once on the thread that brings it: only for what never blocks."""
 
     def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Runs the work; the future is done."""
+        """Runs the work, and returns a future that is done."""
         work(*args, **kwargs)
         return _DONE
 
@@ -238,7 +240,7 @@ class Reception(ThreadPoolExecutor):
         self._expected = call
 
     def submit(self, run: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Starts to receive; the future says nothing and is done at once."""
+        """Starts to receive, and returns a future that says nothing and is done at once."""
         call, self._expected = self._expected, None
         if call is None or kwargs:
             raise RuntimeError("work came without a call that was admitted")
@@ -287,7 +289,7 @@ class Reception(ThreadPoolExecutor):
             work.refuse(error)
 
     def _remove(self, work: Work) -> bool:
-        """Whether the call still waited: who takes it out decides what becomes of it."""
+        """Takes out a call that still waits: only who does so decides what becomes of it."""
         tenant = work.call.principal.tenant
         with self._lock:
             calls = self._waiting.get(tenant, {})
