@@ -1,0 +1,1 @@
+"""Cases: everything a customer needs done, from opening to confirmed satisfaction."""

@@ -1,0 +1,1 @@
+"""Remedies: goodwill inside the authority of whoever gives it, or approved by somebody who may."""
