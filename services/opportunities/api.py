@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from kehu.opportunities.v1.deals_pb2_grpc import add_DealsServiceServicer_to_server
+from kehu.opportunities.v1.forecast_pb2_grpc import add_ForecastServiceServicer_to_server
 from kehu.opportunities.v1.pipelines_pb2_grpc import add_PipelinesServiceServicer_to_server
 from kehu.opportunities.v1.privacy_pb2_grpc import add_PrivacyServiceServicer_to_server
 
 from services.opportunities.deals.api import DealsApi
+from services.opportunities.forecast.api import ForecastApi
 from services.opportunities.pipelines.api import PipelinesApi
 from services.opportunities.privacy.api import PrivacyApi
 from services.opportunities.store import OpportunitiesStore
@@ -20,5 +22,6 @@ def servicers(store: OpportunitiesStore) -> Sequence[tuple[Any, object]]:
     return [
         (add_PipelinesServiceServicer_to_server, PipelinesApi(store.pipelines)),
         (add_DealsServiceServicer_to_server, DealsApi(store.deals)),
+        (add_ForecastServiceServicer_to_server, ForecastApi(store.forecast)),
         (add_PrivacyServiceServicer_to_server, PrivacyApi(store.privacy)),
     ]

@@ -6,6 +6,7 @@ from libs.chassis.projection import Customers
 from libs.chassis.store import Database
 from services.opportunities.customers.domain import CustomerProjection
 from services.opportunities.deals.store import DealsStore
+from services.opportunities.forecast.store import ForecastStore
 from services.opportunities.pipelines.store import PipelinesStore
 from services.opportunities.privacy.store import PrivacyStore
 
@@ -18,4 +19,5 @@ class OpportunitiesStore:
         self.pipelines = PipelinesStore(database)
         self.customers = Customers(database, CustomerProjection)
         self.deals = DealsStore(database, self.customers, self.pipelines)
+        self.forecast = ForecastStore(database, self.pipelines)
         self.privacy = PrivacyStore(database, self.customers, self.deals)

@@ -8,12 +8,16 @@ from libs.chassis.inbox import Subscription
 from libs.chassis.timers import Timer
 from services.opportunities.customers.subscriptions import customer_events
 from services.opportunities.deals import subscriptions as deals
+from services.opportunities.forecast import subscriptions as forecast
 from services.opportunities.store import OpportunitiesStore
 
 
 def subscriptions(store: OpportunitiesStore) -> list[Subscription]:
     """Everything that the worker consumes."""
-    return [customer_events(store.customers).subscription(store.privacy.erasures.begin)]
+    return [
+        customer_events(store.customers).subscription(store.privacy.erasures.begin),
+        *forecast.subscriptions(store.forecast),
+    ]
 
 
 def timers(store: OpportunitiesStore) -> list[Timer[Any]]:

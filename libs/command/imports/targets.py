@@ -1,4 +1,4 @@
-"""Destinations of rows: the three bulk calls, their messages and the field that carries a row's key."""
+"""Destinations of rows: the bulk calls, their messages and the field that carries a row's key."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from google.protobuf.message import Message
 from kehu.common.v1.outcome_pb2 import RowOutcome
 from kehu.interactions.v1.timeline_pb2 import Interaction
+from kehu.opportunities.v1.deals_pb2 import ImportDealsRequest
 from kehu.profiles.v1.customer_pb2 import Customer
 from kehu.profiles.v1.customers_pb2 import ImportCustomersRequest
 from kehu.profiles.v1.transactions_pb2 import RecordTransactionsRequest
@@ -79,8 +80,9 @@ def _without_messages(waiting: deque[Chunk]) -> Iterator[tuple[Chunk, Outcomes]]
 
 
 def target(client: Client, entity: str) -> Rows:
-    """Returns the destination of rows of `customers`, `transactions` or `interactions`."""
-    return {"customers": _customers, "transactions": _transactions, "interactions": _interactions}[entity](client)
+    """Returns the destination of rows of `customers`, `transactions`, `interactions` or `deals`."""
+    known = {"customers": _customers, "transactions": _transactions, "interactions": _interactions, "deals": _deals}
+    return known[entity](client)
 
 
 def _customers(client: Client) -> Rows:
@@ -119,6 +121,19 @@ def _interactions(client: Client) -> Rows:
         def call(rows: Sequence[Message]) -> Outcomes:
             answer = client.interactions.import_interactions(interactions=rows)
             return answer.outcomes  # type: ignore[no-any-return]
+
+        return _several(call, parts)
+
+    return Rows(build, send)
+
+
+def _deals(client: Client) -> Rows:
+    def build(row: Row, fields: Fields) -> Message:
+        return fill(ImportDealsRequest.Row(), {"source_key": row.key, **fields})
+
+    def send(parts: Iterator[Sequence[Message]]) -> Iterator[Outcomes]:
+        def call(rows: Sequence[Message]) -> Outcomes:
+            return client.opportunities.import_deals(rows=rows).outcomes  # type: ignore[no-any-return]
 
         return _several(call, parts)
 

@@ -1,0 +1,144 @@
+"""The board of a pipeline: stages as columns, deals as cards, and its forecast as bars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from libs.client.values import from_money
+from libs.command.views.words import moment, name_of, word
+
+if TYPE_CHECKING:
+    from kehu.opportunities.v1.deals_pb2 import Deal, DealChange, Move
+    from kehu.opportunities.v1.forecast_pb2 import CurrencyForecast, Forecast, SalesReport
+    from kehu.opportunities.v1.pipelines_pb2 import Pipeline, Stage
+
+BAR = 32
+"""Characters of the longest bar."""
+_COLORS = {"closed": "green", "commit": "bright_green", "best case": "cyan", "pipeline": "blue", "omitted": "dim"}
+
+
+def board(pipeline: Pipeline, cards: Mapping[str, Sequence[Deal]], forecast: Forecast, now: datetime) -> RenderableType:
+    """Stages as columns, each with its deals. What is late is red, what is about to be is yellow."""
+    stages = [each for each in pipeline.stages if cards.get(each.key) or (_is_open(each) and not each.retired)]
+    table = Table(box=None, expand=True, padding=(0, 1), show_header=True, header_style="bold")
+    for stage in stages:
+        table.add_column(_heading(stage, forecast), ratio=1, vertical="top")
+    table.add_row(*(Group(*(_card(each, stage, now) for each in cards.get(stage.key, ()))) for stage in stages))
+    return Group(Text(f"{pipeline.display_name}\n", style="bold"), table, *map(_line, forecast.currencies))
+
+
+def _is_open(stage: Stage) -> bool:
+    return name_of(stage, "kind") not in ("WON", "LOST")
+
+
+def _heading(stage: Stage, forecast: Forecast) -> Text:
+    text = Text(stage.display_name, style="bold")
+    text.append(f" {stage.probability_basis_points / 100:g} %", style="dim")
+    for currency in forecast.currencies:
+        for each in currency.stages:
+            if each.stage == stage.key:
+                text.append(f"\n{each.sums.deals:,} · {money(each.sums.amount, currency.currency_code)}", style="dim")
+    return text
+
+
+def _card(deal: Deal, stage: Stage, now: datetime) -> Panel:
+    age = (now - deal.stage_time.ToDatetime(tzinfo=UTC)).days
+    body = Text(f"{from_money(deal.amount):,} {deal.amount.currency_code}" if deal.HasField("amount") else "amount ?")
+    body.append(f"\n{deal.owner}", style="dim")
+    old = stage.HasField("greatest_age") and age > stage.greatest_age.ToTimedelta().days
+    body.append(f"  {age} d", style="bold red" if old else "dim")
+    style = "blue"
+    if deal.HasField("close_date"):
+        left = (date(deal.close_date.year, deal.close_date.month, deal.close_date.day) - now.date()).days
+        style = "red" if left < 0 else "yellow" if left < 7 else "blue"
+        body.append(f"\n{'slipped by' if left < 0 else 'closes in'} {abs(left)} d", style=style)
+    if deal.HasField("next_step"):
+        body.append(f"\n→ {deal.next_step.text}", style="italic")
+    return Panel(body, title=Text(deal.display_name or "(erased)"), title_align="left", border_style=style)
+
+
+def _line(currency: CurrencyForecast) -> Text:
+    code = currency.currency_code
+    text = Text(f"\nexpected {money(currency.expected, code)}", style="bold")
+    text.append(f"  closed {money(currency.closed.amount, code)}", style="green")
+    if currency.slipped.deals:
+        slipped = f"  slipped {money(currency.slipped.amount, code)} in {currency.slipped.deals:,} deals"
+        text.append(slipped, style="red")
+    return text
+
+
+def forecast(found: Forecast) -> RenderableType:
+    """A bar for each part of a forecast, by currency. Slipped deals are always there."""
+    parts: list[RenderableType] = []
+    for each in found.currencies:
+        code = each.currency_code
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", title=code or "no amount", title_style="bold")
+        for heading in ("", "deals", "amount", "by chances", ""):
+            table.add_column(heading, justify="right" if heading else "left")
+        rows = [("closed", each.closed), *((word(name_of(part, "category")), part.sums) for part in each.categories)]
+        rows += [("slipped", each.slipped), ("undated", each.undated)]
+        most = max(*(sums.amount for _, sums in rows), 1)
+        for name, sums in rows:
+            bar = Text("█" * round(BAR * sums.amount / most), style=_COLORS.get(name, "red"))
+            table.add_row(name, f"{sums.deals:,}", money(sums.amount, code), money(sums.weighted, code), bar)
+        parts += [table, Text(f"expected {money(each.expected, code)}", style="bold")]
+    told = f"as of {moment(found.as_of_time)}" if found.HasField("as_of_time") else "no deal yet"
+    return Group(*parts, Text(told, style="dim"))
+
+
+def report(found: SalesReport) -> Table:
+    """A row for each owner, product or month with its deals and money."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("", "won", "lost", "win rate", "revenue", "days to win"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for each in found.results:
+        rate = f"{each.win_rate:.1%} ({each.win_rate_low:.0%}-{each.win_rate_high:.0%})"
+        days = f"{each.won_days_mean:.1f}, half within {each.won_days_median:g}" if each.won else ""
+        name = "  ".join(filter(None, (each.month, each.key))) or "all"
+        table.add_row(name, f"{each.won:,}", f"{each.lost:,}", rate, money(each.revenue, each.currency_code), days)
+    return table
+
+
+def history(changes: Iterable[DealChange]) -> Table:
+    """A row for each change of the facts of a deal."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("", "effective", "recorded", "by", "what", "stage", "amount", "chance"):
+        table.add_column(heading)
+    for each in changes:
+        facts, waived = each.facts, " (waived)" if each.waived else ""
+        table.add_row(
+            str(each.number),
+            moment(each.effective_time),
+            moment(each.record_time),
+            each.actor,
+            word(name_of(each, "kind")) + waived,
+            facts.stage,
+            money(facts.amount.minor_units, facts.amount.currency_code) if facts.HasField("amount") else "",
+            f"{facts.probability_basis_points / 100:g} %",
+        )
+    return table
+
+
+def lacking(move: Move) -> Text:
+    """Tells what a move needs, or that nothing is in its way."""
+    if not move.unmet:
+        return Text(f"{move.from_stage} → {move.to_stage}: nothing is in the way", style="green")
+    text = Text(f"{move.from_stage} → {move.to_stage} needs\n", style="yellow")
+    for each in move.unmet:
+        wanted = f"{word(name_of(each.criterion, 'measure'))}: {each.measured} of {max(each.criterion.at_least, 1)}"
+        text.append(f"  {wanted}  ({'to leave' if name_of(each, 'side') == 'EXIT' else 'to enter'} {each.stage})\n")
+    return text
+
+
+def money(minor_units: int, currency: str) -> str:
+    """An amount as people write it."""
+    from kehu.common.v1.types_pb2 import Money
+
+    return f"{from_money(Money(currency_code=currency, minor_units=minor_units)):,} {currency}".strip()
