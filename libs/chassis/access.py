@@ -30,6 +30,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from kehu.common.v1 import options_pb2
 
 from libs.chassis import logs
+from libs.chassis.domain import PermissionDenied
 
 log = logs.get(__name__)
 
@@ -52,6 +53,12 @@ OLD_SEAL_KEY, NEXT_SEAL_KEY = "seal.old.key", "seal.next.key"
 
 _CACHED = 4096
 _LOOK_EVERY = 1.0
+
+
+class ScopeMissing(PermissionDenied):
+    """The token lacks the scope {scope}."""
+
+    scope: str
 
 
 class Unauthenticated(Exception):

@@ -182,14 +182,13 @@ class InvalidArgument(DomainError):
 
 
 class NotFound(DomainError):
-    """No such entity for this tenant."""
+    """No such entity for this tenant. A projection is told as what it is one of."""
 
     reason = "NOT_FOUND"
 
-    def __init__(self, kind: type | str, id: str) -> None:
-        name = kind if isinstance(kind, str) else kind.__name__
-        self._fill(f"{name} {id!r} does not exist", self.reason, {"kind": name, "id": id})
-        self.kind, self.id = name, id
+    def __init__(self, kind: type, id: str) -> None:
+        self.kind, self.id = kind.__name__.removesuffix("Projection"), id
+        self._fill(f"{self.kind} {id!r} does not exist", self.reason, {"kind": self.kind, "id": id})
 
 
 class AlreadyExists(DomainError):
@@ -197,17 +196,11 @@ class AlreadyExists(DomainError):
 
     reason = "ALREADY_EXISTS"
 
-    def __init__(self, message: str, *, reason: str | None = None, **metadata: object) -> None:
-        self._fill(message, reason or self.reason, metadata)
-
 
 class FailedPrecondition(DomainError):
     """The state of the entity forbids this. The message says what would allow it."""
 
     reason = "FAILED_PRECONDITION"
-
-    def __init__(self, message: str, *, reason: str | None = None, **metadata: object) -> None:
-        self._fill(message, reason or self.reason, metadata)
 
 
 class Conflict(DomainError):
@@ -215,14 +208,29 @@ class Conflict(DomainError):
 
     reason = "REVISION_MISMATCH"
 
-    def __init__(self, message: str, *, reason: str | None = None, **metadata: object) -> None:
-        self._fill(message, reason or self.reason, metadata)
-
 
 class PermissionDenied(DomainError):
     """The caller lacks a permission, which the message names."""
 
     reason = "PERMISSION_DENIED"
 
-    def __init__(self, message: str, *, reason: str | None = None, **metadata: object) -> None:
-        self._fill(message, reason or self.reason, metadata)
+
+class SourceKeyReused(AlreadyExists):
+    """The key {key} was recorded before with other content, as {id}."""
+
+    key: str
+    id: str
+
+
+class RevisionMismatch(Conflict):
+    """Revision {revision} of {id} is not the current one, {current}: read again, then decide."""
+
+    id: str
+    revision: int
+    current: int
+
+
+class TooManyWriters(Conflict):
+    """Too many others change {id} at once: try again."""
+
+    id: str

@@ -25,11 +25,12 @@ from kehu.common.v1 import operation_pb2 as pb
 from libs.chassis import context, identity
 from libs.chassis.codec import from_proto, to_proto
 from libs.chassis.deferrals import NotYet, pause_after
-from libs.chassis.domain import AlreadyExists, Change, Entity, FailedPrecondition, Open, Sealed
+from libs.chassis.domain import Change, Entity, FailedPrecondition, Open, Sealed
 from libs.chassis.filtering import Condition, FilterSpec, all_of, field, parse
-from libs.chassis.paging import Page
+from libs.chassis.paging import Page, PageRequest
 from libs.chassis.store import Collection, Database, Due, Index
 from libs.chassis.store.fence import fence
+from libs.chassis.store.refusals import KeyTaken
 
 COLLECTION: Final = "operations"
 CLAIM: Final = timedelta(seconds=30)
@@ -65,6 +66,13 @@ class Cancelled(Exception):
 
 class Stopped(Exception):
     """This process has to end, or another one took over. The operation goes on elsewhere."""
+
+
+class OperationRunning(FailedPrecondition):
+    """{kind} is at work already, as {operation_id}: wait for its end or cancel it."""
+
+    operation_id: str
+    kind: str
 
 
 class OperationState(StrEnum):
@@ -211,14 +219,6 @@ class OperationKind(Generic[R, S]):
         return packed.SerializeToString()
 
 
-class ListRequest(Protocol):
-    """Any request for a list of operations."""
-
-    page_size: int
-    page_token: str
-    filter: str
-
-
 class Operations:
     """The operations of one service. Any number of these share the collection of their database."""
 
@@ -228,27 +228,20 @@ class Operations:
         self._collection: Collection[Operation] = database.collections[COLLECTION]
 
     def start(self, kind: str, request: Message) -> Operation:
-        """A new operation. FailedPrecondition OPERATION_RUNNING, with its id, while another of this kind is at work."""
+        """A new operation. OperationRunning while another one of this kind is at work."""
         asked = AnyMessage()
         asked.Pack(request)
-        operation = Operation(
-            id=self._collection.next_id(),
-            kind=kind,
-            request=asked.SerializeToString(deterministic=True),
-            started_by=context.current().actor,
-            claimable_time=identity.now(),
-        )
+        asked_for, starter, now = asked.SerializeToString(deterministic=True), context.current().actor, identity.now()
+
+        def begin(id: str) -> Change[Operation]:
+            return Operation(id=id, kind=kind, request=asked_for, started_by=starter, claimable_time=now), []
+
         try:
-            return self._collection.insert((operation, []))
-        except AlreadyExists:
+            return self._collection.insert(begin)
+        except KeyTaken:
             other = self._collection.find_one(all_of(field("kind") == kind, _ACTIVE))
             id = other.id if other is not None else "one that just ended"
-            raise FailedPrecondition(
-                f"{kind} is at work already, as {id}: wait for its end or cancel it",
-                reason="OPERATION_RUNNING",
-                kind=kind,
-                operation_id=id,
-            ) from None
+            raise OperationRunning(operation_id=id, kind=kind) from None
 
     def start_again(self, kind: str, request: Message) -> Operation:
         """A new operation that a timer asks for, however often the ones before it failed.
@@ -269,15 +262,9 @@ class Operations:
         """One operation."""
         return self._collection.get(id)
 
-    def list(self, request: ListRequest) -> Page[Operation]:
-        """Operations, the newest first."""
-        return self._collection.page(
-            parse(request.filter, _FILTER),
-            order="-create_time",
-            size=request.page_size,
-            token=request.page_token,
-            request=cast(Message, request),
-        )
+    def list(self, filter: str, wanted: PageRequest) -> Page[Operation]:
+        """A page of operations, the newest first."""
+        return self._collection.page(parse(filter, _FILTER), wanted, order="-create_time")
 
     def cancel(self, id: str) -> Operation:
         """The operation, which ends soon if it has not ended yet."""

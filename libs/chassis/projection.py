@@ -13,7 +13,7 @@ from collections.abc import Collection as Group
 from datetime import datetime
 from functools import partial, reduce
 from types import ModuleType
-from typing import Any, Final, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from google.protobuf.message import Message
 
@@ -23,9 +23,6 @@ from libs.chassis.domain import Change, NotFound
 from libs.chassis.filtering import field
 from libs.chassis.inbox import Received, Subscription
 from libs.chassis.store import BlindIndexes, Database, Index
-
-KIND: Final = "Customer"
-"""Name of a customer in a refusal."""
 
 P = TypeVar("P", bound=CustomerProjection)
 Source = str | Callable[[Any], Any]
@@ -65,7 +62,7 @@ class Customers(Generic[P]):
         """The customer that an id leads to. NotFound when this service has not heard of it."""
         known = self.find(id)
         if known is None:
-            raise NotFound(KIND, id)
+            raise NotFound(self.collection.entity, id)
         return known
 
     def group(self, id: str, known: P | None = None) -> tuple[str, ...]:

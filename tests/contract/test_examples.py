@@ -16,8 +16,8 @@ from google.protobuf.message_factory import GetMessageClass
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from libs.chassis.memory import MemoryDatabase
 from libs.chassis.run.service import Role
+from libs.chassis.store.memory import MemoryDatabase
 from libs.client.client import descriptors
 from libs.client.service import snake_case
 from libs.client.values import fill

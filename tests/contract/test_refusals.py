@@ -26,9 +26,6 @@ KINDS = {
 }
 """Kind of refusal → the code that callers get."""
 
-ANONYMOUS = {"libs": 11, "services/interactions": 18, "services/profiles": 50}
-"""Refusals that still lack a class of their own, at most so many: convert one, lower the number."""
-
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -41,21 +38,15 @@ class Refusal:
 
 
 def sources() -> Iterator[tuple[str, ast.AST]]:
-    """(folder, tree) of every file of libs and services."""
+    """(path, tree) of every file of libs and services."""
     for path in sorted([*(ROOT / "libs").rglob("*.py"), *(ROOT / "services").rglob("*.py")]):
-        yield folder_of(path), tree(path)
+        yield str(path.relative_to(ROOT)), tree(path)
 
 
 @cache
 def tree(path: Path) -> ast.AST:
     """A file as it is parsed."""
     return ast.parse(path.read_text())
-
-
-def folder_of(path: Path) -> str:
-    """`libs`, or the folder of a service."""
-    parts = path.relative_to(ROOT).parts
-    return parts[0] if parts[0] == "libs" else "/".join(parts[:2])
 
 
 def refusals() -> list[Refusal]:
@@ -97,10 +88,13 @@ def is_anonymous(node: ast.AST) -> bool:
 
 
 def test_every_refusal_that_is_raised_has_a_name() -> None:
-    found = Counter(folder for folder, parsed in sources() for node in ast.walk(parsed) if is_anonymous(node))
-    assert {folder: number for folder, number in found.items() if number > ANONYMOUS.get(folder, 0)} == {}, (
-        "raise a class of its own below the kind, with its data as fields, and list it in ErrorReason"
-    )
+    found = [
+        f"{path}:{node.lineno}"
+        for path, parsed in sources()
+        for node in ast.walk(parsed)
+        if isinstance(node, ast.Call) and is_anonymous(node)
+    ]
+    assert found == [], "raise a class of its own below the kind, with its data as fields, and list it in ErrorReason"
 
 
 def test_every_refusal_is_listed_with_what_to_do() -> None:

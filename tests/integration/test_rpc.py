@@ -28,6 +28,7 @@ from libs.chassis.rpc.deadline import remaining
 from libs.chassis.rpc.server import RECEIVE_LIMIT
 from libs.chassis.rpc.streams import still_open
 from tests.support.lab import Caller, Failure, Running, failure, lab, serving
+from tests.support.ledger import Account
 from tests.support.logged import logged
 
 REQUEST_ID = "0b9c2f0c-5b7e-4a52-9f4e-0d4b3c8f7a11"
@@ -44,7 +45,7 @@ class Lab:
         """Fails or waits on request."""
         match request.behavior:
             case "missing":
-                raise NotFound("thing", request.id)
+                raise NotFound(Account, request.id)
             case "defect":
                 raise RuntimeError("canary")
             case "wrong":

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from libs.chassis.access import Unauthenticated, Verifier
-from libs.chassis.domain import PermissionDenied
+from libs.chassis.access import ScopeMissing, Unauthenticated, Verifier
 from libs.chassis.rpc.call import Call
 
 _SCHEME = "bearer "
@@ -21,4 +20,4 @@ def check(call: Call, verifier: Verifier) -> None:
         raise Unauthenticated("send the metadata `authorization: Bearer <token>`")
     call.principal = verifier.verify(call.token[len(_SCHEME) :])
     if not call.principal.may(call.method.scope):
-        raise PermissionDenied(f"the token lacks the scope {call.method.scope}", scope=call.method.scope)
+        raise ScopeMissing(scope=call.method.scope)

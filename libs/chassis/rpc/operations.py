@@ -8,6 +8,7 @@ from kehu.common.v1 import operation_pb2 as pb
 from kehu.common.v1.operation_pb2_grpc import OperationsServiceServicer
 
 from libs.chassis.operations import Operations, to_message
+from libs.chassis.paging import PageRequest
 
 
 class OperationsServicer(OperationsServiceServicer):
@@ -24,7 +25,7 @@ class OperationsServicer(OperationsServiceServicer):
         self, request: pb.ListOperationsRequest, context: grpc.ServicerContext
     ) -> pb.ListOperationsResponse:
         """A page of operations, the newest first."""
-        page = self._operations.list(request)
+        page = self._operations.list(request.filter, PageRequest.of(request))
         return pb.ListOperationsResponse(operations=map(to_message, page.items), next_page_token=page.next_page_token)
 
     def CancelOperation(self, request: pb.CancelOperationRequest, context: grpc.ServicerContext) -> pb.Operation:

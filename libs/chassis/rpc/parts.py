@@ -18,8 +18,8 @@ import pymongo
 from google.protobuf.descriptor import MethodDescriptor
 
 from libs.chassis import context, logs
-from libs.chassis.access import covers, scope_of
-from libs.chassis.domain import DomainError, PermissionDenied
+from libs.chassis.access import ScopeMissing, covers, scope_of
+from libs.chassis.domain import DomainError
 from libs.chassis.rpc.call import current_call
 from libs.chassis.rpc.deadline import DATABASE_SHARE
 from libs.chassis.rpc.errors import DeadlineExceeded, is_outage
@@ -52,7 +52,7 @@ def gather(parts: Mapping[K, Part], seconds: float) -> tuple[dict[K, Any], dict[
         if covers(context.current().scopes, scope):
             futures[key] = _threads().submit(copy_context().run, _read, part, ends)
         else:
-            errors[key] = PermissionDenied(f"the token lacks the scope {scope}", scope=scope)
+            errors[key] = ScopeMissing(scope=scope)
     wait(futures.values(), timeout=max(0.0, ends - time.monotonic()))
     found: dict[K, Any] = {}
     for key, future in futures.items():

@@ -12,6 +12,12 @@ from libs.chassis.rpc.call import Method
 from libs.chassis.validation import validate
 
 
+class MalformedRequest(InvalidArgument):
+    """The request is not a {type}."""
+
+    type: str
+
+
 def read(method: Method, data: bytes) -> Message:
     """The request; InvalidArgument when the bytes are none, or break the rules."""
     try:
@@ -25,7 +31,7 @@ def read(method: Method, data: bytes) -> Message:
 def malformed(method: Method) -> InvalidArgument:
     """The refusal of bytes that are not a request of this method."""
     kind = method.request.DESCRIPTOR.full_name
-    return InvalidArgument(f"the request is not a {kind}", reason="MALFORMED_REQUEST", type=kind)
+    return MalformedRequest(type=kind)
 
 
 def command(method: Method, request: Message) -> Command | None:

@@ -10,20 +10,20 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar, cast
 
 from libs.chassis import context, identity
 from libs.chassis.contention import attempts
-from libs.chassis.domain import Change, DomainError, E, Event
+from libs.chassis.domain import Change, DomainError, E, RevisionMismatch, SourceKeyReused, TooManyWriters
 from libs.chassis.filtering import Condition
 from libs.chassis.paging import Order, Pager
 from libs.chassis.store.commands import NOTES, NOTES_IN_ENTITY, Commands, Note
 from libs.chassis.store.declaration import Contention, DuplicateKey, Index, Outcome, Write
-from libs.chassis.store.drafts import by_id, given, precomputed
+from libs.chassis.store.drafts import by_id, given
 from libs.chassis.store.reading import Readable
-from libs.chassis.store.refusals import KeyTaken, RequestIdReused, RevisionMismatch, SourceKeyReused, TooManyWriters
+from libs.chassis.store.refusals import KeyTaken, RequestIdReused
 from libs.chassis.store.vault import Vault
 
 ATTEMPTS = 12
@@ -58,11 +58,12 @@ class Collection(Readable[E]):
         """The id of the entity with a natural key, whether it exists or not."""
         return identity.derived_id(self.entity.ID_PREFIX, context.current().tenant, self.name, key)
 
-    def next_id(self, key: str = "") -> str:
-        """The id that `insert` gives: derived from the natural key or the command if there is one, else new."""
+    def next_id(self) -> str:
+        """The id that `insert` gives without a natural key: the one of the command if there is one, else a new one.
+
+        For what has to be told of an entity before it is inserted, in the same transaction.
+        """
         here = context.current()
-        if key:
-            return self.id_of(key)
         if here.command is not None:
             return identity.derived_id(self.entity.ID_PREFIX, here.tenant, self.name, "request", here.command.key)
         return identity.new_id(self.entity.ID_PREFIX)
@@ -80,9 +81,9 @@ class Collection(Readable[E]):
         """
         if self._needs_transaction():
             return self._transact(lambda: self.insert(create, key=key))
-        if self._repeats() and (found := self.find_by_id(self.next_id(key))) is not None:
+        if self._repeats() and (found := self.find_by_id(self._id(key))) is not None:
             return found
-        [outcome] = self.insert_many([create(self.next_id(key)) if callable(create) else create], keys=[key])
+        [outcome] = self.insert_many([create(self._id(key)) if callable(create) else create], keys=[key])
         if outcome.error is not None:
             raise outcome.error
         return cast(E, outcome.entity)
@@ -174,45 +175,6 @@ class Collection(Readable[E]):
             return [self.read(documents[id]) if id in documents else blanks[id] for id in steps]
         return self._apply(steps, documents, blanks, change)
 
-    def fold(self, changes: Sequence[tuple[str, Callable[[E | None], Change[E]]]]) -> list[E]:
-        """Apply many changes in one read and one bulk write, for reactions to a batch of events.
-
-        A change gets None while its entity does not exist and then returns one with that id. Several changes of one
-        entity apply in order. Contention asks to run the batch again. Returns the entities, one per distinct id.
-        """
-        if not changes:
-            return []
-        if self._needs_transaction(single=False):
-            return self._transact(lambda: self.fold(changes))
-        if self._repeats():
-            return [self.read(each) for each in self._read([id for id, _ in changes]).values()]
-        by_id: dict[str, list[Callable[[E | None], Change[E]]]] = {}
-        for id, change in changes:
-            by_id.setdefault(id, []).append(change)
-        documents = self._read(list(by_id), with_bookkeeping=True)
-        known = dict(zip(documents, self._drafts.read([*documents.values()]), strict=True))
-        writes: list[Write] = []
-        inserts: list[dict[str, Any]] = []
-        folded: list[E] = []
-        for id, steps in by_id.items():
-            document = documents.get(id)
-            if document is not None:
-                write, entity = self._drafts.changed(document, known[id], steps)
-                writes += [write] if write is not None else []
-            else:
-                first, events = cast(tuple[E | None, Sequence[Event]], steps[0](None))
-                if first is None:
-                    continue
-                blank = replace(first, update_time=datetime.min.replace(tzinfo=UTC))
-                created, entity = self._drafts.begun(blank, [partial(precomputed, (first, events)), *steps[1:]])
-                inserts += [created] if created is not None else []
-            folded.append(entity)
-        if inserts and any(self._insert(inserts)):
-            raise Contention(f"{self.name}: another worker created the same entity")
-        if writes and self._write(writes) != len(writes):
-            raise Contention(f"{self.name}: another worker changed the same entity")
-        return folded
-
     def erase(self, ids: Sequence[str]) -> int:
         """Destroys the keys of entities: what is personal in them, and in every event that ever told of them, cannot
         be read any more, here at once and in other processes within ten seconds; how many keys there were.
@@ -289,11 +251,15 @@ class Collection(Readable[E]):
             self._commands.done()
         return changed
 
+    def _id(self, key: str) -> str:
+        """The id of a new entity, perhaps with a natural key."""
+        return self.id_of(key) if key else self.next_id()
+
     def _new(self, change: Change[E], key: str, at: datetime, note: Note | None) -> tuple[E, dict[str, Any]]:
         """(entity as stored, its document) under the id that its key or the command gives."""
         entity, events = change
         if key or context.current().command is not None:
-            entity = replace(entity, id=self.next_id(key))
+            entity = replace(entity, id=self._id(key))
         return self._drafts.new((entity, events), at, key=key, note=note)
 
     def _settle(

@@ -8,14 +8,13 @@ from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from libs.chassis.contention import attempts
-from libs.chassis.domain import E
+from libs.chassis.domain import E, TooManyWriters
 from libs.chassis.paging import Pager
 from libs.chassis.sealing import Keyring
 from libs.chassis.sealing.personal import BlindIndexes
 from libs.chassis.store.collection import ATTEMPTS, FIRST_PAUSE, Collection
 from libs.chassis.store.commands import Commands
 from libs.chassis.store.declaration import Contention, Index
-from libs.chassis.store.refusals import TooManyWriters
 from libs.chassis.store.vault import Vault
 
 R = TypeVar("R")

@@ -171,11 +171,6 @@ def given(change: Callable[[E, A], Change[E]], argument: A, entity: E) -> Change
     return change(entity, argument)
 
 
-def precomputed(change: Change[E], _: E) -> Change[E]:
-    """A change that was worked out before."""
-    return change
-
-
 def _require_room(id: str, waiting: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> None:
     """TooManyEvents for a change that never fits into its entity, RelayBehind for one that does not fit yet."""
     count, size = len(new), sum(each["size"] for each in new)

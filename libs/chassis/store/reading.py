@@ -6,12 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Generic
 
-from google.protobuf.message import Message
-
 from libs.chassis import context
 from libs.chassis.domain import E, NotFound
 from libs.chassis.filtering import Condition
-from libs.chassis.paging import Order, Page, Pager, PageRequest, Position, page_size, request_hash
+from libs.chassis.paging import Order, Page, Pager, PageRequest, Position, page_size
 from libs.chassis.store.declaration import Index
 from libs.chassis.store.drafts import Drafts
 from libs.chassis.store.refusals import require_index
@@ -77,15 +75,11 @@ class Readable(ABC, Generic[E]):
     def page(
         self,
         where: Condition | None,
-        request: PageRequest | Message | bytes,
+        request: PageRequest,
         *,
         order: str | Sequence[str] = "-create_time",
-        size: int = 0,
-        token: str = "",
     ) -> Page[E]:
         """One keyset page. The token only works with the same request, order and tenant."""
-        if not isinstance(request, PageRequest):
-            request = PageRequest(size, token, request_hash(request))
         require_index(self.indexes.values(), where, order)
         total, bound_to = Order(order), request.bound_to + context.current().tenant.encode()
         size, token = page_size(request.size), request.token
@@ -156,7 +150,7 @@ class Readable(ABC, Generic[E]):
         return self._drafts.safe.blind_index(context.current().tenant, name, value)
 
     def _not_found(self, id: str) -> NotFound:
-        return NotFound(self.entity.__name__, id)
+        return NotFound(self.entity, id)
 
     # ------------------------------------------------------------------- what a keeper of documents provides
 

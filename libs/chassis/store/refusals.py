@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from libs.chassis.domain import AlreadyExists, Conflict, FailedPrecondition
+from libs.chassis.domain import AlreadyExists, FailedPrecondition
 from libs.chassis.filtering import AnyOf, Compare, Condition, Element, conjuncts, not_indexed, paths_in
 from libs.chassis.store.declaration import Index
 
@@ -66,13 +66,6 @@ class RequestIdReused(AlreadyExists):
     request_id: str
 
 
-class SourceKeyReused(AlreadyExists):
-    """The key {key} was recorded before with other content, as {id}."""
-
-    key: str
-    id: str
-
-
 class KeyTaken(AlreadyExists):
     """{problem}."""
 
@@ -83,17 +76,3 @@ class KeyTaken(AlreadyExists):
     def of(cls, collection: str, index: Index) -> KeyTaken:
         """The refusal of a unique index."""
         return cls(problem=index.taken or f"{collection}: {', '.join(index.keys)} is taken", index=index.name)
-
-
-class RevisionMismatch(Conflict):
-    """Revision {revision} of {id} is not the current one, {current}: read again, then decide."""
-
-    id: str
-    revision: int
-    current: int
-
-
-class TooManyWriters(Conflict):
-    """Too many others change {id} at once: try again."""
-
-    id: str

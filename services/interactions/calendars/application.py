@@ -23,7 +23,7 @@ class Calendars:
 
     def create(self, calendar: BusinessCalendar) -> BusinessCalendar:
         """A new calendar."""
-        return self._calendars.insert(replace(calendar, id=self._calendars.next_id()).create())
+        return self._calendars.insert(lambda id: replace(calendar, id=id).create())
 
     def get(self, calendar_id: str) -> BusinessCalendar:
         """One calendar."""

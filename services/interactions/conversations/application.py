@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from libs.chassis import identity
-from libs.chassis.domain import AlreadyExists, Conflict, NotFound
+from libs.chassis.domain import AlreadyExists, NotFound, TooManyWriters
 from libs.chassis.paging import Page, PageRequest
 from services.interactions.conversations.domain import IDLE_WINDOW, CloseReason, Conversation, Utterance
 from services.interactions.conversations.store import ConversationsStore
@@ -80,7 +80,7 @@ class Conversations:
             self._store.of_token(continuity_token) if not conversation_id else self._conversations.get(conversation_id)
         )
         if found is None:
-            raise NotFound("Conversation", continuity_token)
+            raise NotFound(Conversation, continuity_token)
         self._customers.refuse_erased([found.customer_id])
         return found
 
@@ -97,10 +97,10 @@ class Conversations:
             try:
                 return self._conversations.insert(opening, key=interaction.id)
             except AlreadyExists:  # the same contact told twice at once has opened it, or another one of theirs
-                opened = self._conversations.find_by_id(self._conversations.next_id(interaction.id))
+                opened = self._conversations.find_by_id(self._conversations.id_of(interaction.id))
                 if opened is not None:
                     return opened
-        raise Conflict("too many contacts of the same customer begin a conversation at once: try again")
+        raise TooManyWriters(id=interaction.party)
 
     def withdraw(self, ids: Collection[str]) -> None:
         """Erases what was said in conversations with a customer while it was erased."""

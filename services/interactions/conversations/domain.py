@@ -14,6 +14,20 @@ IDLE_WINDOW = timedelta(hours=24)
 """Silence after which the next contact of a customer who was not waiting begins a new conversation."""
 
 
+class ConversationNotOpen(FailedPrecondition):
+    """Conversation {conversation_id} is closed: continue it first."""
+
+    conversation_id: str
+
+
+class ConversationWithAnother(FailedPrecondition):
+    """Conversation {conversation_id} is with {customer_id}, not with {other_id}."""
+
+    conversation_id: str
+    customer_id: str
+    other_id: str
+
+
 class ConversationState(OpenEnum):
     """State of a conversation."""
 
@@ -182,11 +196,7 @@ class Conversation(Entity):
         Nothing changes when it is open and its customer known. FailedPrecondition when it is with somebody else.
         """
         if customer_id and self.customer_id not in ("", customer_id):
-            raise FailedPrecondition(
-                f"{self.id} is with {self.customer_id}, not with {customer_id}",
-                id=self.id,
-                customer_id=self.customer_id,
-            )
+            raise ConversationWithAnother(conversation_id=self.id, customer_id=self.customer_id, other_id=customer_id)
         resumed, happened = self._resumed(customer_id, current_for, reopens=True)
         return (resumed, [kind(conversation=resumed) for kind in happened]) if happened else (self, [])
 
@@ -239,7 +249,7 @@ class Conversation(Entity):
 
     def _require_open(self) -> None:
         if not self.is_open:
-            raise FailedPrecondition(f"{self.id} is closed; continue it first", id=self.id)
+            raise ConversationNotOpen(conversation_id=self.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

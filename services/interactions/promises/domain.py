@@ -12,6 +12,35 @@ from libs.worktime.terms import Deadline, Term
 from services.interactions.timeline.domain import Link
 
 
+class PromiseSettled(FailedPrecondition):
+    """Promise {promise_id} is {state}: this needs one of {allowed}."""
+
+    promise_id: str
+    state: str
+    allowed: tuple[str, ...]
+
+
+class RenegotiationTooLate(FailedPrecondition):
+    """Promise {promise_id} was due at {due_time}: a promise is renegotiated before it is due."""
+
+    promise_id: str
+    due_time: str
+
+
+class PromiseNotBroken(FailedPrecondition):
+    """Promise {promise_id} is {state}: only a broken promise is recovered."""
+
+    promise_id: str
+    state: str
+
+
+class PromiseOverdue(FailedPrecondition):
+    """Promise {promise_id} was due at {due_time}, so it is broken: what was done after that recovers it."""
+
+    promise_id: str
+    due_time: str
+
+
 class PromiseState(OpenEnum):
     """State of a promise."""
 
@@ -90,11 +119,7 @@ class Promise(Entity):
         if at < made:
             raise InvalidArgument.field("kept_time", f"{at.isoformat()} is before it was made, {made.isoformat()}")
         if at > due:
-            raise FailedPrecondition(
-                f"{self.id} was due at {due.isoformat()}, so it is broken; what was done after that recovers it",
-                id=self.id,
-                due_time=due.isoformat(),
-            )
+            raise PromiseOverdue(promise_id=self.id, due_time=due.isoformat())
         margin = Deadline(made, due, hours).left(at)
         kept = replace(self, state=PromiseState.KEPT, kept_time=at, margin=margin, wake_time=None)
         return kept, [PromiseKept(promise=kept)]
@@ -107,7 +132,7 @@ class Promise(Entity):
     def recover(self, recovery: str, now: datetime) -> Change[Promise]:
         """Broken, and made good."""
         if self.state is not PromiseState.BROKEN:
-            raise FailedPrecondition(f"{self.id} is {self.state}; only a broken promise is recovered", id=self.id)
+            raise PromiseNotBroken(promise_id=self.id, state=self.state)
         recovered = replace(self, state=PromiseState.RECOVERED, recovered_time=now, recovery=recovery)
         return recovered, [PromiseRecovered(promise=recovered)]
 
@@ -115,9 +140,7 @@ class Promise(Entity):
         """Replaced by another promise, which the customer agreed to before this one was due."""
         due, _ = self._pending_since()
         if now >= due:
-            raise FailedPrecondition(
-                f"{self.id} was due at {due.isoformat()}; a promise is renegotiated before it is due", id=self.id
-            )
+            raise RenegotiationTooLate(promise_id=self.id, due_time=due.isoformat())
         replaced = replace(
             self,
             state=PromiseState.RENEGOTIATED,
@@ -171,9 +194,7 @@ class Promise(Entity):
     def _pending_since(self) -> tuple[datetime, datetime]:
         """(due, made) of a promise that is still to be kept; FailedPrecondition for any other."""
         if not self.is_pending or self.due_time is None or self.made_time is None:
-            raise FailedPrecondition(
-                f"{self.id} is {self.state}; this needs {' or '.join(PENDING_STATES)}", id=self.id, state=self.state
-            )
+            raise PromiseSettled(promise_id=self.id, state=self.state, allowed=tuple(PENDING_STATES))
         return self.due_time, self.made_time
 
 

@@ -10,12 +10,13 @@ from typing import Final
 
 from libs.chassis import context, identity
 from libs.chassis.customers import CustomerErased
-from libs.chassis.domain import AlreadyExists, Conflict, DomainError, InvalidArgument, NotFound
+from libs.chassis.domain import AlreadyExists, Conflict, DomainError, InvalidArgument, NotFound, TooManyWriters
 from libs.chassis.paging import Page, PageRequest
 from libs.chassis.store import Outcome
 from services.interactions.conversations.application import Conversations
 from services.interactions.conversations.domain import IDLE_WINDOW
 from services.interactions.customers.application import Customers
+from services.interactions.customers.domain import CustomerProjection
 from services.interactions.timeline.domain import Interaction, TimelineQuery
 from services.interactions.timeline.store import TimelineStore
 
@@ -41,7 +42,7 @@ class Timeline:
         """
         now = identity.now()
         told = contact.as_told(now)
-        id = self._interactions.next_id(told.source_key)
+        id = self._interactions.id_of(told.source_key) if told.source_key else self._interactions.next_id()
         there = self._interactions.find_by_id(id)
         if there is not None:
             if there.is_erased:
@@ -86,7 +87,7 @@ class Timeline:
                 told[i] = _told(contact, now)
             except DomainError as error:
                 outcomes[i] = Outcome(error=error)
-        ids = {i: self._interactions.next_id(each.source_key) for i, each in told.items()}
+        ids = {i: self._interactions.id_of(each.source_key) for i, each in told.items()}
         there = self._store.known([*ids.values()])
         erased = {
             each.id for each in self._store.customers.erased({each.named_customer for each in told.values()} - {""})
@@ -144,7 +145,7 @@ class Timeline:
         ids = self._store.customers.group(query.customer_id, known)
         found = self._store.of_customer(query, ids, page)
         if not found.items and known is None:
-            raise NotFound("Customer", query.customer_id)
+            raise NotFound(CustomerProjection, query.customer_id)
         return ids[0], found
 
     # ------------------------------------------------------------------------------------------------ changing
@@ -173,7 +174,7 @@ class Timeline:
                 return self._interactions.update(
                     interaction_id, lambda each: each.redact(reason, actor, now, known), revision=current.revision
                 )
-        raise Conflict("others change the interaction all the time: try again", id=interaction_id)
+        raise TooManyWriters(id=interaction_id)
 
 
 def _told(contact: Interaction | DomainError, now: datetime) -> Interaction:

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from libs.chassis.domain import (
-    AlreadyExists,
     Change,
     Entity,
     Event,
@@ -18,6 +17,7 @@ from libs.chassis.domain import (
     InvalidArgument,
     OpenEnum,
     Sealed,
+    SourceKeyReused,
 )
 from services.interactions.customers.domain import Channel, Identifier, IdentifierKind, customer_key, customer_of
 
@@ -45,6 +45,19 @@ ERASED = "the customer was erased"
 """The reason of a redaction that is part of an erasure."""
 LIVE = frozenset({Channel.VOICE, Channel.VISIT, Channel.VIDEO})
 """Channels on which whoever answers does so in the same interaction."""
+
+
+class InteractionImmutable(FailedPrecondition):
+    """Interaction {interaction_id} was recorded more than {hours} hours ago and is immutable, except for redaction."""
+
+    interaction_id: str
+    hours: int = 24
+
+
+class InteractionWasRedacted(FailedPrecondition):
+    """Interaction {interaction_id} was redacted: nothing can be added to it."""
+
+    interaction_id: str
 
 
 class Direction(OpenEnum):
@@ -237,14 +250,7 @@ class Interaction(Entity):
     def repeated_by(self, told: Interaction) -> Interaction:
         """This interaction, when `told` is the same contact told again; else AlreadyExists SOURCE_KEY_REUSED."""
         if told.digest != self.digest:
-            raise AlreadyExists(
-                f"external_key {self.external_key!r} on {self.channel} was recorded before with other content, as "
-                f"{self.id}; a key names one contact for ever",
-                reason="SOURCE_KEY_REUSED",
-                key=self.external_key,
-                channel=self.channel,
-                id=self.id,
-            )
+            raise SourceKeyReused(key=self.external_key, id=self.id)
         return self
 
     def attribute(self, customer_id: str) -> Change[Interaction]:
@@ -263,11 +269,9 @@ class Interaction(Entity):
             allowed = ", ".join(sorted(COMPLETABLE))
             raise InvalidArgument.field("update_mask", f"{', '.join(forbidden)} cannot be changed; allowed: {allowed}")
         if self.redaction is not None:
-            raise FailedPrecondition(f"{self.id} was redacted; nothing can be added to it", id=self.id)
+            raise InteractionWasRedacted(interaction_id=self.id)
         if self.create_time is not None and now - self.create_time > COMPLETABLE_FOR:
-            raise FailedPrecondition(
-                f"{self.id} was recorded more than 24 hours ago and is immutable, except for redaction", id=self.id
-            )
+            raise InteractionImmutable(interaction_id=self.id)
         return completed, [InteractionUpdated(interaction=completed)]
 
     def erased(self, actor: str, now: datetime) -> Change[Interaction]:

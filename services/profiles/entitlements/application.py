@@ -21,10 +21,9 @@ class Entitlements:
     def create(self, draft: Entitlement) -> Entitlement:
         """The entitlement that a draft describes."""
         author = context.current().actor
-        change = replace(draft, id=self._entitlements.next_id()).created(author)
         if draft.basis is Basis.CUSTOMER:
             self._store.customers.writable(draft.subject)
-        return self._entitlements.insert(change)
+        return self._entitlements.insert(lambda id: replace(draft, id=id).created(author))
 
     def end(self, id: str, last_day: date | None, revision: int) -> Entitlement:
         """The entitlement with another last day, today (UTC) when none is given."""

@@ -23,6 +23,13 @@ _EVERYBODY: Final = ""
 """Stands for all customers where others have the id of a segment."""
 
 
+class SegmentNotMeasurable(FailedPrecondition):
+    """Segment {segment_id} {problem}."""
+
+    segment_id: str
+    problem: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
     """What became of a computation."""
@@ -108,7 +115,7 @@ class Loyalty:
             segment = self._named(name)
             if segment.state is not SegmentState.ACTIVE or segment.stale:
                 problem = "is evaluated just now: wait for its end" if segment.stale else "is retired"
-                raise FailedPrecondition(f"segment {segment.key} {problem}", id=segment.id)
+                raise SegmentNotMeasurable(segment_id=segment.id, problem=problem)
             found[segment.id] = segment
         return found
 
@@ -117,7 +124,7 @@ class Loyalty:
         of = self._named(segment).id if segment else _EVERYBODY
         found = self._store.month(of, check_currency(currency_code), month)
         if found is None:
-            raise NotFound("LoyaltyMeasures", f"{month} in {currency_code}" + (f" of {segment}" if segment else ""))
+            raise NotFound(LoyaltyMeasures, f"{month} in {currency_code}" + (f" of {segment}" if segment else ""))
         return found
 
     def list(self, currency_code: str, wanted: PageRequest, segment: str = "") -> Page[LoyaltyMeasures]:
@@ -128,7 +135,7 @@ class Loyalty:
     def _named(self, name: str) -> Segment:
         found = self._segments.find(name)
         if found is None:
-            raise NotFound("Segment", name)
+            raise NotFound(Segment, name)
         return found
 
     def _tell(self, segment_id: str, currency_code: str, months: Sequence[LoyaltyMeasures]) -> int:

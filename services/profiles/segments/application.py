@@ -32,6 +32,12 @@ DEFAULT_SAMPLE: Final = 20
 _BATCH: Final = 100
 
 
+class TooManySegments(FailedPrecondition):
+    """{allowed} segments are in use: retire one first."""
+
+    allowed: int
+
+
 @dataclass(frozen=True, slots=True)
 class Preview:
     """What a filter says about some customers."""
@@ -77,11 +83,11 @@ class Segments:
         """The segment of the draft's key as the draft describes it."""
         compile_rule(draft.filter, within="segment.")
         author, at = context.current().actor, identity.now()
-        id = self._store.segments.next_id(draft.key)
+        id = self._store.segments.id_of(draft.key)
         draft = replace(draft, id=id)
         current = self._store.segments.find_by_id(id)
         if current is None and len(self._store.active()) >= MOST_SEGMENTS:
-            raise FailedPrecondition(f"{MOST_SEGMENTS} segments are in use: retire one first")
+            raise TooManySegments(allowed=MOST_SEGMENTS)
         if validate_only:
             return draft.defined(current, author, at)[0]
         if current is None:
@@ -92,7 +98,7 @@ class Segments:
         """The segment of an id or a key."""
         found = self._store.find(name)
         if found is None:
-            raise NotFound("Segment", name)
+            raise NotFound(Segment, name)
         return found
 
     def list(self, wanted: PageRequest, *, show_retired: bool) -> Page[Segment]:

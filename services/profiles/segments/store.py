@@ -81,7 +81,7 @@ class SegmentsStore:
 
     def find(self, name: str) -> Segment | None:
         """The segment of an id or a key."""
-        return self.segments.find_by_id(name if name.startswith("seg_") else self.segments.next_id(name))
+        return self.segments.find_by_id(name if name.startswith("seg_") else self.segments.id_of(name))
 
     def page(self, wanted: PageRequest, *, show_retired: bool) -> Page[Segment]:
         """Segments in the order of their keys."""

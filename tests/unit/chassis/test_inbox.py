@@ -22,7 +22,7 @@ from libs.chassis.domain import Conflict, FailedPrecondition, InvalidArgument, N
 from libs.chassis.inbox import Permanent, Received, Retryable, Subscription, Transient
 from libs.chassis.inbox.fates import GIVE_UP_AFTER, Schedule, Trouble, fate_of
 from libs.chassis.store import Contention, RelayBehind
-from tests.support.ledger import events_pb2
+from tests.support.ledger import Account, events_pb2
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SUBSCRIPTION = Subscription(name="copies", listens=[events_pb2.AccountOpened], handle=lambda _: None)
@@ -49,7 +49,7 @@ SUBSCRIPTION = Subscription(name="copies", listens=[events_pb2.AccountOpened], h
         (KeyError("a defect"), "retry"),
         (Permanent("never"), "park"),
         (InvalidArgument("wrong"), "park"),
-        (NotFound("Customer", "cus_1"), "park"),
+        (NotFound(Account, "acc_1"), "park"),
         (FailedPrecondition("closed"), "park"),
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,

@@ -31,6 +31,7 @@ from libs.chassis.operations import (
     Stopped,
     to_message,
 )
+from libs.chassis.paging import PageRequest
 from libs.chassis.run import operate as module
 from libs.chassis.run.operate import operate
 from libs.chassis.store import Collection, Contention, RelayBehind
@@ -86,10 +87,10 @@ def test_they_are_listed_newest_first_and_by_kind(operations: Operations, now: F
     for kind in ("a", "b", "c"):
         ids.append(operations.start(kind, Int64Value()).id)
         now.advance(timedelta(seconds=1))
-    assert [each.id for each in operations.list(listing()).items] == ids[::-1]
-    assert [each.id for each in operations.list(listing('kind = "b"')).items] == [ids[1]]
+    assert [each.id for each in operations.list("", PageRequest(10)).items] == ids[::-1]
+    assert [each.id for each in operations.list('kind = "b"', PageRequest(10)).items] == [ids[1]]
     with pytest.raises(InvalidArgument):
-        operations.list(listing("done > 3"))
+        operations.list("done > 3", PageRequest(10))
 
 
 def test_work_is_done_told_and_its_result_kept(operations: Operations) -> None:

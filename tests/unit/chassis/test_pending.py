@@ -9,8 +9,8 @@ from pymongo.errors import BulkWriteError
 
 from libs.chassis import identity
 from libs.chassis.context import enter
-from libs.chassis.memory import MemoryDatabase
 from libs.chassis.store import RelayBehind, drafts
+from libs.chassis.store.memory import MemoryDatabase
 from libs.chassis.store.mongo import _in_doubt
 from libs.chassis.store.refusals import TooManyEvents
 from libs.chassis.store.revisions import Revisions, next_epoch

@@ -25,6 +25,7 @@ from libs.chassis.domain import (
 )
 from libs.chassis.rpc.errors import DeadlineExceeded, Overloaded, Unavailable, reason_of, status_of
 from libs.chassis.store import Contention, RelayBehind
+from tests.support.ledger import Account
 
 REASONS = {name.removeprefix("ERROR_REASON_") for name in error_reason_pb2.ErrorReason.keys()}  # noqa: SIM118
 
@@ -36,7 +37,7 @@ CASES: list[tuple[Exception, str, str, list[type[Any]]]] = [
         [error_details_pb2.BadRequest],
     ),
     (InvalidArgument("no", reason="PAGE_TOKEN_INVALID"), "INVALID_ARGUMENT", "PAGE_TOKEN_INVALID", []),
-    (NotFound("customer", "cus_1"), "NOT_FOUND", "NOT_FOUND", [error_details_pb2.ResourceInfo]),
+    (NotFound(Account, "acc_1"), "NOT_FOUND", "NOT_FOUND", [error_details_pb2.ResourceInfo]),
     (AlreadyExists("taken", value="x"), "ALREADY_EXISTS", "ALREADY_EXISTS", []),
     (
         FailedPrecondition("is closed; reopen it first", id="case_1"),
@@ -112,7 +113,7 @@ def test_a_retry_says_when() -> None:
 
 ERRORS = st.one_of(
     st.builds(Conflict, st.text(max_size=3000), value=st.text(max_size=3000)),
-    st.builds(NotFound, st.just("customer"), st.text(max_size=3000)),
+    st.builds(NotFound, st.just(Account), st.text(max_size=3000)),
     st.builds(FailedPrecondition, st.text(max_size=3000), id=st.text(max_size=3000)),
     st.lists(st.builds(FieldViolation, st.text(max_size=500), st.text(max_size=500)), min_size=1, max_size=300).map(
         lambda violations: InvalidArgument(violations=violations)

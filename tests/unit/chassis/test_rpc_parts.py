@@ -17,6 +17,7 @@ from libs.chassis.context import Context
 from libs.chassis.domain import NotFound, PermissionDenied
 from libs.chassis.rpc.errors import DeadlineExceeded
 from libs.chassis.rpc.parts import THREADS, Part, gather
+from tests.support.ledger import Account
 
 METHODS: dict[str, MethodDescriptor] = {
     method.name: method
@@ -55,7 +56,7 @@ def test_parts_are_read_side_by_side_in_the_context_of_the_call() -> None:
 
 
 def test_what_fails_leaves_the_others_alone() -> None:
-    defect, outage, missing = ZeroDivisionError("0"), AutoReconnect("away"), NotFound("Customer", "cus_1")
+    defect, outage, missing = ZeroDivisionError("0"), AutoReconnect("away"), NotFound(Account, "acc_1")
     parts = {"a": part(lambda: 1), "b": part(fails(defect)), "c": part(fails(outage)), "d": part(fails(missing))}
     found, errors = gather(parts, 5)
     assert (found, errors) == ({"a": 1}, {"b": defect, "c": outage, "d": missing})

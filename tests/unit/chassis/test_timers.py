@@ -18,9 +18,9 @@ from libs.chassis.deferrals import LONGEST_PAUSE, WHOLE_TENANT, Deferral, Deferr
 from libs.chassis.domain import Change, FailedPrecondition
 from libs.chassis.filtering import field
 from libs.chassis.lease.contract import PATIENT, Lease
-from libs.chassis.memory import MemoryCollection, MemoryDatabase
 from libs.chassis.sealing import KeyringError
 from libs.chassis.store import Collection, Contention, Due, Index
+from libs.chassis.store.memory import MemoryCollection, MemoryDatabase
 from libs.chassis.timers import TENANT_DEFERRALS, Round, Timer, TimerLoop
 from tests.support.ledger import Account, AccountChanged
 from tests.support.loops import running

@@ -52,7 +52,7 @@ def test_the_same_key_with_other_content_is_refused(world: Any, timeline: Timeli
     with pytest.raises(AlreadyExists) as refused:
         timeline.ingest(contact(external_key="4711", summary="another"))
     assert refused.value.reason_code == "SOURCE_KEY_REUSED"
-    assert refused.value.metadata == {"key": "4711", "channel": "VOICE", "id": first.id}
+    assert refused.value.metadata == {"key": "4711", "id": first.id}
     assert len(world.events()) == 2
 
 
@@ -221,9 +221,9 @@ def test_rows_of_an_import_stand_alone(
         "InvalidArgument",
         "InvalidArgument",
         "NoneType",
-        "AlreadyExists",
+        "SourceKeyReused",
         "NoneType",
-        "AlreadyExists",
+        "SourceKeyReused",
         "InvalidArgument",
     ]
     first, repeat, earlier = outcomes[0].entity, outcomes[3].entity, outcomes[5].entity

@@ -160,7 +160,7 @@ def test_a_point_is_found_in_any_spelling_and_by_type() -> None:
     assert ada.contact_point(Spelling(type=PHONE, value="131-2345-6789")) is ada.contact_points[0]
     assert ada.contact_point(Spelling(type=PHONE, value="+86 13123456789")) is ada.contact_points[0]
     assert ada.find_contact_point("ada@EXAMPLE.COM") is ada.contact_points[1]
-    with pytest.raises(NotFound, match="PHONE of cus_1 '\\+86 10'"):
+    with pytest.raises(NotFound, match="ContactPoint '\\+86 10'"):
         ada.contact_point(Spelling(type=PHONE, value="+86 10"))
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from kehu.profiles.v1 import events_pb2
 
-from libs.chassis.domain import AlreadyExists, Conflict, FailedPrecondition, InvalidArgument, NotFound
+from libs.chassis.domain import AlreadyExists, Conflict, FailedPrecondition, InvalidArgument, NotFound, SourceKeyReused
 from libs.chassis.identity import FixedClock
 from libs.chassis.paging import PageRequest
 from libs.chassis.store.memory import MemoryDatabase
-from libs.chassis.store.refusals import KeyTaken, RequestIdReused, SourceKeyReused
+from libs.chassis.store.refusals import KeyTaken, RequestIdReused
 from services.profiles.customers.application.customers import Customers
 from services.profiles.customers.domain.addresses import Address
 from services.profiles.customers.domain.contact_points import (
@@ -302,7 +302,7 @@ def test_contact_points_are_added_verified_reported_and_removed(store: ProfilesS
     bounced = customers.report_contact_point(ada.id, mailbox, ContactPointStatus.BOUNCED, 3).contact_points[0]
     assert (bounced.status, bounced.verify_time) == (ContactPointStatus.BOUNCED, NOW)
     assert customers.remove_contact_point(ada.id, mailbox, 4).contact_points == ()
-    with pytest.raises(NotFound, match="EMAIL of"):
+    with pytest.raises(NotFound, match="ContactPoint"):
         customers.remove_contact_point(ada.id, mailbox, 0)
     assert types(database) == ["customer.created"] + ["customer.updated"] * 4
 

@@ -663,5 +663,5 @@ def test_what_was_placed_on_a_merged_customer_outlives_the_unmerge(people: Peopl
     Merges(people.store.identity).unmerge(record.id, "two people")
     held = people.store.customers.customers.get(b.id)
     assert held.legal_hold is not None
-    with pytest.raises(FailedPrecondition, match="court order 4711"):
+    with pytest.raises(FailedPrecondition, match="legal hold forbids"):
         Erasures(people.store.privacy).request(b.id, "letter", validate_only=False)

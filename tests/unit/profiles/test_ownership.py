@@ -278,7 +278,7 @@ def test_a_run_warns_recycles_and_tells_why_not(
     assert ownerships.load("bob").customer_count == 4
     assert policies.explain(people["vip"].id).segment == "vip"
     assert policies.explain(people["bound"].id).explanation == "a contract without end runs"
-    with pytest.raises(FailedPrecondition, match="nobody answers"):
+    with pytest.raises(FailedPrecondition, match="Nobody answers"):
         policies.explain(people["silent"].id)
 
 

@@ -158,7 +158,7 @@ def test_adding_ending_and_listing(store: ProfilesStore, database: MemoryDatabas
     assert relationships.add(relation(REPORTS_TO, bob.id, ada.id, valid_from_date=date(2026, 5, 5))).revision == 1
     told = [event.type for event in database.events() if "relationship" in event.type]
     assert told == ["kehu.profiles.relationship.changed.v1"] * 4
-    assert store.customers.reporting_lines.get(store.customers.reporting_lines.next_id("tenant")).changes == 2
+    assert store.customers.reporting_lines.get(store.customers.reporting_lines.id_of("tenant")).changes == 2
 
 
 def test_titles_are_clean() -> None:

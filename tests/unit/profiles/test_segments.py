@@ -7,7 +7,6 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from kehu.common.v1.operation_pb2 import ListOperationsRequest
 
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.identity import FixedClock
@@ -300,12 +299,12 @@ def test_the_clock_starts_an_evaluation_where_one_is_needed_and_none_is_at_work(
     assert start() == 1
     for tenant in ("acme", "bolt"):
         with acting(tenant=tenant):
-            (operation,) = store.operations.list(ListOperationsRequest()).items
+            (operation,) = store.operations.list("", PageRequest()).items
             assert (operation.kind, operation.state) == ("evaluate_segments", OperationState.PENDING)
             segments.evaluate_all(MemoryJob())
             store.operations.cancel(operation.id)
     assert start() == 0
-    assert len(store.operations.list(ListOperationsRequest()).items) == 1
+    assert len(store.operations.list("", PageRequest()).items) == 1
 
 
 def test_an_evaluation_that_fails_again_and_again_is_started_less_and_less_often(

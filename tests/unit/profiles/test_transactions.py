@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.chassis.domain import InvalidArgument, NotFound
+from libs.chassis.domain import InvalidArgument, NotFound, SourceKeyReused
 from libs.chassis.paging import PageRequest
 from libs.chassis.store.memory import MemoryDatabase
-from libs.chassis.store.refusals import SourceKeyReused
 from services.profiles.activity.application.transactions import Row, Transactions
 from services.profiles.activity.domain.transactions import (
     CURRENCIES,

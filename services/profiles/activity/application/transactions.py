@@ -83,11 +83,11 @@ def _customer_of(row: Row, owners: dict[ExternalId, Customer], known: dict[str, 
     external_id, id = row.customer_external_id, row.transaction.customer_id
     if external_id is None:
         if id not in known:
-            raise NotFound("Customer", id)
+            raise NotFound(Customer, id)
         known[id].require_unmerged()
         return id
     if id:
         raise InvalidArgument.field("customer_external_id", "stands beside transaction.customer_id; give one of them")
     if external_id not in owners:
-        raise NotFound("Customer", f"{external_id.system}/{external_id.id}")
+        raise NotFound(Customer, f"{external_id.system}/{external_id.id}")
     return owners[external_id].id

@@ -16,6 +16,12 @@ READ_SENSITIVE = "profiles.facts.read_sensitive"
 """The scope that shows sensitive facts."""
 
 
+class FactSensitive(PermissionDenied):
+    """The fact is sensitive: {scope} is needed."""
+
+    scope: str
+
+
 class Topic(OpenEnum):
     """What a fact is about."""
 
@@ -82,9 +88,9 @@ class PersonalFact(Entity):
     def removed(self, reader: str, scopes: Collection[str], at: datetime) -> Change[PersonalFact]:
         """What is left: that there was a fact, and no longer what it said."""
         if self.delete_time is not None or not self._is_known_to(reader):
-            raise NotFound("PersonalFact", self.id)
+            raise NotFound(PersonalFact, self.id)
         if not self.is_readable_by(reader, scopes):
-            raise PermissionDenied(f"the fact is sensitive: {READ_SENSITIVE} is needed", scope=READ_SENSITIVE)
+            raise FactSensitive(scope=READ_SENSITIVE)
         gone = replace(self, text="", source="", delete_time=at)
         return gone, [FactRemoved(fact_id=self.id, customer_id=self.customer_id, topic=self.topic)]
 

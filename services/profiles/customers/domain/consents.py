@@ -16,6 +16,20 @@ from services.profiles.customers.domain.violations import Violations
 MOST_DECISIONS = 500
 
 
+class TooManyDecisions(FailedPrecondition):
+    """{allowed} decisions are in force: decide about a channel or purpose as a whole."""
+
+    allowed: int
+
+
+class GrantOlderThanRefusal(FailedPrecondition):
+    """The customer refused {purpose} at {refuse_time}: {problem}."""
+
+    purpose: str
+    refuse_time: str
+    problem: str
+
+
 class Purpose(OpenEnum):
     """What a contact or a use of data is for."""
 
@@ -248,11 +262,7 @@ class ConsentHead:
             problem = f"proof {grant.proof_ref!r} has served before; a new one is needed"
         else:
             return
-        raise FailedPrecondition(
-            f"the customer refused {grant.purpose} at {said_no.isoformat()}: {problem}",
-            purpose=grant.purpose,
-            refuse_time=said_no.isoformat(),
-        )
+        raise GrantOlderThanRefusal(purpose=grant.purpose, refuse_time=said_no.isoformat(), problem=problem)
 
     def _kind_of_refusal(self, scope: Scope) -> ConsentState:
         had_granted = any(
@@ -270,9 +280,7 @@ class ConsentHead:
             return self.decisions
         others = tuple(known for known in self.decisions if known is not before)
         if len(others) >= MOST_DECISIONS and not decision.refuses:
-            raise FailedPrecondition(
-                f"{MOST_DECISIONS} decisions are in force: decide about a channel or purpose as a whole"
-            )
+            raise TooManyDecisions(allowed=MOST_DECISIONS)
         return (*others, decision)
 
 

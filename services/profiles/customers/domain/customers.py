@@ -9,11 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final, cast
 
 from libs.chassis.domain import (
-    AlreadyExists,
     Change,
     Entity,
     Event,
-    FailedPrecondition,
     InvalidArgument,
     NotFound,
     OpenEnum,
@@ -34,6 +32,14 @@ from services.profiles.customers.domain.holds import LegalHold
 from services.profiles.customers.domain.lifecycle import Lifecycle, LifecycleMove
 from services.profiles.customers.domain.names import PersonName
 from services.profiles.customers.domain.preferences import Preferences
+from services.profiles.customers.domain.refusals import (
+    CustomerIsDeleted,
+    CustomerMerged,
+    CustomerNotDeleted,
+    CustomerUnderErasure,
+    LegalHoldForbids,
+    RestoreTooLate,
+)
 from services.profiles.customers.domain.text import clean, clean_name
 from services.profiles.customers.domain.violations import Violations
 
@@ -149,7 +155,7 @@ class Customer(Entity):
         """Deleted, to be purged after `KEPT_AFTER_DELETION`."""
         self.require_unmerged()
         if self.delete_time is not None:
-            raise NotFound("live customer", self.id)
+            raise NotFound(Customer, self.id)
         gone = replace(self, delete_time=at, purge_time=at + KEPT_AFTER_DELETION, search_keys=())
         return gone, [CustomerDeleted(customer=gone)]
 
@@ -157,10 +163,10 @@ class Customer(Entity):
         """Live again."""
         self.require_unmerged()
         if self.delete_time is None:
-            raise AlreadyExists(f"customer {self.id} is not deleted", id=self.id)
+            raise CustomerNotDeleted(customer_id=self.id)
         self.require_not_erased()
         if self.purge_time is not None and at >= self.purge_time:
-            raise FailedPrecondition(f"customer {self.id} could be restored until {self.purge_time}", id=self.id)
+            raise RestoreTooLate(customer_id=self.id, purge_time=self.purge_time)
         back = _completed(replace(self, delete_time=None, purge_time=None), self)
         return back, [CustomerUndeleted(customer=back)]
 
@@ -185,18 +191,12 @@ class Customer(Entity):
     def require_erasable(self) -> None:
         """Refuse what a legal hold forbids."""
         if self.legal_hold is not None:
-            raise FailedPrecondition(
-                f"a legal hold forbids to erase {self.id}: {self.legal_hold.reason}; release it first",
-                id=self.id,
-                hold=self.legal_hold.reason,
-            )
+            raise LegalHoldForbids(customer_id=self.id)
 
     def require_not_erased(self) -> None:
         """Refuse to learn anything more of a customer who is, or is about to be, erased."""
         if self.erasure_id:
-            raise FailedPrecondition(
-                f"customer {self.id} is erased by {self.erasure_id}", id=self.id, erasure_id=self.erasure_id
-            )
+            raise CustomerUnderErasure(customer_id=self.id, erasure_id=self.erasure_id)
 
     def to_be_erased(self, erasure_id: str, at: datetime) -> Customer:
         """Deleted for good."""
@@ -249,7 +249,7 @@ class Customer(Entity):
         """The contact point that somebody means. NotFound when the customer has none such."""
         found = self.find_contact_point(spelling.value, spelling.type, spelling.region_code)
         if found is None:
-            raise NotFound(f"{spelling.type} of {self.id}", spelling.value)
+            raise NotFound(ContactPoint, spelling.value)
         return found
 
     def find_contact_point(
@@ -304,17 +304,12 @@ class Customer(Entity):
     def require_unmerged(self) -> None:
         """Refuse a write to a customer who was merged, and name who lives on."""
         if self.merged_into:
-            raise FailedPrecondition(
-                f"customer {self.id} was merged into {self.merged_into}; write to that one",
-                reason="CUSTOMER_MERGED",
-                id=self.id,
-                survivor_id=self.merged_into,
-            )
+            raise CustomerMerged(customer_id=self.id, survivor_id=self.merged_into)
 
     def _require_live(self) -> None:
         self.require_unmerged()
         if self.delete_time is not None:
-            raise FailedPrecondition(f"customer {self.id} is deleted; undelete it first", id=self.id)
+            raise CustomerIsDeleted(customer_id=self.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,29 @@ MOST_LEVELS = 50
 """Reporting lines that are longer are a mistake in the data."""
 
 
+class ReportingCircle(FailedPrecondition):
+    """Customer {from_customer_id} is a superior of {to_customer_id} from {first} to {last}."""
+
+    from_customer_id: str
+    to_customer_id: str
+    first: object
+    last: object
+
+
+class RelationshipEnded(FailedPrecondition):
+    """Relationship {relationship_id} already ended on {valid_to_date}."""
+
+    relationship_id: str
+    valid_to_date: date | None
+
+
+class HierarchyTooDeep(FailedPrecondition):
+    """The hierarchy above {customer_id} has more than {levels} levels."""
+
+    customer_id: str
+    levels: int
+
+
 class RelationshipType(OpenEnum):
     """What the left customer is to the right one."""
 
@@ -105,7 +128,7 @@ class Relationship(Entity):
         if self.valid_from_date is not None and last_day < self.valid_from_date:
             raise InvalidArgument.field("end_date", f"{last_day} is before the first day, {self.valid_from_date}")
         if self.valid_to_date is not None and last_day > self.valid_to_date:
-            raise FailedPrecondition(f"relationship {self.id} already ended on {self.valid_to_date}", id=self.id)
+            raise RelationshipEnded(relationship_id=self.id, valid_to_date=self.valid_to_date)
         if last_day == self.valid_to_date:
             return self, []
         over = replace(self, valid_to_date=last_day)
@@ -134,16 +157,17 @@ def refuse_circle(line: Relationship, lines_from: Callable[[Collection[str]], It
                     above.add((next_line.to_customer_id, begins, ends))
         circle = next((path for path in above if path[0] == line.from_customer_id), None)
         if circle is not None:
-            raise FailedPrecondition(
-                f"{line.from_customer_id} is a superior of {line.to_customer_id} from {circle[1]} to {circle[2]}",
+            raise ReportingCircle(
                 from_customer_id=line.from_customer_id,
                 to_customer_id=line.to_customer_id,
+                first=circle[1],
+                last=circle[2],
             )
         paths = above - seen  # A merge may have closed a circle that nobody drew.
         if not paths:
             return
         seen |= paths
-    raise FailedPrecondition(f"the hierarchy above {line.to_customer_id} has more than {MOST_LEVELS} levels")
+    raise HierarchyTooDeep(customer_id=line.to_customer_id, levels=MOST_LEVELS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,6 +42,22 @@ from services.profiles.identity.domain.traits import traits_of
 from services.profiles.identity.store import IdentityStore
 
 
+class CustomersChanged(Conflict):
+    """Customer {customer_id} changed meanwhile (revision {current}, not {revision}): look again, then decide."""
+
+    customer_id: str
+    current: int
+    revision: int
+
+
+class MergeVetoed(FailedPrecondition):
+    """{left} and {right} must not be merged: {veto}."""
+
+    left: str
+    right: str
+    veto: Veto
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
     """Who is to be merged into whom."""
@@ -140,13 +156,7 @@ class Merges:
         _refuse_stale((survivor, *losers), seen)
         merged, decisions = united(survivor, losers, wish.choices, epoch)
         for left, right, veto in self._vetoes((survivor, *losers)):
-            raise FailedPrecondition(
-                f"{left} and {right} must not be merged: {veto}",
-                reason="MERGE_VETOED",
-                veto=veto,
-                left=left,
-                right=right,
-            )
+            raise MergeVetoed(left=left, right=right, veto=veto)
         merged, receipts = self._refuse(merged, refusals_of_merge(survivor, losers), merge_id, at)
         record = merges.insert(
             (
@@ -225,7 +235,7 @@ class Merges:
             key = f"{merge_id}|{customer.id}|{customer.consent.count}"
             asked = refusal(
                 scope,
-                id=self._store.consent.receipts.next_id(key),
+                id=self._store.consent.receipts.id_of(key),
                 customer_id=customer.id,
                 proof_ref=merge_id,
                 recorder=context.current().actor,
@@ -264,11 +274,7 @@ class Merges:
 def _refuse_stale(parties: Sequence[Customer], seen: Mapping[str, int]) -> None:
     for each in parties:
         if each.revision != seen[each.id]:
-            raise Conflict(
-                f"{each.id} changed meanwhile (revision {each.revision}, not {seen[each.id]}): look again, then decide",
-                id=each.id,
-                revision=each.revision,
-            )
+            raise CustomersChanged(customer_id=each.id, current=each.revision, revision=seen[each.id])
 
 
 def _with_customer(told: Sequence[ConsentChanged], customer: Customer) -> list[Event]:

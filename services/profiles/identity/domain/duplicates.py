@@ -12,6 +12,14 @@ from services.profiles.customers.domain.violations import Violations
 from services.profiles.identity.domain.matching import Band, Evidence, Match
 
 
+class PairMerged(FailedPrecondition):
+    """{customer_ids} were merged: undo {merge_id} first."""
+
+    candidate_id: str
+    customer_ids: tuple[str, ...]
+    merge_id: str
+
+
 class DuplicateState(OpenEnum):
     """Where the decision about a pair stands."""
 
@@ -78,11 +86,7 @@ class DuplicateCandidate(Entity):
         reason = clean(reason, "reason", 500, violations)
         violations.refuse()
         if self.state is DuplicateState.MERGED:
-            raise FailedPrecondition(
-                f"{' and '.join(self.customer_ids)} were merged; undo {self.merge_id} first",
-                id=self.id,
-                merge_id=self.merge_id,
-            )
+            raise PairMerged(candidate_id=self.id, customer_ids=self.customer_ids, merge_id=self.merge_id)
         state = DuplicateState.REJECTED if decision is Decision.REJECT else DuplicateState.OPEN
         return replace(self, state=state, decider=decider, decide_time=at, reason=reason), []
 

@@ -16,10 +16,16 @@ from typing import Any, ClassVar
 from libs.chassis.domain import Change, Entity, Event, FailedPrecondition, OpenEnum, Sealed
 from services.profiles.customers.domain import contact_points, names
 from services.profiles.customers.domain.contact_points import ContactPoint
-from services.profiles.customers.domain.customers import MOST, Customer, CustomerKind, CustomerUpdated
+from services.profiles.customers.domain.customers import (
+    MOST,
+    Customer,
+    CustomerKind,
+    CustomerUpdated,
+)
 from services.profiles.customers.domain.dates import TypedDate, TypedDateKind
 from services.profiles.customers.domain.external_ids import ExternalId
 from services.profiles.customers.domain.lifecycle import Lifecycle
+from services.profiles.customers.domain.refusals import CustomerIsDeleted
 from services.profiles.customers.domain.text import clean
 from services.profiles.customers.domain.violations import Violations
 
@@ -37,6 +43,21 @@ _STAGES = (
 """From the stage farthest from buying to the nearest."""
 _SINGLE = ("display_name", "owner", "preferences")
 CHOOSABLE = ("display_name", "names", "owner", "addresses", "dates", "preferences", "labels")
+
+
+class MergedTooLarge(FailedPrecondition):
+    """Together they have {count} {field}: at most {allowed} are allowed."""
+
+    field: str
+    count: int
+    allowed: int
+
+
+class MergeUndone(FailedPrecondition):
+    """Merge {merge_id} was undone at {unmerge_time}."""
+
+    merge_id: str
+    unmerge_time: datetime | None
 
 
 class MergeState(OpenEnum):
@@ -131,7 +152,7 @@ class MergeRecord(Entity):
     def undone(self, *, epoch: int, actor: str, reason: str, at: datetime) -> Change[MergeRecord]:
         """The record of a merge that was undone."""
         if self.state is MergeState.UNMERGED:
-            raise FailedPrecondition(f"{self.id} was undone at {self.unmerge_time}", id=self.id)
+            raise MergeUndone(merge_id=self.id, unmerge_time=self.unmerge_time)
         return replace(
             self,
             state=MergeState.UNMERGED,
@@ -302,16 +323,14 @@ def _check(survivor: Customer, losers: Sequence[Customer], choices: Sequence[Fie
         each.require_unmerged()
         each.require_not_erased()
         if each.delete_time is not None:
-            raise FailedPrecondition(f"customer {each.id} is deleted; undelete it first", id=each.id)
+            raise CustomerIsDeleted(customer_id=each.id)
 
 
 def _refuse_too_much(merged: Customer) -> None:
     for name, most in (*MOST.items(), ("merged_ids", MOST_MERGED)):
         if len(getattr(merged, name)) > most:
             count = len(getattr(merged, name))
-            raise FailedPrecondition(
-                f"together they have {count} {name}; at most {most} are allowed", field=name, count=count, most=most
-            )
+            raise MergedTooLarge(field=name, count=count, allowed=most)
 
 
 def _filled(name: str, survivor: Customer, losers: Sequence[Customer]) -> tuple[Any, Rule, str]:

@@ -13,6 +13,7 @@ from libs.chassis.domain import Change, FailedPrecondition
 from libs.chassis.paging import Page, PageRequest
 from services.profiles.customers.domain.customers import Customer, CustomerKind
 from services.profiles.customers.domain.lifecycle import Lifecycle
+from services.profiles.customers.domain.refusals import CustomerIsDeleted
 from services.profiles.ownership.domain.ownership import (
     Hold,
     OwnerInterval,
@@ -32,6 +33,14 @@ TOLD_BY_CUSTOMER: Final = (OwnershipReason.EDITED, OwnershipReason.DELETED)
 """Reasons of changes that the customer had first."""
 
 Step = Callable[[Ownership], Change[Ownership]]
+
+
+class ClaimBlocked(FailedPrecondition):
+    """Customer {customer_id} cannot be claimed: {explanation}."""
+
+    customer_id: str
+    explanation: str
+    blocks: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +212,7 @@ class Ownerships:
 
         def work() -> Ownership:
             if self._store.customers.writable(customer_id).delete_time is not None:
-                raise FailedPrecondition(f"customer {customer_id} is deleted; undelete it first", id=customer_id)
+                raise CustomerIsDeleted(customer_id=customer_id)
             before = self._store.of_customer(customer_id)
             if not before.revision:
                 self.put([Move(before, step(before), note)], now)
@@ -251,8 +260,8 @@ class Ownerships:
 
 def _refuse(blocks: Sequence[ClaimBlock], customer_id: str) -> None:
     if blocks:
-        raise FailedPrecondition(
-            "; ".join(block.explanation for block in blocks),
-            id=customer_id,
+        raise ClaimBlocked(
+            customer_id=customer_id,
+            explanation="; ".join(block.explanation for block in blocks),
             blocks=",".join(block.reason for block in blocks),
         )

@@ -23,6 +23,12 @@ MOST_DECISIONS: Final = 200
 _BATCH: Final = 100
 
 
+class NobodyAnswers(FailedPrecondition):
+    """Nobody answers for customer {customer_id}."""
+
+    customer_id: str
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """What a run of the policy came to."""
@@ -49,7 +55,7 @@ class OwnershipPolicies:
         """One version of the policy, or the one in force."""
         found = self._store.policy(version)
         if found is None:
-            raise NotFound("OwnershipPolicy", str(version or "in force"))
+            raise NotFound(OwnershipPolicy, str(version or "in force"))
         return found
 
     def list(self, wanted: PageRequest) -> Page[OwnershipPolicy]:
@@ -60,7 +66,7 @@ class OwnershipPolicies:
         """What the policy in force says about a customer."""
         ownership = self._ownerships.get(customer_id)
         if not ownership.owner:
-            raise FailedPrecondition(f"nobody answers for customer {customer_id}", id=customer_id)
+            raise NobodyAnswers(customer_id=customer_id)
         about = self._store.circumstances([self._store.customers.resolve(customer_id)])
         return self._ownerships.policy_in_force().decide(ownership, about[ownership.customer_id], identity.now())
 

@@ -13,6 +13,13 @@ from services.profiles.customers.domain.violations import Violations
 MOST_HOLDS = 20
 
 
+class TooManyHolds(FailedPrecondition):
+    """Customer {customer_id} has {allowed} holds: lift one first."""
+
+    customer_id: str
+    allowed: int
+
+
 class OwnershipState(OpenEnum):
     """Where a customer stands."""
 
@@ -101,14 +108,14 @@ class Ownership(Entity):
         violations.refuse()
         others = tuple(each for each in self.holds if each.key != hold.key and each.holds(now))
         if len(others) >= MOST_HOLDS:
-            raise FailedPrecondition(f"customer {self.customer_id} has {MOST_HOLDS} holds: lift one first")
+            raise TooManyHolds(customer_id=self.customer_id, allowed=MOST_HOLDS)
         return _told(replace(self, holds=(*others, hold)))
 
     def lifted(self, key: str) -> Change[Ownership]:
         """One hold less."""
         kept = tuple(each for each in self.holds if each.key != key)
         if len(kept) == len(self.holds):
-            raise NotFound(f"hold of {self.customer_id}", key)
+            raise NotFound(Hold, key)
         return _told(replace(self, holds=kept))
 
     def _moved(

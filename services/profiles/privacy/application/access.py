@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from libs.chassis import context, identity
 from libs.chassis.paging import Page, PageRequest
@@ -26,14 +27,14 @@ class Privacy:
     ) -> tuple[Customer, Access]:
         """A customer, and the record of the look at some classes of its fields."""
         customer = self._store.customers.customers.get(customer_id)
-        access = Access(
-            id=self._store.accesses.next_id(),
+        look = Access(
+            id="",
             customer_id=customer.id,
             reader=context.current().actor,
             purpose_of_use=purpose_of_use,
             read_classes=tuple(read_classes),
         )
-        return customer, self._store.accesses.insert(access.recorded())
+        return customer, self._store.accesses.insert(lambda id: replace(look, id=id).recorded())
 
     def list_accesses(self, customer_id: str, wanted: PageRequest) -> Page[Access]:
         """A page of looks, the latest first."""

@@ -48,7 +48,7 @@ class Erasures:
             return self._erasures.get(erasure_id)
         customer = self._store.customers.customers.get(customer_id)
         if not customer.erasure_id:
-            raise NotFound("erasure of", customer_id)
+            raise NotFound(Erasure, customer_id)
         return self._erasures.get(customer.erasure_id)
 
     def take_answers(self, answers: Sequence[tuple[str, ErasureReceipt]]) -> None:
@@ -72,7 +72,7 @@ class Erasures:
         group = self._store.customers.customers.batch_get(customer.group)
         for each in group:
             each.require_erasable()
-        begun = [replace(draft, id=self._erasures.next_id(each.id), customer_id=each.id) for each in group]
+        begun = [replace(draft, id=self._erasures.id_of(each.id), customer_id=each.id) for each in group]
         if validate_only:
             return begun[0]
         for each, erasure in zip(group, begun, strict=True):

@@ -19,6 +19,12 @@ _VERSIONS_KEPT = 20
 _KEY = re.compile("[a-z][a-z0-9-]{0,62}")
 
 
+class SegmentIsRetired(FailedPrecondition):
+    """Segment {segment_id} is retired already."""
+
+    segment_id: str
+
+
 class SegmentState(OpenEnum):
     """Whether a segment is in use."""
 
@@ -91,7 +97,7 @@ class Segment(Entity):
     def retired(self) -> Change[Segment]:
         """Out of use: everybody leaves it."""
         if self.state is SegmentState.RETIRED:
-            raise FailedPrecondition(f"segment {self.key} is retired already", id=self.id)
+            raise SegmentIsRetired(segment_id=self.id)
         retired = replace(self, state=SegmentState.RETIRED, stale=True)
         return retired, [SegmentRetired(segment=retired)]
 

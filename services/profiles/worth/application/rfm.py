@@ -17,6 +17,12 @@ from services.profiles.worth.domain.rfm import recency_days
 from services.profiles.worth.store import WorthStore
 
 
+class NoScalesYet(FailedPrecondition):
+    """There are no scales yet: start {methods}."""
+
+    methods: str = "EvaluateTiers or ComputeRfm"
+
+
 class RfmScores:
     """Scales for all customers, and the scores of one."""
 
@@ -51,11 +57,11 @@ class RfmScores:
         customer = self._store.customers.resolve(customer_id)
         table = self._store.latest(self._store.rfm_tables)
         if table is None:
-            raise FailedPrecondition("there are no scales yet: start EvaluateTiers or ComputeRfm")
+            raise NoScalesYet
         figures = self._store.figures(customer.group, table.window)
         found = next((each for each in figures if each.currency_code == table.currency_code), None)
         if found is None or found.last_sale_time is None:
-            raise NotFound("Rfm", customer_id)
+            raise NotFound(Rfm, customer_id)
         recency = recency_days(found.last_sale_time, table.as_of_date, table.time_zone)
         return Rfm(
             customer_id=customer.id,

@@ -39,6 +39,18 @@ Contributions = list[tuple[str, int]]
 """Customers, in order of their ids, with what they contribute in the currency of the policy."""
 
 
+class EvaluationInThePast(FailedPrecondition):
+    """The last evaluation is as of {last_as_of_time}, and tiers are not given in the past."""
+
+    last_as_of_time: str
+
+
+class NothingEvaluatedYet(FailedPrecondition):
+    """Nothing has been evaluated yet: start {method}."""
+
+    method: str = "EvaluateTiers"
+
+
 class Tiers:
     """Policies and the tiers of single customers."""
 
@@ -101,13 +113,13 @@ class Tiers:
         evaluations = self._store.evaluations
         found = evaluations.get(evaluation_id) if evaluation_id else self._store.latest(evaluations)
         if found is None:
-            raise FailedPrecondition("nothing has been evaluated yet: start EvaluateTiers")
+            raise NothingEvaluatedYet
         return ConcentrationReport(evaluation=found, basis=_basis("concentration", found))
 
     def _assignment(self, customer_id: str) -> TierAssignment:
         found = self._store.assignments.find_by_id(assignment_id(customer_id))
         if found is None:
-            raise NotFound("TierAssignment", customer_id)
+            raise NotFound(TierAssignment, customer_id)
         return found
 
 
@@ -186,10 +198,7 @@ class TierEvaluations:
         """The moment to evaluate as of. Tiers follow each other, so it is never before that of the last evaluation."""
         moment, last = moment_of(request), self._store.latest(self._store.evaluations)
         if last is not None and moment < last.as_of_time:
-            raise FailedPrecondition(
-                f"the last evaluation is as of {last.as_of_time.isoformat()}, and tiers are not given in the past",
-                last_as_of_time=last.as_of_time.isoformat(),
-            )
+            raise EvaluationInThePast(last_as_of_time=last.as_of_time.isoformat())
         return moment
 
     def _measure(

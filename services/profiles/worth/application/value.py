@@ -21,6 +21,12 @@ WINDOW_DAYS = 730
 HORIZON_MONTHS = 12
 
 
+class NoModelYet(FailedPrecondition):
+    """No model has been fitted yet: start {method}."""
+
+    method: str = "FitClvModel"
+
+
 class Value:
     """Fits, and the scores that they leave for each customer."""
 
@@ -87,7 +93,7 @@ class Value:
     def _model(self, id: str) -> ClvModel:
         found = self._store.models.get(id) if id else self._store.latest(self._store.models)
         if found is None:
-            raise FailedPrecondition("no model has been fitted yet: start FitClvModel")
+            raise NoModelYet
         return found
 
     def clv(self, customer_id: str) -> Clv:
@@ -124,7 +130,7 @@ class Value:
         score = self._store.scores.find_by_id(customer.id)
         if score is None:
             self._model("")
-            raise NotFound("ClvScore", customer.id)
+            raise NotFound(ClvScore, customer.id)
         return score, self._model(score.model_id)
 
 

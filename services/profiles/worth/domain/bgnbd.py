@@ -7,7 +7,7 @@ and T the age of the customer, both since the first purchase and in one unit, he
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -170,9 +170,21 @@ def holdout(model: BgNbd, x: ArrayLike, t_x: ArrayLike, age: ArrayLike, *, later
     return found
 
 
-def refused(message: str, **numbers: object) -> FailedPrecondition:
+class FitRefused(FailedPrecondition):
+    """{problem}."""
+
+    problem: str
+    numbers: Mapping[str, object]
+    """Each one is in the metadata by its own name."""
+
+    def __post_init__(self) -> None:
+        FailedPrecondition.__post_init__(self)
+        self.metadata = {name: str(value) for name, value in self.numbers.items()}
+
+
+def refused(problem: str, **numbers: object) -> FitRefused:
     """The refusal of a fit, with the numbers that it rests on."""
-    return FailedPrecondition(message, reason="FIT_REFUSED", **numbers)
+    return FitRefused(problem=problem, numbers=numbers)
 
 
 def _refuse_impossible(x: Floats, t_x: Floats, age: Floats) -> None:

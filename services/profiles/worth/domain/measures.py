@@ -271,5 +271,5 @@ _BY_NAME = {measure.name: measure for measure in MEASURES}
 def describe(name: str) -> Measure:
     """The measure of this name."""
     if name not in _BY_NAME:
-        raise NotFound("Measure", name)
+        raise NotFound(Measure, name)
     return _BY_NAME[name]

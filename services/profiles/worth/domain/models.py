@@ -15,6 +15,13 @@ from services.profiles.worth.domain.measures import Basis
 from services.profiles.worth.domain.rfm import FREQUENCY_BREAKS, Scale, recency_days, scale
 
 
+class NobodyBought(FailedPrecondition):
+    """Nobody bought anything in {currency_code} since {start_time}."""
+
+    currency_code: str
+    start_time: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RfmTable(Entity):
     """The scales of one computation. With them anybody's scores follow from three numbers."""
@@ -52,11 +59,7 @@ class RfmTally:
     def table(self, id: str) -> RfmTable:
         """The scales. Refused when nobody bought anything."""
         if not self._recency:
-            raise FailedPrecondition(
-                f"nobody bought anything in {self._currency_code} since {self._window.start_time.isoformat()}",
-                currency_code=self._currency_code,
-                customers=0,
-            )
+            raise NobodyBought(currency_code=self._currency_code, start_time=self._window.start_time.isoformat())
         return RfmTable(
             id=id,
             currency_code=self._currency_code,

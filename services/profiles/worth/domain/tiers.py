@@ -20,6 +20,13 @@ _LONGEST_DAYS = 3660
 _RANK = {Tier.A: 3, Tier.B: 2, Tier.C: 1, Tier.LOSS: 0}
 
 
+class OverridesForbidden(FailedPrecondition):
+    """Policy {policy} version {version} allows no override."""
+
+    policy: str
+    version: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TierPolicy(Entity):
     """One version of the rule that gives tiers. It never changes: a revised rule is the next version of its name."""
@@ -172,7 +179,7 @@ class TierAssignment(Entity):
         """With a tier that somebody gave until a time that the policy allows."""
         violations = Violations("")
         if not policy.most_override_days:
-            raise FailedPrecondition(f"policy {policy.name} version {policy.version} allows no override")
+            raise OverridesForbidden(policy=policy.name, version=policy.version)
         latest = at + timedelta(days=policy.most_override_days)
         if not at < override.expire_time <= latest:
             violations.add("expire_time", f"must be later than now and not after {latest.isoformat()}")
