@@ -69,6 +69,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
                 found.append(trivial(getattr(stubs, f"add_{name}Servicer_to_server"), declared))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(validate, "validate", lambda _: None)  # so that a request may say nothing
+        patch.setattr(public, "QUESTIONS_PER_SECOND", 0)  # so that nothing but what hangs can get in the way
         with serving(found, threads=THREADS, streams=STREAMS, tenant_rate=0) as server:
             yield server
 
