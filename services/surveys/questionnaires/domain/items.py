@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass
 from typing import ClassVar
 
 from libs.chassis.domain import InvalidArgument, OpenEnum
+from services.surveys.questionnaires.domain.answers import Answer, Rule
 
 
 class ItemType(OpenEnum):
@@ -98,6 +98,8 @@ class Item:
     """Dimension of service quality, or of the index, that it belongs to."""
     picture_ref: str = ""
     """Where the picture is."""
+    asked_when: tuple[Rule, ...] = ()
+    """Rules about earlier items that all have to hold, or it is not asked."""
 
     @property
     def scale(self) -> tuple[int, int] | None:
@@ -108,25 +110,6 @@ class Item:
         """The number as it counts, turned around where a high one is bad."""
         ends = self.scale
         return sum(ends) - number if self.reverse_scored and ends is not None else number
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """Answer to one item; what does not belong to its type is empty."""
-
-    number: int | None = None
-    numbers: Mapping[str, int] = field(default_factory=dict)
-    """Key of a row → number."""
-    choices: tuple[str, ...] = ()
-    """Keys of options, in order for a ranking; `yes` or `no` for a consent."""
-    text: str = ""
-    date: date | None = None
-    not_applicable: bool = False
-
-    @property
-    def is_blank(self) -> bool:
-        """Whether nothing was answered. Blank is not zero."""
-        return self == Answer()
 
 
 class AnswerUnfit(InvalidArgument):

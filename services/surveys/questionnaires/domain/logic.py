@@ -11,61 +11,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from libs.chassis.domain import FieldViolation, InvalidArgument, OpenEnum
+from services.surveys.questionnaires.domain.answers import Answer, Comparison, Rule
 from services.surveys.questionnaires.domain.items import (
     AGREED,
     CHOOSING,
     DECLINED,
     RATING,
     SCALES,
-    Answer,
     Item,
     ItemType,
 )
 
 ITEMS_MAX = 200
 _PIPE = re.compile(r"\{\{\s*([^{}\s]+)\s*\}\}")
-
-
-class Comparison(OpenEnum):
-    """How a rule looks at an answer."""
-
-    ONE_OF = "ONE_OF"
-    """At least one of the values was chosen, or the number is one of them."""
-    NONE_OF = "NONE_OF"
-    """It was answered, and with none of the values."""
-    AT_LEAST = "AT_LEAST"
-    AT_MOST = "AT_MOST"
-    ANSWERED = "ANSWERED"
-    UNANSWERED = "UNANSWERED"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """A test of the answer to one item."""
-
-    item: str
-    comparison: Comparison
-    values: tuple[str, ...] = ()
-
-    def holds(self, answers: Mapping[str, Answer]) -> bool:
-        """Whether the answers pass it."""
-        answer = answers.get(self.item, Answer())
-        if self.comparison is Comparison.UNANSWERED:
-            return answer.is_blank
-        if answer.is_blank:
-            return False
-        given = set(answer.choices) | ({str(answer.number)} if answer.number is not None else set())
-        match self.comparison:
-            case Comparison.ONE_OF:
-                return not given.isdisjoint(self.values)
-            case Comparison.NONE_OF:
-                return given.isdisjoint(self.values)
-            case Comparison.AT_LEAST:
-                return answer.number is not None and answer.number >= int(self.values[0])
-            case Comparison.AT_MOST:
-                return answer.number is not None and answer.number <= int(self.values[0])
-            case _:
-                return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,16 +59,10 @@ class Route:
     """Key of the first item that is asked and not answered, while the route is open."""
 
 
-def route(
-    items: Sequence[Item],
-    conditions: Mapping[str, Sequence[Rule]],
-    jumps: Sequence[Jump],
-    answers: Mapping[str, Answer],
-) -> Route:
+def route(items: Sequence[Item], jumps: Sequence[Jump], answers: Mapping[str, Answer]) -> Route:
     """The way that answers lead. An item that may be left blank is passed only once it was seen, with a blank answer.
 
-    `conditions` say when an item is asked at all. Only answers to items on the way decide: what was answered before a
-    condition was taken back does not.
+    Only answers to items on the way decide: what was answered before a condition was taken back does not.
     """
     places = {item.key: place for place, item in enumerate(items)}
     counted: dict[str, Answer] = {}
@@ -119,7 +71,7 @@ def route(
     while place < len(items):
         item = items[place]
         place += 1
-        if not all(rule.holds(counted) for rule in conditions.get(item.key, ())):
+        if not all(rule.holds(counted) for rule in item.asked_when):
             continue
         shown.append(item.key)
         if item.key not in answers or (item.required and answers[item.key].is_blank):
@@ -134,15 +86,13 @@ def route(
     return Route(shown=tuple(shown), ending=Ending.COMPLETE)
 
 
-def check(
-    items: Sequence[Item], conditions: Mapping[str, Sequence[Rule]], jumps: Sequence[Jump], languages: Sequence[str]
-) -> None:
+def check(items: Sequence[Item], jumps: Sequence[Jump], languages: Sequence[str]) -> None:
     """InvalidArgument with every fault of a questionnaire: unknown keys, ways back, items that nobody is asked."""
     faults = [
         FieldViolation(field, description)
         for found in (
             _faults_of_items(items, languages),
-            _faults_of_conditions(items, conditions),
+            _faults_of_conditions(items),
             _faults_of_jumps(items, jumps),
         )
         for field, description in found
@@ -223,12 +173,11 @@ def _values(item: Item) -> set[str] | None:
     return None
 
 
-def _faults_of_conditions(items: Sequence[Item], conditions: Mapping[str, Sequence[Rule]]) -> Iterator[Fault]:
+def _faults_of_conditions(items: Sequence[Item]) -> Iterator[Fault]:
     before: dict[str, Item] = {}
-    for item in items:
-        yield from _faults_of_rules(f"conditions[{item.key}]", conditions.get(item.key, ()), before)
+    for place, item in enumerate(items):
+        yield from _faults_of_rules(f"items[{place}].asked_when", item.asked_when, before)
         before[item.key] = item
-    yield from (("conditions", f"{key} is no item") for key in conditions if key not in before)
 
 
 def _faults_of_jumps(items: Sequence[Item], jumps: Sequence[Jump]) -> Iterator[Fault]:

@@ -6,10 +6,10 @@ from datetime import date
 
 import pytest
 
+from services.surveys.questionnaires.domain.answers import Answer
 from services.surveys.questionnaires.domain.items import (
     EXPECTATION,
     PERCEPTION,
-    Answer,
     AnswerUnfit,
     Item,
     ItemType,
