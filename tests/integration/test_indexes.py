@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -107,6 +107,11 @@ def test_the_gate_closes_when_an_index_vanishes_and_opens_when_it_is_built(
     assert gate.look()
 
 
+def of_things(told: Sequence[str]) -> list[str]:
+    """What is told of the collection of these tests, and not of what every database keeps besides."""
+    return [line for line in told if "things." in line]
+
+
 def test_an_index_with_other_options_is_noticed_and_replaced(client: MongoClient, name: str) -> None:
     due = Index(("due_time",), only=field("due_time") > datetime(1970, 1, 1, tzinfo=UTC))
     things = database(client, name, VALUES, Index(("state",)), due)
@@ -115,8 +120,8 @@ def test_an_index_with_other_options_is_noticed_and_replaced(client: MongoClient
     raw.create_index([("tenant", 1), ("state", 1), ("_id", 1)], name="state", partialFilterExpression={"state": 1})
     raw.create_index([("x", 1)], name="other")
     different = ["things.values_unique has other options than declared", "things.state has other options than declared"]
-    assert things.index_problems() == [*different, f"things.{due.name} is missing"]
-    assert things.migrate() == [
+    assert of_things(things.index_problems()) == [*different, f"things.{due.name} is missing"]
+    assert of_things(things.migrate()) == [
         "kept index things.other, which is no longer declared (migrate --remove drops it)",
         "replaced index things.values_unique",
         "replaced index things.state",
@@ -144,7 +149,7 @@ def test_an_index_for_other_documents_stands_beside_the_one_of_the_release_befor
 def test_an_index_of_another_name_is_dropped_for_the_one_that_is_declared(client: MongoClient, name: str) -> None:
     things = database(client, name, VALUES)
     things.raw["things"].create_index([("tenant", 1), ("values", 1)], name="old", unique=True)
-    assert things.migrate() == ["dropped index things.old", "created index things.values_unique"]
+    assert of_things(things.migrate()) == ["dropped index things.old", "created index things.values_unique"]
 
 
 def test_releases_may_differ_about_how_long_documents_stay(client: MongoClient, name: str) -> None:

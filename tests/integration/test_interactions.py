@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import product
 from typing import Any, cast
@@ -85,11 +85,11 @@ def customer_id(store: InteractionsStore) -> str:
 
 
 def learn(store: InteractionsStore, id: str, *identifiers: str) -> str:
-    copy = CustomerProjection(
-        id=id, source_revision=1, source_time=identity.now(), identifiers=(customer_key(id), *identifiers)
-    )
+    blank = CustomerProjection.unheard(id, identity.now())
+    heard = replace(blank, source_revision=1, identifiers=(customer_key(id), *identifiers))
     with store.database.transaction():
-        Attribution(store.timeline).learn([copy])
+        store.customers.customers.upsert_many([(blank, heard)], lambda _, told: (told, []))
+        Attribution(store.timeline).learn([heard])
     return id
 
 

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextvars import copy_context
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, cast
 from uuid import uuid4
@@ -24,7 +25,6 @@ from libs.worktime.civil import CivilTime
 from libs.worktime.terms import Term
 from services.interactions.api import TOLD
 from services.interactions.context.application import Contexts
-from services.interactions.customers.application import Customers
 from services.interactions.customers.domain import Channel, CustomerProjection, customer_key
 from services.interactions.promises.application import Promises
 from services.interactions.promises.domain import Promise, PromiseState
@@ -62,8 +62,9 @@ def customer_id(store: InteractionsStore) -> str:
 
 def known_customer(store: InteractionsStore) -> str:
     id = identity.new_id("cus")
-    copy = CustomerProjection(id=id, source_revision=1, source_time=identity.now(), identifiers=(customer_key(id),))
-    Customers(store.customers).learn([copy])
+    blank = CustomerProjection.unheard(id, identity.now())
+    heard = replace(blank, source_revision=1, identifiers=(customer_key(id),))
+    store.customers.customers.upsert_many([(blank, heard)], lambda _, told: (told, []))
     return id
 
 
