@@ -15,6 +15,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from itertools import islice
 from typing import Any, Final
 
@@ -84,8 +85,14 @@ class Journal:
 
     def __init__(self, database: MongoDatabase) -> None:
         self._database = database
-        self._entries: RawCollection[Document] = database.raw[COLLECTION]
-        self._heads: RawCollection[Document] = database.raw[HEADS]
+
+    @cached_property
+    def _entries(self) -> RawCollection[Document]:
+        return self._database.raw[COLLECTION]
+
+    @cached_property
+    def _heads(self) -> RawCollection[Document]:
+        return self._database.raw[HEADS]
 
     def subscription(self) -> Subscription:
         """What keeps the journal: every event of the service, in one partition, because a chain has one end."""

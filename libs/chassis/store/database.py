@@ -73,6 +73,15 @@ class Database(ABC):
                 return again() if again is not None and self.commands.is_repeat() else work()
         raise TooManyWriters(id="the same entities")
 
+    def refuse_reused(self) -> None:
+        """RequestIdReused when the command that is served has a key that came with another request before.
+
+        For use-cases that do something which stands by itself before the change that is noted.
+        """
+        note = self.commands.current()
+        if note is not None:
+            self.commands.was_applied(note)
+
     @abstractmethod
     def _make(
         self, entity: type[E], name: str, indexes: Sequence[Index], *, publishes: bool, notes_commands: bool

@@ -55,6 +55,7 @@ class Timeline:
             if continuity_token or conversation_id:
                 conversation = self._conversations.named(continuity_token, conversation_id)
             else:
+                self._store.database.refuse_reused()
                 with context.uncommanded():  # one that was opened and not used is found by whoever comes next
                     conversation = self._conversations.for_contact(interaction, now)
             customer_id = interaction.customer_id or conversation.customer_id
@@ -163,12 +164,13 @@ class Timeline:
         The key is destroyed first, so that the journal cannot be read either. Whatever somebody adds meanwhile changes
         the revision, and is destroyed in the next attempt.
         """
+        self._store.database.refuse_reused()
         now, actor = identity.now(), context.current().actor
         known = self._interactions.get(interaction_id)
         for _ in range(REDACTION_ATTEMPTS):
             current = self._interactions.get(interaction_id)
             if current.redaction is not None:
-                return current
+                return self._interactions.update(interaction_id, lambda each: (each, []))
             self._interactions.erase([interaction_id])
             with suppress(Conflict):
                 return self._interactions.update(

@@ -68,7 +68,7 @@ class Erasures:
     def _begin(self, customer_id: str, draft: Erasure, at: datetime, *, validate_only: bool) -> Erasure:
         customer = self._store.customers.resolve(customer_id)
         if customer.erasure_id:
-            return self._erasures.get(customer.erasure_id)
+            return self._erasures.update(customer.erasure_id, lambda each: (each, []))
         group = self._store.customers.customers.batch_get(customer.group)
         for each in group:
             each.require_erasable()
