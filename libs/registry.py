@@ -20,13 +20,13 @@ class Registration:
     name: str
     """Folder, database, exchange, metric label. In capitals the end of KEHU_TARGET_…"""
     calls: tuple[str, ...] = ()
-    """Services whose API its processes call: addresses and network policies follow."""
+    """Services whose API it calls through `libs.calls`: addresses and network policies follow."""
     holds_customers: bool = True
     """Something it stores is about a customer: it answers every erasure with a receipt."""
 
 
 REGISTRY = (
-    Registration("profiles"),
+    Registration("profiles", calls=("interactions",)),
     Registration("interactions"),
     Registration("opportunities"),
 )

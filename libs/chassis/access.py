@@ -3,6 +3,9 @@
 A token names its subject, one tenant and scopes. A scope of a token may end in a wildcard: `profiles.*` covers
 `profiles.customers.read`, and `*` covers everything. Methods declare what they ask for in the protos,
 `option (kehu.common.v1.access) = {scope: "profiles.customers.read"}`.
+
+A service that calls another one signs an access token of its own (`Speaker`), which names the caller that it works for
+as subject, and the service as the one who acts (the claim `act` of RFC 8693).
 """
 
 from __future__ import annotations
@@ -13,11 +16,14 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 
 import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -51,6 +57,14 @@ SEAL_KEY = "seal.key"
 OLD_SEAL_KEY, NEXT_SEAL_KEY = "seal.old.key", "seal.next.key"
 """While `seal.key` is replaced: the one before, and the one to come; see `libs.chassis.sealing.Masters`."""
 
+SERVICE_KEY_ID = "kehu-service"
+"""The key id of access tokens that services sign themselves."""
+SPEAKER_PREFIX = "service:"
+"""The beginning of the name that a service acts under."""
+SPEAKER_TOKEN_LIFETIME = timedelta(seconds=90)
+SPEAKER_TOKEN_SLOT = timedelta(seconds=30)
+"""Time for which a service signs once on behalf of the same caller."""
+_SIGNED = 1024
 _CACHED = 4096
 _LOOK_EVERY = 1.0
 
@@ -74,6 +88,8 @@ class Principal:
     scopes: frozenset[str]
     expires: float
     """Unix time in seconds."""
+    acting_service: str = ""
+    """`service:<name>` when a service acts on behalf of the subject."""
 
     def may(self, scope: str) -> bool:
         """Whether the token covers this scope."""
@@ -108,6 +124,7 @@ class Verifier:
         self._issuer = issuer
         self._lock = threading.Lock()
         self._keys: Mapping[str, Ed25519PublicKey] = {}
+        self._service_key: Ed25519PublicKey | None = None
         self._stamp: Mapping[Path, int] = {}
         self._look_at = 0.0
         self._verified: dict[str, Principal] = {}
@@ -134,7 +151,9 @@ class Verifier:
 
     def _decode(self, token: str) -> Principal:
         try:
-            key = self._keys.get(jwt.get_unverified_header(token).get("kid", ""))
+            key_id = jwt.get_unverified_header(token).get("kid", "")
+            by_service = key_id == SERVICE_KEY_ID
+            key = self._service_key if by_service else self._keys.get(key_id)
             if key is None:
                 raise Unauthenticated("the token names no key that is known here")
             claims = jwt.decode(
@@ -155,7 +174,8 @@ class Verifier:
             raise Unauthenticated("the token needs the claims `tenant` and `scope` (names separated by spaces)")
         if claims["exp"] - claims["iat"] > LONGEST_LIFE.total_seconds():
             raise Unauthenticated(f"the token lives longer than {LONGEST_LIFE.total_seconds() / 3600:.0f} hours")
-        return Principal(claims["sub"], tenant, frozenset(scopes.split()), float(claims["exp"]))
+        acting = _acting_service(claims) if by_service else ""
+        return Principal(claims["sub"], tenant, frozenset(scopes.split()), float(claims["exp"]), acting)
 
     def _refresh(self) -> None:
         try:
@@ -167,11 +187,47 @@ class Verifier:
     def _load(self) -> None:
         with self._lock:
             self._look_at = time.monotonic() + _LOOK_EVERY
-            files = {path: path.stat().st_mtime_ns for path in self._folder.glob(f"*{PUBLIC_SUFFIX}")}
+            public = sorted(self._folder.glob(f"*{PUBLIC_SUFFIX}"))
+            files = {path: path.stat().st_mtime_ns for path in (*public, self._folder / PAGE_KEY) if path.exists()}
             if files != self._stamp:
-                self._keys = {path.name.removesuffix(PUBLIC_SUFFIX): _public_key(path) for path in files}
+                self._keys = {path.name.removesuffix(PUBLIC_SUFFIX): _public_key(path) for path in public}
+                shared = self._folder / PAGE_KEY
+                self._service_key = _service_key(shared).public_key() if shared in files else None
                 self._verified = {}
                 self._stamp = files
+
+
+class Speaker:
+    """Signs the access tokens that a service calls others with, on behalf of whom it works for.
+
+    The key is derived from the one of page tokens, which every process of the suite has and nobody else, so there is
+    no further key to hand out.
+    """
+
+    def __init__(self, folder: Path, service: str, *, issuer: str = "kehu") -> None:
+        self.service = service
+        """The service that speaks."""
+        self._key = _service_key(folder / PAGE_KEY)
+        self._issuer = issuer
+        self._signed = lru_cache(_SIGNED)(self._sign)
+
+    def token(self, *, subject: str, tenant: str, scopes: frozenset[str]) -> str:
+        """Returns an access token that says what the caller may do, and that this service acts for the caller."""
+        return self._signed(subject, tenant, scopes, int(time.time() / SPEAKER_TOKEN_SLOT.total_seconds()))
+
+    def _sign(self, subject: str, tenant: str, scopes: frozenset[str], slot: int) -> str:
+        begins = int(slot * SPEAKER_TOKEN_SLOT.total_seconds())
+        claims = {
+            "iss": self._issuer,
+            "aud": AUDIENCE,
+            "sub": subject,
+            "act": {"sub": f"{SPEAKER_PREFIX}{self.service}"},
+            "tenant": tenant,
+            "scope": " ".join(sorted(scopes)),
+            "iat": begins,
+            "exp": begins + int(SPEAKER_TOKEN_LIFETIME.total_seconds()),
+        }
+        return jwt.encode(claims, self._key, algorithm=ALGORITHM, headers={"kid": SERVICE_KEY_ID})
 
 
 def issue(
@@ -240,6 +296,25 @@ def _key_id(folder: Path, private: Ed25519PrivateKey) -> str:
 
 def _public_bytes(private: Ed25519PrivateKey) -> bytes:
     return private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _acting_service(claims: Mapping[str, object]) -> str:
+    """Returns the service that acts. Unauthenticated when an access token signed by services does not name one."""
+    acting = claims.get("act")
+    name = acting.get("sub") if isinstance(acting, dict) else None
+    if not (isinstance(name, str) and name.removeprefix(SPEAKER_PREFIX) not in ("", name)):
+        raise Unauthenticated("a token signed by a service needs the claim `act` with the service that acts")
+    return name
+
+
+def _service_key(shared: Path) -> Ed25519PrivateKey:
+    """Returns the key of services, derived from a key that all of them have."""
+    try:
+        secret = bytes.fromhex(shared.read_text(encoding="ascii").strip())
+    except ValueError:
+        raise ValueError(f"{shared} is no key") from None
+    derived = HKDF(SHA256(), 32, salt=None, info=b"kehu calls between services").derive(secret)
+    return Ed25519PrivateKey.from_private_bytes(derived)
 
 
 def _public_key(path: Path) -> Ed25519PublicKey:

@@ -29,6 +29,8 @@ class Context:
     tenant: str
     actor: str
     """Subject of the token, or `service:<name>` for a reaction."""
+    acting_service: str = ""
+    """`service:<name>` when a service makes the call on behalf of the actor."""
     scopes: frozenset[str] = frozenset()
     command: Command | None = None
     causation_id: str = ""

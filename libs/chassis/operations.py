@@ -95,6 +95,8 @@ class Operation(Entity):
     request: bytes
     """The request that started it, as a serialized `google.protobuf.Any`."""
     started_by: str
+    scopes: Open[tuple[str, ...]] = ()
+    """The scopes of who started it, which it calls other services with."""
     state: OperationState = OperationState.PENDING
     active: bool = True
     """True while it is pending or running."""
@@ -231,10 +233,18 @@ class Operations:
         """A new operation. OperationRunning while another one of this kind is at work."""
         asked = AnyMessage()
         asked.Pack(request)
-        asked_for, starter, now = asked.SerializeToString(deterministic=True), context.current().actor, identity.now()
+        here, at = context.current(), identity.now()
+        operation = Operation(
+            id="",
+            kind=kind,
+            request=asked.SerializeToString(deterministic=True),
+            started_by=here.actor,
+            scopes=tuple(sorted(here.scopes)),
+            claimable_time=at,
+        )
 
         def begin(id: str) -> Change[Operation]:
-            return Operation(id=id, kind=kind, request=asked_for, started_by=starter, claimable_time=now), []
+            return replace(operation, id=id), []
 
         try:
             return self._collection.insert(begin)

@@ -27,7 +27,7 @@ BULK_TIMEOUT = 30.0
 
 _SHARE, _ALL_BELOW = 2 / 3, 2.0
 """Of the time that is left, what one try may take. Should its answer never come, there is time for another one. Below
-so many seconds it takes all."""
+so many seconds, and in the last try, it takes all."""
 
 _MAX_UNANSWERED = 8
 """Chunks of a stream that are on their way at once: enough to hide the network, few enough to send again."""
@@ -54,7 +54,7 @@ class Caller:
         for attempt in count(1):
             begun = time.monotonic()
             left = max(0.0, deadline - begun)
-            granted = left * _SHARE if left > _ALL_BELOW else left
+            granted = left * _SHARE if left > _ALL_BELOW and attempt < self._retry.attempts else left
             try:
                 return stub(  # type: ignore[no-any-return]
                     request,
@@ -75,6 +75,10 @@ class Caller:
                 earlier = earlier if late else error
                 time.sleep(pause)
         raise AssertionError("unreachable: an endless count has ended")
+
+    def new_request_id(self, method: MethodDescriptor) -> str:  # noqa: ARG002  (a service derives it from the method)
+        """Returns the idempotency key of a request that was given none."""
+        return str(uuid.uuid4())
 
     @property
     def retry(self) -> Retry:

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import re
 import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -80,7 +79,13 @@ class Service:
         fill(request, {field: entity, "update_mask": FieldMask(paths=list(fields))})
         if "revision" in method.input_type.fields_by_name:
             fill(request, {"revision": getattr(entity, "revision", 0)})
-        return self._caller.unary(method, _keyed(request), timeout=timeout)
+        return self._caller.unary(method, self._keyed(method, request), timeout=timeout)
+
+    def _keyed(self, method: MethodDescriptor, request: Message) -> Message:
+        """The request with an idempotency key, if its message has a place for one and the caller gave none."""
+        if "request_id" in request.DESCRIPTOR.fields_by_name and not getattr(request, "request_id"):  # noqa: B009
+            fill(request, {"request_id": self._caller.new_request_id(method)})
+        return request
 
     def _describe(self, name: str) -> str:
         """Returns the text of `help(client.profiles.get_customer)`. The protos tell what the fields mean."""
@@ -99,13 +104,13 @@ class Service:
                 if not isinstance(request, request_class):
                     raise TypeError(f"{method.name} takes a {method.input_type.name}, not a {type(request).__name__}")
                 built.CopyFrom(request)
-            return _keyed(fill(built, fields))
+            return self._keyed(method, fill(built, fields))
 
         if method.client_streaming:
 
             def chunks(requests: Iterable[Message | dict[str, object]]) -> Iterator[Message]:
                 messages = (r if isinstance(r, Message) else fill(request_class(), r) for r in requests)
-                return self._caller.exchange(method, (_keyed(message) for message in messages))
+                return self._caller.exchange(method, (self._keyed(method, message) for message in messages))
 
             return chunks
 
@@ -185,13 +190,6 @@ def changed_fields(before: Message, after: Message) -> list[str]:
 def snake_case(name: str) -> str:
     """`BatchGetCustomers` → `batch_get_customers`."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
-
-
-def _keyed(request: Message) -> Message:
-    """The request with an idempotency key, if its message has a place for one and the caller gave none."""
-    if "request_id" in request.DESCRIPTOR.fields_by_name and not getattr(request, "request_id"):  # noqa: B009
-        fill(request, {"request_id": str(uuid.uuid4())})
-    return request
 
 
 def _update(method: MethodDescriptor) -> tuple[str, tuple[MethodDescriptor, str]]:

@@ -23,7 +23,7 @@ from libs.chassis.settings import concerns_services
 from libs.localstack.mongo import ReplicaSet
 from libs.localstack.processes import HOST, Process, StackError, answers, free_port, listening, running
 from libs.localstack.rabbit import Broker
-from libs.registry import ROLES, SERVICES
+from libs.registry import ROLES, SERVICES, registered, target_variable
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "build" / "run"
@@ -86,6 +86,9 @@ class Stack:
         for service in SERVICES:
             announce(f"migrating {service}")
             self._finish(f"{service}-migrate", [service, "migrate"])
+        for service in SERVICES:  # chosen before the first starts, since it is told where those are that it calls
+            name = f"{service}.grpc"
+            self._wanted[name] = self._port(name, self._process(service, "api"))
         renewed = [
             f"{service}-{role}" for service in SERVICES for role in ROLES if self._start(service, role, announce)
         ]
@@ -160,6 +163,8 @@ class Stack:
         """Starts a process. Tells whether an earlier one had to end for it."""
         process = self._process(service, role)
         settings = self._settings() | {"KEHU_ADMIN_LISTEN": f"{HOST}:{self._port(f'{service}.{role}', process)}"}
+        for callee in registered(service).calls:
+            settings[target_variable(callee)] = f"{HOST}:{self._chosen[f'{callee}.grpc']}"
         if role == "api":
             settings["KEHU_LISTEN"] = f"{HOST}:{self._port(f'{service}.grpc', process)}"
         made_of = fingerprint(service, settings)

@@ -19,6 +19,7 @@ from kehu.profiles.v1.schedules_pb2_grpc import add_SchedulesServiceServicer_to_
 from kehu.profiles.v1.segments_pb2_grpc import add_SegmentsServiceServicer_to_server
 from kehu.profiles.v1.worth_pb2_grpc import add_WorthServiceServicer_to_server
 
+from libs.calls import Calls
 from services.profiles.activity.api import ActivityServicer
 from services.profiles.activity.application.facts import Facts
 from services.profiles.activity.application.habits import Habits
@@ -57,8 +58,10 @@ from services.profiles.worth.application.tiers import Tiers
 from services.profiles.worth.application.value import Value
 
 
-def servicers(store: ProfilesStore, history: History) -> list[tuple[Callable[[Any, Any], None], object]]:
-    """Every gRPC service. `history` gives the past of a customer."""
+def servicers(
+    store: ProfilesStore, history: History, calls: Calls | None = None
+) -> list[tuple[Callable[[Any, Any], None], object]]:
+    """Every gRPC service. `history` gives the past of a customer, `calls` reaches other services."""
     schedules = Schedules(store.schedules)
     repeats = Repeats(store.operations, schedules)
     sources = Sources(
@@ -72,6 +75,7 @@ def servicers(store: ProfilesStore, history: History) -> list[tuple[Callable[[An
         ownerships=Ownerships(store.ownership),
         entitlements=Entitlements(store.entitlements),
         tiers=Tiers(store.worth),
+        calls=calls or Calls("profiles"),
     )
     customers = CustomersServicer(sources.customers, sources.relationships, history)
     identity = IdentityServicer(sources.customers, Duplicates(store.identity), Merges(store.identity), history)

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
-from libs.chassis.settings import PREFIX, Role, Settings
+from libs.chassis.settings import PREFIX, Role, Settings, concerns_services
 from tests.support.chart import CASES, Rendering, environment, kehu, labels, name_of, pod, render, rendering, role
 
 MINIMAL = {name: {"existingSecret": f"kehu-{name}"} for name in ("mongodb", "rabbitmq", "keys")}
@@ -85,6 +85,7 @@ def test_every_setting_is_given_or_left_to_the_image() -> None:
     of_the_image = {"KEHU_VERSION", "KEHU_REVISION"}
     full = {**MINIMAL, "defaults": {"api": {"traceEndpoint": "http://c:4317"}, "worker": {"lease": "kubernetes"}}}
     given = {name for workload in render(full).kind("Deployment") for name in environment(workload)}
+    given = {name for name in given if concerns_services(name)}
     assert given == {PREFIX + name.upper() for name in Settings.__dataclass_fields__} - of_the_image
 
 
@@ -108,17 +109,14 @@ def test_a_service_hears_where_those_are_that_it_calls() -> None:
         [found] = (
             environment(each)
             for each in render({**MINIMAL, "services": services}).kind("Deployment")
-            if each["metadata"]["name"] == "kehu-interactions-worker"
+            if each["metadata"]["name"] == "kehu-profiles-worker"
         )
         return {name: value for name, value in found.items() if name.startswith("KEHU_TARGET_")}
 
-    assert targets({}) == {}
-    assert targets({"interactions": {"calls": ["profiles"]}}) == {"KEHU_TARGET_PROFILES": "dns:///kehu-profiles:50051"}
-    elsewhere = {
-        "profiles": {"enabled": False, "target": "dns:///far.away:50051"},
-        "interactions": {"calls": ["profiles"]},
-    }
-    assert targets(elsewhere) == {"KEHU_TARGET_PROFILES": "dns:///far.away:50051"}
+    assert targets({"profiles": {"calls": []}}) == {}
+    assert targets({}) == {"KEHU_TARGET_INTERACTIONS": "dns:///kehu-interactions:50051"}
+    elsewhere = {"interactions": {"enabled": False, "target": "dns:///far.away:50051"}}
+    assert targets(elsewhere) == {"KEHU_TARGET_INTERACTIONS": "dns:///far.away:50051"}
 
 
 LAYERS = ("defaults", "role", "service", "process")

@@ -51,8 +51,8 @@ NONSENSE = {
         'services.profiles.listens: there is no service "surveys"',
     ),
     "a call to somewhere unknown": (
-        {"services": {"profiles": {"enabled": False}, "interactions": {"calls": ["profiles"]}}},
-        "services.interactions.calls: profiles does not run in this release; set services.profiles.target",
+        {"services": {"interactions": {"enabled": False}}},
+        "services.profiles.calls: interactions does not run in this release; set services.interactions.target",
     ),
     "a target for what runs here": (
         {"services": {"profiles": {"target": "dns:///profiles:50051"}}},

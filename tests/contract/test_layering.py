@@ -123,9 +123,9 @@ LIBRARIES = {
     },
     "application": {"libs.worktime"},
     "store": {"google.protobuf", "pymongo"},
-    "api": {"google", "grpc", "kehu", "libs.worktime"},
+    "api": {"google", "grpc", "kehu", "libs.calls", "libs.worktime"},
     "subscriptions": {"google.protobuf", "kehu"},
-    "operations": {"google.protobuf", "kehu"},
+    "operations": {"google.protobuf", "kehu", "libs.calls"},
     "__main__": {"kehu"},
 }
 """Part of a service → other packages that it may import beside the standard library."""
@@ -197,7 +197,7 @@ def test_a_service_knows_of_others_only_their_contracts(service: str) -> None:
 
 
 def test_the_chassis_knows_no_service() -> None:
-    ours = {"services", "libs.client", "libs.localstack", *(f"kehu.{service}" for service in SERVICES)}
+    ours = {"services", "libs.calls", "libs.client", "libs.localstack", *(f"kehu.{service}" for service in SERVICES)}
     wrong = [
         f"{path.relative_to(ROOT)} imports {name}"
         for path in sorted((ROOT / "libs" / "chassis").rglob("*.py"))

@@ -22,7 +22,7 @@ from libs.chassis.rpc.channel import connect
 from libs.client.client import Client
 from libs.client.retry import Retry
 from libs.localstack.processes import HOST, Process, answers, free_port, wait_until
-from libs.registry import PROCESSES, SERVICES, target_variable
+from libs.registry import PROCESSES, SERVICES, registered, target_variable
 from libs.suite import routes
 
 KEHU = Path(sys.executable).with_name("kehu")
@@ -154,6 +154,7 @@ class System:
         """Starts a process and returns at once."""
         service, _, role = name.partition("-")
         settings = self._settings() | {"KEHU_ADMIN_LISTEN": f"{HOST}:{self._admin_ports[name]}"}
+        settings |= {target_variable(callee): self.targets[callee] for callee in registered(service).calls}
         if role == "api":
             settings["KEHU_LISTEN"] = self.targets[service]
         self._processes[name].start([KEHU, service, role], settings)

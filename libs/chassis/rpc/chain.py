@@ -228,6 +228,7 @@ def _context(call: Call, request: Message | None = None) -> acting.Context:
     return acting.Context(
         tenant=call.principal.tenant,
         actor=call.principal.subject,
+        acting_service=call.principal.acting_service,
         scopes=call.principal.scopes,
         command=None if request is None else validate.command(call.method, request),
         correlation_id=call.request_id,

@@ -5,8 +5,11 @@ The time left goes to the database driver, which gives up at four fifths of it, 
 
 from __future__ import annotations
 
+import math
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 
 import grpc
 import pymongo
@@ -28,6 +31,8 @@ _MARGIN = 1.2
 _FORGET = 0.95
 _LEARN = 0.1
 _NONE = 86400.0
+_until: ContextVar[float] = ContextVar("kehu_until", default=math.inf)
+"""The end of a part of a call, on the clock of `time.monotonic`."""
 
 
 def begin(call: Call, context: grpc.ServicerContext) -> None:
@@ -68,6 +73,17 @@ def passed(call: Call, error: BaseException, started: float) -> BaseException:
     return error
 
 
+@contextmanager
+def until(ends: float) -> Iterator[None]:
+    """Inside the block, `remaining` ends at this time of `time.monotonic`, if the call does not end earlier."""
+    token = _until.set(min(ends, _until.get()))
+    try:
+        yield
+    finally:
+        _until.reset(token)
+
+
 def remaining() -> float:
-    """Seconds that the current call has left, infinite when it has no deadline: for calls that it makes itself."""
-    return current_call.get().expires - time.monotonic()
+    """Seconds that the work has left, infinite when it has no deadline: for calls that it makes itself."""
+    call = current_call.get(None)
+    return min(_until.get(), call.expires if call is not None else math.inf) - time.monotonic()

@@ -87,6 +87,8 @@ def end(call: Call) -> None:
         facts["reason"] = call.reason
     if call.principal is not NOBODY:
         facts |= {"tenant": call.principal.tenant, "actor": call.principal.subject}
+    if call.principal.acting_service:
+        facts["acting_service"] = call.principal.acting_service
     if call.span.traceparent:
         facts["traceparent"] = call.span.traceparent
     if failed:

@@ -1,7 +1,8 @@
 """Several reads for one answer, side by side: each has its own time, and what fails or is late is left out and named.
 
 The threads are shared by all calls of the process, so that a call of many parts takes no more of the database than so
-many calls of one; a part that finds no thread in its time is late.
+many calls of one; a part that finds no thread in its time is late. Parts that another service answers have threads of
+their own, so that one that hangs keeps no part of ours waiting.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from libs.chassis import context, logs
 from libs.chassis.access import ScopeMissing, covers, scope_of
 from libs.chassis.domain import DomainError
 from libs.chassis.rpc.call import current_call
-from libs.chassis.rpc.deadline import DATABASE_SHARE
-from libs.chassis.rpc.errors import DeadlineExceeded, is_outage
+from libs.chassis.rpc.deadline import DATABASE_SHARE, until
+from libs.chassis.rpc.errors import DeadlineExceeded, Unavailable, is_outage
 
 THREADS: Final = 8
 
@@ -38,6 +39,8 @@ class Part:
     read: Callable[[], Any]
     like: MethodDescriptor
     """The method that reads the same alone: who may not call it may not have the part."""
+    elsewhere: bool = False
+    """Another service answers it."""
 
 
 def gather(parts: Mapping[K, Part], seconds: float) -> tuple[dict[K, Any], dict[K, Exception]]:
@@ -50,7 +53,7 @@ def gather(parts: Mapping[K, Part], seconds: float) -> tuple[dict[K, Any], dict[
     for key, part in parts.items():
         scope = scope_of(part.like)
         if covers(context.current().scopes, scope):
-            futures[key] = _threads().submit(copy_context().run, _read, part, ends)
+            futures[key] = _threads(part.elsewhere).submit(copy_context().run, _read, part, ends)
         else:
             errors[key] = ScopeMissing(scope=scope)
     wait(futures.values(), timeout=max(0.0, ends - time.monotonic()))
@@ -73,9 +76,12 @@ def _read(part: Part, ends: float) -> Any:
     if left <= 0:
         raise DeadlineExceeded("no thread was free in time")
     try:
-        with pymongo.timeout(left):
+        with pymongo.timeout(left), until(ends):
             return part.read()
-    except DomainError:
+    except (DomainError, DeadlineExceeded):
+        raise
+    except Unavailable as error:
+        log.warning("a part is missing", part=part.like.name, error=str(error))
         raise
     except Exception as error:
         if is_outage(error):
@@ -88,5 +94,5 @@ def _read(part: Part, ends: float) -> Any:
 
 
 @cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(THREADS, thread_name_prefix="part")
+def _threads(elsewhere: bool) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(THREADS, thread_name_prefix="part-elsewhere" if elsewhere else "part")

@@ -19,6 +19,7 @@ from libs.chassis import logs, tracing
 from libs.chassis.admin import AdminServer
 from libs.chassis.exits import Exit
 from libs.chassis.loop import why_stalled
+from libs.chassis.rpc import onward
 from libs.chassis.rpc.journal import JournalServicer
 from libs.chassis.rpc.operations import OperationsServicer
 from libs.chassis.rpc.server import Server
@@ -94,6 +95,11 @@ def servicers(process: Process[Any]) -> list[Servicer]:
 
 def serve(process: Process[Any]) -> int:
     """Serves calls until SIGTERM or SIGINT, then drains."""
+    with onward.speaking(process.speaker()):
+        return _serve(process)
+
+
+def _serve(process: Process[Any]) -> int:
     asked_to_end = SimpleQueue[int]()  # the one thing that a signal handler may safely wake a thread with
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: asked_to_end.put(number))

@@ -135,7 +135,8 @@ def operate(
         except Stopped as stopped:
             log.info("left alone", operation=id, reason=str(stopped))
             return Exit.DONE
-    context = Context(tenant=tenant, actor=claimed.started_by, correlation_id=claimed.id)
+    scopes = frozenset(claimed.scopes)
+    context = Context(tenant=tenant, actor=claimed.started_by, scopes=scopes, correlation_id=claimed.id)
     with enter(context), _Attendance(operations, claimed, context, stopping) as attendance:
         log.info("operates", operation=id, kind=claimed.kind, attempt=claimed.attempts)
         try:

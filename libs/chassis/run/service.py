@@ -13,12 +13,13 @@ from amqp import AMQPError
 from pymongo import MongoClient
 from pymongo.errors import ConnectionFailure
 
-from libs.chassis import green, journal, logs, metrics, tracing
+from libs.chassis import access, green, journal, logs, metrics, tracing
 from libs.chassis.deferrals import Deferrals
 from libs.chassis.exits import Exit
 from libs.chassis.inbox import effects as inbox
 from libs.chassis.journal import Journal
 from libs.chassis.operations import OperationKind, Operations
+from libs.chassis.rpc import onward
 from libs.chassis.run.keys import Keys
 from libs.chassis.settings import Role, Settings, SettingsError
 from libs.chassis.store import Database, MongoDatabase, connect, unconnected
@@ -79,6 +80,11 @@ class Process(Generic[S]):
         """What notices that the credentials of the database change."""
         return Rotation(self.database.client, self.settings.mongodb_uri)
 
+    def speaker(self) -> access.Speaker:
+        """The identity that the process calls other services with."""
+        settings = self.settings
+        return access.Speaker(settings.token_keys, self.service.name, issuer=settings.token_issuer)
+
     def amqp_uri(self) -> str:
         """The address of the broker, read again each time because credentials change."""
         return self.settings.amqp_uri.read()
@@ -137,7 +143,8 @@ def _operate(process: Process[Any], tenant: str, id: str) -> int:
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     kinds = process.service.operations(process.store) if process.service.operations else ()
-    return operate(process.operations, {kind.name: kind for kind in kinds}, tenant, id, stopping)
+    with onward.speaking(process.speaker()):
+        return operate(process.operations, {kind.name: kind for kind in kinds}, tenant, id, stopping)
 
 
 def _process(service: Service[S], settings: Settings, keys: Keys, client: MongoClient[dict[str, Any]]) -> Process[S]:

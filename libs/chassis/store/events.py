@@ -51,6 +51,7 @@ def waiting_events(
             entity_id=entity.id,
             revision=entity.revision,
             actor=here.actor,
+            acting_service=here.acting_service,
             causation_id=here.causation_id,
             correlation_id=here.correlation_id,
             traceparent=tracing.traceparent(),

@@ -10,6 +10,7 @@ from typing import Final
 
 import grpc
 from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
+from kehu.interactions.v1 import timeline_pb2
 from kehu.profiles.v1 import (
     activity_pb2,
     consent_pb2,
@@ -28,6 +29,7 @@ from kehu.profiles.v1 import (
 from kehu.profiles.v1.customer360_pb2 import Customer360, GetCustomer360Request
 from kehu.profiles.v1.customer360_pb2_grpc import Customer360ServiceServicer
 
+from libs.calls import Calls
 from libs.chassis.codec import field_of, to_proto
 from libs.chassis.domain import NotFound
 from libs.chassis.paging import PageRequest
@@ -68,6 +70,7 @@ class Sources:
     ownerships: Ownerships
     entitlements: Entitlements
     tiers: Tiers
+    calls: Calls
 
 
 class Customer360Servicer(Customer360ServiceServicer):
@@ -87,7 +90,7 @@ class Customer360Servicer(Customer360ServiceServicer):
 def _part(section: Section, sources: Sources, customer_id: str) -> Part:
     """The read of a section, and the method whose scope it needs."""
     method, read = _SECTIONS[section]
-    return Part(lambda: read(sources, customer_id), method)
+    return Part(lambda: read(sources, customer_id), method, elsewhere=section in _ELSEWHERE)
 
 
 def _view(customer_id: str, found: dict[Section, Customer360], errors: dict[Section, Exception]) -> Customer360:
@@ -99,7 +102,7 @@ def _view(customer_id: str, found: dict[Section, Customer360], errors: dict[Sect
         if not isinstance(error, NotFound):
             number = Customer360.Section.Value(f"SECTION_{section}")
             view.partial_sections.add(section=number, error=status_of(error))
-        elif error.kind == _NOBODY:
+        elif section not in _ELSEWHERE and error.kind == _NOBODY:
             raise error
     return view
 
@@ -108,6 +111,11 @@ def _relationships(sources: Sources, id: str) -> Customer360:
     pages = [sources.relationships.list(id, NEWEST, side=side, filter="", on=None) for side in (Side.FROM, Side.TO)]
     lines = [each for page in pages for each in page.items]
     return Customer360(relationships=answers(lines, relationships_pb2.Relationship))
+
+
+def _interactions(sources: Sources, id: str) -> Customer360:
+    timeline = sources.calls.to("interactions").list_timeline(customer_id=id, page_size=NEWEST.size)
+    return Customer360(interactions=next(timeline.pages).interactions)
 
 
 def _method(file: FileDescriptor, name: str) -> MethodDescriptor:
@@ -162,5 +170,8 @@ _SECTIONS: Final[dict[Section, tuple[MethodDescriptor, Callable[[Sources, str], 
         _method(worth_pb2.DESCRIPTOR, "GetTier"),
         lambda sources, id: Customer360(tier_standing=to_proto(sources.tiers.standing(id), tiers_pb2.TierStanding)),
     ),
+    Section.INTERACTIONS: (_method(timeline_pb2.DESCRIPTOR, "ListTimeline"), _interactions),
 }
 """Section → the method that reads the same alone, and the read."""
+_ELSEWHERE: Final = {Section.INTERACTIONS}
+"""Sections that another service answers."""

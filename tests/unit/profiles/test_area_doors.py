@@ -244,7 +244,7 @@ def test_a_view_has_every_section(
     deliver(store, database)
     with acting(scopes={"*"}):
         shown = view(servicer, ada_id)
-    assert partial_of(shown) == {}
+    assert partial_of(shown) == {"SECTION_INTERACTIONS": code_pb2.FAILED_PRECONDITION}, "no process serves here"
     assert (shown.customer.id, shown.ownership.owner, shown.segments[0].segment_key) == (ada_id, "bob", "bobs")
     assert {each.from_customer_id for each in shown.relationships} == {ada_id, bob_id}
     assert (shown.facts[0].text, shown.consent_receipts[0].sequence) == ("choir", 1)
