@@ -108,7 +108,8 @@ def test_of_merges_in_a_circle_one_succeeds(store: ProfilesStore, round: int) ->
 
     told = at_once(merge(a, b), merge(b, c), merge(c, a))
     refused = [each for each in told if isinstance(each, DomainError)]
-    assert [type(each) for each in refused] == [Conflict, Conflict], "ABORTED"
+    assert len(refused) == 2
+    assert all(isinstance(each, Conflict) for each in refused), "ABORTED"
     check_forest(store, [a, b, c])
     [epoch] = [each.epoch for record, _ in (each for each in told if isinstance(each, tuple)) for each in [record]]
     assert epoch == 1
@@ -128,7 +129,7 @@ def test_whatever_is_merged_and_undone_at_once_the_forest_stays_one(store: Profi
         told = at_once(*(merge(*pair) for pair in pairs[start : start + 4]))
         done += [each[0] for each in told if isinstance(each, tuple)]
         reasons = {each.reason_code for each in told if isinstance(each, DomainError)}
-        assert reasons <= {"CUSTOMER_MERGED", "REVISION_MISMATCH"}
+        assert reasons <= {"CUSTOMER_MERGED", "CUSTOMERS_CHANGED", "REVISION_MISMATCH", "TOO_MANY_WRITERS"}
         check_forest(store, people)
     assert Counter(each.epoch for each in done).most_common(1)[0][1] == 1
     for record in sorted(done, key=lambda each: -each.epoch):

@@ -367,7 +367,7 @@ def test_stages_come_in_their_order(servicer: Lab) -> None:
         slow = next(method for method in running.server.methods if method.path.endswith("/GetThing"))
         slow.seconds = 60.0
         assert reason(anybody, spoilt) == "UNAUTHENTICATED"
-        assert reason(writer, spoilt) == "PERMISSION_DENIED"
+        assert reason(writer, spoilt) == "SCOPE_MISSING"
         assert reason(asked, spoilt) == "OVERLOADED the deadline is too short for what is going on"
         slow.seconds = 0.0
         assert reason(asked, spoilt) == "MALFORMED_REQUEST"
