@@ -49,13 +49,16 @@ def migrate(process: Process[Any], *, remove: bool) -> int:
 
 
 def check(process: Process[Any]) -> int:
-    """Prints what was found, one row for each thing; 1 when anything is missing or wrong."""
+    """Prints what was found, a row for each thing and what is wrong in full. 1 when anything is missing or wrong."""
+    found = [*_findings(process)]
     table = Table("what", "state", title=f"kehu {process.service.name}", title_justify="left")
-    wrong = 0
-    for what, problem in _findings(process):
-        table.add_row(what, f"[red]{problem}[/red]" if problem else "[green]ok[/green]")
-        wrong += bool(problem)
-    Console().print(table)
+    for what, problem in found:
+        table.add_row(what, "[red]wrong[/red]" if problem else "[green]ok[/green]")
+    console = Console()
+    console.print(table)
+    wrong = [f"{what}: {problem}" for what, problem in found if problem]
+    for line in wrong:  # below the table, where no column cuts the name of a queue or an index
+        console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
     return Exit.FAILED if wrong else Exit.DONE
 
 

@@ -164,11 +164,14 @@ def _bad(finding: Finding, mark: str = "✗") -> RenderableType:
 
 
 def _table(*headings: str) -> Table:
-    """A plain table. A heading that begins with > is of a column of numbers."""
+    """A plain table. A heading that begins with > is of a column of numbers.
+
+    The first column says which row it is, so it is never cut: in a narrow terminal the others fold.
+    """
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for heading in headings:
+    for place, heading in enumerate(headings):
         right = heading.startswith(">")
-        table.add_column(heading.lstrip(">"), justify="right" if right else "left", no_wrap=right, overflow="fold")
+        table.add_column(heading.lstrip(">"), justify="right" if right else "left", no_wrap=not place, overflow="fold")
     return table
 
 
