@@ -15,7 +15,7 @@ from libs.chassis.domain import InvalidArgument
 
 
 class Culture(StrEnum):
-    """Who keeps a festival."""
+    """People who keep a festival."""
 
     CHINESE = "CHINESE"
     WESTERN = "WESTERN"
@@ -42,7 +42,7 @@ class Festival:
     day: Callable[[int], date]
     """Year of the calendar that the festival follows → Gregorian day."""
     chinese_year: bool = False
-    """Whether the year is a Chinese one, which ends in the next Gregorian year."""
+    """Set when the year is a Chinese one, which ends in the next Gregorian year."""
 
     def between(self, start: date, end: date) -> list[date]:
         """Every day on which it is kept, from the first day up to and without the second."""

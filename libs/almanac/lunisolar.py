@@ -42,7 +42,7 @@ class LunarDay:
     month: int
     day: int
     leap_month: bool = False
-    """Whether the month is the leap month after the ordinary month of the same number."""
+    """Set for the leap month after the ordinary month of the same number."""
 
 
 def check(year: int) -> None:
@@ -52,7 +52,7 @@ def check(year: int) -> None:
 
 
 def leap_month(year: int) -> int:
-    """Number of the month that is repeated in a year; 0 when none is."""
+    """Number of the month that is repeated in a year. 0 when none is."""
     check(year)
     return int(LunarYear.fromYear(year).getLeapMonth())
 
@@ -111,4 +111,4 @@ def solar_term(year: int, term: str) -> date:
 
 _PINYIN = {"DA_XUE": "大雪", "DONG_ZHI": "冬至", "XIAO_HAN": "小寒", "DA_HAN": "大寒", "LI_CHUN": "立春",
            "YU_SHUI": "雨水", "JING_ZHE": "惊蛰"}  # fmt: skip
-"""How lunar_python calls the terms of a table that come for the second time."""
+"""Names that lunar_python gives to terms that come for the second time in a table."""

@@ -21,7 +21,7 @@ class Calendar(StrEnum):
 
 
 class Feb29Policy(StrEnum):
-    """When 29 February is kept in a year that has none."""
+    """Day on which 29 February is kept in a year that has none."""
 
     FEB28 = "FEB28"
     MAR01 = "MAR01"
@@ -36,11 +36,11 @@ class YearlyDay:
     month: int
     day: int
     leap_month: bool = False
-    """Whether it lies in the leap month after the ordinary month of the same number."""
+    """Set for the leap month after the ordinary month of the same number."""
     feb29_policy: Feb29Policy = Feb29Policy.FEB28
 
     def occurrence(self, year: int) -> date | None:
-        """The day in a year of its own calendar on which it is kept; None where it is not.
+        """The day in a year of its own calendar on which it is kept. None where it is not.
 
         The 30th of a Chinese month that has 29 days is kept on its last day, and a day of a leap month in the ordinary
         month of the same number where the year does not repeat it. YearUnknown outside of the Chinese tables.
@@ -70,6 +70,6 @@ class YearlyDay:
         return sorted(day for day in days if day is not None and start <= day < end)
 
     def next(self, on_or_after: date) -> date | None:
-        """First occurrence that is not before a day; None when the calendar knows of none."""
+        """First occurrence that is not before a day. None when the calendar knows of none."""
         end = date(min(on_or_after.year + _GAP_YEARS_MAX + 2, date.max.year), 1, 1)
         return next(iter(self.between(on_or_after, end)), None)

@@ -61,7 +61,7 @@ def share_difference(first: Estimate, second: Estimate) -> Estimate:
 
 
 def mean(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimate | None:
-    """Arithmetic mean with Student's t interval. None of no values; an interval of no width of one."""
+    """Arithmetic mean with Student's t interval. None of no values, and an interval without width of one."""
     n = len(values)
     if not n:
         return None

@@ -1,1 +1,1 @@
-"""What answers say: scores with intervals, gaps, drivers, and the people who say nothing."""
+"""Results of surveys: scores with intervals, gaps, drivers, and the people who say nothing."""

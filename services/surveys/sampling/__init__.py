@@ -1,1 +1,1 @@
-"""Whom to ask: designs, sample sizes, frames and weights."""
+"""Samples of customers: designs, sample sizes, frames and weights."""

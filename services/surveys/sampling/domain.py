@@ -35,7 +35,7 @@ class StratumUncovered(InvalidArgument):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How many answers a margin needs, and how many invitations those."""
+    """Answers that a margin needs, and invitations that these need."""
 
     answers: int
     invitations: int

@@ -24,12 +24,12 @@ class Answer:
 
     @property
     def is_blank(self) -> bool:
-        """Whether nothing was answered. Blank is not zero."""
+        """True when nothing was answered. Blank is not zero."""
         return self == Answer()
 
 
 class Comparison(OpenEnum):
-    """How a rule looks at an answer."""
+    """Comparison of an answer with the values of a rule."""
 
     ONE_OF = "ONE_OF"
     """At least one of the values was chosen, or the number is one of them."""
@@ -50,7 +50,7 @@ class Rule:
     values: tuple[str, ...] = ()
 
     def holds(self, answers: Mapping[str, Answer]) -> bool:
-        """Whether the answers pass it."""
+        """True when the answers pass it."""
         answer = answers.get(self.item, Answer())
         if self.comparison is Comparison.UNANSWERED:
             return answer.is_blank

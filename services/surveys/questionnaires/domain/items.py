@@ -11,7 +11,7 @@ from services.surveys.questionnaires.domain.answers import Answer, Rule
 
 
 class ItemType(OpenEnum):
-    """What an item asks for."""
+    """Kind of answer that an item asks for."""
 
     SCALE = "SCALE"
     """A number between two ends that the item names."""
@@ -89,15 +89,15 @@ class Item:
     """Ends of the scale of a type that names its own."""
     required: bool = False
     na_allowed: bool = False
-    """Whether "does not apply" is an answer."""
+    """Set when "does not apply" is an answer."""
     randomize: bool = False
-    """Whether options are shown in a random order."""
+    """Set when options are shown in a random order."""
     reverse_scored: bool = False
-    """Whether a high number is bad."""
+    """Set when a high number is bad."""
     dimension: str = ""
     """Dimension of service quality, or of the index, that it belongs to."""
     picture_ref: str = ""
-    """Where the picture is."""
+    """Address of the picture."""
     asked_when: tuple[Rule, ...] = ()
     """Rules about earlier items that all have to hold, or it is not asked."""
 
@@ -134,7 +134,7 @@ def check(item: Item, answer: Answer) -> None:
 
 
 def allowed(item: Item) -> str:
-    """What an item takes, in words."""
+    """Answers that an item takes, in words."""
     ends = item.scale
     keys = ", ".join(option.key for option in item.options)
     match item.type:

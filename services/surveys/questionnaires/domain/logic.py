@@ -1,4 +1,4 @@
-"""Who is asked what: conditions, jumps and screeners, checked as a graph before anybody is asked.
+"""The way through a questionnaire: conditions, jumps and screeners, checked as a graph before anybody is asked.
 
 Everything leads forward: a condition looks at earlier items only and a jump goes to later ones, so a questionnaire ends
 whatever is answered.
@@ -37,11 +37,11 @@ class Jump:
     to: str = ""
     """Key of a later item; empty for the end."""
     screens_out: bool = False
-    """Whether the respondent does not belong to those who are asked; `to` is empty then."""
+    """Set when the respondent does not belong to those who are asked. `to` is empty then."""
 
 
 class Ending(OpenEnum):
-    """How far a respondent is."""
+    """State of the way of a respondent."""
 
     OPEN = "OPEN"
     COMPLETE = "COMPLETE"

@@ -1,4 +1,4 @@
-"""What moves satisfaction, and how well it is done: importance and performance (Martilla and James 1977)."""
+"""Drivers of satisfaction: importance and performance (Martilla and James 1977)."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ class Gap(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fulfilment:
-    """How often something that was specified or promised came true."""
+    """Cases of something that was specified or promised, and those in which it came true."""
 
     source: str
     """Measure that it comes from, for example `promise.kept` or `sla.first_response`."""

@@ -14,7 +14,7 @@ BOOTSTRAP_DRAWS = 2000
 
 
 class Outcome(StrEnum):
-    """What became of a customer."""
+    """Experience of a customer with a problem."""
 
     NO_PROBLEM = "NO_PROBLEM"
     SATISFIED = "SATISFIED"
