@@ -163,7 +163,7 @@ class Stack:
         """Starts a process. Tells whether an earlier one had to end for it."""
         process = self._process(service, role)
         settings = self._settings() | {"KEHU_ADMIN_LISTEN": f"{HOST}:{self._port(f'{service}.{role}', process)}"}
-        for callee in registered(service).calls:
+        for callee in {*registered(service).calls} & {*SERVICES}:
             settings[target_variable(callee)] = f"{HOST}:{self._chosen[f'{callee}.grpc']}"
         if role == "api":
             settings["KEHU_LISTEN"] = f"{HOST}:{self._port(f'{service}.grpc', process)}"
