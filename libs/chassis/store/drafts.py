@@ -55,7 +55,7 @@ class Drafts(Generic[E]):
         pending = self._pending(sealing, entity, events, at=at)
         document = self._whole(sealing, entity, open_document, pending, at)
         if key:
-            document["_created_by"] = {"key": key, "fingerprint": self._content_hash(open_document)}
+            document["_created_by"] = {"fingerprint": self._content_hash(open_document)}
         if note is not None:
             document[NOTES] = [note.document()]
         return entity, document
