@@ -59,9 +59,16 @@ class Event:
     is normally the entity's state after the change.
     """
 
+    AFTER: ClassVar[str] = ""
+    """Name of the field with the entity after the change, for an event that carries two of its class."""
+
     def at_revision(self, entity: Entity) -> Self:
         """This event with the saved form of the entity it carries, so that it tells revision and times as stored."""
         carried = [f.name for f in fields(self) if type(getattr(self, f.name)) is type(entity)]
+        if len(carried) > 1:
+            if self.AFTER not in carried:
+                raise TypeError(f"{type(self).__name__} carries {', '.join(carried)}: say in AFTER which is the later")
+            carried = [self.AFTER]
         return replace(self, **dict.fromkeys(carried, entity))
 
 

@@ -11,12 +11,16 @@ from importlib import import_module
 from typing import Any, get_args
 
 import pytest
-from google.protobuf.descriptor import Descriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.type.date_pb2 import Date
 
 from libs.chassis import codec
-from libs.chassis.domain import Entity, Event, OpenEnum, upper_snake
+from libs.chassis.domain import Entity, Event, InvalidArgument, OpenEnum, upper_snake
 from libs.registry import SERVICES
-from tests.support.contracts import enums, event_messages, messages
+from tests.support.contracts import enums, event_messages, messages, methods
 
 WORKTIME = "libs.worktime"
 """The library whose dataclasses are those of the service that counts with it."""
@@ -73,21 +77,109 @@ def test_a_dataclass_has_every_field_of_its_message(service: str) -> None:
     assert {name: names for name, names in missing.items() if names} == {}
 
 
+def sample(descriptor: Descriptor, depth: int = 0) -> Any:
+    """A message with every field set, three messages deep."""
+    message: Any = GetMessageClass(descriptor)()
+    for field in descriptor.fields:
+        if field.containing_oneof is not None and message.WhichOneof(field.containing_oneof.name):
+            continue
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
+            worth = field.message_type.fields_by_name["value"]
+            if worth.message_type is None:
+                getattr(message, field.name)["key"] = example_of(worth, depth)
+            continue
+        value = example_of(field, depth)
+        if value is None:
+            continue
+        if field.is_repeated:
+            getattr(message, field.name).append(value)
+        elif field.message_type is not None:
+            getattr(message, field.name).CopyFrom(value)
+        else:
+            setattr(message, field.name, value)
+    return message
+
+
+def example_of(field: FieldDescriptor, depth: int) -> Any:
+    """A value of a field. None where messages become too deep."""
+    if field.enum_type is not None:
+        return field.enum_type.values[1].number
+    if field.message_type is not None:
+        known = {
+            "google.protobuf.Timestamp": Timestamp(seconds=1_750_000_000, nanos=123_000_000),
+            "google.protobuf.Duration": Duration(seconds=61),
+            "google.type.Date": Date(year=2026, month=2, day=28),
+        }.get(field.message_type.full_name)
+        return known if known is not None or depth > 3 else sample(field.message_type, depth + 1)
+    if field.type == FieldDescriptor.TYPE_STRING:
+        return f"{field.name}-1"
+    if field.type == FieldDescriptor.TYPE_BYTES:
+        return b"\1"
+    return field.type == FieldDescriptor.TYPE_BOOL or 7
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_the_codec_converts_every_pair_both_ways(service: str) -> None:
-    """Types that cannot be converted show when the walk over a pair is worked out."""
+    """A message with every field set is the same after a walk through its dataclass."""
+    converted = 0
     for cls, message in pairs(service):
-        codec._writer(cls, message)
-        codec._reader(cls, message)
+        told = sample(message)
+        try:
+            back = codec.to_proto(codec.from_proto(cls, told), type(told))
+        except (InvalidArgument, TypeError):
+            continue  # values that do not fit together, or an answer that is never read
+        for field in message.fields:
+            assert getattr(back, field.name) == getattr(told, field.name), f"{cls.__name__}.{field.name}"
+        converted += 1
+    assert converted >= 0.8 * len(pairs(service))
+
+
+KEPT_INSIDE = {
+    "profiles": {"BlockingKeys", "ContactRecord", "MergeForest", "OwnerTally", "ReportingLines", "Standing"},
+    "interactions": {"ChannelDay"},
+    "opportunities": {"DealPosition", "PipelineVersion", "Total", "TotalsHead"},
+}
+"""Entities that no caller sees: what others are found by, counted with or worked out from."""
+PUT_TOGETHER = {
+    "profiles": {
+        "CanonicalId", "Customer360", "CustomerChange", "Duplicate", "ExportedChange", "ExportedRecord", "Field",
+        "FieldOrigin", "Partial", "PoolEntry", "Version",
+    },
+    "interactions": {"ExportedRecord"},
+    "opportunities": {"ExportedRecord", "Violation"},
+}  # fmt: skip
+"""Messages without a dataclass of their name, which an api puts together of several."""
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_entity_has_a_message(service: str) -> None:
-    """What the store keeps of an entity that callers see, they see; projections have `source_revision` instead."""
     named = {message.name for message in messages(service)}
-    entities = {cls for cls in classes(service) if issubclass(cls, Entity) and "source_revision" not in fields(cls)}
-    told = {cls.__name__ for cls in entities if cls.__name__ in named}
-    assert told, "a service without any entity that callers see"
+    untold = {cls.__name__ for cls in classes(service) if issubclass(cls, Entity)} - named
+    assert untold == KEPT_INSIDE.get(service, set())
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_message_that_is_told_has_a_dataclass(service: str) -> None:
+    """Nothing is skipped because two names differ."""
+    told = {message.name for method in methods(service) for message in answered(method.output_type, service)}
+    own = {cls.__name__ for cls in classes(service) if dataclasses.is_dataclass(cls)}
+    strange = {name for name in told - own if not name.endswith("Response")}
+    assert strange == PUT_TOGETHER.get(service, set())
+
+
+def answered(descriptor: Descriptor, service: str) -> list[Descriptor]:
+    """The messages of the service inside of an answer, itself among them."""
+    found: dict[str, Descriptor] = {}
+
+    def visit(one: Descriptor) -> None:
+        if one.full_name not in found and one.full_name.startswith(f"kehu.{service}."):
+            found[one.full_name] = one
+            for field in one.fields:
+                if field.message_type is not None:
+                    visit(field.message_type)
+
+    visit(descriptor)
+    return [one for one in found.values() if not one.GetOptions().map_entry]
 
 
 @pytest.mark.parametrize("service", SERVICES)
