@@ -13,7 +13,6 @@ from libs.client import (
     AlreadyExists,
     Client,
     FieldErrors,
-    InvalidArgument,
     KehuError,
     NotFound,
     PermissionDenied,
@@ -136,7 +135,7 @@ def test_the_same_request_twice_is_one_customer(client: Client) -> None:
     }
     first, second = client.profiles.create_customer(**request), client.profiles.create_customer(**request)
     assert first == second
-    with pytest.raises(InvalidArgument) as caught:
+    with pytest.raises(AlreadyExists) as caught:
         client.profiles.create_customer(**{**request, "customer": {"kind": "PERSON", "display_name": "Bob"}})
     assert caught.value.reason == "REQUEST_ID_REUSED"
 

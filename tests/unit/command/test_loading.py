@@ -107,10 +107,10 @@ def test_a_field_that_does_not_exist_refuses_its_row(
 def test_a_refused_chunk_stops_the_load_and_the_next_one_goes_on(
     load: Callable[..., Counts], script: Script, tmp_path: Path
 ) -> None:
-    rows = [f"{n},name" for n in range(3000)]
+    rows = [f"{n},{n}" for n in range(3000)]
 
     def until_row_1000(request: ImportCustomersRequest) -> Any:
-        if len(script.requests) > 2:
+        if int(request.rows[0].customer.display_name) >= 1000:
             return refusal(grpc.StatusCode.PERMISSION_DENIED)
         return accept(request)
 
