@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from enum import StrEnum
 from typing import ClassVar
 
 from dateutil.easter import EASTER_WESTERN, easter
 
 from libs.almanac.lunisolar import LunarDay, gregorian, new_years_eve, solar_term
-from libs.chassis.domain import InvalidArgument
+from libs.chassis.domain import InvalidArgument, OpenEnum
 
 
-class Culture(StrEnum):
+class Culture(OpenEnum):
     """People who keep a festival."""
 
     CHINESE = "CHINESE"

@@ -5,22 +5,22 @@ from __future__ import annotations
 import calendar
 from dataclasses import dataclass
 from datetime import date
-from enum import StrEnum
 
 from libs.almanac.lunisolar import YEAR_MAX, YEAR_MIN, LunarDay, days_in, gregorian, leap_month
+from libs.chassis.domain import OpenEnum
 
 _GAP_YEARS_MAX = 8
 """Years between leap years where a century is none: 1896 to 1904."""
 
 
-class Calendar(StrEnum):
+class Calendar(OpenEnum):
     """The calendar in which a day counts."""
 
     GREGORIAN = "GREGORIAN"
     CHINESE_LUNISOLAR = "CHINESE_LUNISOLAR"
 
 
-class Feb29Policy(StrEnum):
+class Feb29Policy(OpenEnum):
     """Day on which 29 February is kept in a year that has none."""
 
     FEB28 = "FEB28"

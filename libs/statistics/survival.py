@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
+from math import sqrt
 from typing import Generic, TypeVar
+
+from libs.statistics.estimates import quantile
 
 C = TypeVar("C", bound=Hashable)
 
@@ -19,6 +22,9 @@ class Survival:
     at_risk: int
     """Cases under observation right before that time."""
     events: int
+    lower: float
+    upper: float
+    """Greenwood's interval (1926) of 95 %, inside 0 and 1."""
 
 
 def kaplan_meier(cases: Iterable[tuple[float, bool]]) -> list[Survival]:
@@ -29,11 +35,14 @@ def kaplan_meier(cases: Iterable[tuple[float, bool]]) -> list[Survival]:
     observed = sorted(cases)
     happened = Counter(time for time, event in observed if event)
     left = Counter(time for time, _ in observed)
-    at_risk, share, steps = len(observed), 1.0, list[Survival]()
+    at_risk, share, variance, steps = len(observed), 1.0, 0.0, list[Survival]()
     for time in sorted(left):
-        if happened[time]:
-            share *= 1 - happened[time] / at_risk
-            steps.append(Survival(time=time, share=share, at_risk=at_risk, events=happened[time]))
+        if events := happened[time]:
+            share *= 1 - events / at_risk
+            variance += events / (at_risk * (at_risk - events)) if at_risk > events else 0.0
+            reach = quantile() * share * sqrt(variance)
+            lower, upper = max(share - reach, 0.0), min(share + reach, 1.0)
+            steps.append(Survival(time=time, share=share, at_risk=at_risk, events=events, lower=lower, upper=upper))
         at_risk -= left[time]
     return steps
 

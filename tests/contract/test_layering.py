@@ -115,7 +115,7 @@ LIBRARIES = {
         "email_validator",
         "libs.registry",
         "libs.statistics",
-        "lunar_python",
+        "libs.almanac",
         "numpy",
         "phonenumbers",
         "pypinyin",

@@ -35,7 +35,7 @@ ROOMS: Mapping[str, set[str]] = {
     },
     "libs.suite": {"libs.chassis", "services"},
     "libs.localstack": {"libs.chassis", "libs.registry"},
-    "libs.command": {"libs.chassis", "libs.client", "libs.registry", "libs.suite"},
+    "libs.command": {"libs.almanac", "libs.chassis", "libs.client", "libs.registry", "libs.suite"},
     "libs.monitoring": {"libs.chassis", "libs.localstack", "libs.registry", "libs.suite"},
 }
 """Room → the rooms that it may import. Above `services` lies what people run, below what services are made of."""

@@ -22,8 +22,8 @@ from libs.chassis.domain import Entity, Event, InvalidArgument, OpenEnum, upper_
 from libs.registry import SERVICES
 from tests.support.contracts import enums, event_messages, messages, methods
 
-WORKTIME = "libs.worktime"
-"""The library whose dataclasses are those of the service that counts with it."""
+LIBRARIES = ("libs.almanac", "libs.statistics", "libs.worktime")
+"""Libraries whose dataclasses and enums are those of a service that uses them."""
 
 
 @cache
@@ -32,19 +32,19 @@ def classes(service: str) -> tuple[type[Any], ...]:
     root = import_module(f"services.{service}")
     names = [found.name for found in pkgutil.walk_packages(root.__path__, f"{root.__name__}.")]
     modules = [import_module(name) for name in names if "domain" in name.split(".")]
-    if any(
-        getattr(value, "__module__", "").startswith(WORKTIME) for module in modules for value in vars(module).values()
-    ):
-        modules += [
-            import_module(found.name)
-            for found in pkgutil.iter_modules(import_module(WORKTIME).__path__, f"{WORKTIME}.")
-        ]
-    return tuple(
+    used = {getattr(value, "__module__", "") for module in modules for value in vars(module).values()}
+    for library in LIBRARIES:
+        if any(name.startswith(library) for name in used):
+            parts = pkgutil.iter_modules(import_module(library).__path__, f"{library}.")
+            modules += [import_module(each.name) for each in parts]
+    found = [
         value
         for module in modules
         for _, value in inspect.getmembers(module, inspect.isclass)
         if value.__module__ == module.__name__
-    )
+    ]
+    own = {each.__name__ for each in found if each.__module__.startswith(root.__name__)}
+    return tuple(each for each in found if each.__name__ not in own or each.__module__.startswith(root.__name__))
 
 
 def pairs(service: str) -> list[tuple[type[Any], Descriptor]]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import calendar
 from datetime import date
 
 from kehu.profiles.v1.customer_pb2 import TypedDate
-from lunar_python import Lunar, LunarYear
+
+from libs.almanac.yearly import Calendar, Feb29Policy, YearlyDay
 
 _MONTHS = ["正月", "二月", "三月", "四月", "五月", "六月", "七月", "八月", "九月", "十月", "冬月", "腊月"]
 _TENS = ("初", "十", "廿", "三")
@@ -26,33 +26,24 @@ def describe(kept: TypedDate) -> str:
 
 
 def next_time(kept: TypedDate, today: date) -> date | None:
-    """The next day on which the date is kept, today included. None when that is more than four years away, or masked.
-
-    A leap month is kept in the ordinary month of a year without it, and day 30 on day 29 of a short month.
-    """
+    """The next day on which the date is kept, today included. None when no calendar knows of one, or masked."""
     if not kept.month:
         return None
-    if kept.calendar == TypedDate.CALENDAR_CHINESE_LUNISOLAR:
-        lunar_days = (_in_lunar_year(kept, year) for year in range(today.year - 1, today.year + 3))
-        return next((day for day in lunar_days if day >= today), None)
-    days = (_in_year(kept, year) for year in range(today.year, today.year + 5))
-    return next((day for day in days if day is not None and day >= today), None)
+    return YearlyDay(
+        calendar=Calendar(_word(TypedDate.Calendar.Name(kept.calendar), "CALENDAR_", Calendar.GREGORIAN)),
+        month=kept.month,
+        day=kept.day,
+        leap_month=kept.leap_month,
+        feb29_policy=Feb29Policy(
+            _word(TypedDate.Feb29Policy.Name(kept.feb29_policy), "FEB29_POLICY_", Feb29Policy.FEB28)
+        ),
+    ).next(today)
 
 
-def _in_year(kept: TypedDate, year: int) -> date | None:
-    if (kept.month, kept.day) != (2, 29) or calendar.isleap(year):
-        return date(year, kept.month, kept.day)
-    if kept.feb29_policy == TypedDate.FEB29_POLICY_LEAP_ONLY:
-        return None
-    return date(year, 3, 1) if kept.feb29_policy == TypedDate.FEB29_POLICY_MAR01 else date(year, 2, 28)
-
-
-def _in_lunar_year(kept: TypedDate, year: int) -> date:
-    lunar_year = LunarYear.fromYear(year)
-    month = -kept.month if kept.leap_month and lunar_year.getLeapMonth() == kept.month else kept.month
-    days = lunar_year.getMonth(month).getDayCount()
-    solar = Lunar.fromYmd(year, month, min(kept.day, days)).getSolar()
-    return date(solar.getYear(), solar.getMonth(), solar.getDay())
+def _word(name: str, prefix: str, usual: str) -> str:
+    """The value of an enum without its prefix; the usual one where none is given."""
+    word = name.removeprefix(prefix)
+    return usual if word == "UNSPECIFIED" else word
 
 
 def _lunar_day(day: int) -> str:

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from libs.almanac.yearly import Calendar
 from services.profiles.customers.domain.contact_points import ContactPointStatus
 from services.profiles.customers.domain.customers import Address, Customer, CustomerKind
-from services.profiles.customers.domain.dates import Calendar, TypedDate, TypedDateKind
+from services.profiles.customers.domain.dates import TypedDate, TypedDateKind
 from services.profiles.customers.domain.external_ids import ExternalId
 from services.profiles.customers.domain.names import PersonName
 from services.profiles.identity.domain.matching import WEIGHTS, Agreement, Band, Feature, Match, Veto, compare, unlike

@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
 
+from libs.almanac.yearly import Calendar
 from services.profiles.customers.domain.addresses import Address
 from services.profiles.customers.domain.contact_points import ContactPointStatus, ContactPointType
 from services.profiles.customers.domain.customers import Customer, CustomerKind
-from services.profiles.customers.domain.dates import Calendar, TypedDate, TypedDateKind
+from services.profiles.customers.domain.dates import TypedDate, TypedDateKind
 from services.profiles.customers.domain.names import PersonName
 from services.profiles.customers.domain.text import fold, script_of
 
@@ -191,7 +191,7 @@ def _birth(typed: TypedDate) -> Birth | None:
     """The day in the Gregorian calendar. None for one in the Chinese calendar whose year nobody knows."""
     if typed.calendar is Calendar.GREGORIAN:
         return Birth(year=typed.year, month=typed.month, day=typed.day)
-    solar: date | None = typed.occurrence(typed.year) if typed.year is not None else None
+    solar = typed.yearly.occurrence(typed.year) if typed.year is not None else None
     return Birth(year=solar.year, month=solar.month, day=solar.day) if solar else None
 
 

@@ -12,7 +12,7 @@ from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 from libs.chassis.domain import Entity
-from services.profiles.loyalty.domain.intervals import Estimate, ratio, share
+from libs.statistics.estimates import Estimate, ratio, share
 from services.profiles.segments.domain.segments import Segment
 from services.profiles.worth.domain.contribution import Figures
 

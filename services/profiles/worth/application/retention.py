@@ -8,7 +8,7 @@ from typing import Any
 from libs.chassis import identity
 from libs.chassis.operations import Job
 from services.profiles.worth.domain.measures import Basis
-from services.profiles.worth.domain.retention import ContractModel, Spell, columns, kaplan_meier
+from services.profiles.worth.domain.retention import ContractModel, Spell, columns, survivals
 from services.profiles.worth.store import WorthStore
 
 PERIOD_MONTHS = 12
@@ -46,7 +46,7 @@ class ContractModels:
             lost_count=sum(spell.lost for spell in spells),
             alpha=model.alpha,
             beta=model.beta,
-            survival=tuple(kaplan_meier((spell.tenure, spell.lost) for spell in spells)),
+            survival=tuple(survivals((spell.tenure, spell.lost) for spell in spells)),
             projected_survival=tuple(model.survival(t) for t in range(1, PROJECTED + 1)),
             basis=Basis.of("contract_survival", None, now, len(spells)),
         )

@@ -6,12 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from math import log, sqrt
+from math import log
 
 from libs.chassis.domain import InvalidArgument
+from libs.statistics.survival import kaplan_meier
 from services.profiles.worth.domain.measures import Basis
-
-Z_95 = 1.959964
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,38 +58,26 @@ class Survival:
     upper: float
 
 
-def kaplan_meier(tenures: Iterable[tuple[int, bool]]) -> list[Survival]:
-    """Survival from (tenure, whether lost), where the others are still there (Kaplan and Meier 1958).
+def survivals(tenures: Iterable[tuple[int, bool]]) -> list[Survival]:
+    """Survival from (tenure, whether lost), where the others are still there: a row for each tenure at which some left.
 
-    One row for each tenure at which somebody left; the interval is Greenwood's (1926).
+    InvalidArgument for a negative tenure.
     """
-    left: Counter[int] = Counter()
-    ended: Counter[int] = Counter()
-    for tenure, lost in tenures:
+    cases = list(tenures)
+    for tenure, _ in cases:
         if tenure < 0:
             raise InvalidArgument.field("tenure", f"{tenure} is negative")
-        ended[tenure] += 1
-        left[tenure] += lost
-    at_risk, share, variance = ended.total(), 1.0, 0.0
-    curve = []
-    for tenure in sorted(ended):
-        gone = left[tenure]
-        if gone:
-            share *= (at_risk - gone) / at_risk
-            variance += gone / (at_risk * (at_risk - gone)) if at_risk > gone else 0.0
-            reach = Z_95 * share * sqrt(variance)
-            curve.append(
-                Survival(
-                    tenure=tenure,
-                    at_risk=at_risk,
-                    lost=gone,
-                    share=share,
-                    lower=max(share - reach, 0.0),
-                    upper=min(share + reach, 1.0),
-                )
-            )
-        at_risk -= ended[tenure]
-    return curve
+    return [
+        Survival(
+            tenure=round(step.time),
+            at_risk=step.at_risk,
+            lost=step.events,
+            share=step.share,
+            lower=step.lower,
+            upper=step.upper,
+        )
+        for step in kaplan_meier(cases)
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.chassis.domain import FailedPrecondition, InvalidArgument
+from libs.statistics.estimates import share
 from services.profiles.loyalty.domain import measures as loyalty
-from services.profiles.loyalty.domain.intervals import share
 from services.profiles.loyalty.domain.measures import LoyaltyMeasures, Tally
 from services.profiles.worth.domain import sbg
 from services.profiles.worth.domain.answers import wallet_share
 from services.profiles.worth.domain.contribution import Figures
 from services.profiles.worth.domain.dormancy import dormancy
-from services.profiles.worth.domain.retention import ShiftedBetaGeometric, churn_by_contract, kaplan_meier
+from services.profiles.worth.domain.retention import ShiftedBetaGeometric, churn_by_contract, survivals
 from tests.unit.profiles.worth.reference import expected, telco
 
 AS_OF = datetime(2026, 7, 1, tzinfo=UTC)
@@ -146,13 +146,13 @@ def test_a_cohort_that_says_nothing_is_refused() -> None:
 
 
 def test_kaplan_meier_counts_the_censored_while_they_are_there() -> None:
-    curve = kaplan_meier([(1, True), (2, False), (2, True), (3, True), (4, False)])
+    curve = survivals([(1, True), (2, False), (2, True), (3, True), (4, False)])
     assert [(row.tenure, row.at_risk, row.lost) for row in curve] == [(1, 5, 1), (2, 4, 1), (3, 2, 1)]
     assert [row.share for row in curve] == pytest.approx([0.8, 0.6, 0.3])
     assert all(row.lower <= row.share <= row.upper for row in curve)
-    assert kaplan_meier([]) == []
+    assert survivals([]) == []
     with pytest.raises(InvalidArgument):
-        kaplan_meier([(-1, True)])
+        survivals([(-1, True)])
 
 
 def test_the_telephone_company(reference_data: Path) -> None:
@@ -170,7 +170,7 @@ def test_the_telephone_company(reference_data: Path) -> None:
     told_lost = sum(each.monthly_charges_lost for each in found.values()) / 100
     assert told_lost == pytest.approx(figures["monthly_charges_lost"])
     assert sum(not row["TotalCharges"].strip() for row in rows) == figures["blank_total_charges"]
-    curve = kaplan_meier(zip((int(row["tenure"]) for row in rows), lost, strict=True))
+    curve = survivals(zip((int(row["tenure"]) for row in rows), lost, strict=True))
     # The plain rate takes those who are still there for saved; over the whole tenure more are lost than that.
     assert 1 - curve[-1].share > figures["rate"]
     assert sum(row.lost for row in curve) == figures["churned"]
