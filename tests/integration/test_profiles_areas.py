@@ -28,6 +28,7 @@ from libs.chassis.domain import FailedPrecondition
 from libs.chassis.identity import FixedClock
 from libs.chassis.paging import PageRequest
 from libs.chassis.store import MongoDatabase, connect
+from libs.chassis.testing import MemoryJob
 from services.profiles.activity.application.transactions import Transactions
 from services.profiles.activity.domain.transactions import Money, Transaction, TransactionType
 from services.profiles.api import servicers
@@ -39,16 +40,15 @@ from services.profiles.customers.domain.names import PersonName
 from services.profiles.entitlements.application import Entitlements
 from services.profiles.entitlements.domain import Basis, Entitlement, Period
 from services.profiles.ownership.application.ownership import Ownerships
-from services.profiles.ownership.application.policies import OwnershipPolicies
+from services.profiles.ownership.application.policies import OwnershipPolicies, RunProgress, RunRequest
 from services.profiles.ownership.domain.ownership import Hold, Ownership, OwnershipState
 from services.profiles.ownership.domain.policies import OwnershipPolicy, PickRule, RecycleRule
-from services.profiles.segments.application import Segments
+from services.profiles.segments.application import EvaluationProgress, EvaluationRequest, Segments
 from services.profiles.segments.domain.segments import Segment
 from services.profiles.segments.domain.subjects import Source
 from services.profiles.store import ProfilesStore
 from services.profiles.subscriptions import timers
 from tests.support.servicers import Methods
-from tests.unit.profiles.jobs import MemoryJob
 
 THREADS = 12
 CALL = cast(Any, None)
@@ -166,7 +166,8 @@ def test_a_run_and_a_hold_at_once_never_recycle_who_is_held(store: ProfilesStore
             return lambda: ownerships.hold(id, hold)
 
         at_once(
-            lambda: OwnershipPolicies(store.ownership).run(MemoryJob(), validate_only=False), *(place(id) for id in ids)
+            lambda: OwnershipPolicies(store.ownership).run(MemoryJob(RunRequest(), RunProgress())),
+            *(place(id) for id in ids),
         )
         for id in ids:
             latest = ownerships.get(id)
@@ -221,7 +222,9 @@ def test_everybody_is_judged_while_customers_change(store: ProfilesStore) -> Non
             Customers(store.customers).update(id, lambda customer: replace(customer, owner="eve"), 0)
             Segments(store.segments).follow([id], Source.CUSTOMER)
 
-    judged, changed = at_once(lambda: Segments(store.segments).evaluate_all(MemoryJob()), change)
+    judged, changed = at_once(
+        lambda: Segments(store.segments).evaluate_all(MemoryJob(EvaluationRequest(), EvaluationProgress())), change
+    )
     assert (judged, changed) == ({"customer_count": 250, "segment_count": 1}, None)
     listed = Segments(store.segments).members("group", PageRequest(size=500)).items
     assert {each.customer_id for each in listed} == set(ids) - set(ids[::25])
@@ -299,8 +302,8 @@ def test_every_question_is_answered_by_an_index(store: ProfilesStore, database: 
         assert servicer.GetCustomer360(customer360_pb2.GetCustomer360Request(customer_id=ada), CALL).segments
         for timer in timers(store):
             timer.due.find(identity.now())
-        Segments(store.segments).evaluate_all(MemoryJob())
-        OwnershipPolicies(store.ownership).run(MemoryJob(), validate_only=True)
+        Segments(store.segments).evaluate_all(MemoryJob(EvaluationRequest(), EvaluationProgress()))
+        OwnershipPolicies(store.ownership).run(MemoryJob(RunRequest(validate_only=True), RunProgress()))
         database.raw.command("profile", 0)
 
         ours = "segments|segment_|ownerships|owner_|ownership_|contracts|entitlements|customers"

@@ -9,7 +9,6 @@ from typing import Any, cast
 from uuid import uuid4
 
 import pytest
-from kehu.profiles.v1 import tiers_pb2 as pb
 
 from libs.chassis import context, identity
 from libs.chassis.context import Context
@@ -23,7 +22,7 @@ from services.profiles.customers.domain.names import PersonName
 from services.profiles.store import ProfilesStore
 from services.profiles.subscriptions import timers
 from services.profiles.worth.application.outlook import CustomerWorth
-from services.profiles.worth.application.tiers import TierEvaluations, Tiers
+from services.profiles.worth.application.tiers import TierEvaluations, Tiers, TiersProgress, TiersRequest
 from services.profiles.worth.domain.concentration import Tier
 from services.profiles.worth.domain.contribution import Window
 from services.profiles.worth.domain.tiers import TierOverride, TierPolicy
@@ -133,7 +132,7 @@ def test_an_evaluation_killed_everywhere_reads_and_writes_on_indexes(
     policy = Tiers(store.worth).create_policy(draft)
     raw.command("profile", 2)
     found, kills = run_killed_everywhere(
-        TierEvaluations(store.worth).run, pb.EvaluateTiersRequest(tier_policy_id=policy.id)
+        TierEvaluations(store.worth).run, TiersRequest(tier_policy_id=policy.id), TiersProgress()
     )
     listed = Tiers(store.worth).list_assignments("tier = A", PageRequest(size=5))
     standing = Tiers(store.worth).standing(listed.items[0].customer_id)
@@ -165,8 +164,8 @@ def test_a_job_that_loses_its_operation_stops(store: ProfilesStore, transactions
     assert transactions
     draft = TierPolicy(id="", name="brief", currency_code="EUR", review_date=NOW.date().replace(year=2100))
     job = MemoryJob(
-        pb.EvaluateTiersRequest(tier_policy_id=Tiers(store.worth).create_policy(draft).id), stop=lambda _: True
+        TiersRequest(tier_policy_id=Tiers(store.worth).create_policy(draft).id), TiersProgress(), stop=lambda _: True
     )
     with pytest.raises(Stopped):
         TierEvaluations(store.worth).run(job)
-    assert job.state["after"] == ""
+    assert job.state.after == ""

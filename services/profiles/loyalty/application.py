@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from libs.chassis import identity
@@ -21,6 +21,28 @@ from services.profiles.worth.domain.contribution import check_currency, check_ti
 
 _EVERYBODY: Final = ""
 """Stands for all customers where others have the id of a segment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonthsRequest:
+    """The currency whose months are to be measured, of everybody and of the members of some segments."""
+
+    currency_code: str
+    time_zone: str = ""
+    segments: tuple[str, ...] = ()
+    as_of_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonthsProgress:
+    """Checkpoint of a computation."""
+
+    as_of_time: datetime | None = None
+    after: str = ""
+    """Id of the customer counted last."""
+    customers: int = 0
+    tallies: dict[str, dict[int, Tally]] = field(default_factory=dict)
+    """Id of the segment → number of the month → counts."""
 
 
 class SegmentNotMeasurable(FailedPrecondition):
@@ -45,42 +67,30 @@ class Loyalty:
     def __init__(self, store: LoyaltyStore) -> None:
         self._store, self._worth, self._segments = store, store.worth, store.segments
 
-    def run(self, job: Job[Any, Any]) -> Measured:
+    def run(self, job: Job[MonthsRequest, MonthsProgress]) -> Measured:
         """Measure every month up to the present one, as an operation: of all customers, and of those of some segments.
         The tallies are kept at every step, so one that is interrupted goes on from there."""
         currency = check_currency(job.request.currency_code)
         time_zone = check_time_zone(job.request.time_zone)
         segments = self.measurable(job.request.segments)
-        state: dict[str, Any] = {
-            "as_of": moment_of(job.request).isoformat(),
-            "after": "",
-            "customers": 0,
-            "tallies": {},
-            **job.state,
-        }
-        job.progress(state["customers"], 0, **state)
-        as_of = datetime.fromisoformat(state["as_of"])
+        as_of = job.state.as_of_time or moment_of(job.request.as_of_time)
+        state = replace(job.state, as_of_time=as_of)
+        job.progress(state.customers, 0, state)
         today = as_of.astimezone(ZoneInfo(time_zone)).date()
         present = loyalty.number_of(today)
-        tallies = {
-            group: {int(month): Tally(**counts) for month, counts in theirs.items()}
-            for group, theirs in state["tallies"].items()
-        }
-        for portion in self._worth.figures_of_all(None, after=state["after"], time_zone=time_zone):
+        tallies = {group: dict(theirs) for group, theirs in state.tallies.items()}
+        customers = state.customers
+        for portion in self._worth.figures_of_all(None, after=state.after, time_zone=time_zone):
             belongs = self._segments.belonging([id for id, _ in portion]) if segments else {}
             for id, figures in portion:
                 mine = [each for each in figures if each.currency_code == currency and (each.day or today) <= today]
-                state["customers"] += bool(mine)
+                customers += bool(mine)
                 activity = loyalty.by_month(mine)
                 for group in (_EVERYBODY, *(belongs.get(id, frozenset()) & segments.keys())):
                     loyalty.add(tallies.setdefault(group, {}), activity, present)
-            if portion:
-                state["after"] = portion[-1][0]
-            state["tallies"] = {
-                group: {str(month): asdict(tally) for month, tally in theirs.items()}
-                for group, theirs in tallies.items()
-            }
-            job.progress(state["customers"], 0, **state)
+            after = portion[-1][0] if portion else state.after
+            state = replace(state, after=after, customers=customers, tallies=tallies)
+            job.progress(customers, 0, state)
         measured = {
             group: [
                 loyalty.measures(
@@ -99,7 +109,7 @@ class Loyalty:
         return Measured(
             month_count=sum(map(len, measured.values())),
             restated_count=sum(self._tell(group, currency, months) for group, months in measured.items()),
-            customer_count=state["customers"],
+            customer_count=customers,
         )
 
     def require_measurable(self, currency_code: str, time_zone: str, segments: Sequence[str]) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from libs.chassis import context, identity
 from libs.chassis.domain import Change, FailedPrecondition, NotFound
@@ -30,6 +30,32 @@ MOST_EXAMINED: Final = 1000
 """Customers that a preview tries."""
 DEFAULT_SAMPLE: Final = 20
 _BATCH: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationRequest:
+    """An evaluation of everybody takes no choices."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationProgress:
+    """Checkpoint of an evaluation."""
+
+    looked_at: int = 0
+    round: dict[str, tuple[int, SegmentState]] | None = None
+    """Id of the segment → version and state for which everybody is looked at. None before a round begins."""
+    members: dict[str, int] = field(default_factory=dict)
+    """Id of the segment → members found in this round."""
+    last: tuple[datetime, str] | None = None
+    """Creation and id of the customer looked at last in this round."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationRun:
+    """Counts of an evaluation."""
+
+    customer_count: int
+    segment_count: int
 
 
 class TooManySegments(FailedPrecondition):
@@ -163,39 +189,41 @@ class Segments:
         """Looks again at customers whom the passing of time may have moved."""
         self._evaluate([standing.id for standing in due])
 
-    def evaluate_all(self, job: Job[Any, Any]) -> dict[str, int]:
-        """Look at every customer, again until no segment was changed meanwhile. How many customers and segments.
-
-        The state of the job is the last customer looked at, and what was to be found out on this round.
-        """
-        looked_at, state = int(job.state.get("looked_at", 0)), dict(job.state)
+    def evaluate_all(self, job: Job[EvaluationRequest, EvaluationProgress]) -> EvaluationRun:
+        """Look at every customer, again until no segment was changed meanwhile."""
+        state = job.state
         while True:
-            if "round" not in state:
+            if state.round is None:
                 wanted = {each.id: each for each in (*self._store.stale(), *self._store.active())}
-                state = {"round": {id: [each.version, each.state] for id, each in wanted.items()}, "members": {}}
-            last = (datetime.fromisoformat(state["last"][0]), state["last"][1]) if "last" in state else None
-            while batch := self._store.customers.after(last, _BATCH):
+                state = replace(state, round={id: (each.version, each.state) for id, each in wanted.items()})
+            seen, members = state.round or {}, dict(state.members)
+            while batch := self._store.customers.after(state.last, _BATCH):
                 belongs = self._evaluate([customer.id for customer in batch])
                 for id in (id for customer in batch for id in belongs[customer.id]):
-                    state["members"][id] = state["members"].get(id, 0) + 1
-                looked_at += len(batch)
-                last = batch[-1].create_time or identity.now(), batch[-1].id
-                state = {**state, "last": [last[0].isoformat(), last[1]], "looked_at": looked_at}
-                job.progress(looked_at, 0, **state)
-            self._finish(state["round"], state["members"])
+                    members[id] = members.get(id, 0) + 1
+                state = replace(
+                    state,
+                    looked_at=state.looked_at + len(batch),
+                    last=(batch[-1].create_time or identity.now(), batch[-1].id),
+                    members=members,
+                )
+                job.progress(state.looked_at, 0, state)
+            self._finish(seen, members)
             if not self._store.stale():
-                return {"customer_count": looked_at, "segment_count": len(state["round"])}
-            state = {"looked_at": looked_at}
-            job.progress(looked_at, 0, **state)
+                return EvaluationRun(customer_count=state.looked_at, segment_count=len(seen))
+            state = EvaluationProgress(looked_at=state.looked_at)
+            job.progress(state.looked_at, 0, state)
 
-    def _finish(self, wanted: dict[str, Sequence[Any]], members: dict[str, int]) -> None:
+    def _finish(self, wanted: Mapping[str, tuple[int, SegmentState]], members: Mapping[str, int]) -> None:
         """Note that everybody was looked at for the segments as they were."""
         now = identity.now()
-        for id, (version, state) in wanted.items():
+        for id, seen in wanted.items():
             count = members.get(id, 0)
 
-            def evaluated(segment: Segment, count: int = count, seen: Any = (version, state)) -> Change[Segment]:
-                return segment.evaluated(replace(segment, version=seen[0], state=SegmentState(seen[1])), count, now)
+            def evaluated(
+                segment: Segment, count: int = count, seen: tuple[int, SegmentState] = seen
+            ) -> Change[Segment]:
+                return segment.evaluated(replace(segment, version=seen[0], state=seen[1]), count, now)
 
             self._store.segments.update(id, evaluated)
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from google.protobuf.message import Message
 from kehu.profiles.v1 import clv_pb2, lifecycles_pb2, retention_pb2, rfm_pb2, tiers_pb2
 
-from libs.chassis.codec import to_proto
-from libs.chassis.operations import Job, OperationKind
-from services.profiles.worth.application.lifecycles import Lifecycles
-from services.profiles.worth.application.retention import ContractModels
-from services.profiles.worth.application.rfm import RfmScores
-from services.profiles.worth.application.tiers import TierEvaluations
-from services.profiles.worth.application.value import Value
+from libs.chassis.operations import OperationKind
+from services.profiles.worth.application.lifecycles import Lifecycles, StagesProgress, StagesRequest
+from services.profiles.worth.application.retention import ContractFitProgress, ContractFitRequest, ContractModels
+from services.profiles.worth.application.rfm import RfmScores, ScalesProgress, ScalesRequest
+from services.profiles.worth.application.tiers import TierEvaluations, TiersProgress, TiersRequest
+from services.profiles.worth.application.value import FitProgress, FitRequest, Value
 from services.profiles.worth.store import WorthStore
 
 
@@ -24,31 +21,41 @@ def operations(store: WorthStore) -> list[OperationKind[Any, Any]]:
         OperationKind(
             name="evaluate_lifecycles",
             request=lifecycles_pb2.EvaluateLifecyclesRequest,
-            run=_answering(lifecycles_pb2.EvaluateLifecyclesResult, Lifecycles(store).run),
+            asks=StagesRequest,
+            state=StagesProgress,
+            result=lifecycles_pb2.EvaluateLifecyclesResult,
+            run=Lifecycles(store).run,
         ),
         OperationKind(
             name="evaluate_tiers",
             request=tiers_pb2.EvaluateTiersRequest,
-            run=_answering(tiers_pb2.EvaluateTiersResult, TierEvaluations(store).run),
+            asks=TiersRequest,
+            state=TiersProgress,
+            result=tiers_pb2.EvaluateTiersResult,
+            run=TierEvaluations(store).run,
         ),
         OperationKind(
             name="compute_rfm",
             request=rfm_pb2.ComputeRfmRequest,
-            run=_answering(rfm_pb2.RfmTable, RfmScores(store).run),
+            asks=ScalesRequest,
+            state=ScalesProgress,
+            result=rfm_pb2.RfmTable,
+            run=RfmScores(store).run,
         ),
         OperationKind(
             name="fit_clv_model",
             request=clv_pb2.FitClvModelRequest,
-            run=_answering(clv_pb2.ClvModel, Value(store).run),
+            asks=FitRequest,
+            state=FitProgress,
+            result=clv_pb2.ClvModel,
+            run=Value(store).run,
         ),
         OperationKind(
             name="fit_contract_model",
             request=retention_pb2.FitContractModelRequest,
-            run=_answering(retention_pb2.ContractModel, ContractModels(store).run),
+            asks=ContractFitRequest,
+            state=ContractFitProgress,
+            result=retention_pb2.ContractModel,
+            run=ContractModels(store).run,
         ),
     ]
-
-
-def _answering(message: type[Message], run: Callable[[Job[Any, Any]], object]) -> Callable[[Job[Any, Any]], Message]:
-    """The function of a job, with its result as a message."""
-    return lambda job: to_proto(run(job), message)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 import pytest
+from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc import code_pb2
 from kehu.profiles.v1 import (
     consent_pb2,
@@ -27,8 +28,10 @@ from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.identity import FixedClock
 from libs.chassis.inbox import Received, Subscription
 from libs.chassis.inbox.subscription import event_type
+from libs.chassis.operations import OperationKind
 from libs.chassis.paging import Page
 from libs.chassis.store.memory import MemoryDatabase
+from libs.chassis.testing import MemoryJob
 from services.profiles.api import servicers
 from services.profiles.operations import operations
 from services.profiles.store import ProfilesStore
@@ -36,7 +39,6 @@ from services.profiles.subscriptions import subscriptions
 from tests.support.servicers import Methods
 from tests.unit.profiles.builders import NOW
 from tests.unit.profiles.conftest import As
-from tests.unit.profiles.jobs import MemoryJob
 
 CALL = cast(Any, None)
 """Servicers of ours never look at grpc's context."""
@@ -75,7 +77,18 @@ def _received(subscription: Subscription, event: Any) -> Received:
 
 def run(store: ProfilesStore, kind: str, request: Any) -> Any:
     """What an operation of this kind comes to."""
-    return next(each for each in operations(store) if each.name == kind).run(MemoryJob(request=request))
+    asked = next(each for each in operations(store) if each.name == kind)
+    packed = AnyMessage()
+    packed.Pack(request)
+    job = MemoryJob(asked.asked(packed.SerializeToString()), asked.state())
+    return _unpacked(asked.told(asked.run(job)), asked)
+
+
+def _unpacked(packed: bytes, kind: OperationKind[Any, Any]) -> Any:
+    assert kind.result is not None
+    result = kind.result()
+    assert AnyMessage.FromString(packed).Unpack(result)
+    return result
 
 
 # --------------------------------------------------------------------------------------------------- segments

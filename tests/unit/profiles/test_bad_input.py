@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from kehu.profiles.v1 import clv_pb2, contact_points_pb2, customer_pb2, loyalty_pb2, rfm_pb2
 from kehu.profiles.v1 import customers_pb2 as pb
-from kehu.profiles.v1 import tiers_pb2 as worth
 
 from libs.chassis import identity
 from libs.chassis.domain import InvalidArgument
@@ -21,7 +20,7 @@ from services.profiles.customers.domain.dates import TypedDate, TypedDateKind
 from services.profiles.identity.application.duplicates import Duplicates
 from services.profiles.store import ProfilesStore
 from services.profiles.worth.application.outlook import CustomerWorth
-from services.profiles.worth.application.tiers import TierEvaluations, Tiers
+from services.profiles.worth.application.tiers import TierEvaluations, Tiers, TiersProgress, TiersRequest
 from services.profiles.worth.domain.concentration import Tier
 from services.profiles.worth.domain.tiers import TierPolicy
 from tests.support.servicers import Methods
@@ -61,7 +60,7 @@ def test_who_gave_back_more_than_was_bought_has_a_loss_and_is_told_apart(store: 
 
     review = NOW.date() + timedelta(days=300)
     policy = Tiers(store.worth).create_policy(TierPolicy(id="", name="p", currency_code="EUR", review_date=review))
-    TierEvaluations(store.worth).run(MemoryJob(worth.EvaluateTiersRequest(tier_policy_id=policy.id)))
+    TierEvaluations(store.worth).run(MemoryJob(TiersRequest(tier_policy_id=policy.id), TiersProgress()))
     assert Tiers(store.worth).standing(losing).tier_assignment.tier is Tier.LOSS
     measured = Tiers(store.worth).report("").evaluation.concentration
     assert (measured.customer_count, {each.tier: each.customer_count for each in measured.classes}[Tier.LOSS]) == (3, 1)

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from kehu.profiles.v1.events_pb2 import CustomerLifecycleChanged
-from kehu.profiles.v1.lifecycles_pb2 import EvaluateLifecyclesRequest
 
 from libs.chassis import identity
 from libs.chassis.identity import FixedClock
+from libs.chassis.operations import Stopped
 from libs.chassis.store.memory import MemoryDatabase
+from libs.chassis.testing import MemoryJob
 from services.profiles.activity.application.transactions import Transactions
 from services.profiles.contracts.application import Contracts
 from services.profiles.contracts.domain import Contract
@@ -21,11 +22,16 @@ from services.profiles.customers.domain.lifecycle import EVALUATED, Lifecycle, L
 from services.profiles.customers.domain.preferences import Preferences
 from services.profiles.identity.application.merges import Merges, Wish
 from services.profiles.store import ProfilesStore
-from services.profiles.worth.application.lifecycles import Count, LifecycleRun, Lifecycles
+from services.profiles.worth.application.lifecycles import (
+    Count,
+    LifecycleRun,
+    Lifecycles,
+    StagesProgress,
+    StagesRequest,
+)
 from services.profiles.worth.application.outlook import CustomerWorth
 from services.profiles.worth.domain import stages
 from tests.unit.profiles.builders import NOW, person, transaction
-from tests.unit.profiles.jobs import Killed, MemoryJob
 
 DAY = timedelta(days=1)
 
@@ -51,7 +57,7 @@ def sell(store: ProfilesStore, customer_id: str, *days_ago: float) -> None:
 
 
 def evaluate(store: ProfilesStore, **fields: Any) -> LifecycleRun:
-    return Lifecycles(store.worth).run(MemoryJob(request=EvaluateLifecyclesRequest(**fields)))
+    return Lifecycles(store.worth).run(MemoryJob(StagesRequest(**fields), StagesProgress()))
 
 
 def stage(store: ProfilesStore, id: str) -> Lifecycle:
@@ -131,10 +137,10 @@ def test_a_preview_counts_and_moves_nobody(store: ProfilesStore, buyer: Any) -> 
 
 def test_an_evaluation_that_is_killed_goes_on(store: ProfilesStore, buyer: Any) -> None:
     ids = [buyer(400) for _ in range(3)]
-    job = MemoryJob(request=EvaluateLifecyclesRequest(), dies_after=3)
-    with pytest.raises(Killed):
+    job = MemoryJob(StagesRequest(), StagesProgress(), stop=(3).__eq__)
+    with pytest.raises(Stopped):
         Lifecycles(store.worth).run(job)
-    ran = Lifecycles(store.worth).run(MemoryJob(request=job.request, state=job.state))
+    ran = Lifecycles(store.worth).run(MemoryJob(job.request, job.state))
     assert (ran.customer_count, sum(each.customer_count for each in ran.counts)) == (3, 3)
     assert {stage(store, id) for id in ids} == {Lifecycle.DORMANT}
 

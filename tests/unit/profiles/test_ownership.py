@@ -9,9 +9,11 @@ import pytest
 
 from libs.chassis.domain import AlreadyExists, Conflict, FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.identity import FixedClock
+from libs.chassis.operations import Stopped
 from libs.chassis.paging import PageRequest
 from libs.chassis.store.memory import MemoryDatabase
 from libs.chassis.store.refusals import RequestIdReused
+from libs.chassis.testing import MemoryJob
 from services.profiles.activity.application.habits import Habits
 from services.profiles.activity.domain.habits import Contact, Direction
 from services.profiles.contracts.application import Contracts
@@ -21,16 +23,15 @@ from services.profiles.customers.domain.contact_points import Channel
 from services.profiles.customers.domain.customers import Customer
 from services.profiles.identity.application.merges import Merges, Wish
 from services.profiles.ownership.application.ownership import Ownerships
-from services.profiles.ownership.application.policies import OwnershipPolicies
+from services.profiles.ownership.application.policies import OutcomeCount, OwnershipPolicies, RunProgress, RunRequest
 from services.profiles.ownership.domain.ownership import Hold, OwnershipReason, OwnershipState
-from services.profiles.ownership.domain.policies import Capacity, OwnershipPolicy, PickRule, RecycleRule
+from services.profiles.ownership.domain.policies import Capacity, Outcome, OwnershipPolicy, PickRule, RecycleRule
 from services.profiles.segments.application import Segments
 from services.profiles.segments.domain.segments import Segment
 from services.profiles.segments.domain.subjects import Source
 from services.profiles.store import ProfilesStore
 from tests.unit.profiles.builders import NOW, person
 from tests.unit.profiles.conftest import As
-from tests.unit.profiles.jobs import Killed, MemoryJob
 
 DAY = timedelta(days=1)
 
@@ -48,6 +49,10 @@ def policies(store: ProfilesStore) -> OwnershipPolicies:
 @pytest.fixture
 def ada(store: ProfilesStore) -> Customer:
     return Customers(store.customers).create(person(id=""))
+
+
+def asked(*, validate_only: bool = False, **options: Any) -> MemoryJob[RunRequest, RunProgress]:
+    return MemoryJob(RunRequest(validate_only=validate_only), RunProgress(), **options)
 
 
 def assign(ownerships: Ownerships, customer: Customer, owner: str, **fields: Any) -> Any:
@@ -257,7 +262,7 @@ def test_a_run_warns_recycles_and_tells_why_not(
     Habits(store.activity).learn([(people["busy"].id, call)])
 
     def outcomes(*, validate_only: bool) -> dict[str, str]:
-        run = policies.run(MemoryJob(), validate_only=validate_only)
+        run = policies.run(asked(validate_only=validate_only))
         assert run.customer_count == 5
         names = {each.id: name for name, each in people.items()}
         return {names[each.customer_id]: str(each.outcome) for each in run.decisions}
@@ -288,11 +293,11 @@ def test_a_warning_is_withdrawn_when_there_was_a_contact(
     rules(policies, RecycleRule(contact_days=30, warn_days=7))
     assign(ownerships, ada, "bob")
     clock.advance(25 * DAY)
-    policies.run(MemoryJob(), validate_only=False)
+    policies.run(asked())
     assert ownerships.get(ada.id).state is OwnershipState.RECYCLE_WARNED
     call = Contact(id="int_1", occurred_time=NOW + 25 * DAY, channel=Channel.VOICE, direction=Direction.OUTBOUND)
     Habits(store.activity).learn([(ada.id, call)])
-    policies.run(MemoryJob(), validate_only=False)
+    policies.run(asked())
     kept = ownerships.get(ada.id)
     assert (kept.state, kept.recycle_time, kept.since_time) == (OwnershipState.OWNED, None, NOW)
 
@@ -324,11 +329,12 @@ def test_a_killed_run_goes_on_and_tells_all(
     )
     ownerships.follow([each.entity.id for each in outcomes if each.entity])
     clock.advance(31 * DAY)
-    job = MemoryJob(dies_after=1)
-    with pytest.raises(Killed):
-        policies.run(job, validate_only=False)
-    run = policies.run(MemoryJob(state=job.state), validate_only=False)
-    assert (run.customer_count, run.counts, len(run.decisions)) == (250, {"RECYCLED": 250}, 200)
+    job = asked(stop=(1).__eq__)
+    with pytest.raises(Stopped):
+        policies.run(job)
+    run = policies.run(MemoryJob(job.request, job.state))
+    assert (run.customer_count, len(run.decisions)) == (250, 200)
+    assert run.counts == (OutcomeCount(outcome=Outcome.RECYCLED, customer_count=250),)
     assert ownerships.load("bob").customer_count == 0
     assert len(ownerships.pool(PageRequest(size=500)).items) == 250
 

@@ -10,9 +10,10 @@ import pytest
 
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.identity import FixedClock
-from libs.chassis.operations import OperationState
+from libs.chassis.operations import OperationState, Stopped
 from libs.chassis.paging import PageRequest
 from libs.chassis.store.memory import MemoryDatabase
+from libs.chassis.testing import MemoryJob
 from services.profiles.activity.application.habits import Habits
 from services.profiles.activity.application.transactions import Transactions
 from services.profiles.activity.domain.habits import Contact, Direction
@@ -21,7 +22,13 @@ from services.profiles.customers.application.customers import Customers
 from services.profiles.customers.domain.contact_points import Channel
 from services.profiles.customers.domain.customers import Customer
 from services.profiles.identity.application.merges import Merges, Wish
-from services.profiles.segments.application import MOST_EXAMINED, Segments
+from services.profiles.segments.application import (
+    MOST_EXAMINED,
+    EvaluationProgress,
+    EvaluationRequest,
+    EvaluationRun,
+    Segments,
+)
 from services.profiles.segments.domain.segments import Segment
 from services.profiles.segments.domain.subjects import Source
 from services.profiles.store import ProfilesStore
@@ -31,7 +38,6 @@ from services.profiles.worth.domain.tiers import TierEvidence, first_assignment
 from tests.support.timers import tick
 from tests.unit.profiles.builders import NOW, person, transaction
 from tests.unit.profiles.conftest import As
-from tests.unit.profiles.jobs import Killed, MemoryJob
 
 DAY = timedelta(days=1)
 
@@ -131,11 +137,11 @@ def test_a_retired_segment_loses_its_members_and_can_come_back(
         segments.retire("group", 0)
     assert [each.key for each in segments.list(PageRequest(), show_retired=True).items] == ["group"]
     assert not segments.list(PageRequest(), show_retired=False).items
-    segments.evaluate_all(MemoryJob())
+    segments.evaluate_all(everybody())
     assert members(segments) == []
     assert sorted(told(database)[-2:]) == ["evaluated", "left"]
     assert define(segments, "kind = PERSON").version == 2
-    segments.evaluate_all(MemoryJob())
+    segments.evaluate_all(everybody())
     assert members(segments) == [ada.id]
 
 
@@ -243,6 +249,10 @@ def test_a_preview_looks_at_no_more_than_it_says(segments: Segments, store: Prof
 # ------------------------------------------------------------------------------------- everybody, in the background
 
 
+def everybody(**options: Any) -> MemoryJob[EvaluationRequest, EvaluationProgress]:
+    return MemoryJob(EvaluationRequest(), EvaluationProgress(), **options)
+
+
 def people(store: ProfilesStore, count: int) -> None:
     Customers(store.customers).import_rows(
         [(str(n), lambda n=n: person(id="", owner="bob" if n % 3 else "")) for n in range(count)]
@@ -252,21 +262,21 @@ def people(store: ProfilesStore, count: int) -> None:
 def test_everybody_is_looked_at_once_and_counted(segments: Segments, store: ProfilesStore) -> None:
     people(store, 250)
     define(segments, "owner = bob")
-    job = MemoryJob()
-    assert segments.evaluate_all(job) == {"customer_count": 250, "segment_count": 1}
+    job = everybody()
+    assert segments.evaluate_all(job) == EvaluationRun(customer_count=250, segment_count=1)
     evaluated = segments.get("group")
     assert (evaluated.evaluated_version, evaluated.member_count, evaluated.stale) == (1, 166, False)
-    assert job.done == 250
+    assert job.told[-1] == (250, 0)
 
 
 def test_a_killed_evaluation_goes_on_where_it_was(segments: Segments, store: ProfilesStore) -> None:
     people(store, 250)
     define(segments, "owner = bob")
-    job = MemoryJob(dies_after=1)
-    with pytest.raises(Killed):
+    job = everybody(stop=(1).__eq__)
+    with pytest.raises(Stopped):
         segments.evaluate_all(job)
-    resumed = MemoryJob(state=job.state)
-    assert segments.evaluate_all(resumed) == {"customer_count": 250, "segment_count": 1}
+    resumed = MemoryJob(job.request, job.state)
+    assert segments.evaluate_all(resumed) == EvaluationRun(customer_count=250, segment_count=1)
     assert segments.get("group").member_count == 166
     standings = store.segments.standings_of(
         [each.id for each in store.customers.customers.find(None, order="create_time", limit=300)]
@@ -277,8 +287,13 @@ def test_a_killed_evaluation_goes_on_where_it_was(segments: Segments, store: Pro
 def test_what_is_defined_meanwhile_has_its_own_round(segments: Segments, store: ProfilesStore) -> None:
     people(store, 120)
     define(segments, "owner = bob")
-    job = MemoryJob(meanwhile=lambda: define(segments, "owner = eve"))
-    assert segments.evaluate_all(job)["customer_count"] == 240
+
+    def meanwhile(step: int) -> bool:
+        if step == 1:
+            define(segments, "owner = eve")
+        return False
+
+    assert segments.evaluate_all(everybody(stop=meanwhile)).customer_count == 240
     evaluated = segments.get("group")
     assert (evaluated.evaluated_version, evaluated.member_count, evaluated.stale) == (2, 0, False)
     assert members(segments) == []
@@ -301,7 +316,7 @@ def test_the_clock_starts_an_evaluation_where_one_is_needed_and_none_is_at_work(
         with acting(tenant=tenant):
             (operation,) = store.operations.list("", PageRequest()).items
             assert (operation.kind, operation.state) == ("evaluate_segments", OperationState.PENDING)
-            segments.evaluate_all(MemoryJob())
+            segments.evaluate_all(everybody())
             store.operations.cancel(operation.id)
     assert start() == 0
     assert len(store.operations.list("", PageRequest()).items) == 1
@@ -352,7 +367,7 @@ def test_who_was_merged_leaves_and_who_lives_on_is_judged_by_all(
     assert members(segments, "three") == [ada.id]
     theirs = segments.of_customer(twin.id, PageRequest()).items
     assert {each.segment_key for each in theirs} == {"group", "three"}
-    assert segments.evaluate_all(MemoryJob())["customer_count"] == 2
+    assert segments.evaluate_all(everybody()).customer_count == 2
     assert segments.get("group").member_count == 1
 
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from libs.chassis import context, identity
 from libs.chassis.domain import Change, FailedPrecondition, NotFound
 from libs.chassis.operations import Job
 from libs.chassis.paging import Page, PageRequest
 from services.profiles.ownership.application.ownership import Move, Ownerships
-from services.profiles.ownership.domain.ownership import Ownership, OwnershipReason
+from services.profiles.ownership.domain.ownership import Ownership
 from services.profiles.ownership.domain.policies import Outcome, OwnershipDecision, OwnershipPolicy
 from services.profiles.ownership.store import OwnershipStore
 
@@ -29,14 +29,43 @@ class NobodyAnswers(FailedPrecondition):
     customer_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """A run of the policy in force, or only a look at what it would do."""
+
+    validate_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunProgress:
+    """Checkpoint of a run."""
+
+    policy_version: int = 0
+    last: str = ""
+    """Id of the ownership looked at last."""
+    count: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    """Outcome → customers."""
+    told: tuple[OwnershipDecision, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeCount:
+    """Number of customers with one outcome."""
+
+    outcome: Outcome
+    customer_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What a run of the policy came to."""
+    """Counts and first decisions of a run of the policy."""
 
     policy_version: int
+    validate_only: bool
     customer_count: int
-    counts: dict[str, int]
-    decisions: Sequence[OwnershipDecision]
+    counts: tuple[OutcomeCount, ...]
+    decisions: tuple[OwnershipDecision, ...]
 
 
 class OwnershipPolicies:
@@ -70,29 +99,34 @@ class OwnershipPolicies:
         about = self._store.circumstances([self._store.customers.resolve(customer_id)])
         return self._ownerships.policy_in_force().decide(ownership, about[ownership.customer_id], identity.now())
 
-    def run(self, job: Job[Any, Any], *, validate_only: bool) -> Run:
-        """Do what the policy in force says about every owned customer, or just find out.
-
-        The state of the job is the last customer looked at and what was decided so far.
-        """
-        policy = self.get(int(job.state.get("policy_version", 0)))
-        state: dict[str, Any] = {"policy_version": policy.version, "last": "", "count": 0, "counts": {}, "told": []}
-        state |= job.state
-        counts, told = Counter(state["counts"]), [_told(each) for each in state["told"]]
+    def run(self, job: Job[RunRequest, RunProgress]) -> Run:
+        """Do what the policy in force says about every owned customer, or just find out."""
+        policy, validate_only = self.get(job.state.policy_version), job.request.validate_only
+        state = replace(job.state, policy_version=policy.version)
         while True:
-            step = partial(self._run, policy, state["last"], validate_only=validate_only)
+            step = partial(self._run, policy, state.last, validate_only=validate_only)
             decided, last = self._store.database.transact(step)
-            if last == state["last"]:
-                return Run(policy.version, state["count"], dict(counts), told)
-            counts.update(str(each.outcome) for each in decided)
-            told += [each for each in decided if each.outcome is not Outcome.KEPT][: MOST_DECISIONS - len(told)]
-            state |= {
-                "last": last,
-                "count": state["count"] + len(decided),
-                "counts": dict(counts),
-                "told": [_kept(each) for each in told],
-            }
-            job.progress(state["count"], 0, **state)
+            if last == state.last:
+                break
+            told = [each for each in decided if each.outcome is not Outcome.KEPT]
+            state = replace(
+                state,
+                last=last,
+                count=state.count + len(decided),
+                counts=dict(Counter(state.counts) + Counter(str(each.outcome) for each in decided)),
+                told=(*state.told, *told)[:MOST_DECISIONS],
+            )
+            job.progress(state.count, 0, state)
+        return Run(
+            policy_version=policy.version,
+            validate_only=validate_only,
+            customer_count=state.count,
+            counts=tuple(
+                OutcomeCount(outcome=Outcome(name), customer_count=count)
+                for name, count in sorted(state.counts.items())
+            ),
+            decisions=state.told,
+        )
 
     def _run(
         self, policy: OwnershipPolicy, last: str, *, validate_only: bool
@@ -122,28 +156,3 @@ def _carry_out(ownership: Ownership, decision: OwnershipDecision, now: datetime)
             return ownership.pooled(decision.reason, now)
         case _:
             return ownership, []
-
-
-def _kept(decision: OwnershipDecision) -> dict[str, Any]:
-    """A decision as it stands in the checkpoint of a job."""
-    return {
-        "customer_id": decision.customer_id,
-        "owner": decision.owner,
-        "outcome": decision.outcome,
-        "segment": decision.segment,
-        "reason": decision.reason,
-        "due_time": decision.due_time.isoformat() if decision.due_time else None,
-        "explanation": decision.explanation,
-    }
-
-
-def _told(kept: dict[str, Any]) -> OwnershipDecision:
-    return OwnershipDecision(
-        customer_id=kept["customer_id"],
-        owner=kept["owner"],
-        outcome=Outcome(kept["outcome"]),
-        segment=kept["segment"],
-        reason=OwnershipReason(kept["reason"]) if kept["reason"] else None,
-        due_time=datetime.fromisoformat(kept["due_time"]) if kept["due_time"] else None,
-        explanation=kept["explanation"],
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from libs.chassis import identity
 from libs.chassis.contention import attempts
@@ -23,12 +23,11 @@ _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 A = TypeVar("A")
 
 
-def moment_of(request: Any) -> datetime:
+def moment_of(asked: datetime | None) -> datetime:
     """The moment that a request for a computation names, by default the present one."""
     now = identity.now()
-    if not request.HasField("as_of_time"):
+    if asked is None:
         return now
-    asked: datetime = request.as_of_time.ToDatetime(tzinfo=UTC)
     if asked > now:
         raise InvalidArgument.field("as_of_time", f"is {asked.isoformat()}, and it is {now.isoformat()} now")
     return asked

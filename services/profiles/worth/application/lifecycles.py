@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from libs.chassis import identity
 from libs.chassis.domain import Change
@@ -20,6 +20,30 @@ from services.profiles.worth.domain.stages import AT_RISK_SCORE, evaluate
 from services.profiles.worth.store import WorthStore
 
 _BATCH: Final = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagesRequest:
+    """Bounds of an evaluation. Zeros stand for defaults."""
+
+    floor_days: int = 0
+    at_risk_score: int = 0
+    validate_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagesProgress:
+    """Checkpoint of an evaluation."""
+
+    stage: int = 0
+    """Index of the stage that is looked at."""
+    last: tuple[datetime, str] | None = None
+    """Creation and id of the customer looked at last on that stage."""
+    customers: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    """`ACTIVE>DORMANT` → customers."""
+    contracts: bool = False
+    """Set once contracts were followed too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,38 +71,39 @@ class Lifecycles:
         self._store = store
         self._worth = CustomerWorth(store)
 
-    def run(self, job: Job[Any, Any]) -> LifecycleRun:
+    def run(self, job: Job[StagesRequest, StagesProgress]) -> LifecycleRun:
         """Look at every customer who is or was active, as an operation, and move those whose stage is another by now.
 
-        Who sleeps is looked at before who is awake, so that nobody who falls asleep is counted twice. The state of the
-        job is the stage, the customer looked at last, and what was found so far. A purchase that comes between reading
-        and writing is seen by the next evaluation.
+        Who sleeps is looked at before who is awake, so that nobody who falls asleep is counted twice. A purchase that
+        comes between reading and writing is seen by the next evaluation.
         """
-        asked = job.request
-        state: dict[str, Any] = {"stage": 0, "last": None, "customers": 0, "counts": {}, **job.state}
-        now = identity.now()
-        while state["stage"] < len(EVALUATED):
-            last = (datetime.fromisoformat(state["last"][0]), state["last"][1]) if state["last"] else None
-            batch = self._store.customers.at_stage(EVALUATED[state["stage"]], last, _BATCH)
+        asked, state, now = job.request, job.state, identity.now()
+        counts = dict(state.counts)
+        while state.stage < len(EVALUATED):
+            batch = self._store.customers.at_stage(EVALUATED[state.stage], state.last, _BATCH)
             looked_at = self._worth.outlooks(batch, now, floor_days=asked.floor_days or FLOOR_DAYS)
             moves = {
                 each.customer.id: move
                 for each in looked_at
                 if (move := _evaluated(each, asked.at_risk_score or AT_RISK_SCORE, now)) is not None
             }
-            self._apply(moves, state["counts"], validate_only=asked.validate_only)
-            if len(batch) == _BATCH:
-                state["last"] = [(batch[-1].create_time or now).isoformat(), batch[-1].id]
-            else:
-                state["stage"], state["last"] = state["stage"] + 1, None
-            state["customers"] += len(batch)
-            job.progress(state["customers"], 0, **state)
-        if not state.get("contracts"):
-            self._follow_contracts(now, state["counts"], validate_only=asked.validate_only)
-            job.progress(state["customers"], 0, **state, contracts=True)
+            self._apply(moves, counts, validate_only=asked.validate_only)
+            more = len(batch) == _BATCH
+            state = replace(
+                state,
+                stage=state.stage if more else state.stage + 1,
+                last=(batch[-1].create_time or now, batch[-1].id) if more else None,
+                customers=state.customers + len(batch),
+                counts=counts,
+            )
+            job.progress(state.customers, 0, state)
+        if not state.contracts:
+            self._follow_contracts(now, counts, validate_only=asked.validate_only)
+            state = replace(state, counts=counts, contracts=True)
+            job.progress(state.customers, 0, state)
         return LifecycleRun(
-            customer_count=state["customers"],
-            counts=tuple(_count(key, number) for key, number in sorted(state["counts"].items())),
+            customer_count=state.customers,
+            counts=tuple(_count(key, number) for key, number in sorted(counts.items())),
             validate_only=asked.validate_only,
         )
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 from libs.chassis import identity
 from libs.chassis.operations import Job
@@ -15,13 +15,26 @@ PERIOD_MONTHS = 12
 PROJECTED = 12
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractFitRequest:
+    """The plan whose contracts are to be counted, in periods of so many months; 0 stands for a year."""
+
+    plan: str
+    period_months: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractFitProgress:
+    """Checkpoint of a fit, which starts again when it was interrupted."""
+
+
 class ContractModels:
     """The fit over all contracts of a plan."""
 
     def __init__(self, store: WorthStore) -> None:
         self._store = store
 
-    def run(self, job: Job[Any, Any]) -> ContractModel:
+    def run(self, job: Job[ContractFitRequest, ContractFitProgress]) -> ContractModel:
         """Count and fit, as an operation. It only reads, so one that is interrupted starts again."""
         from services.profiles.worth.domain import sbg
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from libs.chassis import identity
 from libs.chassis.domain import FailedPrecondition, NotFound
@@ -15,6 +15,24 @@ from services.profiles.worth.domain.measures import Basis
 from services.profiles.worth.domain.models import Rfm, RfmTable, RfmTally
 from services.profiles.worth.domain.rfm import recency_days
 from services.profiles.worth.store import WorthStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScalesRequest:
+    """The customers whose scales are to be worked out. Zeros stand for defaults."""
+
+    currency_code: str
+    time_zone: str = ""
+    window_days: int = 0
+    as_of_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScalesProgress:
+    """Checkpoint of the work on scales."""
+
+    table_id: str = ""
+    as_of_time: datetime | None = None
 
 
 class NoScalesYet(FailedPrecondition):
@@ -29,17 +47,13 @@ class RfmScores:
     def __init__(self, store: WorthStore) -> None:
         self._store = store
 
-    def run(self, job: Job[Any, Any]) -> RfmTable:
+    def run(self, job: Job[ScalesRequest, ScalesProgress]) -> RfmTable:
         """Work out the scales, as an operation. One that is interrupted starts again, for the same window."""
         currency = check_currency(job.request.currency_code)
         time_zone = check_time_zone(job.request.time_zone)
-        state: dict[str, Any] = {
-            "id": identity.new_id(RfmTable.ID_PREFIX),
-            "as_of": moment_of(job.request).isoformat(),
-            **job.state,
-        }
-        job.progress(0, 0, **state)
-        end = datetime.fromisoformat(state["as_of"])
+        end = job.state.as_of_time or moment_of(job.request.as_of_time)
+        state = ScalesProgress(table_id=job.state.table_id or identity.new_id(RfmTable.ID_PREFIX), as_of_time=end)
+        job.progress(0, 0, state)
         window = Window(start_time=end - timedelta(days=job.request.window_days or DEFAULT_DAYS), end_time=end)
         tally = RfmTally(currency, window, time_zone)
         for portion in self._store.figures_of_all(window):
@@ -47,8 +61,8 @@ class RfmScores:
                 for each in figures:
                     if each.currency_code == currency:
                         tally.add(each)
-            job.progress(len(tally), 0, **state)
-        table = tally.table(state["id"])
+            job.progress(len(tally), 0, state)
+        table = tally.table(state.table_id)
         put(self._store.rfm_tables, [table])
         return self._store.rfm_tables.get(table.id)
 

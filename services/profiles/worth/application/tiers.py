@@ -8,7 +8,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from libs.chassis import context, identity
 from libs.chassis.domain import Change, FailedPrecondition, NotFound
@@ -124,6 +123,28 @@ class Tiers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TiersRequest:
+    """The policy by which customers are evaluated, and the moment as of which."""
+
+    tier_policy_id: str
+    as_of_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TiersProgress:
+    """Checkpoint of an evaluation."""
+
+    evaluation_id: str = ""
+    rfm_table_id: str = ""
+    as_of_time: datetime | None = None
+    assigned: int = 0
+    after: str = ""
+    """Id of the customer compared last."""
+    changed: int = 0
+    watched: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluated:
     """What became of an evaluation."""
 
@@ -144,28 +165,26 @@ class TierEvaluations:
     def __init__(self, store: WorthStore) -> None:
         self._store = store
 
-    def run(self, job: Job[Any, Any]) -> Evaluated:
+    def run(self, job: Job[TiersRequest, TiersProgress]) -> Evaluated:
         """Evaluate. Harmless to do again from any point."""
         policy = self._store.policies.get(job.request.tier_policy_id)
-        state: dict[str, Any] = {
-            "id": identity.new_id(TierEvaluation.ID_PREFIX),
-            "rfm_id": identity.new_id(RfmTable.ID_PREFIX),
-            "as_of": self._moment_of(job.request).isoformat(),
-            "assigned": 0,
-            "after": "",
-            "changed": 0,
-            "watched": 0,
-            **job.state,
-        }
-        job.progress(state["assigned"], 0, **state)
-        as_of = datetime.fromisoformat(state["as_of"])
-        evaluation = self._store.evaluations.find_by_id(state["id"])
+        state = job.state
+        if not state.evaluation_id:
+            state = replace(
+                state,
+                evaluation_id=identity.new_id(TierEvaluation.ID_PREFIX),
+                rfm_table_id=identity.new_id(RfmTable.ID_PREFIX),
+            )
+        as_of = state.as_of_time or self._moment_of(job.request.as_of_time)
+        state = replace(state, as_of_time=as_of)
+        job.progress(state.assigned, 0, state)
+        evaluation = self._store.evaluations.find_by_id(state.evaluation_id)
         if evaluation is None:
             found, others, uncosted, tally = self._measure(policy, as_of, job, state)
             if tally:
-                put(self._store.rfm_tables, [tally.table(state["rfm_id"])])
+                put(self._store.rfm_tables, [tally.table(state.rfm_table_id)])
             measured = TierEvaluation(
-                id=state["id"],
+                id=state.evaluation_id,
                 policy_id=policy.id,
                 policy_version=policy.version,
                 currency_code=policy.currency_code,
@@ -179,30 +198,30 @@ class TierEvaluations:
                 ),
                 other_currency_counts=others,
                 uncosted_sale_count=uncosted,
-                rfm_table_id=state["rfm_id"] if tally else "",
+                rfm_table_id=state.rfm_table_id if tally else "",
             )
             put(self._store.evaluations, [measured])
             evaluation = self._store.evaluations.get(measured.id)
             portions = iter([found])
         else:
-            portions = self._contributions(policy, evaluation.window, state["after"])
-        self._assign(portions, evaluation, policy, job, state)
+            portions = self._contributions(policy, evaluation.window, state.after)
+        state = self._assign(portions, evaluation, policy, job, state)
         return Evaluated(
             evaluation=evaluation,
-            changed_count=state["changed"],
-            watched_count=state["watched"],
+            changed_count=state.changed,
+            watched_count=state.watched,
             review_overdue=policy.review_date <= identity.now().date(),
         )
 
-    def _moment_of(self, request: Any) -> datetime:
+    def _moment_of(self, asked: datetime | None) -> datetime:
         """The moment to evaluate as of. Tiers follow each other, so it is never before that of the last evaluation."""
-        moment, last = moment_of(request), self._store.latest(self._store.evaluations)
+        moment, last = moment_of(asked), self._store.latest(self._store.evaluations)
         if last is not None and moment < last.as_of_time:
             raise EvaluationInThePast(last_as_of_time=last.as_of_time.isoformat())
         return moment
 
     def _measure(
-        self, policy: TierPolicy, as_of: datetime, job: Job[Any, Any], state: dict[str, Any]
+        self, policy: TierPolicy, as_of: datetime, job: Job[TiersRequest, TiersProgress], state: TiersProgress
     ) -> tuple[Contributions, dict[str, int], int, RfmTally]:
         """(contributions in the policy's currency, customers in other ones, sales without a cost, values of RFM)."""
         window = policy.window(as_of)
@@ -219,7 +238,7 @@ class TierEvaluations:
                         tally.add(each)
                     else:
                         others[each.currency_code] += 1
-            job.progress(len(found), 0, **state)
+            job.progress(len(found), 0, state)
         return found, dict(others), uncosted, tally
 
     def _contributions(self, policy: TierPolicy, window: Window, after: str) -> Iterator[Contributions]:
@@ -236,30 +255,36 @@ class TierEvaluations:
         portions: Iterator[Contributions],
         evaluation: TierEvaluation,
         policy: TierPolicy,
-        job: Job[Any, Any],
-        state: dict[str, Any],
-    ) -> None:
+        job: Job[TiersRequest, TiersProgress],
+        state: TiersProgress,
+    ) -> TiersProgress:
+        """The checkpoint after everybody was compared."""
         total = evaluation.concentration.customer_count
         under_way: deque[tuple[_Stretch, Future[tuple[int, int]]]] = deque()
 
-        def settle() -> None:
+        def settle(state: TiersProgress) -> TiersProgress:
             stretch, compared = under_way.popleft()
             changed, watched = compared.result()
-            state["changed"] += changed
-            state["watched"] += watched
-            state["assigned"] += len(stretch.contributions)
+            settled = replace(
+                state,
+                changed=state.changed + changed,
+                watched=state.watched + watched,
+                assigned=state.assigned + len(stretch.contributions),
+                after=stretch.until or state.after,
+            )
             if stretch.until:
-                state["after"] = stretch.until
-                job.progress(state["assigned"], total, **state)
+                job.progress(settled.assigned, total, settled)
+            return settled
 
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            for stretch in _stretches(portions, state["after"]):
+            for stretch in _stretches(portions, state.after):
                 if len(under_way) == AT_ONCE:
-                    settle()
+                    state = settle(state)
                 compared = pool.submit(copy_context().run, self._compare, stretch, evaluation, policy)
                 under_way.append((stretch, compared))
             while under_way:
-                settle()
+                state = settle(state)
+        return state
 
     def _compare(self, stretch: _Stretch, evaluation: TierEvaluation, policy: TierPolicy) -> tuple[int, int]:
         """Compare the customers of one stretch of ids, those without transactions too, with the cuts. How many changed

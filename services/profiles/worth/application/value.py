@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from libs.chassis import identity
@@ -21,6 +21,29 @@ WINDOW_DAYS = 730
 HORIZON_MONTHS = 12
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitRequest:
+    """The customers and months that are to be valued. Zeros stand for defaults."""
+
+    currency_code: str
+    time_zone: str = ""
+    window_days: int = 0
+    horizon_months: int = 0
+    margin: float = 0.0
+    discount: float = 0.0
+    as_of_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitProgress:
+    """Checkpoint of a fit."""
+
+    model_id: str = ""
+    as_of_time: datetime | None = None
+    written: int = 0
+    """Scores that are stored."""
+
+
 class NoModelYet(FailedPrecondition):
     """No model has been fitted yet: start {method}."""
 
@@ -33,7 +56,7 @@ class Value:
     def __init__(self, store: WorthStore) -> None:
         self._store = store
 
-    def run(self, job: Job[Any, Any]) -> ClvModel:
+    def run(self, job: Job[FitRequest, FitProgress]) -> ClvModel:
         """Fit and value everybody, as an operation. One that is interrupted before its scores are worked out starts
         again for the same window; while they are written, it goes on where it was."""
         from services.profiles.worth.domain.clv import Outlook
@@ -44,14 +67,12 @@ class Value:
         outlook = Outlook(
             horizon_months=request.horizon_months or HORIZON_MONTHS, margin=request.margin, discount=request.discount
         )
-        state: dict[str, Any] = {
-            "id": identity.new_id(ClvModel.ID_PREFIX),
-            "as_of": moment_of(request).isoformat(),
-            "written": 0,
-            **job.state,
-        }
-        job.progress(state["written"], 0, **state)
-        end = datetime.fromisoformat(state["as_of"])
+        state = job.state
+        if not state.model_id:
+            state = replace(state, model_id=identity.new_id(ClvModel.ID_PREFIX))
+        end = state.as_of_time or moment_of(request.as_of_time)
+        state = replace(state, as_of_time=end)
+        job.progress(state.written, 0, state)
         window = Window(start_time=end - timedelta(days=request.window_days or WINDOW_DAYS), end_time=end)
         zone = ZoneInfo(time_zone)
         last_day = end.astimezone(zone).date() - timedelta(days=1)  # the last day that is over
@@ -66,7 +87,7 @@ class Value:
                     ids.append(id)
                     histories.append(known)
                     bought.append(mine)
-            job.progress(len(ids), 0, **state)
+            job.progress(len(ids), 0, state)
         held_out = _held_out(histories, HELD_OUT)
         cut = last_day - timedelta(days=held_out)
         earlier = [known for each in bought if (known := _earlier(each, cut)) is not None]
@@ -74,15 +95,15 @@ class Value:
             ids,
             histories,
             earlier,
-            Setting(id=state["id"], currency_code=currency, window=window, time_zone=time_zone, outlook=outlook),
+            Setting(id=state.model_id, currency_code=currency, window=window, time_zone=time_zone, outlook=outlook),
             held_out / DAYS_PER_WEEK,
         )
         put(self._store.models, [model])  # before its scores, which name it
-        for start in range(state["written"], len(scores), BATCH):
+        for start in range(state.written, len(scores), BATCH):
             batch = scores[start : start + BATCH]
             put(self._store.scores, batch)
-            state["written"] = start + len(batch)
-            job.progress(state["written"], len(scores), **state)
+            state = replace(state, written=start + len(batch))
+            job.progress(state.written, len(scores), state)
         return self._store.models.get(model.id)
 
     def report(self, model_id: str) -> ClvReport:

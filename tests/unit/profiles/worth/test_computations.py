@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kehu.profiles.v1 import clv_pb2, retention_pb2, rfm_pb2
-from kehu.profiles.v1 import loyalty_pb2 as pb
 
 from libs.chassis import identity
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
@@ -21,15 +19,15 @@ from services.profiles.activity.domain.habits import Contact, ContactRecord, Dir
 from services.profiles.activity.domain.transactions import Money
 from services.profiles.contracts.domain import Contract
 from services.profiles.customers.domain.contact_points import Channel
-from services.profiles.loyalty.application import Loyalty
-from services.profiles.segments.application import Segments
+from services.profiles.loyalty.application import Loyalty, MonthsProgress, MonthsRequest
+from services.profiles.segments.application import EvaluationProgress, EvaluationRequest, Segments
 from services.profiles.segments.domain.segments import Segment
 from services.profiles.segments.domain.subjects import Source
 from services.profiles.store import ProfilesStore
 from services.profiles.worth.application.outlook import CustomerWorth
-from services.profiles.worth.application.retention import ContractModels
-from services.profiles.worth.application.rfm import RfmScores
-from services.profiles.worth.application.value import Value
+from services.profiles.worth.application.retention import ContractFitProgress, ContractFitRequest, ContractModels
+from services.profiles.worth.application.rfm import RfmScores, ScalesProgress, ScalesRequest
+from services.profiles.worth.application.value import FitProgress, FitRequest, Value
 from services.profiles.worth.domain.answers import ShareMethod
 from services.profiles.worth.domain.measures import MEASURES, describe
 from services.profiles.worth.domain.retention import Spell
@@ -37,8 +35,8 @@ from tests.unit.profiles.builders import NOW, person, transaction
 from tests.unit.profiles.worth.conftest import Buys
 from tests.unit.profiles.worth.reference import CALIBRATION_END, cdnow, expected
 
-RFM = rfm_pb2.ComputeRfmRequest(currency_code="EUR")
-LOYALTY = pb.ComputeLoyaltyMeasuresRequest(currency_code="EUR")
+RFM = ScalesRequest(currency_code="EUR")
+LOYALTY = MonthsRequest(currency_code="EUR")
 
 
 # ------------------------------------------------------------------------------------------------- measures
@@ -141,7 +139,7 @@ def test_scores_follow_from_the_scales(store: ProfilesStore, ids: list[str], buy
     for n, id in enumerate(ids[:5]):
         for sale in range(n + 1):
             buys(id, 100 * (n + 1), days_ago=50 - 10 * n + sale)
-    table, kills = run_killed_everywhere(RfmScores(store.worth).run, RFM)
+    table, kills = run_killed_everywhere(RfmScores(store.worth).run, RFM, ScalesProgress())
     assert kills
     assert (table.customer_count, table.recency.descending) == (5, True)
     assert (table.frequency.mean, table.monetary.median) == (3.0, 900.0)
@@ -159,13 +157,13 @@ def test_scores_follow_from_the_scales(store: ProfilesStore, ids: list[str], buy
     ("request_", "refusal"),
     [
         (RFM, FailedPrecondition),
-        (rfm_pb2.ComputeRfmRequest(currency_code="XXX"), InvalidArgument),
-        (rfm_pb2.ComputeRfmRequest(currency_code="EUR", time_zone="Mars/Olympus"), InvalidArgument),
+        (ScalesRequest(currency_code="XXX"), InvalidArgument),
+        (ScalesRequest(currency_code="EUR", time_zone="Mars/Olympus"), InvalidArgument),
     ],
 )
 def test_rfm_of_nothing_is_refused(store: ProfilesStore, request_: Any, refusal: type[Exception]) -> None:
     with pytest.raises(refusal):
-        RfmScores(store.worth).run(MemoryJob(request_))
+        RfmScores(store.worth).run(MemoryJob(request_, ScalesProgress()))
 
 
 # -------------------------------------------------------------------------------------------------- loyalty
@@ -177,7 +175,7 @@ def test_months_are_measured_and_a_late_transaction_restates_them(
     for id, days in ((ids[0], (70, 40)), (ids[1], (70,)), (ids[2], (40, 8))):
         for day in days:
             buys(id, 1000, days_ago=day)
-    first, kills = run_killed_everywhere(Loyalty(store.loyalty).run, LOYALTY)
+    first, kills = run_killed_everywhere(Loyalty(store.loyalty).run, LOYALTY, MonthsProgress())
     assert kills
     assert (first.month_count, first.restated_count, first.customer_count) == (4, 0, 3)
     march = Loyalty(store.loyalty).get("EUR", "2026-03")
@@ -185,7 +183,7 @@ def test_months_are_measured_and_a_late_transaction_restates_them(
     assert (march.base, march.new_customers, march.churn.value) == (2, 1, 0.5)
     clock.advance(timedelta(hours=1))
     buys(ids[1], 500, days_ago=40)
-    again = Loyalty(store.loyalty).run(MemoryJob(LOYALTY))
+    again = Loyalty(store.loyalty).run(MemoryJob(LOYALTY, MonthsProgress()))
     assert again.restated_count == 3  # March itself, and what February kept and April lost
     march = Loyalty(store.loyalty).get("EUR", "2026-03")
     lines = {line.measure: line for line in march.restatements}
@@ -202,16 +200,16 @@ def test_the_members_of_a_segment_are_a_cohort_of_their_own(
 ) -> None:
     segments = Segments(store.segments)
     gold = segments.define(Segment(id="", key="gold", filter="labels.card = gold"), 0, validate_only=False)
-    request = pb.ComputeLoyaltyMeasuresRequest(currency_code="EUR", segments=["gold"])
+    request = MonthsRequest(currency_code="EUR", segments=("gold",))
     with pytest.raises(FailedPrecondition, match="is evaluated just now"):
         Loyalty(store.loyalty).measurable(["gold"])
     for id in ids[:2]:
         store.customers.customers.update(id, lambda each: each.revised(replace(each, labels={"card": "gold"})))
-    segments.evaluate_all(MemoryJob(pb.ComputeLoyaltyMeasuresRequest()))
+    segments.evaluate_all(MemoryJob(EvaluationRequest(), EvaluationProgress()))
     for id, days in ((ids[0], (70, 40)), (ids[1], (70,)), (ids[2], (70, 40, 8)), (ids[3], (40,))):
         for day in days:
             buys(id, 1000, days_ago=day)
-    _, kills = run_killed_everywhere(Loyalty(store.loyalty).run, request)
+    _, kills = run_killed_everywhere(Loyalty(store.loyalty).run, request, MonthsProgress())
     assert kills
     march, theirs = Loyalty(store.loyalty).get("EUR", "2026-03"), Loyalty(store.loyalty).get("EUR", "2026-03", "gold")
     assert march.churn
@@ -229,7 +227,7 @@ def test_the_members_of_a_segment_are_a_cohort_of_their_own(
     )  # leaves, also backwards
     segments.follow([ids[1]], Source.CUSTOMER)
     clock.advance(timedelta(hours=1))
-    again = Loyalty(store.loyalty).run(MemoryJob(request=request))
+    again = Loyalty(store.loyalty).run(MemoryJob(request, MonthsProgress()))
     assert again.restated_count
     theirs = Loyalty(store.loyalty).get("EUR", "2026-03", "gold")
     assert theirs.churn
@@ -251,9 +249,9 @@ def test_the_members_of_a_segment_are_a_cohort_of_their_own(
 
 def test_a_fit_on_too_little_is_refused_with_the_numbers(store: ProfilesStore, ids: list[str], buys: Buys) -> None:
     buys(ids[0], 100, days_ago=50)
-    request = clv_pb2.FitClvModelRequest(currency_code="EUR", margin=0.3)
+    request = FitRequest(currency_code="EUR", margin=0.3)
     with pytest.raises(FailedPrecondition, match="0 of 1 customers bought again, 100 are needed") as refused:
-        Value(store.worth).run(MemoryJob(request))
+        Value(store.worth).run(MemoryJob(request, FitProgress()))
     assert refused.value.reason_code == "FIT_REFUSED"
     with pytest.raises(FailedPrecondition, match="start FitClvModel"):
         Value(store.worth).clv(ids[0])
@@ -282,10 +280,8 @@ def test_the_cdnow_customers_through_the_whole_fit(
     customer = person(id="cus_1516").created()
     store.customers.customers.insert(customer)
     clock.at = datetime(1997, 10, 1, tzinfo=UTC)
-    request = clv_pb2.FitClvModelRequest(
-        currency_code="USD", margin=1.0, discount=1.01**12 - 1, horizon_months=12, window_days=365
-    )
-    job = MemoryJob(request)
+    request = FitRequest(currency_code="USD", margin=1.0, discount=1.01**12 - 1, horizon_months=12, window_days=365)
+    job = MemoryJob(request, FitProgress())
     model = Value(store.worth).run(job)
     assert model.window.end_time.date() - timedelta(days=1) == CALIBRATION_END
     assert (model.customer_count, model.repeater_count) == (told["customers"], told["repeaters"])
@@ -340,12 +336,12 @@ def test_contracts_of_a_plan_are_counted_and_projected(store: ProfilesStore, ids
     store.contracts.contracts.insert(replace(draft, id="ctr_x", number="x", plan="silver").added())
     renewed = replace(draft, id="ctr_y", number="y", customer_id="cus_0", valid_from_date=date(2024, 4, 1))
     store.contracts.contracts.insert(renewed.added())
-    model = ContractModels(store.worth).run(MemoryJob(retention_pb2.FitContractModelRequest(plan="gold")))
+    model = ContractModels(store.worth).run(MemoryJob(ContractFitRequest(plan="gold"), ContractFitProgress()))
     assert (model.customer_count, model.lost_count) == (40, 14)
     assert [(each.tenure, each.at_risk, each.lost) for each in model.survival] == [(1, 40, 9), (2, 31, 5)]
     assert model.survival[1].share == pytest.approx(26 / 40)
     assert model.projected_survival[1] == pytest.approx(26 / 40, abs=0.05)
     assert list(model.projected_survival) == sorted(model.projected_survival, reverse=True)
     with pytest.raises(FailedPrecondition, match="0 customers left") as refused:
-        ContractModels(store.worth).run(MemoryJob(retention_pb2.FitContractModelRequest(plan="silver")))
+        ContractModels(store.worth).run(MemoryJob(ContractFitRequest(plan="silver"), ContractFitProgress()))
     assert refused.value.reason_code == "FIT_REFUSED"

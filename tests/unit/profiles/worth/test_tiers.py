@@ -6,7 +6,6 @@ from datetime import date, timedelta
 from typing import Any, cast
 
 import pytest
-from kehu.profiles.v1 import tiers_pb2 as pb
 
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.identity import FixedClock
@@ -17,7 +16,7 @@ from services.profiles.identity.application.merges import Merges, Wish
 from services.profiles.store import ProfilesStore
 from services.profiles.subscriptions import timers
 from services.profiles.worth.application.rfm import RfmScores
-from services.profiles.worth.application.tiers import Evaluated, TierEvaluations, Tiers
+from services.profiles.worth.application.tiers import Evaluated, TierEvaluations, Tiers, TiersProgress, TiersRequest
 from services.profiles.worth.domain.concentration import Tier
 from services.profiles.worth.domain.tiers import TierOverride, TierPolicy, TierReason, assignment_id
 from tests.support.timers import tick
@@ -40,7 +39,7 @@ def policy(store: ProfilesStore) -> TierPolicy:
 
 
 def evaluate(store: ProfilesStore, policy: TierPolicy) -> Evaluated:
-    return TierEvaluations(store.worth).run(MemoryJob(pb.EvaluateTiersRequest(tier_policy_id=policy.id)))
+    return TierEvaluations(store.worth).run(MemoryJob(TiersRequest(tier_policy_id=policy.id), TiersProgress()))
 
 
 def tiers(store: ProfilesStore, ids: list[str]) -> str:
@@ -148,8 +147,8 @@ def test_an_evaluation_that_is_killed_everywhere_comes_out_the_same(
     monkeypatch.setattr("services.profiles.worth.application.tiers.BATCH", 1)
     for id, units in zip(ids, GOLDEN, strict=True):
         buys(id, units)
-    request = pb.EvaluateTiersRequest(tier_policy_id=policy.id)
-    found, kills = run_killed_everywhere(TierEvaluations(store.worth).run, request)
+    request = TiersRequest(tier_policy_id=policy.id)
+    found, kills = run_killed_everywhere(TierEvaluations(store.worth).run, request, TiersProgress())
     assert kills > 3
     assert tiers(store, ids) == "AAAABBCCCC"
     assert found.evaluation.concentration.customer_count == 10
@@ -299,10 +298,9 @@ def test_an_evaluation_as_of_the_past_sees_what_there_was_and_tiers_go_forward_o
     buys(ids[1], 900, days_ago=10)
 
     def evaluated(days_ago: int) -> Evaluated:
-        request = pb.EvaluateTiersRequest(tier_policy_id=policy.id)
-        request.as_of_time.FromDatetime(NOW - timedelta(days=days_ago))
+        request = TiersRequest(tier_policy_id=policy.id, as_of_time=NOW - timedelta(days=days_ago))
         clock.advance(timedelta(seconds=1))
-        return TierEvaluations(store.worth).run(MemoryJob(request))
+        return TierEvaluations(store.worth).run(MemoryJob(request, TiersProgress()))
 
     found = evaluated(100)
     assert found.evaluation.concentration.customer_count == 1
