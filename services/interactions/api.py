@@ -11,11 +11,13 @@ from kehu.interactions.v1.conversations_pb2_grpc import add_ConversationsService
 from kehu.interactions.v1.counts_pb2_grpc import add_CountsServiceServicer_to_server
 from kehu.interactions.v1.privacy_pb2_grpc import add_PrivacyServiceServicer_to_server
 from kehu.interactions.v1.promises_pb2_grpc import add_PromisesServiceServicer_to_server
+from kehu.interactions.v1.staffing_pb2_grpc import add_StaffingServiceServicer_to_server
 from kehu.interactions.v1.timeline_pb2_grpc import add_TimelineServiceServicer_to_server
 
 from libs.chassis.feed import Feed, MongoChanges
 from libs.chassis.store import MongoDatabase
 from services.interactions.calendars.api import CalendarsApi
+from services.interactions.callcenter.api import StaffingApi
 from services.interactions.context.api import ContextApi
 from services.interactions.conversations.api import ConversationsApi
 from services.interactions.counts.api import CountsApi
@@ -38,5 +40,6 @@ def servicers(store: InteractionsStore) -> Sequence[tuple[Any, object]]:
         (add_PromisesServiceServicer_to_server, PromisesApi(store.promises)),
         (add_CalendarsServiceServicer_to_server, CalendarsApi(store.calendars)),
         (add_ContextServiceServicer_to_server, ContextApi(store.timeline, store.promises, feed)),
+        (add_StaffingServiceServicer_to_server, StaffingApi()),
         (add_PrivacyServiceServicer_to_server, PrivacyApi(store.privacy)),
     ]

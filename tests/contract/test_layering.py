@@ -61,7 +61,8 @@ AREAS: dict[str, dict[str, set[str]]] = {
     "interactions": {
         "customers": set(),
         "calendars": {"customers"},
-        "callcenter": set(),
+        "routing": {"calendars", "customers", "promises"},
+        "callcenter": {"calendars", "customers", "promises", "routing", "timeline"},
         "clocks": set(),
         "cases": {"clocks"},
         "remedies": set(),

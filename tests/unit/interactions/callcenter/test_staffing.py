@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.chassis.domain import InvalidArgument
-from services.interactions.callcenter.domain.staffing import Demand, Target, coverage, estimated_wait, staff
+from services.interactions.callcenter.domain.staffing import AnswerTarget, Demand, staff
 
-EIGHTY_IN_TWENTY = Target(share=0.8, within=20)
+EIGHTY_IN_TWENTY = AnswerTarget(share=0.8, within=20)
 
 
 def test_a_real_day_needs_the_agents_of_the_reference_table(reference_data: Path) -> None:
@@ -30,7 +30,7 @@ def test_a_real_day_needs_the_agents_of_the_reference_table(reference_data: Path
 
 def test_the_rule_of_sixty_seconds_needs_more_agents_for_a_higher_tier() -> None:
     demand = Demand(calls=100, handling_time=180)
-    everybody, gold = Target(share=0.80, within=60), Target(share=0.95, within=60, tier="GOLD")
+    everybody, gold = AnswerTarget(share=0.80, within=60), AnswerTarget(share=0.95, within=60, tier="GOLD")
     assert staff(demand, [everybody]).agents == 13
     both = staff(demand, [everybody, gold])
     assert (both.agents, both.decided_by) == (14, gold)
@@ -53,7 +53,7 @@ def test_one_agent_fewer_misses_the_target(
     calls: float, handling_time: float, share: float, within: float, give_up: bool
 ) -> None:
     demand = Demand(calls=calls, handling_time=handling_time, patience=90 if give_up else None)
-    found = staff(demand, [Target(share=share, within=within)])
+    found = staff(demand, [AnswerTarget(share=share, within=within)])
     assert demand.with_agents(found.agents).service_level(within) >= share
     if found.agents > 1 and (give_up or found.agents - 1 > demand.offered):
         assert demand.with_agents(found.agents - 1).service_level(within) < share
@@ -61,20 +61,14 @@ def test_one_agent_fewer_misses_the_target(
 
 def test_what_cannot_be_met_or_makes_no_sense_is_refused() -> None:
     demand = Demand(calls=100, handling_time=180)
-    for target in (Target(share=1, within=20), Target(share=0, within=20), Target(share=0.8, within=-1)):
+    for target in (
+        AnswerTarget(share=1, within=20),
+        AnswerTarget(share=0, within=20),
+        AnswerTarget(share=0.8, within=-1),
+    ):
         with pytest.raises(InvalidArgument, match="a share lies between 0 and 1"):
             staff(demand, [target])
     with pytest.raises(InvalidArgument, match="shrinkage"):
         staff(demand, [EIGHTY_IN_TWENTY], shrinkage=1)
     with pytest.raises(InvalidArgument, match="at least one"):
         staff(demand, [])
-
-
-def test_a_caller_is_told_a_wait_that_nine_of_ten_do_not_exceed() -> None:
-    found = estimated_wait(4, 10, 180)
-    assert found.mean == pytest.approx(90)
-    assert found.p50 < found.mean < found.p90
-    assert estimated_wait(0, 1, 100).p50 == pytest.approx(69.3147, abs=1e-4)  # the median of an exponential time
-    with pytest.raises(InvalidArgument, match="at least 1 are needed"):
-        estimated_wait(0, 0, 180)
-    assert coverage([(60, 50), (60, 61), (90, 90)]) == (2, 3)

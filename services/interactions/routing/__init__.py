@@ -1,0 +1,1 @@
+"""Queues, agents and the work between them: who gets what next, and why."""
