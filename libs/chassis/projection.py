@@ -20,7 +20,7 @@ from google.protobuf.message import Message
 from libs.chassis import context
 from libs.chassis.customers import CustomerErased, CustomerProjection
 from libs.chassis.domain import Change, NotFound
-from libs.chassis.filtering import field
+from libs.chassis.filtering import AllOf, AnyOf, Compare, Condition, FilterSpec, field, parse
 from libs.chassis.inbox import Received, Subscription
 from libs.chassis.store import BlindIndexes, Database, Index
 
@@ -70,6 +70,23 @@ class Customers(Generic[P]):
         may be given when it was read already."""
         known = known or self.find(id) if id else None
         return (id,) if known is None else tuple(dict.fromkeys((known.canonical_id, *known.merged_ids, id)))
+
+    def condition(self, filter: str, spec: FilterSpec) -> Condition | None:
+        """The condition of an AIP-160 filter, where a customer is meant with all of its ids."""
+
+        def meant(part: Condition) -> Condition:
+            match part:
+                case AllOf(parts):
+                    return AllOf(tuple(map(meant, parts)))
+                case AnyOf(parts):
+                    return AnyOf(tuple(map(meant, parts)))
+                case Compare("customer_id", "==", str(id)) if id:
+                    return field("customer_id").one_of(self.group(id))
+                case _:
+                    return part
+
+        condition = parse(filter, spec)
+        return meant(condition) if condition is not None else None
 
     def erased(self, ids: Iterable[str]) -> list[P]:
         """Those of the customers who are erased or about to be. Empty ids are nobody's."""

@@ -9,11 +9,13 @@ from kehu.opportunities.v1.deals_pb2_grpc import add_DealsServiceServicer_to_ser
 from kehu.opportunities.v1.forecast_pb2_grpc import add_ForecastServiceServicer_to_server
 from kehu.opportunities.v1.pipelines_pb2_grpc import add_PipelinesServiceServicer_to_server
 from kehu.opportunities.v1.privacy_pb2_grpc import add_PrivacyServiceServicer_to_server
+from kehu.opportunities.v1.rates_pb2_grpc import add_RatesServiceServicer_to_server
 
 from services.opportunities.deals.api import DealsApi
 from services.opportunities.forecast.api import ForecastApi
 from services.opportunities.pipelines.api import PipelinesApi
 from services.opportunities.privacy.api import PrivacyApi
+from services.opportunities.rates.api import RatesApi
 from services.opportunities.store import OpportunitiesStore
 
 
@@ -23,5 +25,6 @@ def servicers(store: OpportunitiesStore) -> Sequence[tuple[Any, object]]:
         (add_PipelinesServiceServicer_to_server, PipelinesApi(store.pipelines)),
         (add_DealsServiceServicer_to_server, DealsApi(store.deals)),
         (add_ForecastServiceServicer_to_server, ForecastApi(store.forecast)),
+        (add_RatesServiceServicer_to_server, RatesApi(store.rates)),
         (add_PrivacyServiceServicer_to_server, PrivacyApi(store.privacy)),
     ]

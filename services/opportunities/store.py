@@ -9,6 +9,7 @@ from services.opportunities.deals.store import DealsStore
 from services.opportunities.forecast.store import ForecastStore
 from services.opportunities.pipelines.store import PipelinesStore
 from services.opportunities.privacy.store import PrivacyStore
+from services.opportunities.rates.store import RatesStore
 
 
 class OpportunitiesStore:
@@ -19,5 +20,8 @@ class OpportunitiesStore:
         self.pipelines = PipelinesStore(database)
         self.customers = Customers(database, CustomerProjection)
         self.deals = DealsStore(database, self.customers, self.pipelines)
-        self.forecast = ForecastStore(database, self.pipelines)
+        self.rates = RatesStore(database)
+        self.forecast = ForecastStore(
+            database, deals=self.deals, customers=self.customers, pipelines=self.pipelines, rates=self.rates
+        )
         self.privacy = PrivacyStore(database, self.customers, self.deals)

@@ -23,7 +23,8 @@ from services.opportunities.deals.application import Deals, PastDeal
 from services.opportunities.deals.domain.deals import Deal
 from services.opportunities.deals.domain.history import DealState
 from services.opportunities.deals.domain.terms import Money, Split
-from services.opportunities.forecast.application import Forecasts
+from services.opportunities.forecast.application.forecasts import Forecasts
+from services.opportunities.forecast.domain.periods import Span
 from services.opportunities.forecast.domain.totals import Dimension
 from services.opportunities.pipelines.application import Pipelines
 from services.opportunities.pipelines.domain import CERTAIN, ForecastCategory, Pipeline, Stage, StageKind
@@ -32,7 +33,7 @@ from services.opportunities.subscriptions import timers
 from tests.support.timers import tick
 
 DAY = timedelta(days=1)
-YEAR = (date(2026, 1, 1), date(2026, 12, 31))
+YEAR = Span(name="2026")
 THREADS = 8
 STAGES = (
     Stage(key="look", display_name="Look", probability_basis_points=2_000),
@@ -92,14 +93,15 @@ def test_a_deal_on_its_way(store: OpportunitiesStore, deals: Deals, pipeline: Pi
     moved = deals.move(opened.id, "offer")
     follow(store, opened)
     follow(store, moved, opened)
-    [open_now] = Forecasts(store.forecast).get(pipeline.id, *YEAR).currencies
+    [open_now] = Forecasts(store.forecast).get(pipeline.id, YEAR).currencies
     assert {each.stage: each.sums.weighted for each in open_now.stages} == {"offer": 60_000}
     won = deals.win(opened.id)
     follow(store, won, won)
-    today = won.close_date or YEAR[0]
-    [closed] = Forecasts(store.forecast).get(pipeline.id, today, today, owner="bob").currencies
+    assert won.close_date is not None
+    today = Span(start_date=won.close_date, end_date=won.close_date)
+    [closed] = Forecasts(store.forecast).get(pipeline.id, today, owner="bob").currencies
     assert (closed.closed.amount, closed.stages) == (30_000, ())
-    report = Forecasts(store.forecast).report(pipeline.id, today, today, Dimension.OWNER, by_month=True)
+    report = Forecasts(store.forecast).report(pipeline.id, today, Dimension.OWNER, by_month=True)
     assert {each.key: each.revenue for each in report.results} == {"ann": 70_000, "bob": 30_000}
     assert [each.number for each in store.deals.changes_of(opened.id)] == [1, 2, 3]
     assert deals.facts(opened.id).state is DealState.WON

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from libs.chassis.filtering import AllOf, AnyOf, Compare, Condition, FilterSpec, field, parse
+from libs.chassis.filtering import field
 from libs.chassis.projection import Customers
 from libs.chassis.store import Database, Due, Index
 from services.interactions.customers.domain import CustomerProjection, customer_key, customer_of
@@ -43,20 +43,3 @@ class CustomersStore(Customers[CustomerProjection]):
     def backlogs(self) -> Due[CustomerProjection]:
         """Customers with earlier interactions that wait to be attributed, the longest ago first."""
         return Due(self.customers, lambda _: OWES, order="backlog_time", limit=BACKLOG_BATCH)
-
-    def condition(self, filter: str, spec: FilterSpec) -> Condition | None:
-        """The condition of an AIP-160 filter; a customer in it is meant with all of its ids."""
-
-        def meant(part: Condition) -> Condition:
-            match part:
-                case AllOf(parts):
-                    return AllOf(tuple(map(meant, parts)))
-                case AnyOf(parts):
-                    return AnyOf(tuple(map(meant, parts)))
-                case Compare("customer_id", "==", str(id)) if id:
-                    return field("customer_id").one_of(self.group(id))
-                case _:
-                    return part
-
-        condition = parse(filter, spec)
-        return meant(condition) if condition is not None else None

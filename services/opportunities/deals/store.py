@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from libs.chassis.filtering import FilterSpec, all_of, field, parse
+from libs.chassis.filtering import FilterSpec, all_of, field
 from libs.chassis.paging import Page, PageRequest
 from libs.chassis.projection import Customers
 from libs.chassis.store import Database, Due, Index
@@ -54,8 +54,8 @@ class DealsStore:
         self.changes = database.collection(DealChange, "deal_changes", indexes=CHANGES, publishes=False)
 
     def list(self, filter: str, request: PageRequest) -> Page[Deal]:
-        """Deals that meet an AIP-160 filter, the latest opened first."""
-        return self.deals.page(parse(filter, FILTER), request, order="-open_time")
+        """Deals that meet an AIP-160 filter, the latest opened first. A customer is meant with all of its ids."""
+        return self.deals.page(self.customers.condition(filter, FILTER), request, order="-open_time")
 
     def list_changes(self, deal_id: str, request: PageRequest) -> Page[DealChange]:
         """The history of a deal, the first change first."""

@@ -10,7 +10,7 @@ from kehu.opportunities.v1 import events_pb2 as own
 from libs.chassis.codec import from_proto
 from libs.chassis.inbox import Received, Subscription
 from services.opportunities.deals.domain.deals import Deal
-from services.opportunities.forecast.application import Forecasts
+from services.opportunities.forecast.application.forecasts import Forecasts
 from services.opportunities.forecast.store import ForecastStore
 
 DEAL_EVENTS = (

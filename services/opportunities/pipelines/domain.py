@@ -100,6 +100,35 @@ class Stage:
     retired: bool = False
 
 
+class FiscalKind(OpenEnum):
+    """Way in which a fiscal year is divided."""
+
+    MONTHS = "MONTHS"
+    WEEKS_445 = "WEEKS_445"
+    WEEKS_454 = "WEEKS_454"
+    WEEKS_544 = "WEEKS_544"
+
+
+class YearEnd(OpenEnum):
+    """Day on which a fiscal year of whole weeks ends, by its last month."""
+
+    LAST = "LAST"
+    """The last such weekday of the month."""
+    NEAREST = "NEAREST"
+    """The one nearest to the last day of the month."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FiscalCalendar:
+    """Fiscal years of a company: twelve months from any month on, or quarters of thirteen weeks."""
+
+    kind: FiscalKind = FiscalKind.MONTHS
+    first_month: int = 1
+    end_weekday: int = 0
+    """Weekday on which a year of weeks ends: 1 is Monday, 7 is Sunday, 0 stands for Saturday."""
+    year_end: YearEnd = YearEnd.LAST
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline(Entity):
     """The stages that deals go through, in their order."""
@@ -110,6 +139,8 @@ class Pipeline(Entity):
     currency_code: str
     time_zone: str = "UTC"
     stages: tuple[Stage, ...] = ()
+    fiscal: FiscalCalendar | None = None
+    """Calendar years when there is none."""
     version: int = 0
 
     def create(self) -> Change[Pipeline]:
@@ -129,6 +160,7 @@ class Pipeline(Entity):
             currency_code=other.currency_code,
             time_zone=other.time_zone or "UTC",
             stages=other.stages,
+            fiscal=other.fiscal,
         )
         if defined == self:
             return self, []
@@ -166,6 +198,8 @@ class Pipeline(Entity):
             yield FieldViolation("currency_code", f"{self.currency_code!r} is no ISO 4217 code such as CNY")
         if self.time_zone and self.time_zone not in available_timezones():
             yield FieldViolation("time_zone", f"{self.time_zone!r} is no time zone such as Asia/Shanghai")
+        if self.fiscal is not None and not 1 <= self.fiscal.first_month <= 12:
+            yield FieldViolation("fiscal.first_month", f"{self.fiscal.first_month} is no month from 1 to 12")
         keys = [each.key for each in self.stages]
         for number, stage in enumerate(self.stages):
             if keys.index(stage.key) < number:

@@ -15,7 +15,11 @@ from services.opportunities.__main__ import SERVICE
 from services.opportunities.store import OpportunitiesStore
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
-SCOPES = {f"opportunities.{area}.{right}" for area in ("pipelines", "deals", "forecast") for right in ("read", "write")}
+SCOPES = {
+    f"opportunities.{area}.{right}"
+    for area in ("pipelines", "deals", "forecast", "rates")
+    for right in ("read", "write")
+}
 STAGES: list[Any] = [
     {"key": "prospect", "display_name": "Prospect", "probability_basis_points": 1000},
     {

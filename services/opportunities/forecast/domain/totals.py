@@ -8,13 +8,20 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import ClassVar, Final
 
-from libs.chassis.domain import Change, Entity, Open, OpenEnum
+from libs.chassis.domain import Change, Entity, InvalidArgument, Open, OpenEnum
 from services.opportunities.deals.domain.deals import Deal
 from services.opportunities.deals.domain.history import DealState
 from services.opportunities.deals.domain.terms import WHOLE, Split
 from services.opportunities.pipelines.domain import CERTAIN, ForecastCategory
 
 _DAY: Final = timedelta(days=1)
+
+
+class ReportTooLarge(InvalidArgument):
+    """The answer would be made of more than {allowed} sums: ask for a shorter period."""
+
+    wrong_field: ClassVar[str] = "end_date"
+    allowed: int
 
 
 class Dimension(OpenEnum):
@@ -26,6 +33,8 @@ class Dimension(OpenEnum):
     TERRITORY = "TERRITORY"
     PRODUCT = "PRODUCT"
     CHANNEL = "CHANNEL"
+    CUSTOMER = "CUSTOMER"
+    COMPETITOR = "COMPETITOR"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +46,7 @@ class Place:
     """A currency."""
     dimension: Dimension
     key: Open[str]
-    """An owner, team, territory, product or channel: parts of the company."""
+    """An owner, team, territory, product, channel or competitor, or the id of a customer: names of no person."""
     close_date: Open[date | None]
     """A day of business."""
     stage: Open[str]
@@ -78,7 +87,8 @@ class Entry:
 def entries(deal: Deal) -> Iterator[Entry]:
     """Everything that a deal adds: once for all, and once for each owner, product and so on that it belongs to.
 
-    Shares of a team and lines of products are parts of the amount, so their sums never count money twice.
+    Shares of a team and lines of products are parts of the amount, so their sums never count money twice. A deal counts
+    whole for each of its competitors, so sums of competitors are not added up.
     """
     currency = deal.amount.currency_code if deal.amount is not None else _recurring_currency(deal)
     amount = deal.amount.minor_units if deal.amount is not None else 0
@@ -90,6 +100,9 @@ def entries(deal: Deal) -> Iterator[Entry]:
         (Dimension.TERRITORY, deal.territory): whole,
         (Dimension.CHANNEL, deal.channel): whole,
     }
+    parts |= {(Dimension.COMPETITOR, each.name): whole for each in deal.competitors}
+    if deal.customer_id:
+        parts[Dimension.CUSTOMER, deal.customer_id] = whole
     for member, of_amount, of_recurring in _shared(deal, amount, recurring):
         parts.setdefault((Dimension.OWNER, member), []).append((1, of_amount, of_recurring))
     for product in dict.fromkeys(each.product for each in deal.lines):
@@ -244,18 +257,6 @@ class CurrencyForecast:
     stages: tuple[StageSums, ...]
     expected: int
     """Closed, and open within the period by their chances."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forecast:
-    """Money that a period brings, as of the latest change of a deal that is in it."""
-
-    pipeline_id: str
-    start_date: date
-    end_date: date
-    today_date: date
-    as_of_time: datetime | None
-    currencies: tuple[CurrencyForecast, ...]
 
 
 def forecast(totals: Iterable[Total], start: date, end: date, today: date) -> tuple[CurrencyForecast, ...]:

@@ -356,5 +356,8 @@ def test_deals_of_merged_customers_both_stay(world: Sales, opened: Open) -> None
     export = privacy_pb2.ExportSubjectDataRequest(customer_id=absorbed)
     records = world.stream(export, privacy_pb2.ExportedRecord, scopes={"opportunities.subject_data.read"})
     assert {each.deal.id for each in records if each.HasField("deal")} == {first.id, second.id}
+    for customer in (survivor, absorbed):
+        asked = pb.ListDealsRequest(filter=f'customer_id = "{customer}"')
+        assert {each.id for each in world.call(asked, pb.ListDealsResponse).deals} == {first.id, second.id}
     kept = world.call(pb.GetDealRequest(deal_id=second.id), pb.Deal)
     assert (kept.customer_id, kept.state) == (absorbed, pb.DEAL_STATE_OPEN)

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from kehu.opportunities.v1 import deals_pb2, forecast_pb2, pipelines_pb2
 
-from services.opportunities.forecast.application import PeriodBackward
+from services.opportunities.forecast.domain.periods import PeriodBackward
 from services.opportunities.forecast.domain.totals import apportion, median
 from tests.unit.opportunities.conftest import NOW, Open, Sales, defined
 

@@ -1,0 +1,1 @@
+"""Use-cases of forecasts: reading them, planning against them, and learning from what came."""
