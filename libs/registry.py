@@ -29,6 +29,7 @@ REGISTRY = (
     Registration("profiles", calls=("interactions",)),
     Registration("interactions"),
     Registration("opportunities"),
+    Registration("surveys"),
 )
 """In the order in which they start and are shown. The place of a service decides its local ports, so none moves."""
 

@@ -47,8 +47,8 @@ NONSENSE = {
         'services.profiles.calls: there is no service "care"; declare it, with enabled: false when it runs elsewhere',
     ),
     "an ear for nobody": (
-        {"services": {"profiles": {"listens": ["surveys"]}}},
-        'services.profiles.listens: there is no service "surveys"',
+        {"services": {"profiles": {"listens": ["parcels"]}}},
+        'services.profiles.listens: there is no service "parcels"',
     ),
     "a call to somewhere unknown": (
         {"services": {"interactions": {"enabled": False}}},

@@ -10,6 +10,7 @@ import pytest
 from kehu.interactions.v1 import privacy_pb2 as interactions
 from kehu.opportunities.v1 import privacy_pb2 as opportunities
 from kehu.profiles.v1 import privacy_pb2 as profiles
+from kehu.surveys.v1 import privacy_pb2 as surveys
 
 from libs.chassis.domain import Entity
 from libs.chassis.store.memory import MemoryDatabase
@@ -18,6 +19,7 @@ from services.interactions.store import InteractionsStore
 from services.opportunities.store import OpportunitiesStore
 from services.profiles.privacy.store import NOT_EXPORTED
 from services.profiles.store import ProfilesStore
+from services.surveys.store import SurveysStore
 
 NAMES_A_CUSTOMER = re.compile("(.*_)?customer_ids?|party_ids|survivor_id|subject")
 NOT_ABOUT_ONE = {"counts": "numbers of a day", "erasures": "the receipt outlives what it is for"}
@@ -90,4 +92,13 @@ def test_opportunities_goes_through_whatever_names_a_customer() -> None:
     naming = {name for name, each in database.collections.items() if names_customers(each.entity)}
     assert naming - holdings.keys() - NOT_ABOUT_ONE.keys() == set()
     records = {each.name for each in opportunities.ExportedRecord.DESCRIPTOR.oneofs_by_name["record"].fields}
+    assert records == {each.record for each in holdings.values()}
+
+
+def test_surveys_goes_through_whatever_names_a_customer() -> None:
+    database = MemoryDatabase("surveys")
+    holdings = SurveysStore(database).privacy.erasures.holdings
+    naming = {name for name, each in database.collections.items() if names_customers(each.entity)}
+    assert naming - holdings.keys() - NOT_ABOUT_ONE.keys() == set()
+    records = {each.name for each in surveys.ExportedRecord.DESCRIPTOR.oneofs_by_name["record"].fields}
     assert records == {each.record for each in holdings.values()}

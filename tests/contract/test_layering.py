@@ -84,6 +84,13 @@ AREAS: dict[str, dict[str, set[str]]] = {
         "leads": set(),
         "privacy": {"customers", "deals"},
     },
+    "surveys": {
+        "questionnaires": set(),
+        "customers": set(),
+        "sampling": {"customers", "questionnaires"},
+        "results": {"questionnaires", "sampling"},
+        "privacy": {"customers"},
+    },
     "profiles": {
         "customers": set(),
         "schedules": set(),

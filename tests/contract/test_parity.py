@@ -138,6 +138,7 @@ KEPT_INSIDE = {
     "profiles": {"BlockingKeys", "ContactRecord", "MergeForest", "OwnerTally", "ReportingLines", "Standing"},
     "interactions": {"ChannelDay"},
     "opportunities": {"DealPosition", "PipelineVersion", "Total", "TotalsHead"},
+    "surveys": set(),
 }
 """Entities that no caller sees: what others are found by, counted with or worked out from."""
 PUT_TOGETHER = {
@@ -147,6 +148,7 @@ PUT_TOGETHER = {
     },
     "interactions": {"ExportedRecord"},
     "opportunities": {"ExportedRecord", "Violation"},
+    "surveys": {"ExportedRecord", "Violation"},
 }  # fmt: skip
 """Messages without a dataclass of their name, which an api puts together of several."""
 

@@ -105,9 +105,9 @@ def test_an_erased_customer_is_gone_everywhere_with_proof(
     files()
     before = sum(1 for _ in client.interactions.list_timeline(customer_id=ada, page_size=500))
     begun = client.profiles.request_erasure(customer_id=ada, reason="letter 7")
-    assert begun.awaited_services == ["interactions", "opportunities"]
+    assert begun.awaited_services == ["interactions", "opportunities", "surveys"]
     done = eventually(lambda: _erased(client, begun.id), seconds=60)
-    assert [receipt.service for receipt in done.receipts] == ["interactions", "opportunities", "profiles"]
+    assert [receipt.service for receipt in done.receipts] == ["interactions", "opportunities", "profiles", "surveys"]
     assert all(receipt.destroyed_keys and receipt.digest for receipt in done.receipts)
     assert done.certificate
     folder = files()

@@ -55,6 +55,12 @@ HINTS: Mapping[str, Any] = {
     "kehu.profiles.v1.Relationship.type": "TYPE_REFERRED_BY",
     "kehu.profiles.v1.TierPolicy.currency_code": "EUR",
     "kehu.profiles.v1.TierPolicy.review_date": {"year": 2100, "month": 1, "day": 1},
+    "kehu.surveys.v1.Questionnaire.items": [
+        {"key": "nps", "type": "ITEM_TYPE_NPS_0_10", "texts": {"en": "Recommend?"}}
+    ],
+    "kehu.surveys.v1.Questionnaire.languages": ["en"],
+    "kehu.surveys.v1.Survey.design": "DESIGN_METHOD_CENSUS",
+    "kehu.surveys.v1.Survey.owner": "ann",
 }
 """Full name of a field → the value that an example has there, or what makes it; {} is an example of its message."""
 

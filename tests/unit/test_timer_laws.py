@@ -141,6 +141,7 @@ DUE: Mapping[tuple[str, str], Callable[[Any], None]] = {
     ("interactions", "erasures"): hears_of_an_erasure,
     ("opportunities", "probabilities"): believes_in_a_deal,
     ("opportunities", "erasures"): hears_of_an_erasure,
+    ("surveys", "erasures"): hears_of_an_erasure,
     ("interactions", "backlogs"): owes_attributions,
 }
 """(service, timer) → makes one thing that is due for it two days later, in the tenant of the context."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import combinations
 from math import factorial
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from libs.chassis.domain import FailedPrecondition
+from libs.chassis.domain import FailedPrecondition, OpenEnum
 
 COLLINEAR_ABOVE = 5.0
 """Variance inflation from which on the importance of a driver cannot be told from that of others."""
@@ -27,7 +26,7 @@ class TooFewRespondents(FailedPrecondition):
     drivers: int
 
 
-class Quadrant(StrEnum):
+class Quadrant(OpenEnum):
     """Advice for a driver."""
 
     CONCENTRATE = "CONCENTRATE"

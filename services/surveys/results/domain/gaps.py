@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from math import fsum
 
+from libs.chassis.domain import OpenEnum
 from libs.statistics.estimates import Estimate, mean
 
 
@@ -74,7 +74,7 @@ def _dimension(name: str, ratings: Sequence[Sequence[Pair]]) -> DimensionGap:
     return DimensionGap(dimension=name, expectation=mean(expected), perception=mean(perceived), gap=mean(gaps))
 
 
-class Gap(StrEnum):
+class Gap(OpenEnum):
     """Distances inside the company that add up to what the customer feels as gap 5."""
 
     KNOWLEDGE = "KNOWLEDGE"

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from math import fsum, sqrt
 from typing import Self
 
+from libs.chassis.domain import OpenEnum
 from libs.statistics.estimates import CONFIDENCE, Estimate, quantile, share
 
 SCORE_BASE_MIN = 30
@@ -20,7 +20,7 @@ CELL_BASE_MIN = 5
 """Answers below which a cell of a table is not shown."""
 
 
-class Metric(StrEnum):
+class Metric(OpenEnum):
     """A score with its question and its scale."""
 
     NPS = "NPS"

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 
+from libs.chassis.domain import OpenEnum
 from libs.statistics.estimates import CONFIDENCE, Estimate, share
 
 BOOTSTRAP_DRAWS = 2000
 
 
-class Outcome(StrEnum):
+class Outcome(OpenEnum):
     """Experience of a customer with a problem."""
 
     NO_PROBLEM = "NO_PROBLEM"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.chassis.domain import InvalidArgument
-from services.surveys.sampling.domain import (
+from services.surveys.sampling.domain.designs import (
     FrameTooSmall,
     StratumUncovered,
     apportion,

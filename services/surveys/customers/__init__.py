@@ -1,0 +1,1 @@
+"""The projection of customers: who was merged, who is erased, who may be asked."""

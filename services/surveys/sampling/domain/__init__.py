@@ -1,0 +1,1 @@
+"""Sample designs, the frames that they draw from, and the invitations that follow."""
