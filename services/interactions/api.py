@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from kehu.interactions.v1.calendars_pb2_grpc import add_CalendarsServiceServicer_to_server
+from kehu.interactions.v1.cases_pb2_grpc import add_CasesServiceServicer_to_server
+from kehu.interactions.v1.clocks_pb2_grpc import add_ClocksServiceServicer_to_server
 from kehu.interactions.v1.context_pb2_grpc import add_ContextServiceServicer_to_server
 from kehu.interactions.v1.conversations_pb2_grpc import add_ConversationsServiceServicer_to_server
 from kehu.interactions.v1.counts_pb2_grpc import add_CountsServiceServicer_to_server
@@ -18,6 +20,8 @@ from libs.chassis.feed import Feed, MongoChanges
 from libs.chassis.store import MongoDatabase
 from services.interactions.calendars.api import CalendarsApi
 from services.interactions.callcenter.api import StaffingApi
+from services.interactions.cases.api import CasesApi
+from services.interactions.clocks.api import ClocksApi
 from services.interactions.context.api import ContextApi
 from services.interactions.conversations.api import ConversationsApi
 from services.interactions.counts.api import CountsApi
@@ -26,7 +30,7 @@ from services.interactions.promises.api import PromisesApi
 from services.interactions.store import InteractionsStore
 from services.interactions.timeline.api import TimelineApi
 
-TOLD = {"interactions": "customer_id", "promises": "customer_id"}
+TOLD = {"interactions": "customer_id", "promises": "customer_id", "cases": "customer_id"}
 """Collections whose changes are told to who watches a customer, each with the field that names the customer."""
 
 
@@ -39,6 +43,8 @@ def servicers(store: InteractionsStore) -> Sequence[tuple[Any, object]]:
         (add_ConversationsServiceServicer_to_server, ConversationsApi(store.conversations)),
         (add_PromisesServiceServicer_to_server, PromisesApi(store.promises)),
         (add_CalendarsServiceServicer_to_server, CalendarsApi(store.calendars)),
+        (add_ClocksServiceServicer_to_server, ClocksApi(store.clocks)),
+        (add_CasesServiceServicer_to_server, CasesApi(store.cases)),
         (add_ContextServiceServicer_to_server, ContextApi(store.timeline, store.promises, feed)),
         (add_StaffingServiceServicer_to_server, StaffingApi()),
         (add_PrivacyServiceServicer_to_server, PrivacyApi(store.privacy)),

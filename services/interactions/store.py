@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from libs.chassis.store import Database
 from services.interactions.calendars.store import CalendarsStore
+from services.interactions.cases.store import CasesStore
+from services.interactions.clocks.store import ClocksStore
 from services.interactions.conversations.store import ConversationsStore
 from services.interactions.counts.store import CountsStore
 from services.interactions.customers.store import CustomersStore
@@ -23,4 +25,6 @@ class InteractionsStore:
         self.timeline = TimelineStore(database, self.customers, self.conversations)
         self.counts = CountsStore(database)
         self.promises = PromisesStore(database, self.customers, self.conversations, self.calendars)
-        self.privacy = PrivacyStore(database, self.customers, self.timeline, self.conversations, self.promises)
+        self.clocks = ClocksStore(database, self.calendars)
+        self.cases = CasesStore(database, self.customers, self.promises, self.clocks)
+        self.privacy = PrivacyStore(database, self.timeline, self.cases)

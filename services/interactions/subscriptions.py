@@ -7,6 +7,7 @@ from typing import Any
 from libs.chassis.inbox import Subscription
 from libs.chassis.timers import Timer
 from services.interactions.attribution import subscriptions as attribution
+from services.interactions.cases import subscriptions as cases
 from services.interactions.counts import subscriptions as counts
 from services.interactions.promises import subscriptions as promises
 from services.interactions.store import InteractionsStore
@@ -14,9 +15,18 @@ from services.interactions.store import InteractionsStore
 
 def subscriptions(store: InteractionsStore) -> list[Subscription]:
     """Everything that the worker consumes."""
-    return [*attribution.subscriptions(store.timeline, store.privacy), *counts.subscriptions(store.counts)]
+    return [
+        *attribution.subscriptions(store.timeline, store.privacy),
+        *counts.subscriptions(store.counts),
+        *cases.subscriptions(store.cases),
+    ]
 
 
 def timers(store: InteractionsStore) -> list[Timer[Any]]:
     """Everything that the clock sets off."""
-    return [*promises.timers(store.promises), *attribution.timers(store.timeline), store.privacy.erasures.timer()]
+    return [
+        *promises.timers(store.promises),
+        *attribution.timers(store.timeline),
+        *cases.timers(store.cases),
+        store.privacy.erasures.timer(),
+    ]

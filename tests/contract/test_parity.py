@@ -78,7 +78,7 @@ def test_a_dataclass_has_every_field_of_its_message(service: str) -> None:
 
 
 def sample(descriptor: Descriptor, depth: int = 0) -> Any:
-    """A message with every field set, three messages deep."""
+    """A message with every field set, five messages deep."""
     message: Any = GetMessageClass(descriptor)()
     for field in descriptor.fields:
         if field.containing_oneof is not None and message.WhichOneof(field.containing_oneof.name):
@@ -110,7 +110,7 @@ def example_of(field: FieldDescriptor, depth: int) -> Any:
             "google.protobuf.Duration": Duration(seconds=61),
             "google.type.Date": Date(year=2026, month=2, day=28),
         }.get(field.message_type.full_name)
-        return known if known is not None or depth > 3 else sample(field.message_type, depth + 1)
+        return known if known is not None or depth > 5 else sample(field.message_type, depth + 1)
     if field.type == FieldDescriptor.TYPE_STRING:
         return f"{field.name}-1"
     if field.type == FieldDescriptor.TYPE_BYTES:
@@ -136,7 +136,7 @@ def test_the_codec_converts_every_pair_both_ways(service: str) -> None:
 
 KEPT_INSIDE = {
     "profiles": {"BlockingKeys", "ContactRecord", "MergeForest", "OwnerTally", "ReportingLines", "Standing"},
-    "interactions": {"ChannelDay"},
+    "interactions": {"CalendarRevision", "ChannelDay"},
     "opportunities": {"DealPosition", "PipelineVersion", "Total", "TotalsHead"},
     "surveys": set(),
 }
@@ -156,7 +156,8 @@ PUT_TOGETHER = {
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_entity_has_a_message(service: str) -> None:
     named = {message.name for message in messages(service)}
-    untold = {cls.__name__ for cls in classes(service) if issubclass(cls, Entity)} - named
+    own = {cls.__name__ for cls in classes(service) if issubclass(cls, Entity) and not cls.__subclasses__()}
+    untold = own - named
     assert untold == KEPT_INSIDE.get(service, set())
 
 

@@ -34,6 +34,11 @@ Ids = Mapping[str, str]
 
 HINTS: Mapping[str, Any] = {
     "kehu.interactions.v1.BusinessCalendar.time_zone": "Asia/Shanghai",
+    "kehu.interactions.v1.CreateCaseRequest.owner": "ada",
+    "kehu.interactions.v1.MergeCaseRequest.survivor_id": lambda ids: own(ids, "other_cas"),
+    "kehu.interactions.v1.ResolveCaseRequest.cause": "a typing error",
+    "kehu.interactions.v1.ResolveCaseRequest.explanation": "We sent it again.",
+    "kehu.interactions.v1.WaitCaseRequest.state": "CASE_STATE_WAITING_CUSTOMER",
     "kehu.interactions.v1.CivilTime.date": {"year": 2031, "month": 5, "day": 20},
     "kehu.interactions.v1.CivilTime.time_zone": "Asia/Shanghai",
     "kehu.interactions.v1.ContinueConversationRequest.conversation_id": lambda ids: own(ids, "conv"),

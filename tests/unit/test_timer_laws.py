@@ -25,6 +25,10 @@ from libs.chassis.timers import Round, Timer
 from libs.suite import composition
 from libs.worktime.civil import CivilTime
 from libs.worktime.terms import Term
+from services.interactions.cases.application import Cases
+from services.interactions.cases.domain.cases import Case
+from services.interactions.cases.domain.parts import CaseType
+from services.interactions.cases.domain.terms import CaseTerms
 from services.interactions.customers.domain import CustomerProjection, customer_key
 from services.interactions.promises.application import Promises
 from services.interactions.promises.domain import Promise
@@ -111,6 +115,14 @@ def hears_of_an_erasure(store: Any) -> None:
     store.privacy.erasures.begin([received(envelope, asked)])
 
 
+def resolves_a_case(store: Any) -> None:
+    cases = Cases(store.cases)
+    made = cases.create(Case(id="", subject="No invoice", type=CaseType.REQUEST), owner="ada")
+    cases.set_terms(CaseTerms(id="", grace=timedelta(days=1)))
+    cases.start(made.id)
+    cases.resolve(made.id, "typing error", "We sent it again.")
+
+
 def believes_in_a_deal(store: Any) -> None:
     deals = Deals(store.deals)
     stages = (
@@ -138,6 +150,7 @@ DUE: Mapping[tuple[str, str], Callable[[Any], None]] = {
     ("profiles", "schedules"): plans,
     ("profiles", "erasures"): asks_for_an_erasure,
     ("interactions", "promises"): promises,
+    ("interactions", "cases"): resolves_a_case,
     ("interactions", "erasures"): hears_of_an_erasure,
     ("opportunities", "probabilities"): believes_in_a_deal,
     ("opportunities", "erasures"): hears_of_an_erasure,

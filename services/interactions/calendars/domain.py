@@ -34,6 +34,15 @@ class BusinessCalendar(Entity):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CalendarRevision(Entity):
+    """A calendar as it was at one of its revisions, which never changes."""
+
+    ID_PREFIX: ClassVar[str] = "calr"
+
+    calendar: BusinessCalendar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CalendarEvent(Event):
     """Something that happened to a calendar; carries it as it is afterwards."""
 

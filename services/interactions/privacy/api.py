@@ -6,7 +6,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from kehu.interactions.v1 import conversations_pb2, customers_pb2, privacy_pb2_grpc, promises_pb2, timeline_pb2
+from kehu.interactions.v1 import (
+    cases_pb2,
+    conversations_pb2,
+    customers_pb2,
+    privacy_pb2_grpc,
+    promises_pb2,
+    timeline_pb2,
+)
 from kehu.interactions.v1 import privacy_pb2 as pb
 
 from libs.chassis.codec import to_proto
@@ -29,5 +36,6 @@ _RECORDS: dict[str, Any] = {
     "interaction": timeline_pb2.Interaction,
     "conversation": conversations_pb2.Conversation,
     "promise": promises_pb2.Promise,
+    "case": cases_pb2.Case,
 }
 """Kind of a record of an export → its message."""

@@ -9,10 +9,9 @@ from libs.chassis import identity
 from libs.chassis.domain import Entity
 from libs.chassis.erasure import Erasure, Erasures, Holding
 from libs.chassis.store import Database
-from services.interactions.conversations.store import ConversationsStore
-from services.interactions.customers.store import CustomersStore
+from services.interactions.cases.domain.cases import Case
+from services.interactions.cases.store import CasesStore
 from services.interactions.promises.domain import Promise
-from services.interactions.promises.store import PromisesStore
 from services.interactions.timeline.store import TimelineStore
 
 ACTOR: Final = "service:interactions"
@@ -21,19 +20,13 @@ ACTOR: Final = "service:interactions"
 class PrivacyStore:
     """The holdings of the service."""
 
-    def __init__(
-        self,
-        database: Database,
-        customers: CustomersStore,
-        timeline: TimelineStore,
-        conversations: ConversationsStore,
-        promises: PromisesStore,
-    ) -> None:
-        self._customers, self._timeline, self._conversations = customers, timeline, conversations
+    def __init__(self, database: Database, timeline: TimelineStore, cases: CasesStore) -> None:
+        self._customers, self._timeline, self._conversations = timeline.customers, timeline, timeline.conversations
+        conversations, promises = timeline.conversations, cases.promises
         # Without an open conversation no new interaction is taken for theirs, so interactions come last.
         self.erasures = Erasures(
             database,
-            customers,
+            timeline.customers,
             [
                 Holding(
                     collection=conversations.conversations,
@@ -46,6 +39,13 @@ class PrivacyStore:
                     erased=Promise.erased,
                     order="due_time",
                     record="promise",
+                ),
+                Holding(
+                    collection=cases.cases,
+                    erased=Case.erase,
+                    kept="states, times and clocks without words",
+                    order="-open_time",
+                    record="case",
                 ),
                 Holding(
                     collection=timeline.interactions,

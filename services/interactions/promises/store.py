@@ -55,6 +55,10 @@ class PromisesStore:
         pending = all_of(field("customer_id").one_of(ids), field("state").one_of(PENDING_STATES))
         return self.promises.find(pending, order="due_time", limit=limit)
 
+    def with_ids(self, ids: Sequence[str]) -> Sequence[Promise]:
+        """Those of the promises that exist."""
+        return self.promises.find(field("_id").one_of(sorted(ids)), limit=len(ids)) if ids else []
+
     def broken_of(self, ids: Sequence[str], since: datetime, limit: int) -> Sequence[Promise]:
         """The broken promises to a customer that were due since then, the latest first."""
         broken = all_of(

@@ -1,22 +1,54 @@
 """The machine of a case, and all that is done to it.
 
-There is one way from state to state, `_move`, and it asks the guards of the state that is entered. Whoever resolves a
-case, be it an agent, a macro, a robot or a bulk change, says which promises are open, or cannot call it.
+There is one way from state to state, `_move`, and it asks the guards of the state that is entered and tells the clocks.
+Whoever resolves a case, be it an agent, a macro, a robot, a bulk change or an import, says which promises are open, or
+cannot call it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
+from libs.chassis.domain import Change, Event
+from libs.worktime.folding import HoursOf
+from services.interactions.cases.domain.events import (
+    CaseAbsorbed,
+    CaseCancelled,
+    CaseClosed,
+    CaseConfirmed,
+    CaseConverted,
+    CaseErased,
+    CaseEvent,
+    CaseLent,
+    CaseLevelRaised,
+    CaseOpened,
+    CaseOwnerChanged,
+    CasePriorityChanged,
+    CaseReopened,
+    CaseResolved,
+    CaseReturned,
+    CaseStateChanged,
+    CaseUpdated,
+    point_event,
+)
+from services.interactions.cases.domain.guards import (
+    clocks_after,
+    closes_by_silence,
+    missing,
+    returned,
+    text,
+    undone,
+    union,
+    wakes_at,
+    wordless,
+)
 from services.interactions.cases.domain.parts import (
     CancelReason,
     CaseClosing,
     CaseEpisode,
-    CaseEventKind,
-    CaseLink,
     CaseLoan,
     CaseOwnership,
     CaseState,
@@ -25,301 +57,295 @@ from services.interactions.cases.domain.parts import (
     ChecklistItem,
     OpenPromise,
 )
-from services.interactions.cases.domain.priority import CasePolicy, PriorityMatrix
+from services.interactions.cases.domain.record import (
+    BOUNDS,
+    CANCELLED,
+    CLOSED,
+    DONE,
+    ENDED,
+    MERGED,
+    MOVES,
+    NEW,
+    OPEN,
+    RESOLVED,
+    USUAL,
+    WAITING,
+    WAITING_CUSTOMER,
+    CaseRecord,
+)
 from services.interactions.cases.domain.refusals import (
+    CaseDone,
     CaseEnded,
+    CaseFull,
     CaseIncomplete,
     CaseMerged,
     CaseMoveForbidden,
     CaseOnLoan,
     CasePartUnknown,
     CaseStillWaits,
-    CaseTextMissing,
 )
-from services.interactions.clocks.domain.clocks import MessageKind
+from services.interactions.cases.domain.terms import CaseTerms
+from services.interactions.clocks.domain.clocks import MessageKind, ReachedPoint, ServiceClocks
+from services.interactions.clocks.domain.policies import ServiceMetric, ServicePolicyVersion
+from services.interactions.timeline.domain import Link
 
-NEW, OPEN, WAITING_CUSTOMER, WAITING_THIRD_PARTY, SCHEDULED, RESOLVED, CLOSED, MERGED, CANCELLED = CaseState
-WAITING: Final = frozenset({WAITING_CUSTOMER, WAITING_THIRD_PARTY, SCHEDULED})
-ENDED: Final = frozenset({MERGED, CANCELLED})
-_ANY: Final = frozenset({MERGED, CANCELLED})
-MOVES: Final = {
-    NEW: _ANY | {OPEN},
-    OPEN: _ANY | WAITING | {RESOLVED},
-    WAITING_CUSTOMER: _ANY | {OPEN},
-    WAITING_THIRD_PARTY: _ANY | {OPEN},
-    SCHEDULED: _ANY | {OPEN},
-    RESOLVED: _ANY | {OPEN, CLOSED},
-    CLOSED: _ANY | {OPEN},
-}
-"""State → the states that follow it. From MERGED and CANCELLED nothing does."""
+_OPENING: Final = (ServiceMetric.FIRST_RESPONSE, ServiceMetric.UPDATE, ServiceMetric.RESOLUTION)
+"""Metrics that start with a case. A complaint waits for its acknowledgement too."""
+_EventOf = Callable[..., "CaseEvent"]
+"""Makes the event of a change."""
+_WRITTEN: Final = ("subject", "topic", "impact", "urgency", "checklist", "links")
+"""Fields of a case that callers write."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CaseEvent:
-    """A fact about a case, with the case as it is after it."""
-
-    kind: CaseEventKind
-    case: Case
-
-
-CaseChange = tuple["Case", tuple[CaseEvent, ...]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class Case(CaseRecord):
     """Something that a customer needs done, with one owner who answers for it until the customer is satisfied."""
 
-    ID_PREFIX: ClassVar[str] = "cas"
+    # --------------------------------------------------------------------------------------------------- beginning
 
-    id: str
-    customer_id: str
-    subject: str
-    type: CaseType
-    began_as: CaseType | None = None
-    """Its type before it became a complaint."""
-    topic: str = ""
-    impact: int = 3
-    urgency: int = 3
-    priority: int
-    """1 is the highest."""
-    level: int = 1
-    """Level of support. It is raised when a case keeps coming back."""
-    level_raised_time: datetime | None = None
-    chased_time: datetime | None = None
-    """Time of the first message that the customer had to send while an answer was owed."""
-    state: CaseState = NEW
-    state_time: datetime
-    episodes: tuple[CaseEpisode, ...]
-    ownership: tuple[CaseOwnership, ...] = ()
-    loans: tuple[CaseLoan, ...] = ()
-    swarm: frozenset[str] = frozenset()
-    """Agents who work on it together with the owner."""
-    checklist: tuple[ChecklistItem, ...] = ()
-    links: frozenset[CaseLink] = frozenset()
-    wishes: tuple[CaseWish, ...] = ()
-    next_step: str = ""
-    """Step that comes next, in words for the customer."""
-    next_time: datetime | None = None
-    merged_into: str = ""
-    split_from: str = ""
-    follows: str = ""
-    """Id of the case that came back as this one, after its window."""
-    cancel_reason: CancelReason | None = None
-    confirmed_time: datetime | None = None
-    matrix: PriorityMatrix = field(default_factory=PriorityMatrix)
-
-    @classmethod
-    def open(
-        cls,
-        id: str,
-        *,
-        customer_id: str,
-        subject: str,
-        type: CaseType,
-        now: datetime,
-        impact: int = 3,
-        urgency: int = 3,
-        matrix: PriorityMatrix | None = None,
-        **rest: Any,
-    ) -> CaseChange:
-        """A new case, with the priority of its impact and urgency."""
-        matrix = matrix or PriorityMatrix()
-        case = cls(
-            id=id,
-            customer_id=customer_id,
-            subject=_text("subject", subject),
-            type=type,
+    def open(self, terms: CaseTerms, *, now: datetime, clocks: ServiceClocks | None = None) -> Change[Case]:
+        """This case as a new one, with the priority of its impact and urgency, and its clocks started."""
+        impact, urgency = self.impact or USUAL, self.urgency or USUAL
+        priority = terms.priority(impact, urgency)
+        checklist = {
+            item.id: ChecklistItem(id=item.id, text=text("checklist.text", item.text), optional=item.optional)
+            for item in self.checklist
+        }
+        opened = Case(
+            id=self.id,
+            customer_id=self.customer_id,
+            subject=text("subject", self.subject),
+            type=self.type,
+            topic=self.topic,
             impact=impact,
             urgency=urgency,
-            matrix=matrix,
-            priority=matrix.priority(impact, urgency),
+            priority=priority,
+            level=self.level,
             state_time=now,
+            open_time=now,
             episodes=(CaseEpisode(open_time=now),),
-            **rest,
+            checklist=tuple(checklist.values()),
+            links=union(self.links, ()),
+            split_from=self.split_from,
+            follows=self.follows,
+            source_key=self.source_key,
         )
-        return case, (CaseEvent(kind=CaseEventKind.OPENED, case=case),)
+        if self.owner:
+            opened = replace(opened, **opened._owned(self.owner, self.team, "", now))
+        if clocks is not None:
+            metrics = (*_OPENING, ServiceMetric.ACKNOWLEDGEMENT) if self.type is CaseType.COMPLAINT else _OPENING
+            opened = replace(opened, clocks=clocks.open(clocks.next_id, now, metrics))
+        return opened.told(CaseOpened)
 
-    @property
-    def episode(self) -> CaseEpisode:
-        """The present episode."""
-        return self.episodes[-1]
+    # ------------------------------------------------------------------------------------------------- the machine
 
-    @property
-    def owner(self) -> str:
-        """The agent who answers for it. Empty while nobody does, which only a new case may be."""
-        return self.ownership[-1].owner if self.ownership else ""
-
-    @property
-    def team(self) -> str:
-        """The team of its owner."""
-        return self.ownership[-1].team if self.ownership else ""
-
-    @property
-    def loan(self) -> CaseLoan | None:
-        """The loan that has not come back."""
-        return self.loans[-1] if self.loans and self.loans[-1].until_time is None else None
-
-    @property
-    def reassignments(self) -> int:
-        """Number of times that it changed its owner or team."""
-        return max(len(self.ownership) - 1, 0)
-
-    @property
-    def reopenings(self) -> int:
-        """Number of times that it came back."""
-        return len(self.episodes) - 1
-
-    @property
-    def first_resolved_time(self) -> datetime | None:
-        """Time of its first resolution, which no reopening changes."""
-        return self.episodes[0].resolved_time
-
-    @property
-    def resolved_time(self) -> datetime | None:
-        """Time of its last resolution, which stands only while it is resolved or closed."""
-        return self.episode.resolved_time
-
-    # The machine
-
-    def start(self, now: datetime) -> CaseChange:
+    def start(self, now: datetime) -> Change[Case]:
         """Work goes on: a new case begins, a waiting one resumes. Without an owner it does not."""
         if self.state is not NEW and self.state not in WAITING:
-            raise self._forbidden(OPEN)
+            raise self.forbidden(OPEN)
         return self._move(OPEN, now, next_step="", next_time=None)
 
-    def wait(self, state: CaseState, next_step: str, next_time: datetime, now: datetime) -> CaseChange:
+    def wait(self, state: CaseState, next_step: str, next_time: datetime, now: datetime) -> Change[Case]:
         """Waits for somebody or for a date. The customer is told the next step and its time."""
         if state not in WAITING:
-            raise self._forbidden(state)
-        return self._move(state, now, next_step=_text("next_step", next_step), next_time=next_time)
+            raise self.forbidden(state)
+        return self._move(state, now, next_step=text("next_step", next_step), next_time=next_time)
 
-    def resolve(self, cause: str, explanation: str, now: datetime, *, promises: Sequence[OpenPromise]) -> CaseChange:
+    def resolve(self, cause: str, explanation: str, now: datetime, *, promises: Sequence[OpenPromise]) -> Change[Case]:
         """Done, in the eyes of the company. `promises` are those about it that are neither kept nor made good."""
+        self._alive()
         told = replace(self.episode, cause=cause.strip(), explanation=explanation.strip(), resolved_time=now)
         episodes = (*self.episodes[:-1], told)
-        return self._move(RESOLVED, now, promises=promises, episodes=episodes, next_step="", next_time=None)
+        return self._move(
+            RESOLVED, now, CaseResolved, promises=promises, episodes=episodes, next_step="", next_time=None
+        )
 
-    def confirm(self, now: datetime) -> CaseChange:
+    def confirm(self, now: datetime) -> Change[Case]:
         """The customer says that it is done. After a silent close this is still told, and changes no state."""
         if self.state is CLOSED and self.confirmed_time is None:
-            return self._change(CaseEventKind.CONFIRMED, confirmed_time=now)
-        return self._move(CLOSED, now, confirmed_time=now, episodes=self._closed(CaseClosing.CONFIRMED, now))
+            return self._change(CaseConfirmed, confirmed_time=now)
+        self._alive()
+        episodes = self._closed(CaseClosing.CONFIRMED, now)
+        return self._move(CLOSED, now, CaseClosed, confirmed_time=now, episodes=episodes)
 
-    def close_silently(self, now: datetime, policy: CasePolicy) -> CaseChange:
+    def close_silently(self, now: datetime, terms: CaseTerms) -> Change[Case]:
         """Closed because the customer said nothing for the days of grace. This is no satisfaction."""
         resolved = self.resolved_time
-        if self.state is RESOLVED and resolved is not None and now < resolved + policy.grace:
-            raise CaseStillWaits(case_id=self.id, until_time=resolved + policy.grace)
-        return self._move(CLOSED, now, episodes=self._closed(CaseClosing.SILENT_CLOSE, now))
+        if self.state is RESOLVED and resolved is not None and now < resolved + terms.grace:
+            raise CaseStillWaits(case_id=self.id, until_time=resolved + terms.grace)
+        return self._move(CLOSED, now, CaseClosed, episodes=self._closed(CaseClosing.SILENT_CLOSE, now))
 
-    def reopen(self, reason: str, now: datetime, policy: CasePolicy) -> CaseChange:
+    def reopen(self, reason: str, now: datetime, terms: CaseTerms) -> Change[Case]:
         """The same case in a new episode. Within its window only: see `relations.come_back`."""
         self._alive()
-        if self.state not in {RESOLVED, CLOSED} or not self.is_within_window(now, policy):
-            raise self._forbidden(OPEN)
-        episode = CaseEpisode(number=len(self.episodes) + 1, open_time=now, reopen_reason=_text("reason", reason))
+        if self.state not in DONE or not self.is_within_window(now, terms):
+            raise self.forbidden(OPEN)
+        episode = CaseEpisode(number=len(self.episodes) + 1, open_time=now, reopen_reason=text("reason", reason))
         episodes = (*self.episodes, episode)
-        case, events = self._move(OPEN, now, episodes=episodes, confirmed_time=None)
-        if case.reopenings >= policy.raise_at_reopen and case.level_raised_time is None:
+        case, events = self._move(OPEN, now, CaseReopened, episodes=episodes, confirmed_time=None)
+        if case.reopenings >= terms.raise_at_reopen and case.level_raised_time is None:
             case = replace(case, level=case.level + 1, level_raised_time=now)
-            events = (*events, CaseEvent(kind=CaseEventKind.LEVEL_RAISED, case=case))
+            events = [*events, CaseLevelRaised(case=case)]
         return case, events
 
-    def cancel(self, reason: CancelReason, now: datetime) -> CaseChange:
+    def cancel(self, reason: CancelReason, now: datetime) -> Change[Case]:
         """Opened by mistake: a duplicate, or spam."""
-        return self._move(CANCELLED, now, cancel_reason=reason, loans=self._returned(now), swarm=frozenset())
+        return self._move(
+            CANCELLED, now, CaseCancelled, cancel_reason=reason, loans=returned(self.loans, now), swarm=()
+        )
 
-    def absorb_into(self, survivor_id: str, now: datetime) -> CaseChange:
+    def absorb_into(self, survivor_id: str, now: datetime) -> Change[Case]:
         """Merged into another case: see `relations.merge`."""
-        return self._move(MERGED, now, merged_into=survivor_id, loans=self._returned(now), swarm=frozenset())
+        return self._move(MERGED, now, CaseAbsorbed, merged_into=survivor_id, loans=returned(self.loans, now), swarm=())
 
-    def is_within_window(self, now: datetime, policy: CasePolicy) -> bool:
+    def is_within_window(self, now: datetime, terms: CaseTerms) -> bool:
         """True while it comes back as the same case."""
-        return self.resolved_time is not None and now <= self.resolved_time + policy.reopen_window
+        return self.resolved_time is not None and now <= self.resolved_time + terms.reopen_window
 
-    def hear(self, kind: MessageKind, now: datetime, policy: CasePolicy) -> CaseChange:
-        """A message of the customer. Thanks, notes and auto-replies change nothing.
+    def hear(self, id: str, kind: MessageKind, at: datetime, now: datetime, terms: CaseTerms) -> Change[Case]:
+        """A message was exchanged. A repeat of its id changes nothing, nor do thanks, notes and auto-replies.
 
-        Anything else resumes a case that waits for the customer, and reopens a resolved one within its window.
+        One of the customer who wants an answer resumes a case that waits for it, reopens a resolved one within its
+        window, and raises the priority when an answer was owed already.
         """
-        if kind is not MessageKind.CUSTOMER or self.state in ENDED:
-            return self, ()
-        if self.state is WAITING_CUSTOMER:
-            return self.start(now)
-        if self.state in {RESOLVED, CLOSED} and self.is_within_window(now, policy):
-            return self.reopen("the customer wrote again", now, policy)
-        return self, ()
+        if self.state in ENDED or (self.clocks is not None and id in self.clocks.applied):
+            return self, []
+        case, events = self, list[Event]()
+        if kind is MessageKind.CUSTOMER:
+            owed = case.clocks is not None and case.clocks.owes_response(at)
+            change: Change[Case] = case, []
+            if case.state is WAITING_CUSTOMER:
+                change = case.start(now)
+            elif case.state in DONE and case.is_within_window(now, terms):
+                change = case.reopen("the customer wrote again", now, terms)
+            elif owed:
+                change = case.chase(now)
+            case, events = change[0], [*change[1]]
+        if case.clocks is not None and case.state not in DONE:
+            heard = replace(case, clocks=case.clocks.hear(id, kind, at))
+            moved = heard.clocks is not None and heard.clocks.clocks != case.clocks.clocks
+            if moved or events:
+                case, events = heard, events or [CaseUpdated(case=heard)]
+        return case, events
 
-    # Priority and type
+    # -------------------------------------------------------------------------------------------------- the clock
 
-    def classify(self, impact: int, urgency: int) -> CaseChange:
-        """Another impact or urgency, and the priority that follows from them."""
+    def timed(self, now: datetime, hours_of: HoursOf, terms: CaseTerms) -> Case:
+        """With the time at which it is to be woken."""
+        return replace(self, wake_time=wakes_at(self, now, hours_of, terms))
+
+    def wake(self, now: datetime, hours_of: HoursOf, terms: CaseTerms) -> Change[Case]:
+        """Moved on by time: warnings and breaches are told once, silence closes. Nothing when neither is so.
+
+        This is all that a timer calls: the state decides, so however often it calls, each happens once. A complaint is
+        not closed here: its customer is reached out to first.
+        """
+        if self.wake_time is None or self.wake_time > now:
+            return self, []
+        case, events = self, list[Event]()
+        silence = closes_by_silence(self, terms)
+        if silence is not None and now >= silence:
+            case, told = self.close_silently(now, terms)
+            events += told
+        reached = list[ReachedPoint]()
+        if case.clocks is not None:
+            clocks, reached = case.clocks.tell(now, hours_of)
+            case = replace(case, clocks=clocks)
+        case = case.timed(now, hours_of, terms)
+        events += [point_event(case, each) for each in reached]
+        return (case, events or [CaseUpdated(case=case)]) if case != self else (self, [])
+
+    def measure_by(self, policy: ServicePolicyVersion, now: datetime, tier: str | None = None) -> Change[Case]:
+        """Counted under another version from now on. Pauses and the start stay."""
+        if self.clocks is None:
+            return self, []
+        clocks = self.clocks.measure_by(self.clocks.next_id, policy, now, priority=self.priority, tier=tier)
+        return self._change(CaseUpdated, clocks=clocks)
+
+    # ------------------------------------------------------------------------------------------- priority and type
+
+    def update(
+        self, other: Case, terms: CaseTerms, now: datetime, policy: ServicePolicyVersion | None = None
+    ) -> Change[Case]:
+        """With what was written anew. Another priority gives its clocks the targets of `policy` for it."""
         self._alive()
-        priority = self.matrix.priority(impact, urgency) - (self.chased_time is not None)
-        return self._change(CaseEventKind.PRIORITY_CHANGED, impact=impact, urgency=urgency, priority=max(1, priority))
+        ticked = {item.id: item for item in self.checklist}
+        checklist = tuple(
+            replace(ticked.get(item.id, item), text=text("checklist.text", item.text), optional=item.optional)
+            for item in other.checklist
+        )
+        written = {name: getattr(other, name) for name in _WRITTEN} | {"checklist": self._fit(checklist)}
+        updated = replace(self, **written)
+        updated = replace(updated, subject=text("subject", updated.subject), links=union(updated.links, ()))
+        if (updated.impact, updated.urgency) == (self.impact, self.urgency):
+            return self.became(updated, CaseUpdated)
+        priority = terms.priority(updated.impact, updated.urgency) - (self.chased_time is not None)
+        return self.became(updated.prioritized(max(1, priority), now, policy), CasePriorityChanged)
 
-    def chase(self, now: datetime) -> CaseChange:
+    def chase(self, now: datetime, policy: ServicePolicyVersion | None = None) -> Change[Case]:
         """The customer had to ask again while an answer was owed: the first time raises the priority by one."""
         self._alive()
         if self.chased_time is not None:
-            return self, ()
-        return self._change(CaseEventKind.PRIORITY_CHANGED, chased_time=now, priority=max(1, self.priority - 1))
+            return self, []
+        chased = replace(self, chased_time=now).prioritized(max(1, self.priority - 1), now, policy)
+        return self.became(chased, CasePriorityChanged)
 
-    def convert_to_complaint(self) -> CaseChange:
+    def convert_to_complaint(self, now: datetime) -> Change[Case]:
         """The question or annoyance has grown into a complaint. It remembers its beginning."""
         self._alive()
         if self.type is CaseType.COMPLAINT:
-            return self, ()
-        return self._change(CaseEventKind.CONVERTED, type=CaseType.COMPLAINT, began_as=self.type)
+            return self, []
+        clocks = self.clocks
+        if clocks is not None:
+            clocks = clocks.open(clocks.next_id, now, (ServiceMetric.ACKNOWLEDGEMENT,))
+        return self._change(CaseConverted, type=CaseType.COMPLAINT, began_as=self.type, clocks=clocks)
 
-    # People
+    # ------------------------------------------------------------------------------------------------------ people
 
-    def assign(self, owner: str, now: datetime, *, team: str = "", reason: str = "") -> CaseChange:
+    def assign(self, owner: str, now: datetime, *, team: str = "", reason: str = "") -> Change[Case]:
         """Another owner answers for it from now on. The stretch of the former one is kept."""
         self._alive()
         if owner == self.owner and team == self.team and self.ownership:
-            return self, ()
-        former = [replace(each, until_time=each.until_time or now) for each in self.ownership]
-        taken = CaseOwnership(owner=_text("owner", owner), team=team, since_time=now, reason=reason)
-        return self._change(CaseEventKind.OWNER_CHANGED, ownership=(*former, taken))
+            return self, []
+        return self._change(CaseOwnerChanged, **self._owned(text("owner", owner), team, reason, now))
 
-    def lend(self, agent_id: str, note: str, now: datetime) -> CaseChange:
+    def lend(self, agent_id: str, note: str, now: datetime) -> Change[Case]:
         """Another agent works on it, with a note of handover. The owner stays the owner."""
         self._alive()
         if not self.owner:
             raise CaseIncomplete(case_id=self.id, to="LENT", missing=("owner",))
         if self.loan is not None:
             raise CaseOnLoan(case_id=self.id, agent_id=self.loan.agent_id)
-        loan = CaseLoan(agent_id=_text("agent_id", agent_id), note=_text("note", note), since_time=now)
-        return self._change(CaseEventKind.LENT, loans=(*self.loans, loan))
+        loan = CaseLoan(agent_id=text("agent_id", agent_id), note=text("note", note), since_time=now)
+        return self._change(CaseLent, loans=(*self.loans, loan))
 
-    def take_back(self, now: datetime) -> CaseChange:
+    def take_back(self, now: datetime) -> Change[Case]:
         """The loan comes back to the owner."""
         if self.loan is None:
             raise CasePartUnknown(case_id=self.id, part="loan", value="to take back")
-        return self._change(CaseEventKind.RETURNED, loans=self._returned(now))
+        return self._change(CaseReturned, loans=returned(self.loans, now))
 
-    def join_swarm(self, agent_id: str) -> CaseChange:
-        """One agent more works on it together with the owner."""
+    def swarm_with(self, joins: Iterable[str] = (), leaves: Iterable[str] = ()) -> Change[Case]:
+        """Other agents work on it together with the owner."""
         self._alive()
-        return self._details(swarm=self.swarm | {_text("agent_id", agent_id)})
+        left = frozenset(leaves)
+        if strangers := sorted(left - {*self.swarm}):
+            raise CasePartUnknown(case_id=self.id, part="swarm member", value=strangers[0])
+        joined = (text("agent_id", each) for each in joins)
+        swarm = dict.fromkeys((*(each for each in self.swarm if each not in left), *joined))
+        return self._change(CaseUpdated, swarm=tuple(swarm))
 
-    def leave_swarm(self, agent_id: str) -> CaseChange:
-        """One agent fewer."""
-        if agent_id not in self.swarm:
-            raise CasePartUnknown(case_id=self.id, part="swarm member", value=agent_id)
-        return self._details(swarm=self.swarm - {agent_id})
+    # ------------------------------------------------------------------------------------ checklist, links, wishes
 
-    # Checklist, links and wishes
-
-    def require(self, item: ChecklistItem) -> CaseChange:
+    def require(self, item: ChecklistItem) -> Change[Case]:
         """One item more on the checklist."""
         self._alive()
         if any(each.id == item.id for each in self.checklist):
-            return self, ()
-        return self._details(checklist=(*self.checklist, replace(item, text=_text("text", item.text))))
+            return self, []
+        added = ChecklistItem(id=item.id, text=text("text", item.text), optional=item.optional)
+        return self._change(CaseUpdated, checklist=self._fit((*self.checklist, added)))
 
-    def tick(self, item_id: str, by: str, now: datetime) -> CaseChange:
+    def tick(self, item_id: str, by: str, now: datetime) -> Change[Case]:
         """An item of the checklist is done."""
         self._alive()
         if item_id not in {each.id for each in self.checklist}:
@@ -328,40 +354,52 @@ class Case:
             replace(each, done_time=now, done_by=by) if each.id == item_id and each.done_time is None else each
             for each in self.checklist
         )
-        return self._details(checklist=tuple(ticked))
+        return self._change(CaseUpdated, checklist=tuple(ticked))
 
-    def link(self, *links: CaseLink) -> CaseChange:
-        """It is about these things too."""
+    def link(self, adds: Iterable[Link] = (), removes: Iterable[Link] = ()) -> Change[Case]:
+        """It is about these things too, and not about those any longer."""
         self._alive()
-        return self._details(links=self.links | set(links))
-
-    def unlink(self, *links: CaseLink) -> CaseChange:
-        """It is not about these things any longer."""
-        self._alive()
-        if unknown := sorted(link.id for link in set(links) - self.links):
+        gone = frozenset(removes)
+        if unknown := sorted(link.id for link in gone - {*self.links}):
             raise CasePartUnknown(case_id=self.id, part="link", value=unknown[0])
-        return self._details(links=self.links - set(links))
+        return self._change(CaseUpdated, links=union((each for each in self.links if each not in gone), adds))
 
-    def wish(self, text: str, now: datetime) -> CaseChange:
+    def wish(self, words: str, now: datetime) -> Change[Case]:
         """The customer adds a wish, at whatever stage."""
         self._alive()
-        return self._details(wishes=(*self.wishes, CaseWish(text=_text("text", text), time=now)))
+        return self._change(CaseUpdated, wishes=(*self.wishes, CaseWish(text=text("text", words), time=now)))
 
-    # Steps that all of these take
+    def join_problem(self, problem_id: str) -> Change[Case]:
+        """It is a part of a problem that others have too."""
+        self._alive()
+        return self._change(CaseUpdated, problem_id=problem_id)
+
+    def erase(self) -> Change[Case]:
+        """Without words: states, times and clocks stay for the books."""
+        if self.erased:
+            return self, []
+        left = replace(self, **wordless(self))
+        return left, [CaseErased(case=left)]
+
+    # ------------------------------------------------------------------------------------- steps that all of these take
 
     def _move(
-        self, to: CaseState, now: datetime, *, promises: Sequence[OpenPromise] | None = None, **changes: Any
-    ) -> CaseChange:
+        self,
+        to: CaseState,
+        now: datetime,
+        told_by: _EventOf | None = None,
+        *,
+        promises: Sequence[OpenPromise] | None = None,
+        **changes: Any,
+    ) -> Change[Case]:
         self._alive()
         if to not in MOVES.get(self.state, ()):
-            raise self._forbidden(to)
+            raise self.forbidden(to)
         moved = replace(self, state=to, state_time=now, **changes)
-        if missing := _missing(moved, promises, now):
-            raise CaseIncomplete(case_id=self.id, to=to, missing=missing)
-        kind = _TOLD.get(to, CaseEventKind.STATE_CHANGED)
-        if to is OPEN and moved.reopenings > self.reopenings:
-            kind = CaseEventKind.REOPENED
-        return moved, (CaseEvent(kind=kind, case=moved),)
+        if lacking := missing(moved, promises, now):
+            raise CaseIncomplete(case_id=self.id, to=to, missing=lacking)
+        moved = replace(moved, clocks=clocks_after(self, to, now))
+        return moved.told(told_by or CaseStateChanged)
 
     def _alive(self) -> None:
         if self.state is MERGED:
@@ -369,48 +407,42 @@ class Case:
         if self.state in ENDED:
             raise CaseEnded(case_id=self.id, state=self.state)
 
-    def _forbidden(self, to: CaseState) -> CaseMoveForbidden:
+    def forbidden(self, to: CaseState) -> CaseMoveForbidden:
+        """The refusal of a move to a state."""
         allowed = tuple(sorted(MOVES.get(self.state, ())))
         return CaseMoveForbidden(case_id=self.id, state=self.state, to=to, allowed=allowed)
 
     def _closed(self, closing: CaseClosing, now: datetime) -> tuple[CaseEpisode, ...]:
         return (*self.episodes[:-1], replace(self.episode, close_time=now, closing=closing))
 
-    def _returned(self, now: datetime) -> tuple[CaseLoan, ...]:
-        return tuple(replace(loan, until_time=loan.until_time or now) for loan in self.loans)
+    def _fit(self, checklist: tuple[ChecklistItem, ...]) -> tuple[ChecklistItem, ...]:
+        """A checklist that the case may have. CaseDone when it is resolved and something would be left to do."""
+        if self.state in DONE and undone(checklist):
+            raise CaseDone(case_id=self.id, state=self.state)
+        return checklist
 
-    def _details(self, **changes: Any) -> CaseChange:
-        return self._change(CaseEventKind.DETAILS_CHANGED, **changes)
+    def _owned(self, owner: str, team: str, reason: str, now: datetime) -> dict[str, Any]:
+        former = [replace(each, until_time=each.until_time or now) for each in self.ownership]
+        taken = CaseOwnership(owner=owner, team=team, since_time=now, reason=reason)
+        return {"owner": owner, "team": team, "ownership": (*former, taken)}
 
-    def _change(self, kind: CaseEventKind, **changes: Any) -> CaseChange:
-        case = replace(self, **changes)
-        return (case, (CaseEvent(kind=kind, case=case),)) if case != self else (self, ())
+    def prioritized(self, priority: int, now: datetime, policy: ServicePolicyVersion | None) -> Case:
+        """With another priority, and the targets of a policy for it."""
+        clocks = self.clocks
+        if clocks is not None and policy is not None and priority != self.priority:
+            clocks = clocks.measure_by(clocks.next_id, policy, now, priority=priority)
+        return replace(self, priority=priority, clocks=clocks)
 
+    def _change(self, told_by: _EventOf, **changes: Any) -> Change[Case]:
+        return self.became(replace(self, **changes), told_by)
 
-_TOLD: Final = {
-    RESOLVED: CaseEventKind.RESOLVED,
-    CLOSED: CaseEventKind.CLOSED,
-    MERGED: CaseEventKind.MERGED,
-    CANCELLED: CaseEventKind.CANCELLED,
-}
+    def became(self, case: Case, told_by: _EventOf) -> Change[Case]:
+        """This case as another state of it, with its event. Nothing when it is the same."""
+        return case.told(told_by) if case != self else (self, [])
 
-
-def _text(name: str, value: str) -> str:
-    if not value.strip():
-        raise CaseTextMissing(text=name)
-    return value.strip()
-
-
-def _missing(case: Case, promises: Sequence[OpenPromise] | None, now: datetime) -> tuple[str, ...]:
-    """The guards of its state that a case does not meet."""
-    missing = []
-    if case.state not in ENDED | {NEW} and not case.owner:
-        missing.append("owner")
-    if case.state is RESOLVED:
-        missing += [name for name in ("cause", "explanation") if not getattr(case.episode, name)]
-        undone = (item for item in case.checklist if item.mandatory and item.done_time is None)
-        missing += [f"checklist {item.id}" for item in undone]
-        if promises is None:
-            missing.append("promises")
-        missing += [f"promise {each.id}" for each in promises or () if each.due_time <= now]
-    return tuple(missing)
+    def told(self, told_by: _EventOf) -> Change[Case]:
+        """This state with its event. CaseFull when it has more of something than a case may have."""
+        for part, limit in BOUNDS.items():
+            if len(getattr(self, part)) > limit:
+                raise CaseFull(case_id=self.id, part=part, limit=limit)
+        return self, [told_by(case=self)]

@@ -1,4 +1,4 @@
-"""Parts of a case: episodes, ownership, loans, the checklist, wishes and links."""
+"""Parts of a case: episodes, ownership, loans, the checklist and wishes."""
 
 from __future__ import annotations
 
@@ -89,7 +89,8 @@ class ChecklistItem:
 
     id: str
     text: str
-    mandatory: bool = True
+    optional: bool = False
+    """Set when the case may be resolved without it."""
     done_time: datetime | None = None
     done_by: str = ""
 
@@ -103,37 +104,8 @@ class CaseWish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CaseLink:
-    """Something that a case is about: an interaction, a promise, an asset or an order."""
-
-    kind: str
-    id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenPromise:
     """Promise about a case that is neither kept nor made good."""
 
     id: str
     due_time: datetime
-
-
-class CaseEventKind(OpenEnum):
-    """Kind of what happened to a case."""
-
-    OPENED = "OPENED"
-    STATE_CHANGED = "STATE_CHANGED"
-    RESOLVED = "RESOLVED"
-    REOPENED = "REOPENED"
-    CLOSED = "CLOSED"
-    CONFIRMED = "CONFIRMED"
-    LEVEL_RAISED = "LEVEL_RAISED"
-    PRIORITY_CHANGED = "PRIORITY_CHANGED"
-    OWNER_CHANGED = "OWNER_CHANGED"
-    LENT = "LENT"
-    RETURNED = "RETURNED"
-    CONVERTED = "CONVERTED"
-    MERGED = "MERGED"
-    SPLIT = "SPLIT"
-    CANCELLED = "CANCELLED"
-    DETAILS_CHANGED = "DETAILS_CHANGED"

@@ -60,6 +60,13 @@ class CaseTextMissing(InvalidArgument):
     text: str
 
 
+class CaseDone(FailedPrecondition):
+    """{case_id} is {state}: reopen it before anything more is to be done."""
+
+    case_id: str
+    state: str
+
+
 class CaseOnLoan(FailedPrecondition):
     """{case_id} is on loan to {agent_id} already: it comes back first."""
 
@@ -75,9 +82,36 @@ class CaseStillWaits(FailedPrecondition):
 
 
 class PriorityOutOfRange(InvalidArgument):
-    """{value} is not in the matrix: allowed are 1 to {most}."""
+    """{value} is no {part} of the matrix: allowed are 1 to {most}."""
 
-    wrong_field: ClassVar[str] = "impact"
+    wrong_field: ClassVar[str] = "case.impact"
 
+    part: str
     value: int
     most: int
+
+
+class CaseFull(FailedPrecondition):
+    """{case_id} cannot have more {part}: {limit} are the most."""
+
+    case_id: str
+    part: str
+    limit: int
+
+
+class CaseRowUnfit(InvalidArgument):
+    """{state} is not reached by a bulk change: allowed are {allowed}."""
+
+    wrong_field: ClassVar[str] = "state"
+
+    state: str
+    allowed: tuple[str, ...]
+
+
+class CaseStepsUnfit(InvalidArgument):
+    """A step at {time} lies before the opening at {open_time}, or ahead of now: a past has happened."""
+
+    wrong_field: ClassVar[str] = "steps"
+
+    time: datetime
+    open_time: datetime

@@ -46,7 +46,7 @@ class PublicStatus:
     case_id: str
     phase: PublicPhase
     text: str
-    since_time: datetime
+    since_time: datetime | None
     next_step: str = ""
     next_time: datetime | None = None
     explanation: str = ""
@@ -62,7 +62,7 @@ def public_status(case: Case) -> PublicStatus:
         case_id=case.id,
         phase=phase,
         text=text,
-        since_time=case.state_time,
+        since_time=case.state_time or case.create_time,
         next_step=case.next_step,
         next_time=case.next_time,
         explanation=case.episode.explanation if answered else "",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from libs.chassis.domain import OpenEnum
+from libs.chassis.domain import Open, OpenEnum
 from libs.worktime.clock import CalendarVersion, Clock, ClockEvent, ClockEventKind, ClockState, Target
 from libs.worktime.folding import HoursOf, append, fold
 from services.interactions.clocks.domain.policies import ServiceMetric, ServicePolicyVersion
@@ -29,6 +29,10 @@ class MessageKind(OpenEnum):
     ACKNOWLEDGEMENT = "ACKNOWLEDGEMENT"
 
 
+CLOCKS_OF_A_METRIC: Final = 100
+"""Clocks of a metric that one subject has at most. What comes after them is not measured."""
+CHANGES_REMEMBERED: Final = 100
+"""Changes of which a repeat is recognized."""
 _RESPONSES: Final = (ServiceMetric.FIRST_RESPONSE, ServiceMetric.NEXT_RESPONSE, ServiceMetric.SPEED_OF_ANSWER)
 _FULFILS: Final = {
     MessageKind.ANSWER: (*_RESPONSES, ServiceMetric.UPDATE),
@@ -42,6 +46,35 @@ _AT_OPENING: Final = tuple(metric for metric in ServiceMetric if metric is not S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToldPoint:
+    """A warning or a breach that was told."""
+
+    percent: int
+    """Percentage of the target. 100 is the breach."""
+    version: int
+    """Number of the target among those that the clock has had."""
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReachedPoint:
+    """A warning or a breach that a clock has reached and that nobody was told."""
+
+    metric: ServiceMetric
+    number: int
+    percent: int
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricTarget:
+    """Target that is asked of a metric."""
+
+    metric: ServiceMetric
+    target: Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceClock:
     """One clock of a subject: what it measures, and its events."""
 
@@ -49,6 +82,8 @@ class ServiceClock:
     number: int = 1
     """Counts the clocks of the same metric."""
     events: tuple[ClockEvent, ...] = ()
+    told: tuple[ToldPoint, ...] = ()
+    """Warnings and breaches that were told: each once."""
 
     def state(self, at: datetime) -> ClockState:
         """Its state at a time as its events tell it. Pauses are told as running, because a target decides them."""
@@ -62,6 +97,18 @@ class ServiceClock:
         """The whole clock at a time."""
         return fold(self.events, at, hours_of)
 
+    def untold(self, stands: Clock) -> list[ToldPoint]:
+        """The points that it has reached as it stands, without those that were told."""
+        last = len(stands.versions)
+        points = [ToldPoint(percent=each.percent, version=last, time=each.time) for each in stands.warned]
+        points += [
+            ToldPoint(percent=100, version=number, time=each.breached_time)
+            for number, each in enumerate(stands.versions, 1)
+            if each.breached_time is not None
+        ]
+        known = {(each.percent, each.version) for each in self.told}
+        return [each for each in points if (each.percent, each.version) not in known]
+
 
 _BECOMES: Final = {
     ClockEventKind.START: ClockState.RUNNING,
@@ -73,17 +120,61 @@ _BECOMES: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceClocks:
-    """All clocks of a case, a complaint or a call. Every change says an id, so that a repeat changes nothing."""
+    """All clocks of a case or a call. Every change says an id, so that a repeat changes nothing."""
 
-    subject_id: str
     priority: int
     tier: str = ""
-    policy: ServicePolicyVersion
+    policy_id: str = ""
+    policy_version: int = 0
+    targets: tuple[MetricTarget, ...] = ()
+    """All that the policy asks for this priority and tier."""
     clocks: tuple[ServiceClock, ...] = ()
     waits_in: str = ""
     """State of the subject, which is the reason of a pause."""
-    applied: frozenset[str] = frozenset()
-    """Ids of the changes that were taken."""
+    applied: Open[tuple[str, ...]] = ()
+    """Ids of the last changes that were taken: opaque ones of the service or of a source of messages."""
+    steps: int = 0
+    """Changes so far."""
+
+    @classmethod
+    def under(cls, policy: ServicePolicyVersion, priority: int, tier: str = "") -> ServiceClocks:
+        """Clocks that a version of a policy asks for, none of which has started."""
+        return cls(
+            priority=priority,
+            tier=tier,
+            policy_id=policy.policy_id,
+            policy_version=policy.version,
+            targets=_targets(policy, priority, tier),
+        )
+
+    @property
+    def next_id(self) -> str:
+        """Id for the next change, for subjects whose own state tells repeats."""
+        return f"step {self.steps + 1}"
+
+    def tell(self, at: datetime, hours_of: HoursOf) -> tuple[ServiceClocks, list[ReachedPoint]]:
+        """With every warning and breach told that was reached up to a time, and those that were not told before."""
+        reached: list[ReachedPoint] = []
+        clocks = list[ServiceClock]()
+        for clock in self.clocks:
+            points = clock.untold(clock.stands(at, hours_of))
+            clocks.append(replace(clock, told=(*clock.told, *points)) if points else clock)
+            reached += [
+                ReachedPoint(metric=clock.metric, number=clock.number, percent=each.percent, time=each.time)
+                for each in points
+            ]
+        return (replace(self, clocks=tuple(clocks)), reached) if reached else (self, [])
+
+    def wake_time(self, at: datetime, hours_of: HoursOf) -> datetime | None:
+        """Time at which something is to be told: at once when it is overdue, never when nothing runs."""
+        times = list[datetime]()
+        for clock in self.clocks:
+            stands = clock.stands(at, hours_of)
+            if clock.untold(stands):
+                return at
+            if stands.wake_time is not None:
+                times.append(stands.wake_time)
+        return min(times, default=None)
 
     def open(self, id: str, at: datetime, metrics: Iterable[ServiceMetric] = _AT_OPENING) -> ServiceClocks:
         """Started: each metric that the policy limits for this priority and tier."""
@@ -100,8 +191,7 @@ class ServiceClocks:
             return self
         clocks = self.clocks
         if kind is MessageKind.CUSTOMER:
-            answered = not self._running(ServiceMetric.FIRST_RESPONSE, at)
-            if answered and not self._running(ServiceMetric.NEXT_RESPONSE, at):
+            if not self.owes_response(at):
                 clocks = self._started(clocks, ServiceMetric.NEXT_RESPONSE, id, at)
             return self._with(id, clocks)
         metrics = _FULFILS.get(kind, ())
@@ -170,9 +260,16 @@ class ServiceClocks:
         if id in self.applied:
             return self
         tier = self.tier if tier is None else tier
-        asked = replace(self, policy=policy, priority=priority or self.priority, tier=tier)
+        asked = ServiceClocks.under(policy, priority or self.priority, tier)
         clocks = tuple(_retargeted(clock, asked.target(clock.metric), id, at) for clock in self.clocks)
-        return replace(asked, clocks=clocks, applied=self.applied | {id})
+        return replace(
+            self._with(id, clocks),
+            priority=asked.priority,
+            tier=asked.tier,
+            policy_id=asked.policy_id,
+            policy_version=asked.policy_version,
+            targets=asked.targets,
+        )
 
     def count_in(self, id: str, calendar: CalendarVersion, at: datetime) -> ServiceClocks:
         """Another revision of the calendar from a time on, for clocks that are counted in it and have not ended."""
@@ -184,13 +281,21 @@ class ServiceClocks:
             else clock
             for clock in self.clocks
         )
-        known = self.policy.calendar.calendar_id == calendar.calendar_id
-        policy = replace(self.policy, calendar=calendar) if known else self.policy
-        return replace(self._with(id, clocks), policy=policy)
+        targets = tuple(
+            replace(each, target=replace(each.target, calendar=calendar))
+            if each.target.calendar.calendar_id == calendar.calendar_id
+            else each
+            for each in self.targets
+        )
+        return replace(self._with(id, clocks), targets=targets)
 
     def target(self, metric: ServiceMetric) -> Target | None:
         """The target of a metric for the present priority and tier."""
-        return self.policy.target(metric, self.priority, self.tier)
+        return next((each.target for each in self.targets if each.metric is metric), None)
+
+    def owes_response(self, at: datetime) -> bool:
+        """True while a first or next response is owed."""
+        return self._running(ServiceMetric.FIRST_RESPONSE, at) or self._running(ServiceMetric.NEXT_RESPONSE, at)
 
     def of(self, metric: ServiceMetric) -> tuple[ServiceClock, ...]:
         """The clocks of a metric, the oldest first."""
@@ -205,7 +310,7 @@ class ServiceClocks:
         target, before = self.target(metric), [clock for clock in clocks if clock.metric is metric]
         if target is None or (before and metric not in _EVERY_TIME):
             return clocks
-        if any(clock.state(at) is ClockState.RUNNING for clock in before):
+        if len(before) >= CLOCKS_OF_A_METRIC or any(clock.state(at) is ClockState.RUNNING for clock in before):
             return clocks
         started = ClockEvent(id=id, kind=ClockEventKind.START, time=at, target=target)
         clock = self._told(ServiceClock(metric=metric, number=len(before) + 1), started, at)
@@ -229,7 +334,14 @@ class ServiceClocks:
         return replace(clock, events=append(clock.events, event, now))
 
     def _with(self, id: str, clocks: tuple[ServiceClock, ...]) -> ServiceClocks:
-        return replace(self, clocks=clocks, applied=self.applied | {id})
+        applied = (*self.applied, id)[-CHANGES_REMEMBERED:]
+        return replace(self, clocks=clocks, applied=applied, steps=self.steps + 1)
+
+
+def _targets(policy: ServicePolicyVersion, priority: int, tier: str) -> tuple[MetricTarget, ...]:
+    """All that a version asks for a priority and a tier."""
+    asked = ((metric, policy.target(metric, priority, tier)) for metric in ServiceMetric)
+    return tuple(MetricTarget(metric=metric, target=target) for metric, target in asked if target is not None)
 
 
 def _calendar_id(clock: ServiceClock) -> str:

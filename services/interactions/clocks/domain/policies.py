@@ -6,13 +6,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from libs.chassis.domain import FailedPrecondition, FieldViolation, InvalidArgument, OpenEnum
+from libs.chassis.domain import Change, Entity, Event, FailedPrecondition, FieldViolation, InvalidArgument, OpenEnum
 from libs.worktime.clock import ZERO, CalendarVersion, Target
 
 ALWAYS = CalendarVersion()
 """Calendar in which every hour counts."""
 TARGET_MAX = timedelta(days=366)
 """Longest target. More is a mistake of units."""
+VERSIONS_MAX = 100
+"""Versions that a policy has at most."""
 
 
 class ServiceMetric(OpenEnum):
@@ -31,6 +33,13 @@ class PolicyVersionFixed(FailedPrecondition):
 
     policy_id: str
     version: int
+
+
+class PolicyVersionsExhausted(FailedPrecondition):
+    """{policy_id} has {limit} versions, and no policy has more: create another policy."""
+
+    policy_id: str
+    limit: int
 
 
 class NoPolicyInForce(FailedPrecondition):
@@ -68,7 +77,7 @@ class ServiceTarget:
 class ServicePolicyVersion:
     """Targets of a policy from a time until the next version comes into force."""
 
-    policy_id: str
+    policy_id: str = ""
     version: int = 0
     since_time: datetime
     targets: tuple[ServiceTarget, ...]
@@ -111,21 +120,28 @@ class ServicePolicyVersion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServicePolicy:
+class ServicePolicy(Entity):
     """A policy with every version that it ever had, in order."""
 
     ID_PREFIX: ClassVar[str] = "sla"
 
-    id: str
+    display_name: str
     versions: tuple[ServicePolicyVersion, ...] = ()
 
-    def publish(self, draft: ServicePolicyVersion) -> ServicePolicy:
+    def create(self) -> Change[ServicePolicy]:
+        """This policy as a new one, with its first version."""
+        created = replace(self, versions=(self._numbered(self.versions[0], 1),))
+        return created, [ServicePolicyCreated(policy=created)]
+
+    def publish(self, draft: ServicePolicyVersion) -> Change[ServicePolicy]:
         """One version more. PolicyVersionFixed when it would come into force no later than the last one."""
-        draft.check()
-        if self.versions and draft.since_time <= self.versions[-1].since_time:
-            raise PolicyVersionFixed(policy_id=self.id, version=self.versions[-1].version)
-        numbered = replace(draft, policy_id=self.id, version=len(self.versions) + 1)
-        return replace(self, versions=(*self.versions, numbered))
+        last = self.versions[-1]
+        if draft.since_time <= last.since_time:
+            raise PolicyVersionFixed(policy_id=self.id, version=last.version)
+        if len(self.versions) >= VERSIONS_MAX:
+            raise PolicyVersionsExhausted(policy_id=self.id, limit=VERSIONS_MAX)
+        published = replace(self, versions=(*self.versions, self._numbered(draft, last.version + 1)))
+        return published, [PolicyVersionPublished(policy=published)]
 
     def at(self, time: datetime) -> ServicePolicyVersion:
         """The version in force at a time."""
@@ -133,3 +149,21 @@ class ServicePolicy:
             if version.since_time <= time:
                 return version
         raise NoPolicyInForce(policy_id=self.id, time=time)
+
+    def _numbered(self, draft: ServicePolicyVersion, number: int) -> ServicePolicyVersion:
+        draft.check()
+        return replace(draft, policy_id=self.id, version=number)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServicePolicyCreated(Event):
+    """A service policy was created."""
+
+    policy: ServicePolicy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyVersionPublished(Event):
+    """A service policy has another version."""
+
+    policy: ServicePolicy

@@ -28,16 +28,16 @@ class ClockDifference:
         return self.before.breached_time is None and self.after.breached_time is not None
 
 
-def differences(before: ServiceClocks, after: ServiceClocks, at: datetime, hours_of: HoursOf) -> list[ClockDifference]:
+def differences(
+    subject_id: str, before: ServiceClocks, after: ServiceClocks, at: datetime, hours_of: HoursOf
+) -> list[ClockDifference]:
     """Clocks whose due time, breach, state or time left are not as before."""
     found = []
     for old, new in zip(before.clocks, after.clocks, strict=True):
         was, is_now = old.stands(at, hours_of), new.stands(at, hours_of)
         if _told(was) != _told(is_now):
             found.append(
-                ClockDifference(
-                    subject_id=after.subject_id, metric=new.metric, number=new.number, before=was, after=is_now
-                )
+                ClockDifference(subject_id=subject_id, metric=new.metric, number=new.number, before=was, after=is_now)
             )
     return found
 
@@ -87,9 +87,8 @@ _CHANGES = (ClockEventKind.POLICY_CHANGED, ClockEventKind.CALENDAR_CHANGED)
 
 def _under(subject: ServiceClocks, policy: ServicePolicyVersion) -> Iterator[ServiceClock]:
     """The clocks with the targets of another policy, and without the changes that they went through."""
-    asked = replace(subject, policy=policy)
     for clock in subject.clocks:
-        target = asked.target(clock.metric)
+        target = policy.target(clock.metric, subject.priority, subject.tier)
         if target is not None:
             events = (
                 replace(event, target=target) if event.kind is ClockEventKind.START else event

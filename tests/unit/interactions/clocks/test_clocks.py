@@ -80,12 +80,12 @@ ANSWERS = (
 
 
 def opened(policy: ServicePolicyVersion, time: datetime | None = None) -> ServiceClocks:
-    return ServiceClocks(subject_id="cas_1", priority=3, policy=policy).open("opened", time or at(0, 9))
+    return ServiceClocks.under(policy, priority=3).open("opened", time or at(0, 9))
 
 
 def test_a_policy_is_a_row_of_versions_that_never_change() -> None:
-    policy = ServicePolicy(id="sla_1").publish(version(8 * HOUR))
-    policy = policy.publish(version(4 * HOUR, since=at(1, 0)))
+    policy, _ = ServicePolicy(id="sla_1", display_name="x", versions=(version(8 * HOUR),)).create()
+    policy, _ = policy.publish(version(4 * HOUR, since=at(1, 0)))
     assert [each.version for each in policy.versions] == [1, 2]
     assert policy.at(at(0, 23)).version == 1
     assert policy.at(at(1, 0)).version == 2
@@ -104,11 +104,11 @@ def test_wrong_targets_are_refused_all_at_once() -> None:
         ServiceTarget(metric=ACK, work=HOUR, priority=0),
     )
     with pytest.raises(InvalidArgument) as caught:
-        ServicePolicy(id="sla_1").publish(version(HOUR, *bad))
+        ServicePolicy(id="sla_1", display_name="x", versions=(version(HOUR, *bad),)).create()
     told = [violation.field for violation in caught.value.violations]
     assert told == ["targets[1].work", "targets[2].warnings", "targets[3]", "targets[4].priority"]
     with pytest.raises(InvalidArgument, match="at least one"):
-        ServicePolicy(id="sla_1").publish(ServicePolicyVersion(policy_id="", since_time=MONDAY, targets=()))
+        ServicePolicyVersion(policy_id="", since_time=MONDAY, targets=()).check()
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_the_most_specific_target_counts(priority: int, tier: str, hours: int) -
 def test_t09_a_policy_switched_while_paused_keeps_the_pause_and_records_the_difference() -> None:
     before = opened(version(8 * HOUR)).enter("wait", "WAITING_CUSTOMER", at(0, 11))
     after = before.measure_by("switch", version(4 * HOUR), at(0, 13))
-    (found,) = differences(before, after, at(0, 14), hours_of)
+    (found,) = differences("cas_1", before, after, at(0, 14), hours_of)
     assert (found.before.state, found.after.state) == (ClockState.PAUSED, ClockState.PAUSED)
     assert (found.before.left, found.after.left) == (6 * HOUR, 2 * HOUR)
     assert not found.newly_breached
@@ -144,16 +144,20 @@ def test_t09_a_policy_switched_while_paused_keeps_the_pause_and_records_the_diff
 def test_t10_a_holiday_added_for_today_moves_the_due_time_and_the_old_breach_stays_in_history() -> None:
     before = opened(version(2 * HOUR))
     after = before.count_in("holiday", HOLIDAY, at(0, 12))
-    (found,) = differences(before, after, at(0, 12), hours_of)
+    (found,) = differences("cas_1", before, after, at(0, 12), hours_of)
     assert found.before.due_time == at(0, 11)
     assert found.after.due_time == at(1, 11)
     assert found.after.breached_time is None
     assert found.after.versions[0].breached_time == at(0, 11)
     elsewhere = after.count_in("other", replace(HOLIDAY, calendar_id="cal_2"), at(0, 12))
-    assert differences(after, elsewhere, at(0, 12), hours_of) == []
+    assert differences("cas_1", after, elsewhere, at(0, 12), hours_of) == []
     assert (
         differences(
-            after, after.count_in("other", replace(HOLIDAY, calendar_id="cal_2"), at(0, 12)), at(0, 12), hours_of
+            "cas_1",
+            after,
+            after.count_in("other", replace(HOLIDAY, calendar_id="cal_2"), at(0, 12)),
+            at(0, 12),
+            hours_of,
         )
         == []
     )
