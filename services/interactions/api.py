@@ -13,6 +13,7 @@ from kehu.interactions.v1.conversations_pb2_grpc import add_ConversationsService
 from kehu.interactions.v1.counts_pb2_grpc import add_CountsServiceServicer_to_server
 from kehu.interactions.v1.privacy_pb2_grpc import add_PrivacyServiceServicer_to_server
 from kehu.interactions.v1.promises_pb2_grpc import add_PromisesServiceServicer_to_server
+from kehu.interactions.v1.sla_pb2_grpc import add_SlaServiceServicer_to_server
 from kehu.interactions.v1.staffing_pb2_grpc import add_StaffingServiceServicer_to_server
 from kehu.interactions.v1.timeline_pb2_grpc import add_TimelineServiceServicer_to_server
 
@@ -27,6 +28,7 @@ from services.interactions.conversations.api import ConversationsApi
 from services.interactions.counts.api import CountsApi
 from services.interactions.privacy.api import PrivacyApi
 from services.interactions.promises.api import PromisesApi
+from services.interactions.sla.api import SlaApi
 from services.interactions.store import InteractionsStore
 from services.interactions.timeline.api import TimelineApi
 
@@ -45,6 +47,7 @@ def servicers(store: InteractionsStore) -> Sequence[tuple[Any, object]]:
         (add_CalendarsServiceServicer_to_server, CalendarsApi(store.calendars)),
         (add_ClocksServiceServicer_to_server, ClocksApi(store.clocks)),
         (add_CasesServiceServicer_to_server, CasesApi(store.cases)),
+        (add_SlaServiceServicer_to_server, SlaApi(store.sla)),
         (add_ContextServiceServicer_to_server, ContextApi(store.timeline, store.promises, feed)),
         (add_StaffingServiceServicer_to_server, StaffingApi()),
         (add_PrivacyServiceServicer_to_server, PrivacyApi(store.privacy)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from libs.chassis.operations import Operations
 from libs.chassis.store import Database
 from services.interactions.calendars.store import CalendarsStore
 from services.interactions.cases.store import CasesStore
@@ -11,14 +12,16 @@ from services.interactions.counts.store import CountsStore
 from services.interactions.customers.store import CustomersStore
 from services.interactions.privacy.store import PrivacyStore
 from services.interactions.promises.store import PromisesStore
+from services.interactions.sla.store import SlaStore
 from services.interactions.timeline.store import TimelineStore
 
 
 class InteractionsStore:
-    """One store for each area."""
+    """One store for each area, and the operations of the service."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self.operations = Operations(database)
         self.customers = CustomersStore(database)
         self.calendars = CalendarsStore(database)
         self.conversations = ConversationsStore(database, self.customers)
@@ -27,4 +30,5 @@ class InteractionsStore:
         self.promises = PromisesStore(database, self.customers, self.conversations, self.calendars)
         self.clocks = ClocksStore(database, self.calendars)
         self.cases = CasesStore(database, self.customers, self.promises, self.clocks)
+        self.sla = SlaStore(database, self.cases, self.clocks)
         self.privacy = PrivacyStore(database, self.timeline, self.cases)

@@ -10,6 +10,7 @@ from services.interactions.attribution import subscriptions as attribution
 from services.interactions.cases import subscriptions as cases
 from services.interactions.counts import subscriptions as counts
 from services.interactions.promises import subscriptions as promises
+from services.interactions.sla import subscriptions as sla
 from services.interactions.store import InteractionsStore
 
 
@@ -19,6 +20,7 @@ def subscriptions(store: InteractionsStore) -> list[Subscription]:
         *attribution.subscriptions(store.timeline, store.privacy),
         *counts.subscriptions(store.counts),
         *cases.subscriptions(store.cases),
+        *sla.subscriptions(store.sla),
     ]
 
 
@@ -28,5 +30,6 @@ def timers(store: InteractionsStore) -> list[Timer[Any]]:
         *promises.timers(store.promises),
         *attribution.timers(store.timeline),
         *cases.timers(store.cases),
+        *sla.timers(store.sla, store.operations),
         store.privacy.erasures.timer(),
     ]

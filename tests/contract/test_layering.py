@@ -65,6 +65,7 @@ AREAS: dict[str, dict[str, set[str]]] = {
         "callcenter": {"calendars", "customers", "promises", "routing", "timeline"},
         "clocks": {"calendars"},
         "cases": {"clocks", "customers", "promises", "timeline"},
+        "sla": {"cases", "clocks"},
         "remedies": set(),
         "complaints": {"remedies"},
         "conversations": {"customers"},

@@ -116,7 +116,9 @@ def sow(door: Door) -> dict[str, str]:
         m
         for service in SERVICES
         for m in methods(service)
-        if not (reads(m) or rows(m) or streams(m) or re.match("Delete|Remove|Redact|End|Merge|Pause|Close|Cancel", m.name))
+        if not (
+            reads(m) or rows(m) or streams(m) or re.match("Delete|Remove|Redact|End|Merge|Pause|Close|Cancel", m.name)
+        )
         and "id" in m.output_type.fields_by_name
     ]
     enders = [m for m in makers if m.name == "RequestErasure"]

@@ -32,6 +32,7 @@ from services.interactions.cases.domain.terms import CaseTerms
 from services.interactions.customers.domain import CustomerProjection, customer_key
 from services.interactions.promises.application import Promises
 from services.interactions.promises.domain import Promise
+from services.interactions.sla.domain import Refolding
 from services.opportunities.deals.application import Deals
 from services.opportunities.deals.domain.deals import Deal
 from services.opportunities.pipelines.application import Pipelines
@@ -123,6 +124,10 @@ def resolves_a_case(store: Any) -> None:
     cases.resolve(made.id, "typing error", "We sent it again.")
 
 
+def plans_to_count_anew(store: Any) -> None:
+    store.sla.refoldings.insert((Refolding(id="", policy_id=identity.new_id("sla"), due_time=NOW), []), key="plan")
+
+
 def believes_in_a_deal(store: Any) -> None:
     deals = Deals(store.deals)
     stages = (
@@ -151,6 +156,7 @@ DUE: Mapping[tuple[str, str], Callable[[Any], None]] = {
     ("profiles", "erasures"): asks_for_an_erasure,
     ("interactions", "promises"): promises,
     ("interactions", "cases"): resolves_a_case,
+    ("interactions", "refoldings"): plans_to_count_anew,
     ("interactions", "erasures"): hears_of_an_erasure,
     ("opportunities", "probabilities"): believes_in_a_deal,
     ("opportunities", "erasures"): hears_of_an_erasure,

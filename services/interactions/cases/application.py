@@ -277,6 +277,11 @@ class Cases:
             ((case.id, now) for case in due), lambda case, at: case.wake(at, self._clocks.hours_of, terms)
         )
 
+    def recount(self, ids: Sequence[str], change: Callable[[Case], Change[Case]]) -> None:
+        """Changes cases whose clocks are counted anew."""
+        now, terms = identity.now(), self.terms()
+        self._store.cases.update_many(((id, None) for id in ids), lambda case, _: self._timed(change(case), now, terms))
+
     # ------------------------------------------------------------------------------------------------------- steps
 
     def _change(

@@ -29,6 +29,8 @@ CASES = (
     Index(("team", "state", "-open_time")),
     Index(("team", "-open_time")),
     Index(("problem_id", "-open_time")),
+    Index(("clocks.policy_id", "state", "-open_time")),
+    Index(("clocks.policy_id", "-open_time")),
     Index(("-open_time",)),
     Index(("wake_time",), only=WAKES, every_tenant=True),
 )

@@ -47,6 +47,10 @@ class Clocks:
         """Clocks under the version in force at a time, none of which has started. None without a policy."""
         return ServiceClocks.under(self.in_force(policy_id, at), priority, tier) if policy_id else None
 
+    def calendar(self, calendar_id: str) -> CalendarVersion:
+        """A calendar as it is now."""
+        return self._calendars.version(calendar_id)
+
     def hours_of(self, calendar: CalendarVersion) -> Hours:
         """The hours of a calendar at one of its revisions."""
         return self._calendars.hours_at(calendar)

@@ -255,13 +255,6 @@ class Case(CaseRecord):
         events += [point_event(case, each) for each in reached]
         return (case, events or [CaseUpdated(case=case)]) if case != self else (self, [])
 
-    def measure_by(self, policy: ServicePolicyVersion, now: datetime, tier: str | None = None) -> Change[Case]:
-        """Counted under another version from now on. Pauses and the start stay."""
-        if self.clocks is None:
-            return self, []
-        clocks = self.clocks.measure_by(self.clocks.next_id, policy, now, priority=self.priority, tier=tier)
-        return self._change(CaseUpdated, clocks=clocks)
-
     # ------------------------------------------------------------------------------------------- priority and type
 
     def update(

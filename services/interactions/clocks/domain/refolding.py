@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from libs.worktime.clock import Clock, ClockEventKind, ClockState
-from libs.worktime.folding import HoursOf, fold
+from libs.worktime.folding import HoursOf
 from services.interactions.clocks.domain.clocks import ServiceClock, ServiceClocks
 from services.interactions.clocks.domain.policies import ServiceMetric, ServicePolicyVersion
 
@@ -47,10 +47,12 @@ def _told(clock: Clock) -> tuple[object, ...]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SimulatedService:
-    """Outcome of the clocks of a metric under some policy."""
+class SlaTally:
+    """Outcome of the clocks of a metric."""
 
     metric: ServiceMetric
+    priority: int = 0
+    """Priority of the subjects. 0 for all of them."""
     met: int = 0
     breached: int = 0
     open: int = 0
@@ -62,24 +64,31 @@ class SimulatedService:
         known = self.met + self.breached
         return self.met / known if known else None
 
+    def count(self, stands: Clock) -> SlaTally:
+        """With one clock more. Cancelled ones do not count."""
+        if stands.breached_time is not None:
+            return replace(self, breached=self.breached + 1)
+        if stands.state is ClockState.FULFILLED:
+            return replace(self, met=self.met + 1)
+        return self if stands.state is ClockState.CANCELLED else replace(self, open=self.open + 1)
 
-def simulate(
-    subjects: Iterable[ServiceClocks], policy: ServicePolicyVersion, at: datetime, hours_of: HoursOf
-) -> dict[ServiceMetric, SimulatedService]:
-    """The past as it would have gone under a version of a policy that had been in force from the first start."""
-    found: dict[ServiceMetric, SimulatedService] = {}
+
+def tally(subjects: Iterable[ServiceClocks], at: datetime, hours_of: HoursOf) -> tuple[SlaTally, ...]:
+    """The clocks as they came out, by metric and by metric and priority."""
+    found: dict[tuple[ServiceMetric, int], SlaTally] = {}
     for subject in subjects:
-        for clock in _under(subject, policy):
-            tally = found.setdefault(clock.metric, SimulatedService(metric=clock.metric))
-            stands = fold(clock.events, at, hours_of)
-            if stands.breached_time is not None:
-                tally = replace(tally, breached=tally.breached + 1)
-            elif stands.state is ClockState.FULFILLED:
-                tally = replace(tally, met=tally.met + 1)
-            elif stands.state is not ClockState.CANCELLED:
-                tally = replace(tally, open=tally.open + 1)
-            found[clock.metric] = tally
-    return found
+        for clock in subject.clocks:
+            stands = clock.stands(at, hours_of)
+            for priority in (0, subject.priority):
+                key = clock.metric, priority
+                blank = SlaTally(metric=clock.metric, priority=priority)
+                found[key] = found.get(key, blank).count(stands)
+    return tuple(found[key] for key in sorted(found, key=lambda key: (list(ServiceMetric).index(key[0]), key[1])))
+
+
+def simulated(subject: ServiceClocks, policy: ServicePolicyVersion) -> ServiceClocks:
+    """The past of a subject as it would have gone under a version that had been in force from its first start."""
+    return replace(subject, clocks=tuple(_under(subject, policy)))
 
 
 _CHANGES = (ClockEventKind.POLICY_CHANGED, ClockEventKind.CALENDAR_CHANGED)

@@ -31,7 +31,7 @@ from services.interactions.clocks.domain.policies import (
     ServicePolicyVersion,
     ServiceTarget,
 )
-from services.interactions.clocks.domain.refolding import differences, simulate
+from services.interactions.clocks.domain.refolding import differences, simulated, tally
 
 HOUR = timedelta(hours=1)
 MONDAY = datetime(2026, 8, 10, tzinfo=UTC)
@@ -261,9 +261,12 @@ def test_a_policy_is_simulated_over_the_past() -> None:
     slow = opened(version(8 * HOUR)).resolve("done", at(0, 15)).measure_by("no effect", version(9 * HOUR), at(0, 16))
     running = opened(version(8 * HOUR), at(1, 9))
     dropped = opened(version(8 * HOUR)).cancel("spam", at(0, 9.5))
-    found = simulate([quick, slow, running, dropped], version(3 * HOUR), at(1, 10), hours_of)[RESOLUTION]
-    assert (found.met, found.breached, found.open, found.share_met) == (1, 1, 1, 0.5)
-    assert simulate([], version(HOUR), at(1, 10), hours_of) == {}
+    past = [simulated(each, version(3 * HOUR)) for each in (quick, slow, running, dropped)]
+    of_all, of_third = tally(past, at(1, 10), hours_of)
+    assert (of_all.metric, of_all.priority, of_third.priority) == (RESOLUTION, 0, 3)
+    for found in (of_all, of_third):
+        assert (found.met, found.breached, found.open, found.share_met) == (1, 1, 1, 0.5)
+    assert tally([], at(1, 10), hours_of) == ()
 
 
 STEPS = st.lists(

@@ -1,0 +1,33 @@
+"""The clocks of a case counted anew under another version of their policy, or in another revision of its calendar."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from libs.chassis.domain import Change
+from libs.worktime.clock import CalendarVersion
+from services.interactions.cases.domain.cases import Case
+from services.interactions.cases.domain.events import CaseUpdated
+from services.interactions.clocks.domain.policies import ServicePolicyVersion
+
+
+def recount(case: Case, version: ServicePolicyVersion, now: datetime) -> Change[Case]:
+    """Counted under a version from now on. Pauses and the start stay. Nothing when it is counted under it already."""
+    clocks = case.clocks
+    if clocks is None or clocks.policy_version == version.version:
+        return case, []
+    counted = clocks.measure_by(clocks.next_id, version, now, priority=case.priority)
+    return case.became(replace(case, clocks=counted), CaseUpdated)
+
+
+def count_in(case: Case, calendar: CalendarVersion, now: datetime) -> Change[Case]:
+    """Counted in a revision of the calendar from now on. Nothing when it is counted in it already."""
+    clocks = case.clocks
+    if clocks is None:
+        return case, []
+    known = {each.target.calendar for each in clocks.targets}
+    if calendar in known or all(each.calendar_id != calendar.calendar_id for each in known):
+        return case, []
+    counted = clocks.count_in(clocks.next_id, calendar, now)
+    return case.became(replace(case, clocks=counted), CaseUpdated)

@@ -1,0 +1,1 @@
+"""Clocks of cases: explained, simulated, and counted anew when policies or calendars change."""
