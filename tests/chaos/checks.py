@@ -33,6 +33,7 @@ from libs.chassis.journal import Journal, JournalBroken
 from libs.chassis.store import MongoDatabase, connect
 from libs.registry import SERVICES
 from libs.suite import composition, routes
+from tests.chaos.commands import Commands, judge
 from tests.chaos.lab import Lab, Poison
 from tests.chaos.ledger import Ack, Ledger
 
@@ -40,38 +41,55 @@ Violations = dict[str, list[str]]
 DRAIN_WITHIN = 120.0
 
 
-def settle(lab: Lab, tenant: str, ledger: Ledger, poison: Poison) -> tuple[Violations, float]:
+def settle(lab: Lab, tenant: str, ledger: Ledger, poison: Poison, commands: Commands) -> tuple[Violations, float]:
     """What still does not hold after everything had time to drain, and the seconds that this took."""
     begun = time.monotonic()
     while True:
-        found = check(lab, tenant, ledger, poison)
+        found = check(lab, tenant, ledger, poison, commands)
         waited = time.monotonic() - begun
         if not any(found.values()) or waited > DRAIN_WITHIN:
             return found, waited
         time.sleep(0.5)
 
 
-def check(lab: Lab, tenant: str, ledger: Ledger, poison: Poison) -> Violations:
+def check(lab: Lab, tenant: str, ledger: Ledger, poison: Poison, commands: Commands | None = None) -> Violations:
     """Invariant → what violates it."""
     client = connect(lab.mongodb_uri, "chaos")
     try:
         seal_key = bytes.fromhex((lab.system.keys / SEAL_KEY).read_text())
-        worlds = {
-            name: _World(MongoDatabase(client, name, page_key=bytes(32), seal_key=seal_key), tenant)
-            for name in SERVICES
-        }
+
+        def left_by(tenant: str) -> dict[str, _World]:
+            databases = {name: MongoDatabase(client, name, page_key=bytes(32), seal_key=seal_key) for name in SERVICES}
+            return {name: _World(database, tenant) for name, database in databases.items()}
+
         found: Violations = defaultdict(list)
+        worlds = left_by(tenant)
         _calls(worlds, ledger, found)
-        for world in worlds.values():
-            _revisions(world, found)
-            _journal(world, found)
-            _inboxes(world, worlds, found)
         _projections(worlds, found)
+        _everything(worlds, found)
+        if commands is not None:
+            theirs = left_by(commands.tenant)
+            _everything(theirs, found)
+            for name, each in judge(
+                commands,
+                [entry for world in theirs.values() for entry in world.journal],
+                {id: revision for world in theirs.values() for id, revision in world.entities.items()},
+            ).items():
+                found[name] += each
         with lab.channel() as channel:
             _queues(channel, found)
             for world in worlds.values():
                 _parked(world, channel, poison, lambda: lab.amqp_uri, found)
         return {name: sorted(set(each)) for name, each in sorted(found.items())}
+    finally:
+        client.close()
+
+
+def heard_of(lab: Lab, tenant: str, service: str, collection: str) -> set[str]:
+    """Entities of a tenant that have an entry in a collection that reads events."""
+    client = connect(lab.mongodb_uri, "chaos")
+    try:
+        return set(client[service][collection].distinct("entity_id", {"tenant": tenant}))
     finally:
         client.close()
 
@@ -108,6 +126,14 @@ class _World:
         envelopes = [envelope_pb2.Envelope.FromString(entry["body"]) for entry in self.journal]
         self.database.vault.open_envelopes(envelopes)
         return [(e, types[e.type].FromString(e.data)) for e in envelopes if e.type in types]
+
+
+def _everything(worlds: Mapping[str, _World], found: Violations) -> None:
+    """Looks at everything that holds of any tenant."""
+    for world in worlds.values():
+        _revisions(world, found)
+        _journal(world, found)
+        _inboxes(world, worlds, found)
 
 
 def _calls(worlds: Mapping[str, _World], ledger: Ledger, found: Violations) -> None:

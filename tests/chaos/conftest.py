@@ -18,6 +18,15 @@ from tests.chaos.trial import SEED, Trial
 TRIALS = pytest.StashKey[list[Trial]]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--hours", type=float, default=0, help="hours that the test of everything goes on")
+
+
+def pytest_report_header() -> str:
+    """Prints the seed first: whoever has to end a run can still repeat it."""
+    return f"chaos, seed {SEED}: KEHU_TEST_SEED={SEED} repeats it"
+
+
 @pytest.fixture(scope="session")
 def shared() -> Iterator[Lab]:
     folder = Path(tempfile.mkdtemp(prefix="kehu-chaos-"))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+import re
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from kehu.common.v1 import envelope_pb2
@@ -57,6 +59,68 @@ def kill_primary(lab: Lab) -> None:
     primary.process.kill()
     lab.replica_set.wait_for_primary()
     primary.start()
+
+
+def freeze_broker(lab: Lab, *, seconds: float) -> None:
+    """F4: the broker keeps its connections and answers nothing for a while."""
+    lab.broker.kill(signal.SIGSTOP)
+    time.sleep(seconds)
+    lab.broker.kill(signal.SIGCONT)
+
+
+def fill_disk_of_broker(lab: Lab, *, seconds: float) -> None:
+    """F9: the broker takes no message for a while, because it says that its disk is full."""
+    lab.broker.control("set_disk_free_limit", "900000GB")
+    time.sleep(seconds)
+    lab.broker.control("set_disk_free_limit", "50MB")
+
+
+def two_leaders(lab: Lab, *, seconds: float) -> int:
+    """F22: two workers of a service believe at once that they lead, because leases are taken away from both all the
+    time. Returns how often."""
+    taken, until = 0, time.monotonic() + seconds
+    with lab.second("profiles-worker"), _database(lab) as client:
+        while time.monotonic() < until:
+            taken += (
+                client["profiles"]["leases"]
+                .update_many({}, {"$set": {"until": datetime.fromtimestamp(0, UTC)}})
+                .modified_count
+            )
+            time.sleep(0.2)
+    return taken
+
+
+def full_queue(lab: Lab, queue: str) -> AbstractContextManager[None]:
+    """One queue refuses every message in the block, as one does that nobody has emptied for days."""
+
+    @contextmanager
+    def full() -> Iterator[None]:
+        policy = '{"max-length-bytes": 1, "overflow": "reject-publish"}'
+        lab.broker.control("set_policy", "--apply-to", "queues", "full", f"^{re.escape(queue)}$", policy)
+        try:
+            yield
+        finally:
+            lab.broker.control("clear_policy", "full")
+
+    return full()
+
+
+def kill_secondary(lab: Lab) -> None:
+    """A member that is not primary dies and comes back."""
+    primary = lab.replica_set.wait_for_primary()
+    other = next(node for node in lab.replica_set.nodes if node is not primary)
+    other.process.kill()
+    time.sleep(2)
+    other.start()
+
+
+def freeze_one(lab: Lab, chance: random.Random, *, seconds: float) -> str:
+    """A process of ours stands still for a while, as on a paused machine. Returns its name."""
+    victim = chance.choice(PROCESSES)
+    lab.system.kill(victim, signal.SIGSTOP)
+    time.sleep(seconds)
+    lab.system.kill(victim, signal.SIGCONT)
+    return victim
 
 
 def roll(lab: Lab) -> dict[str, tuple[int, float]]:

@@ -14,11 +14,11 @@ from libs.chassis.bus import close, connect
 from libs.chassis.bus.topology import UNROUTED, aside_queues
 from libs.localstack import processes
 from libs.localstack.mongo import ReplicaSet
-from libs.localstack.processes import answers
+from libs.localstack.processes import HOST, Process, answers, free_port
 from libs.localstack.rabbit import Broker
 from libs.registry import PROCESSES, SERVICES
 from libs.suite import routes
-from tests.support.stack import System
+from tests.support.stack import KEHU, System
 
 Poison = Mapping[tuple[str, str], frozenset[str]]
 """(service, subscription) → ids of the messages that must be parked there."""
@@ -92,6 +92,19 @@ class Lab:
                 if not self.system.alive(name):
                     self.system.launch(name)
                 time.sleep(0.1)
+
+    @contextmanager
+    def second(self, name: str) -> Iterator[Process]:
+        """Another process of the same kind in the block, beside the one that there is."""
+        service, _, role = name.partition("-")
+        process = Process(self.folder / "services", f"{name}-second")
+        address = f"{HOST}:{free_port()}"
+        process.start([KEHU, service, role], self.system._settings() | {"KEHU_ADMIN_LISTEN": address})
+        try:
+            process.wait_until(lambda: answers(f"http://{address}/readyz"), 60)
+            yield process
+        finally:
+            process.stop()
 
     def sweep(self) -> None:
         """Forgets what others left in the queues that are judged."""

@@ -10,6 +10,7 @@ import pytest
 from libs.chassis.crash import POINTS
 from tests.chaos import checks, faults
 from tests.chaos.damage import DAMAGE
+from tests.chaos.network import Weather
 from tests.chaos.trial import Trial
 from tests.chaos.weak import write_while_the_primary_dies
 from tests.support.ledger_service.processes import Ledger
@@ -52,6 +53,15 @@ def test_f3_the_broker_is_restarted_and_killed(trial: Trial) -> None:
         trial.require(trial.figures["consuming_after"] < 10, "consuming 10 s after the broker is back")
 
 
+def test_f4_the_broker_freezes(trial: Trial) -> None:
+    with trial.under_load():
+        faults.freeze_broker(trial.lab, seconds=20)
+        begun = time.monotonic()
+        trial.lab.heal()
+        trial.figures["consuming_after"] = round(time.monotonic() - begun, 1)
+        trial.require(trial.figures["consuming_after"] < 10, "consuming 10 s after the broker answers again")
+
+
 def test_f5_the_primary_steps_down(trial: Trial) -> None:
     with trial.under_load(no_call_fails=True):
         for _ in range(3):
@@ -63,6 +73,38 @@ def test_f6_the_primary_is_killed(trial: Trial) -> None:
     with trial.under_load():
         faults.kill_primary(trial.lab)
         time.sleep(5)
+
+
+@pytest.mark.parametrize(("there", "back"), [(False, False), (True, False), (False, True)])
+def test_f7_the_network_to_the_broker_swallows_everything(trial: Trial, there: bool, back: bool) -> None:
+    trial.name += f" {'to' if there else 'not to'}, {'from' if back else 'not from'}"
+    with trial.behind_a_wire("profiles-worker") as wire, trial.under_load():
+        wire.weather = Weather(there=there, back=back)
+        begun = time.monotonic()
+        eventually(lambda: not trial.lab.system.ready("profiles-worker"), 30)
+        trial.figures["noticed_after"] = round(time.monotonic() - begun, 1)
+        wire.weather = Weather()
+
+
+def test_f8_the_network_to_the_broker_is_slow_and_breaks(trial: Trial) -> None:
+    with trial.behind_a_wire("interactions-worker") as wire, trial.under_load():
+        wire.weather = Weather(delay=0.2)
+        time.sleep(4)
+        wire.weather = Weather(piece=1)
+        time.sleep(4)
+        for _ in range(5):
+            wire.cut()
+            time.sleep(trial.chance.uniform(0.2, 1))
+        wire.weather = Weather()
+
+
+def test_f9_the_disk_of_the_broker_is_full(trial: Trial) -> None:
+    with trial.under_load() as load:
+        before = len(trial.ledger.acks)
+        faults.fill_disk_of_broker(trial.lab, seconds=12)
+        trial.figures["acked_meanwhile"] = len(trial.ledger.acks) - before
+        trial.require(trial.figures["acked_meanwhile"] > 20, "calls are answered while events wait")
+        load.wait_for(len(trial.ledger.acks) + 20)
 
 
 def test_f15_the_past_comes_again_in_any_order(trial: Trial) -> None:
@@ -133,6 +175,23 @@ def test_f21_a_container_dies_inside_a_living_process(trial: Trial, tmp_path: Pa
     trial.lab.heal()
     with trial.under_load() as load:
         load.wait_for(40)
+
+
+def test_f22_two_workers_lead_at_once(trial: Trial) -> None:
+    with trial.under_load():
+        trial.figures["taken"] = faults.two_leaders(trial.lab, seconds=15)
+        trial.require(trial.figures["taken"] > 5, "nobody led")
+
+
+def test_f27_one_queue_is_full_beside_others(trial: Trial) -> None:
+    """An event that one subscription cannot take holds up no other."""
+    with trial.under_load(), faults.full_queue(trial.lab, "interactions.counts.0"):
+        time.sleep(4)
+        marked, begun = len(trial.ledger.acked("ingest")), time.monotonic()
+        wanted = {ack.entity for ack in trial.ledger.acked("ingest")[:marked]}
+        eventually(lambda: wanted <= checks.heard_of(trial.lab, trial.tenant, "interactions", "journal"), 30)
+        trial.figures["others_waited"] = round(time.monotonic() - begun, 1)
+        trial.require(trial.figures["others_waited"] < 10, "others wait less than 10 s")
 
 
 @pytest.mark.parametrize("acknowledged_by", ["majority", 1])

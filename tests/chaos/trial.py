@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos.checks import settle
+from tests.chaos.commands import Commands
 from tests.chaos.faults import merge
 from tests.chaos.lab import Lab
 from tests.chaos.ledger import Ledger
 from tests.chaos.load import Load
+from tests.chaos.network import Wire
 
 SEED = int(os.environ.get("KEHU_TEST_SEED") or secrets.randbelow(1_000_000))
 
@@ -38,27 +40,47 @@ class Trial:
         self._missed: list[str] = []
 
     @contextmanager
-    def under_load(self, callers: int = 8, *, no_call_fails: bool = False) -> Iterator[Load]:
+    def under_load(self, callers: int = 5, *, no_call_fails: bool = False) -> Iterator[Load]:
         """Callers work in the block; faults end with it, then everything is mended and has to agree.
 
         With `no_call_fails`, every call has to be answered at its first try, which includes what the client sends again
         by itself.
         """
-        with Load(self.lab.system, self.tenant, self.ledger, seed=self.chance.getrandbits(30), callers=callers) as load:
+        seed = self.chance.getrandbits(30)
+        with (
+            Commands(self.lab.system, f"{self.tenant}-all", seed) as commands,
+            Load(self.lab.system, self.tenant, self.ledger, seed=seed, callers=callers) as load,
+        ):
             load.wait_for(20)
             yield load
             self.lab.heal()
-        violations, drained = settle(self.lab, self.tenant, self.ledger, merge(self.lab.poisons))
-        violations |= {"refused": load.refused, "failed": load.failed if no_call_fails else []}
+        violations, drained = settle(self.lab, self.tenant, self.ledger, merge(self.lab.poisons), commands)
+        refused = [*load.refused, *commands.refused]
+        violations |= {"refused": refused, "failed": load.failed if no_call_fails else []}
         self.judge(
             violations,
             calls=len(self.ledger.intents),
             acked=len(self.ledger.acks),
             unanswered=self.ledger.unanswered("create", "update", "ingest"),
             failed=len(load.failed),
+            methods=len(commands.accepted),
+            commands=len(commands.calls),
+            accepted=commands.accepted.total(),
             longest_wait=round(load.longest_wait, 1),
             drained=round(drained, 1),
         )
+
+    @contextmanager
+    def behind_a_wire(self, name: str) -> Iterator[Wire]:
+        """A process reaches the broker over a network that can be hurt, in the block."""
+        with Wire(self.lab.broker.port) as wire:
+            amqp_uri = self.lab.amqp_uri.replace(f":{self.lab.broker.port}/", f":{wire.port}/")
+            self.lab.system.stop_one(name)
+            self.lab.system.launch(name, {"KEHU_AMQP_URI": amqp_uri})
+            self.lab.system.wait_ready(name)
+            yield wire
+            self.lab.system.stop_one(name)
+        self.lab.heal()
 
     def require(self, holds: bool, otherwise: str) -> None:
         """A promise of this fault alone; a broken one shows in the verdict."""
