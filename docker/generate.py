@@ -2,6 +2,7 @@
 
 python docker/generate.py
 
+compose.tls.yaml          each process, with its certificate
 compose.yaml              the addresses of the services, and three containers for each
 compose/prometheus.yaml   a target for each process
 """
@@ -15,6 +16,7 @@ from libs.registry import ROLES, SERVICES, target_variable
 
 DOCKER = Path(__file__).resolve().parent
 COMPOSE = DOCKER / "compose.yaml"
+TLS = DOCKER / "compose.tls.yaml"
 PROMETHEUS = DOCKER / "compose" / "prometheus.yaml"
 FIRST_PORT = 7501
 
@@ -45,9 +47,11 @@ def files() -> dict[Path, str]:
         for service in SERVICES
         for role in ROLES
     ]
+    secured = "".join(f"  {service}-{role}: *tls\n" for service in SERVICES for role in ROLES)
     compose = generated.between(COMPOSE.read_text(), "# targets:", "# end of targets", "".join(targets))
     return {
         COMPOSE: generated.between(compose, "# services:", "# end of services", "".join(containers)),
+        TLS: generated.between(TLS.read_text(), "# services:", "# end of services", secured),
         PROMETHEUS: generated.between(PROMETHEUS.read_text(), "# processes:", "# end of processes", "".join(scraped)),
     }
 

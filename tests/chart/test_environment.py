@@ -69,21 +69,34 @@ def test_every_value_of_a_process_arrives_in_the_setting_that_it_names(tmp_path:
         "tokenIssuer": "https://issuer.example.com",
         "traceEndpoint": "http://collector:4317",
     }
+    tls = {"existingSecret": "kehu-tls", "clients": "certified"}
     rendered = render(
-        {**MINIMAL, "defaults": {**process, "api": api, "worker": {"lease": "kubernetes"}}}, release="acme"
+        {**MINIMAL, "tls": tls, "defaults": {**process, "api": api, "worker": {"lease": "kubernetes"}}}, release="acme"
     )
     served = settings_of(rendered.named("Deployment", "acme-kehu-profiles-api"), tmp_path / "api")
     worked = settings_of(rendered.named("Deployment", "acme-kehu-profiles-worker"), tmp_path / "worker")
     for settings, wanted in ((served, {**process, **api}), (worked, process)):
         for key, value in wanted.items():
             assert getattr(settings, "".join(f"_{c.lower()}" if c.isupper() else c for c in key)) == value
+        assert settings.tls is not None
+        assert {path.name for path in (settings.tls.certificate, settings.tls.key, settings.tls.authorities)} == {
+            "tls.crt",
+            "tls.key",
+            "ca.crt",
+        }
+    assert (served.tls_clients, worked.tls_clients) == ("certified", "anybody")
     assert (worked.lease, worked.lease_prefix) == ("kubernetes", "acme-kehu")
 
 
 def test_every_setting_is_given_or_left_to_the_image() -> None:
     """A new setting of the chassis needs a value of the chart, or a line here that says why not."""
     of_the_image = {"KEHU_VERSION", "KEHU_REVISION"}
-    full = {**MINIMAL, "defaults": {"api": {"traceEndpoint": "http://c:4317"}, "worker": {"lease": "kubernetes"}}}
+    tls = {"existingSecret": "kehu-tls"}
+    full = {
+        **MINIMAL,
+        "tls": tls,
+        "defaults": {"api": {"traceEndpoint": "http://c:4317"}, "worker": {"lease": "kubernetes"}},
+    }
     given = {name for workload in render(full).kind("Deployment") for name in environment(workload)}
     given = {name for name in given if concerns_services(name)}
     assert given == {PREFIX + name.upper() for name in Settings.__dataclass_fields__} - of_the_image

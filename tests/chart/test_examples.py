@@ -89,6 +89,21 @@ def test_external_secrets_make_every_key_that_is_mounted() -> None:
     }
 
 
+def test_the_certificate_names_every_service_as_clients_call_it() -> None:
+    *_, certificate = objects("cert-manager")
+    given = values("cert-manager")
+    assert certificate["spec"]["secretName"] == given["tls"]["existingSecret"]
+    called = {
+        variable["value"].removeprefix("dns:///").removesuffix(":50051")
+        for workload in render(given).workloads
+        for variable in pod(workload)["spec"]["containers"][0]["env"]
+        if variable["name"].startswith("KEHU_TARGET_")
+    } | {f"kehu-{service}" for service in SERVICES}
+    assert called <= {*certificate["spec"]["dnsNames"]}
+    assert {f"{name}.crm.svc" for name in called} <= {*certificate["spec"]["dnsNames"]}
+    assert asked(given, "tls") == {("kehu-tls", key) for key in ("tls.crt", "tls.key", "ca.crt")}
+
+
 def test_keda_asks_with_a_user_of_its_own() -> None:
     rendered = render(values("keda"))
     [login] = rendered.kind("TriggerAuthentication")

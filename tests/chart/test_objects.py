@@ -174,7 +174,7 @@ def test_roles_are_bound_and_grant_leases_by_name_and_reading_alone(rendered: Re
 
 def test_every_secret_is_one_that_the_values_name(rendered: Rendering) -> None:
     values = rendered.values
-    given = [values[part]["existingSecret"] for part in ("mongodb", "rabbitmq", "keys", "smoke")]
+    given = [values[part]["existingSecret"] for part in ("mongodb", "rabbitmq", "keys", "smoke", "tls")]
     named = {text.replace("<service>", service) for text in given for service in rendered.running}
     named |= {values["rabbitmq"]["managementSecret"], *values["image"]["pullSecrets"]}
     used = set()
@@ -198,7 +198,8 @@ def test_only_who_speaks_to_the_bus_sees_its_secret_and_only_the_api_sees_the_ke
             "migrate": {"tmp", "mongodb", "rabbitmq"},
             "test": {"tmp"},
         }
-        assert volumes.keys() == expected[role(workload)]
+        tls = {"tls"} if rendered.values["tls"]["existingSecret"] else set()
+        assert volumes.keys() == expected[role(workload)] | tls
         if role(workload) == "worker":
             sources = [source["secret"] for source in volumes["keys"]["projected"]["sources"]]
             needed, while_replaced = ({item["key"] for item in source["items"]} for source in sources)
@@ -222,7 +223,7 @@ def test_probes_ask_two_questions_and_start_no_process(rendered: Rendering) -> N
         container = kehu(workload)
         probes = {name: container[f"{name}Probe"] for name in ("startup", "liveness", "readiness")}
         assert not any("exec" in probe or "initialDelaySeconds" in probe for probe in probes.values())
-        if role(workload) == "api":
+        if role(workload) == "api" and not rendered.values["tls"]["existingSecret"]:  # kubelets speak no TLS to gRPC
             asked = {name: probe["grpc"] for name, probe in probes.items()}
             alive, ready = ({"port": 50051, "service": name} for name in ("liveness", "readiness"))
         else:

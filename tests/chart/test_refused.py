@@ -33,6 +33,10 @@ NONSENSE = {
         },
         "rabbitmq.managementSecret: KEDA asks for all services with one user; name the secret with its URL",
     ),
+    "certified clients of servers without a certificate": (
+        {"tls": {"clients": "certified"}},
+        "tls.existingSecret: clients are to be certified, and servers without a certificate cannot ask",
+    ),
     "nothing to run": (
         {"services": {each: {"enabled": False} for each in SERVICES}},
         "services: none is enabled",

@@ -97,6 +97,7 @@ FULL: dict[str, Any] = merged(
     MINIMAL,
     {
         "smoke": {"existingSecret": "token"},
+        "tls": {"existingSecret": "tls"},
         "monitoring": {
             "podMonitor": {"enabled": True},
             "rules": {"enabled": True},
@@ -117,6 +118,7 @@ OTHERWISE: dict[str, Any] = {
     "image.pullPolicy": "Always",
     "image.pullSecrets": ["registry"],
     "migrations.mode": "job",
+    "tls.clients": "certified",
     "migrations.resources": {"limits": {"memory": "1Gi"}},
     "networkPolicy.clients": [{"namespaceSelector": {}}],
     "monitoring.podMonitor.interval": "5s",

@@ -16,7 +16,13 @@
 - {name: {{ printf "KEHU_TARGET_%s" (upper $peer) }}, value: {{ include "kehu.target" (list $root $peer) | quote }}}
 {{- end }}
 {{- end }}
+{{- if and (ne $process.role "migrate") $root.Values.tls.existingSecret }}
+{{- include "kehu.tlsEnv" $root }}
+{{- end }}
 {{- if eq $process.role "api" }}
+{{- if $root.Values.tls.existingSecret }}
+- {name: KEHU_TLS_CLIENTS, value: {{ $root.Values.tls.clients }}}
+{{- end }}
 - {name: KEHU_LISTEN, value: "0.0.0.0:50051"}
 - {name: KEHU_CONNECTION_AGE_SECONDS, value: {{ $process.connectionAgeSeconds | int64 | quote }}}
 - {name: KEHU_THREADS, value: {{ $process.threads | int64 | quote }}}
@@ -34,6 +40,24 @@
 - {name: KEHU_LEASE_PREFIX, value: {{ include "kehu.fullname" $root }}}
 {{- end }}
 {{- end }}
+{{- end -}}
+
+{{- define "kehu.tlsEnv" }}
+- {name: KEHU_TLS_CERTIFICATE, value: /etc/kehu/tls/tls.crt}
+- {name: KEHU_TLS_KEY, value: /etc/kehu/tls/tls.key}
+- {name: KEHU_TLS_AUTHORITIES, value: /etc/kehu/tls/ca.crt}
+{{- end -}}
+
+{{/* (root, service): the volume with the certificate of a service. */}}
+{{- define "kehu.tlsVolume" }}
+- name: tls
+  secret:
+    secretName: {{ (index . 0).Values.tls.existingSecret | replace "<service>" (index . 1) }}
+    defaultMode: 0440
+    items:
+      - {key: tls.crt, path: tls.crt}
+      - {key: tls.key, path: tls.key}
+      - {key: ca.crt, path: ca.crt}
 {{- end -}}
 
 {{/* (root, process): name → the secret's part that a process sees below /etc/kehu, as the volumes of its pod. */}}
@@ -76,5 +100,8 @@
           items:
             - {key: seal.old.key, path: seal.old.key}
             - {key: seal.next.key, path: seal.next.key}
+{{- end }}
+{{- if $values.tls.existingSecret }}
+{{- include "kehu.tlsVolume" (list (index . 0) $process.service) }}
 {{- end }}
 {{- end -}}

@@ -45,7 +45,7 @@ containers:
       - {name: grpc, containerPort: 50051, protocol: TCP}
       {{- end }}
       - {name: admin, containerPort: 9090, protocol: TCP}
-    {{- include "kehu.probes" $process | nindent 4 }}
+    {{- include "kehu.probes" (list $root $process) | nindent 4 }}
     {{- end }}
     resources: {{ $process.resources | toJson }}
     securityContext: {{ include "kehu.containerSecurity" . | fromYaml | toJson }}
@@ -61,13 +61,15 @@ volumes:
 {{- end -}}
 
 {{/*
-A process: liveness asks whether it is stuck, readiness whether it should get work. The API answers both over gRPC under
-two names, the worker on its admin port, from the loop that does the work.
+(root, process): liveness asks whether it is stuck, readiness whether it should get work. The API answers both over gRPC
+under two names, the worker on its admin port, from the loop that does the work. Kubelets speak no TLS to gRPC, so with
+TLS the API is asked on its admin port, too.
 */}}
 {{- define "kehu.probes" -}}
 {{- $live := dict "httpGet" (dict "path" "/livez" "port" "admin") -}}
 {{- $ready := dict "httpGet" (dict "path" "/readyz" "port" "admin") -}}
-{{- if eq .role "api" -}}
+{{- $probes := (index . 1).probes -}}
+{{- if and (eq (index . 1).role "api") (not (index . 0).Values.tls.existingSecret) -}}
   {{- $live = dict "grpc" (dict "port" 50051 "service" "liveness") -}}
   {{- $ready = dict "grpc" (dict "port" 50051 "service" "readiness") -}}
 {{- end -}}
@@ -75,15 +77,15 @@ startupProbe:
   {{- toYaml $live | nindent 2 }}
   periodSeconds: 2
   timeoutSeconds: 5
-  failureThreshold: {{ div (add (int64 .probes.startupSeconds) 1) 2 }}
+  failureThreshold: {{ div (add (int64 $probes.startupSeconds) 1) 2 }}
 livenessProbe:
   {{- toYaml $live | nindent 2 }}
-  periodSeconds: {{ int64 .probes.livenessPeriodSeconds }}
+  periodSeconds: {{ int64 $probes.livenessPeriodSeconds }}
   timeoutSeconds: 5
   failureThreshold: 3
 readinessProbe:
   {{- toYaml $ready | nindent 2 }}
-  periodSeconds: {{ int64 .probes.readinessPeriodSeconds }}
+  periodSeconds: {{ int64 $probes.readinessPeriodSeconds }}
   timeoutSeconds: 5
   failureThreshold: 2
 {{- end -}}

@@ -31,6 +31,9 @@
     {{- fail (printf "%s.existingSecret: name the secret with %s; the chart makes none, see deploy/helm/examples" $part $what) -}}
   {{- end -}}
 {{- end -}}
+{{- if and (eq .Values.tls.clients "certified") (not .Values.tls.existingSecret) -}}
+  {{- fail "tls.existingSecret: clients are to be certified, and servers without a certificate cannot ask; name the secret" -}}
+{{- end -}}
 {{- $rabbitmq := .Values.rabbitmq -}}
 {{- if and (include "kehu.usesKeda" .) (contains "<service>" $rabbitmq.existingSecret) (not $rabbitmq.managementSecret) -}}
   {{- fail "rabbitmq.managementSecret: KEDA asks for all services with one user; name the secret with its URL" -}}
