@@ -10,6 +10,7 @@ KEHU_TARGET_<SERVICE>.
 
 An api process and the child of an operation may call, a worker not; a service calls only what its line in
 `libs/registry.py` names. Whoever is called decides by the scopes of the caller, and sees who acts for whom.
+A process that serves TLS calls others with it too.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from libs import client
 from libs.chassis import context, domain, tracing
 from libs.chassis.rpc import deadline, errors, onward
 from libs.chassis.rpc.channel import connect
+from libs.chassis.tls import VARIABLES, Tls
 from libs.client.calls import Caller
 from libs.client.client import descriptors
 from libs.client.service import Service
@@ -100,7 +102,9 @@ class Calls:
             raise PeerUnknown(callee=callee, variable=target_variable(callee), service=self._service)
         with self._lock:
             if callee not in self._peers:
-                self._peers[callee] = Service(callee, descriptors(callee), _OnBehalf(self._service, callee, target))
+                tls = Tls.of(self._environ) if VARIABLES["certificate"] in self._environ else None
+                caller = _OnBehalf(self._service, callee, target, tls)
+                self._peers[callee] = Service(callee, descriptors(callee), caller)
             return self._peers[callee]
 
     def key(self, method: str, step: str = "") -> str:
@@ -111,8 +115,8 @@ class Calls:
 class _OnBehalf(Caller):
     """Makes the calls to one service on behalf of whom the context names."""
 
-    def __init__(self, service: str, callee: str, target: str) -> None:
-        super().__init__(connect(target), token=self._token_now, timeout=TIMEOUT, retry=ONCE)
+    def __init__(self, service: str, callee: str, target: str, tls: Tls | None) -> None:
+        super().__init__(connect(target, tls=tls), token=self._token_now, timeout=TIMEOUT, retry=ONCE)
         self._service = service
         self._callee = callee
 

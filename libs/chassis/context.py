@@ -31,6 +31,8 @@ class Context:
     """Subject of the token, or `service:<name>` for a reaction."""
     acting_service: str = ""
     """`service:<name>` when a service makes the call on behalf of the actor."""
+    client_certificate: str = ""
+    """The name in the certificate that the client connected with. Empty where clients need none."""
     scopes: frozenset[str] = frozenset()
     command: Command | None = None
     causation_id: str = ""

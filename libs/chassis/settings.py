@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
+from libs.chassis.tls import Tls
+
 Role = Literal["api", "worker", "operation", "migrate", "check"]
 """What a process of a service is for: the word after `kehu <service>`; a worker starts an `operation` by itself."""
 
@@ -86,6 +88,13 @@ def _address(text: str) -> str:
 def _folder(text: str) -> Path:
     path = Path(text)
     if not path.is_dir():
+        raise ValueError
+    return path
+
+
+def _file(text: str) -> Path:
+    path = Path(text)
+    if not path.is_file():
         raise ValueError
     return path
 
@@ -199,6 +208,20 @@ class Settings:
         metadata=_from(_dns_prefix, "lower case letters, digits and dashes, as in the name of a Kubernetes object"),
     )
     """How the names of Leases in a cluster begin: `<prefix>-<service>-<lease>`."""
+    tls_certificate: Path | None = field(
+        default=None, metadata=_from(_file, "a PEM file with a certificate and those between it and its authority")
+    )
+    """The certificate of this process: the gRPC server serves TLS with it, and other services are called with it."""
+    tls_key: Path | None = field(
+        default=None, metadata=_from(_file, "a PEM file with the private key of KEHU_TLS_CERTIFICATE")
+    )
+    """The private key of the certificate."""
+    tls_authorities: Path | None = field(
+        default=None, metadata=_from(_file, "a PEM file with the certificates of authorities")
+    )
+    """Authorities that are believed about other services and about clients."""
+    tls_clients: str = field(default="anybody", metadata=_from(_one_of("anybody", "certified"), "anybody or certified"))
+    """Connections that the gRPC server takes: from anybody, or from clients with a certificate of `tls_authorities`."""
     reflection: bool = field(default=True, metadata=_from(_yes_or_no, "yes or no"))
     """Whether the gRPC server describes its services to whoever asks."""
     trace_endpoint: str = field(default="", metadata=_from(str, "the URL of an OTLP/gRPC collector"))
@@ -228,6 +251,13 @@ class Settings:
             elif role in declared.metadata["needed_by"]:
                 raise SettingsError(f"{name} is missing; the {role} role needs {declared.metadata['allowed']}")
         return cls(**values)
+
+    @property
+    def tls(self) -> Tls | None:
+        """The identity that the process serves TLS with. None when it serves without."""
+        if self.tls_certificate is None and self.tls_key is None:
+            return None
+        return Tls(certificate=self.tls_certificate, key=self.tls_key, authorities=self.tls_authorities)
 
     @property
     def stop_budget(self) -> float:

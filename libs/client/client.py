@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import import_module
 from pkgutil import iter_modules
 from threading import Lock
@@ -13,6 +14,7 @@ import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 
 from libs.chassis.rpc.channel import connect
+from libs.chassis.tls import Tls
 from libs.client.calls import Caller, Token
 from libs.client.retry import Retry
 from libs.client.service import Service
@@ -30,7 +32,8 @@ class Client:
     first used, so only services that are called have to be known. `targets` maps service names to addresses
     (`{"profiles": "dns:///profiles:50051"}`); what is absent there is taken from KEHU_TARGET_<SERVICE> or the local
     stack. `timeout` is the time in seconds for one call with all its retries; bulk calls get 30, and every call takes
-    its own `timeout=`.
+    its own `timeout=`. `tls` names files with the authorities to believe and perhaps a certificate to show; they are
+    read again when they change. Without it KEHU_TLS_AUTHORITIES decides, or the local stack.
     """
 
     def __init__(
@@ -40,7 +43,8 @@ class Client:
         token: Token = "",
         timeout: float = 10.0,
         retry: Retry | None = None,
-        channel: Callable[[str], grpc.Channel] = connect,
+        tls: Tls | None = None,
+        channel: Callable[[str], grpc.Channel] | None = None,
     ) -> None:
         self._stack = Stack.find()
         self.targets = {**self._stack.targets, **(targets or {})}
@@ -48,7 +52,7 @@ class Client:
         self._token = token or self._stack.token
         self._timeout = timeout
         self._retry = retry or Retry()
-        self._connect = channel
+        self._connect = channel or partial(connect, tls=tls or self._stack.tls)
         self._channels: dict[str, grpc.Channel] = {}
         self._lock = Lock()
 

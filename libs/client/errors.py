@@ -12,6 +12,7 @@
     ├── TooLarge                the request or the answer is larger than a message may be: ask for less at a time
     ├── RateLimited             the service is full: come back after `.retry_after`
     ├── Unavailable             nobody answers now: the call may or may not have been applied
+    │   └── Untrusted           whoever answers shows a certificate that is not believed: `.reason` tells why
     ├── DeadlineExceeded        no answer in time: the call may or may not have been applied
     └── ServerFault             a defect of ours: report `.request_id`
 
@@ -129,6 +130,11 @@ class Unavailable(KehuError):
     """Nobody answers now. The call may or may not have been applied."""
 
 
+class Untrusted(Unavailable):
+    """The server shows a certificate that is not believed, so nothing was sent. `.reason` is CERTIFICATE_EXPIRED,
+    CERTIFICATE_OF_ANOTHER_NAME, CERTIFICATE_OF_UNKNOWN_AUTHORITY or CERTIFICATE_REFUSED."""
+
+
 class DeadlineExceeded(KehuError):
     """No answer in time. The call may or may not have been applied."""
 
@@ -157,6 +163,15 @@ _BY_CODE: Mapping[grpc.StatusCode, type[KehuError]] = {
 }
 _TOO_LARGE = "message larger than max"
 """The words of grpc itself when it refuses a message, with the code of a service that is full."""
+_DISTRUST: Mapping[str, str] = {
+    "CERTIFICATE_VERIFY_FAILED: certificate has expired": "CERTIFICATE_EXPIRED",
+    "Hostname Verification Check failed": "CERTIFICATE_OF_ANOTHER_NAME",
+    "CERTIFICATE_VERIFY_FAILED: unable to get local issuer": "CERTIFICATE_OF_UNKNOWN_AUTHORITY",
+    "CERTIFICATE_VERIFY_FAILED: self signed certificate": "CERTIFICATE_OF_UNKNOWN_AUTHORITY",
+    "CERTIFICATE_VERIFY_FAILED: self-signed certificate": "CERTIFICATE_OF_UNKNOWN_AUTHORITY",
+    "CERTIFICATE_VERIFY_FAILED": "CERTIFICATE_REFUSED",
+}
+"""The words of grpc itself about a certificate → the reason that a program is told."""
 _CODES: Mapping[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -169,6 +184,10 @@ def from_rpc(error: grpc.RpcError, *, method: str = "", request_id: str = "") ->
         with contextlib.suppress(DecodeError):  # a proxy in between may cut trailers: code and message still stand
             status = status_pb2.Status.FromString(details)
     return from_status(status, method=method, request_id=request_id)
+
+
+def _distrust(message: str) -> str:
+    return next((reason for words, reason in _DISTRUST.items() if words in message), "")
 
 
 def from_status(status: status_pb2.Status, *, method: str = "", request_id: str = "") -> KehuError:
@@ -189,6 +208,8 @@ def from_status(status: status_pb2.Status, *, method: str = "", request_id: str 
         elif detail.Is(error_details_pb2.RequestInfo.DESCRIPTOR):
             request_id = request_id or error_details_pb2.RequestInfo.FromString(detail.value).request_id
     kind = _BY_CODE.get(code, KehuError)
+    if kind is Unavailable and not reason and (reason := _distrust(status.message)):
+        kind = Untrusted
     if fields and kind is InvalidArgument:
         kind = FieldErrors
     elif reason == "RESPONSE_TOO_LARGE" or (kind is RateLimited and not reason and _TOO_LARGE in status.message):

@@ -11,7 +11,7 @@ import random
 import threading
 from dataclasses import dataclass
 
-from libs.client.errors import KehuError, RateLimited, Unavailable
+from libs.client.errors import KehuError, RateLimited, Unavailable, Untrusted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,4 +62,4 @@ class Budget:
 
 def is_transient(error: KehuError) -> bool:
     """Returns whether the same call may succeed when it is sent again."""
-    return isinstance(error, Unavailable | RateLimited)
+    return isinstance(error, Unavailable | RateLimited) and not isinstance(error, Untrusted)

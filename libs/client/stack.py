@@ -1,8 +1,8 @@
 """Addresses of the services, their store and their bus, and the credentials of this user.
 
 Every answer comes from the environment first (KEHU_TARGET_<SERVICE>, KEHU_TOKEN, KEHU_TENANT, KEHU_MONGODB_URI,
-KEHU_AMQP_URI, KEHU_MANAGEMENT_URI, KEHU_TOKEN_KEYS), then from `build/run/stack.json`, which `make up` writes for the
-local stack.
+KEHU_AMQP_URI, KEHU_MANAGEMENT_URI, KEHU_TOKEN_KEYS, KEHU_TLS_…), then from `build/run/stack.json`, which `make up`
+writes for the local stack.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from libs.chassis.tls import VARIABLES, Tls
 from libs.registry import SERVICES, target_variable
 
 FILE = Path(__file__).resolve().parents[2] / "build" / "run" / "stack.json"
@@ -34,7 +35,7 @@ class Stack:
     admin: Mapping[str, str] = field(default_factory=dict)
     """Process (`profiles.api`) → address of its `/readyz`. Only known for the local stack."""
     known: Mapping[str, str] = field(default_factory=dict)
-    """`token`, `tenant`, `mongodb_uri`, `amqp_uri`, `management_uri`, `token_keys`, as far as they are known."""
+    """The names of `_VARIABLES`, as far as they are known."""
 
     @classmethod
     def find(cls, environ: Mapping[str, str] | None = None, file: Path = FILE) -> Stack:
@@ -57,6 +58,11 @@ class Stack:
                 if (value := environ.get(variable) or local.get(name))
             },
         )
+
+    @property
+    def tls(self) -> Tls | None:
+        """The files that calls are made with. None where services serve without TLS."""
+        return Tls.of({VARIABLES[name]: self.known[f"tls_{name}"] for name in VARIABLES if f"tls_{name}" in self.known})
 
     def target(self, service: str) -> str:
         """The gRPC address of a service."""
@@ -132,4 +138,5 @@ _VARIABLES = {
     "amqp_uri": "KEHU_AMQP_URI",
     "management_uri": "KEHU_MANAGEMENT_URI",
     "token_keys": "KEHU_TOKEN_KEYS",
+    **{f"tls_{name}": variable for name, variable in VARIABLES.items()},
 }

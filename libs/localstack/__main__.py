@@ -30,7 +30,7 @@ def main() -> int:
     """Does what the arguments say and returns the exit code of the process."""
     arguments = _parser().parse_args()
     try:
-        stack = Stack(dict(arguments.port or ()))
+        stack = Stack(dict(arguments.port or ()), tls=arguments.tls)
         return _COMMANDS[arguments.command](stack, arguments)
     except StackError as error:
         for line in error.tail():
@@ -105,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=NUMBER",
         help=f"take this port if it is free; names: {', '.join(PREFERRED_PORTS)}",
     )
+    parser.add_argument("--tls", action="store_true", help="let everything speak TLS, with certificates made for it")
     parser.add_argument("--no-demo", dest="demo", action="store_false", help="load no demonstration")
     return parser
 

@@ -23,6 +23,7 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.errors import AutoReconnect, OperationFailure, PyMongoError
 
+from libs.chassis.tls import Tls
 from libs.localstack.processes import HOST, Process, StackError, free_port, wait_until
 
 REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements-stack.txt"
@@ -68,8 +69,10 @@ class MongoNode:
         *,
         host: str = HOST,
         options: Sequence[str] = (),
+        tls: Tls | None = None,
     ) -> None:
         self.port = port
+        self._tls = tls
         self.host = host
         self.data = folder / f"{name}.data"
         self.process = Process(folder, name)
@@ -98,6 +101,7 @@ class MongoNode:
                     # How long a member that is told to end waits for a successor.
                     "--setParameter=shutdownTimeoutMillisForSignaledShutdown=500",
                     *self._options,
+                    *_serving(self._tls),
                 ],
                 mongod.env,
             )
@@ -106,7 +110,12 @@ class MongoNode:
     def admin(self, command: str, value: object = 1, **arguments: Any) -> dict[str, Any]:
         """Runs an administrative command on this very member."""
         with MongoClient[dict[str, Any]](
-            HOST, self.port, directConnection=True, serverSelectionTimeoutMS=1000, connectTimeoutMS=1000
+            HOST,
+            self.port,
+            directConnection=True,
+            serverSelectionTimeoutMS=1000,
+            connectTimeoutMS=1000,
+            **_calling(self._tls),
         ) as client:
             return dict(client.admin.command(command, value, **arguments))
 
@@ -128,7 +137,8 @@ class ReplicaSet:
     """A replica set of our own. Data stay in `folder` until someone removes it.
 
     `election_timeout_ms` is how long the others wait for a silent primary before they elect another; `host` is the
-    address that clients find the members at; `options` are further arguments of the server program.
+    address that clients find the members at; `options` are further arguments of the server program. With `tls`, nobody
+    connects in plain text; the certificate's file ends in `.crt`, and one in `.pem` beside it has its key as well.
     """
 
     def __init__(
@@ -141,17 +151,20 @@ class ReplicaSet:
         *,
         host: str = HOST,
         options: Sequence[str] = (),
+        tls: Tls | None = None,
     ) -> None:
+        self._tls = tls
         chosen = list(ports) or [free_port() for _ in range(members)]
         self.nodes = [
-            MongoNode(folder, f"mongod-{index}", port, cache_gb, host=host, options=options)
+            MongoNode(folder, f"mongod-{index}", port, cache_gb, host=host, options=options, tls=tls)
             for index, port in enumerate(chosen)
         ]
         self._election_timeout_ms = election_timeout_ms
 
     @property
     def uri(self) -> str:
-        return f"mongodb://{','.join(node.address for node in self.nodes)}/?replicaSet={SET_NAME}"
+        secure = f"&tls=true&tlsCAFile={self._tls.authorities}" if self._tls is not None else ""
+        return f"mongodb://{','.join(node.address for node in self.nodes)}/?replicaSet={SET_NAME}{secure}"
 
     @property
     def alive(self) -> bool:
@@ -212,6 +225,21 @@ class ReplicaSet:
                 "heartbeatIntervalMillis": min(2000, self._election_timeout_ms // 2),
             },
         }
+
+
+def _serving(tls: Tls | None) -> list[str]:
+    if tls is None or tls.certificate is None:
+        return []
+    return [
+        "--tlsMode=requireTLS",
+        f"--tlsCertificateKeyFile={tls.certificate.with_suffix('.pem')}",
+        f"--tlsCAFile={tls.authorities}",
+        "--tlsAllowConnectionsWithoutCertificates",
+    ]
+
+
+def _calling(tls: Tls | None) -> dict[str, Any]:
+    return {} if tls is None else {"tls": True, "tlsCAFile": str(tls.authorities)}
 
 
 def _cache() -> Path:

@@ -11,10 +11,12 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import ssl
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from libs.chassis.tls import Tls
 from libs.localstack.cache import fetched
 from libs.localstack.debian import bind, unpack
 from libs.localstack.processes import HOST, Process, StackError, free_port, listening
@@ -72,12 +74,21 @@ class Broker:
 
     `port` is the AMQP port and `management_port` that of the management API; 0 chooses a free one, which `restart`
     keeps. `host` is the address that others find them at; AMQP is served on the loopback address as well, and only
-    there does the user `guest` get in. `line` is the installed one unless another is given.
+    there does the user `guest` get in. `line` is the installed one unless another is given. With `tls`, nobody speaks
+    AMQP in plain text.
     """
 
     def __init__(
-        self, folder: Path, port: int = 0, management_port: int = 0, *, host: str = HOST, line: Line | None = None
+        self,
+        folder: Path,
+        port: int = 0,
+        management_port: int = 0,
+        *,
+        host: str = HOST,
+        line: Line | None = None,
+        tls: Tls | None = None,
     ) -> None:
+        self._tls = tls
         self.port = port or free_port()
         self.management_port = management_port or free_port()
         self.host = host
@@ -89,6 +100,8 @@ class Broker:
 
     @property
     def uri(self) -> str:
+        if self._tls is not None:
+            return f"amqps://guest:guest@{HOST}:{self.port}/?cacertfile={self._tls.authorities}"
         return f"amqp://guest:guest@{HOST}:{self.port}/"
 
     @property
@@ -140,11 +153,32 @@ class Broker:
     def _answers(self) -> bool:
         """Tells whether the broker greets a client: it listens only when it has started completely."""
         try:
-            with socket.create_connection((HOST, self.port), timeout=2) as connection:
+            with socket.create_connection((HOST, self.port), timeout=2) as plain, self._secured(plain) as connection:
                 connection.sendall(_PROTOCOL_HEADER)
                 return connection.recv(1) == b"\x01"  # A method frame: connection.start.
         except OSError:
             return False
+
+    def _secured(self, plain: socket.socket) -> socket.socket:
+        if self._tls is None:
+            return plain
+        anybody = ssl.create_default_context()  # the question is whether it answers, not whether it is believed
+        anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
+        return anybody.wrap_socket(plain, server_hostname=HOST)
+
+    def _listening(self) -> str:
+        """Returns the lines of the configuration that say where and how AMQP is served."""
+        kind = "tcp" if self._tls is None else "ssl"
+        lines = [f"listeners.{kind}.{n} = {host}:{self.port}" for n, host in enumerate(sorted({HOST, self.host}), 1)]
+        if self._tls is not None:
+            lines += [
+                "listeners.tcp = none",
+                f"ssl_options.cacertfile = {self._tls.authorities}",
+                f"ssl_options.certfile = {self._tls.certificate}",
+                f"ssl_options.keyfile = {self._tls.key}",
+                "ssl_options.verify = verify_none",
+            ]
+        return "".join(f"{line}\n" for line in lines)
 
     def _environment(self, epmd_port: int) -> dict[str, str]:
         """Writes the configuration and returns the environment that makes the server use it, and only it."""
@@ -153,9 +187,8 @@ class Broker:
         config = self.data / "rabbitmq.conf"
         advanced = self.data / "advanced.config"
         plugins.write_text(f"[{','.join(PLUGINS)}].\n")
-        listeners = sorted({HOST, self.host})
         config.write_text(
-            "".join(f"listeners.tcp.{n} = {host}:{self.port}\n" for n, host in enumerate(listeners, 1))
+            self._listening()
             + (f"management.tcp.ip = {HOST}\n" if self.host == HOST else "")
             + f"management.tcp.port = {self.management_port}\n"
             "log.console = true\n"

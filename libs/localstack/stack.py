@@ -16,10 +16,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 from libs.chassis.settings import concerns_services
+from libs.chassis.tls import VARIABLES, Tls
+from libs.localstack.authority import Authority, lasts
 from libs.localstack.mongo import ReplicaSet
 from libs.localstack.processes import HOST, Process, StackError, answers, free_port, listening, running
 from libs.localstack.rabbit import Broker
@@ -53,10 +56,11 @@ class Row:
 class Stack:
     """The local stack of this checkout, or another one with a `folder` of its own.
 
-    `ports` are wishes by name; without them earlier choices are kept.
+    `ports` are wishes by name; without them earlier choices are kept. With `tls` everything speaks it, with a
+    certificate of an authority that is made for the folder; a stack that was started otherwise is ended first.
     """
 
-    def __init__(self, ports: Mapping[str, int] | None = None, folder: Path = FOLDER) -> None:
+    def __init__(self, ports: Mapping[str, int] | None = None, folder: Path = FOLDER, *, tls: bool = False) -> None:
         wishes = dict(ports or {})
         unknown = sorted(wishes.keys() - PREFERRED_PORTS.keys())
         if unknown:
@@ -66,6 +70,8 @@ class Stack:
         self.keys = folder / "keys"
         known = json.loads(self._file.read_text()) if self._file.exists() else {}
         self._chosen: dict[str, int] = known.get("ports", {})
+        self._known_tls = "tls_authorities" in known if "mongodb_uri" in known else None
+        self._tls = _identity(folder / "tls") if tls else None
         self._wanted = PREFERRED_PORTS | self._chosen | wishes
         self._mongod = Process(folder, "mongod-0")
         self._rabbitmq = Process(folder, "rabbitmq")
@@ -78,6 +84,8 @@ class Stack:
 
         Returns, when all of it is ready, the names of the processes that were started anew.
         """
+        if self._known_tls is not None and self._known_tls != bool(self._tls):
+            self.down(announce)
         self.start_mongodb(announce)
         self.start_rabbitmq(announce)
         announce("making development keys")
@@ -105,7 +113,7 @@ class Stack:
         if self.mongodb_uri:
             return
         announce("starting MongoDB")
-        replica_set = ReplicaSet(self.folder, ports=[self._port("mongod", self._mongod)])
+        replica_set = ReplicaSet(self.folder, ports=[self._port("mongod", self._mongod)], tls=self._tls)
         replica_set.start()
         self.mongodb_uri = replica_set.uri
         self._save()
@@ -116,7 +124,7 @@ class Stack:
             return
         announce("starting RabbitMQ")
         ports = [self._port(name, self._rabbitmq) for name in ("amqp", "management")]
-        broker = Broker(self.folder, *ports)
+        broker = Broker(self.folder, *ports, tls=self._tls)
         broker.start()
         self.amqp_uri, self.management_uri = broker.uri, broker.management_uri
         self._save()
@@ -192,12 +200,17 @@ class Stack:
 
     def _settings(self) -> dict[str, str]:
         return {
+            **{VARIABLES[name]: str(path) for name, path in self._identity().items()},
             "KEHU_MONGODB_URI": self.mongodb_uri,
             "KEHU_AMQP_URI": self.amqp_uri,
             "KEHU_TOKEN_KEYS": str(self.keys),
             # No load balancer has to learn here that a process is about to end.
             "KEHU_DRAIN_SECONDS": os.environ.get("KEHU_DRAIN_SECONDS", "0"),
         }
+
+    def _identity(self) -> dict[str, Path | None]:
+        """Returns the files of TLS by their names."""
+        return {} if self._tls is None else {name: getattr(self._tls, name) for name in VARIABLES}
 
     def _port(self, name: str, process: Process) -> int:
         """Returns the port of a process that runs, otherwise one that is free now."""
@@ -214,6 +227,7 @@ class Stack:
                 "amqp_uri": self.amqp_uri,
                 "management_uri": self.management_uri,
                 "token_keys": str(self.keys),
+                **({"tls_authorities": str(self._tls.authorities)} if self._tls is not None else {}),
                 "targets": {
                     service: f"{HOST}:{self._chosen[f'{service}.grpc']}"
                     for service in SERVICES
@@ -241,6 +255,14 @@ def fingerprint(service: str, settings: Mapping[str, str], root: Path = ROOT) ->
     for path in (root / "requirements.txt", *sorted(path for path in files if path.is_file())):
         digest.update(f"{path.relative_to(root)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()
+
+
+def _identity(folder: Path) -> Tls:
+    """Returns the files of a certificate for everything on this machine, made anew when there is none for a week."""
+    found = Tls(certificate=folder / "stack.crt", key=folder / "stack.key", authorities=folder / "ca.crt")
+    if not lasts(folder / "stack.crt", timedelta(days=7)):
+        Authority(folder).issue("stack")
+    return found
 
 
 def _readiness(port: int) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 from collections.abc import Callable
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import amqp
 from amqp.transport import SSLTransport, TCPTransport
@@ -77,6 +78,9 @@ class _Connection(amqp.Connection):  # type: ignore[misc]
 def connect(uri: str, *, name: str, on_blocked: Callable[[str], None] | None = None) -> amqp.Connection:
     """An open connection to the broker at `uri` (`amqp://user:password@host:port/vhost`, or `amqps`).
 
+    With `amqps`, the parameters `cacertfile`, `certfile` and `keyfile` of the address name PEM files: whom to believe,
+    and what to show. They are read for every connection, so a replaced file counts from the next one on.
+
     `name` is what operators see in the broker's list. `on_blocked` is called when the broker stops reading from
     publishers because it is short of memory or disk. Raises one of `BUS_ERRORS`.
     """
@@ -89,7 +93,7 @@ def connect(uri: str, *, name: str, on_blocked: Callable[[str], None] | None = N
         userid=unquote(parts.username or "guest"),
         password=unquote(parts.password or "guest"),
         virtual_host=unquote(parts.path[1:]) or "/",
-        ssl={"server_hostname": parts.hostname, "cert_reqs": 2} if secure else False,
+        ssl=_tls(parts) if secure else False,
         heartbeat=HEARTBEAT,
         connect_timeout=CONNECT_TIMEOUT,
         client_properties={"connection_name": name},
@@ -97,6 +101,16 @@ def connect(uri: str, *, name: str, on_blocked: Callable[[str], None] | None = N
     )
     connection.connect()
     return connection
+
+
+def _tls(parts: SplitResult) -> dict[str, Any]:
+    named = dict(parse_qsl(parts.query))
+    files = {"ca_certs": "cacertfile", "certfile": "certfile", "keyfile": "keyfile"}
+    return {
+        "server_hostname": parts.hostname,
+        "cert_reqs": ssl.CERT_REQUIRED,
+        **{ours: named[theirs] for ours, theirs in files.items() if theirs in named},
+    }
 
 
 def body_of(message: amqp.Message) -> bytes:

@@ -151,6 +151,8 @@ class Call:
     """The client's library sends it for another time."""
     arrived: float = field(default_factory=time.perf_counter)
     principal: Principal = NOBODY
+    certificate: str = ""
+    """The name in the certificate of the client. Empty where clients need none."""
     waited: float = 0.0
     """Seconds until a thread took it up."""
     expires: float = float("inf")

@@ -41,9 +41,17 @@ class Chain(grpc.GenericRpcHandler):
     """Admits calls and hands them to their handler."""
 
     def __init__(
-        self, methods: Iterable[Method], *, verifier: Verifier, unary: Pool, streams: Pool, limiter: Limiter
+        self,
+        methods: Iterable[Method],
+        *,
+        verifier: Verifier,
+        unary: Pool,
+        streams: Pool,
+        limiter: Limiter,
+        certified: bool = False,
     ) -> None:
         self._verifier = verifier
+        self._certified = certified
         self._limiter = limiter
         self._pools = {False: unary, True: streams}
         self._verifying = Pool("verifying", 1, lambda _: None)
@@ -125,8 +133,10 @@ class Chain(grpc.GenericRpcHandler):
 
     def _handler(self, method: Method) -> grpc.RpcMethodHandler[Any, Any]:
         if method.streams:
-            return grpc.stream_stream_rpc_method_handler(_Streaming(method, self.reception, self._open))
-        return grpc.unary_unary_rpc_method_handler(_Unary(method, self.reception, self._limiter))
+            return grpc.stream_stream_rpc_method_handler(
+                _Streaming(method, self.reception, self._open, self._certified)
+            )
+        return grpc.unary_unary_rpc_method_handler(_Unary(method, self.reception, self._limiter, self._certified))
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +159,9 @@ class _Unverified:
 class _Unary:
     """Serves the calls of a method with one request and one response."""
 
-    def __init__(self, method: Method, reception: Reception, limiter: Limiter) -> None:
+    def __init__(self, method: Method, reception: Reception, limiter: Limiter, certified: bool) -> None:
         self.experimental_thread_pool = reception
+        self._certified = certified
         self._method = method
         self._limiter = limiter
 
@@ -160,6 +171,7 @@ class _Unary:
         started = time.monotonic()
         try:
             deadline.begin(call, context)
+            call.certificate = _certificate(context) if self._certified else ""
             request = validate.read(self._method, sent)
             self._limiter.compute(call, request)
             with acting.enter(_context(call, request)), deadline.database(call):
@@ -187,8 +199,9 @@ class _Streaming:
 
     experimental_non_blocking = True
 
-    def __init__(self, method: Method, reception: Reception, open_streams: OpenStreams) -> None:
+    def __init__(self, method: Method, reception: Reception, open_streams: OpenStreams, certified: bool) -> None:
         self.experimental_thread_pool = reception
+        self._certified = certified
         self._method = method
         self._open = open_streams
 
@@ -201,6 +214,7 @@ class _Streaming:
         try:
             context.send_initial_metadata(observe.named(call))
             deadline.begin(call, context)
+            call.certificate = _certificate(context) if self._certified else ""
             with acting.enter(_context(call)), closing(self._responses(messages, context)) as responses:
                 for response in responses:
                     stream.send(answer.part(self._method.shown(response, call.principal.scopes)))
@@ -224,11 +238,18 @@ class _Streaming:
             yield from result
 
 
+def _certificate(context: grpc.ServicerContext) -> str:
+    """Returns the name in the certificate of the client: its first alternative name, or else its common name."""
+    names = context.peer_identities() or ()
+    return next(iter(names), b"").decode("utf-8", "replace")
+
+
 def _context(call: Call, request: Message | None = None) -> acting.Context:
     return acting.Context(
         tenant=call.principal.tenant,
         actor=call.principal.subject,
         acting_service=call.principal.acting_service,
+        client_certificate=call.certificate,
         scopes=call.principal.scopes,
         command=None if request is None else validate.command(call.method, request),
         correlation_id=call.request_id,

@@ -6,6 +6,9 @@ import json
 
 import grpc
 
+from libs.chassis.rpc.secure import channel
+from libs.chassis.tls import Tls
+
 _NAMES = ("dns:", "ipv4:", "ipv6:")
 """How targets begin that may stand for several processes."""
 
@@ -27,26 +30,27 @@ _RETRY: dict[str, object] = {
 }
 
 
-def connect(target: str, *, retry: bool = False) -> grpc.Channel:
+def connect(target: str, *, retry: bool = False, tls: Tls | None = None) -> grpc.Channel:
     """A channel to `dns:///name:port`, to `ipv4:address:port,address:port` or to a single `host:port`.
 
     With `retry` the channel itself repeats calls that were answered UNAVAILABLE; the client of Kehu does not ask for
-    it, since it repeats on its own terms (deadline, budget, the pause that the server names).
+    it, since it repeats on its own terms (deadline, budget, the pause that the server names). With `tls` it speaks to
+    nobody whose certificate the authorities do not vouch for.
     """
-    return grpc.insecure_channel(
-        target,
-        options=(
-            ("grpc.service_config", json.dumps(service_config(target, retry=retry))),
-            ("grpc.keepalive_time_ms", 30_000),
-            ("grpc.keepalive_timeout_ms", 10_000),
-            ("grpc.max_receive_message_length", 4 * 1024 * 1024),
-            ("grpc.initial_reconnect_backoff_ms", 200),
-            ("grpc.max_reconnect_backoff_ms", 3_000),
-            # A name is looked up again when a process behind it goes. The usual pause of 30 s between two look-ups is
-            # longer than a rolling restart takes: the last known process would go before the new ones are known.
-            ("grpc.dns_min_time_between_resolutions_ms", 500),
-        ),
+    options = (
+        ("grpc.service_config", json.dumps(service_config(target, retry=retry))),
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+        ("grpc.initial_reconnect_backoff_ms", 200),
+        ("grpc.max_reconnect_backoff_ms", 3_000),
+        # A name is looked up again when a process behind it goes. The usual pause of 30 s between two look-ups is
+        # longer than a rolling restart takes: the last known process would go before the new ones are known.
+        ("grpc.dns_min_time_between_resolutions_ms", 500),
     )
+    if tls is None:
+        return grpc.insecure_channel(target, options=options)
+    return channel(tls, lambda credentials: grpc.secure_channel(target, credentials, options=options))
 
 
 def service_config(target: str, *, retry: bool = False) -> dict[str, object]:

@@ -87,6 +87,8 @@ def end(call: Call) -> None:
         facts["reason"] = call.reason
     if call.principal is not NOBODY:
         facts |= {"tenant": call.principal.tenant, "actor": call.principal.subject}
+    if call.certificate:
+        facts["client_certificate"] = call.certificate
     if call.principal.acting_service:
         facts["acting_service"] = call.principal.acting_service
     if call.span.traceparent:

@@ -21,7 +21,9 @@ from libs.chassis.rpc.chain import Chain
 from libs.chassis.rpc.limit import Limiter
 from libs.chassis.rpc.pools import Pool
 from libs.chassis.rpc.public import Health, Reflection
-from libs.chassis.settings import Settings
+from libs.chassis.rpc.secure import server_credentials
+from libs.chassis.settings import Settings, SettingsError
+from libs.chassis.tls import CertificateUnusable
 
 if TYPE_CHECKING:
     Handler = grpc.RpcMethodHandler[Any, Any]
@@ -79,7 +81,12 @@ class Server:
         validation.warm({method.request for method in self.methods})
         verifier = Verifier(settings.token_keys, issuer=settings.token_issuer)
         self._chain = Chain(
-            self.methods, verifier=verifier, unary=self._unary, streams=self._streams, limiter=self._limiter
+            self.methods,
+            verifier=verifier,
+            unary=self._unary,
+            streams=self._streams,
+            limiter=self._limiter,
+            certified=settings.tls_clients == "certified",
         )
         age = ("grpc.max_connection_age_ms", settings.connection_age_seconds * 1000)
         self._grpc = grpc.server(self._chain.reception, handlers=[self._chain], options=(*OPTIONS, age))
@@ -92,11 +99,24 @@ class Server:
         self._chain.publish(self._health.methods())
         if settings.reflection:
             self._chain.publish(self._reflection.methods())
-        self.port = self._grpc.add_insecure_port(settings.listen)
+        self.port = self._listen(settings)
         """The port that is listened on, also when 0 was asked for."""
         for pool in (self._unary, self._streams):
             metrics.RPC_IN_FLIGHT.labels(pool.name).set_function(partial(getattr, pool, "in_flight"))
         metrics.RPC_IN_FLIGHT.labels("receiving").set_function(partial(getattr, self._chain.reception, "waiting"))
+
+    def _listen(self, settings: Settings) -> int:
+        if settings.tls is None:
+            if settings.tls_clients == "certified":
+                raise SettingsError(
+                    "KEHU_TLS_CLIENTS is certified, so KEHU_TLS_CERTIFICATE and KEHU_TLS_KEY are needed"
+                )
+            return int(self._grpc.add_insecure_port(settings.listen))
+        try:
+            credentials = server_credentials(settings.tls, clients=settings.tls_clients == "certified")
+        except CertificateUnusable as problem:
+            raise SettingsError(str(problem)) from problem
+        return int(self._grpc.add_secure_port(settings.listen, credentials))
 
     def start(self) -> None:
         """Begins to serve; not yet ready, see `set_ready`."""

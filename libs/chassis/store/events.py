@@ -52,6 +52,7 @@ def waiting_events(
             revision=entity.revision,
             actor=here.actor,
             acting_service=here.acting_service,
+            client_certificate=here.client_certificate,
             causation_id=here.causation_id,
             correlation_id=here.correlation_id,
             traceparent=tracing.traceparent(),
