@@ -227,10 +227,14 @@ class Operations:
     def __init__(self, database: Database) -> None:
         if COLLECTION not in database.collections:
             database.collection(Operation, COLLECTION, indexes=_INDEXES, publishes=False)
+        self._database = database
         self._collection: Collection[Operation] = database.collections[COLLECTION]
 
-    def start(self, kind: str, request: Message) -> Operation:
-        """A new operation. OperationRunning while another one of this kind is at work."""
+    def start(self, kind: str, request: Message, *, along: Callable[[], object] | None = None) -> Operation:
+        """Starts an operation, and makes the change `along` in the same transaction.
+
+        OperationRunning while another one of this kind is at work.
+        """
         asked = AnyMessage()
         asked.Pack(request)
         here, at = context.current(), identity.now()
@@ -246,8 +250,14 @@ class Operations:
         def begin(id: str) -> Change[Operation]:
             return replace(operation, id=id), []
 
+        def work() -> Operation:
+            started = self._collection.insert(begin)
+            if along is not None:
+                along()
+            return started
+
         try:
-            return self._collection.insert(begin)
+            return work() if along is None else self._database.transact(work)
         except KeyTaken:
             other = self._collection.find_one(all_of(field("kind") == kind, _ACTIVE))
             id = other.id if other is not None else "one that just ended"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from functools import partial
 
 import grpc
 from kehu.common.v1.operation_pb2 import Operation
@@ -38,11 +39,11 @@ class Repeats:
 
     def start(self, kind: str, request: Repeatable) -> Operation:
         """The operation. When the request says every how many days, it is planned to start again."""
-        started = self._operations.start(kind, request)
         every_days = field_of(request, "every_days", int, None)
-        if every_days is not None:
-            again = deepcopy(request)
-            again.ClearField("every_days")
-            again.ClearField("request_id")
-            self._schedules.plan(kind, again.SerializeToString(deterministic=True), every_days)
-        return to_message(started)
+        if every_days is None:
+            return to_message(self._operations.start(kind, request))
+        again = deepcopy(request)
+        again.ClearField("every_days")
+        again.ClearField("request_id")
+        plan = partial(self._schedules.plan, kind, again.SerializeToString(deterministic=True), every_days)
+        return to_message(self._operations.start(kind, request, along=plan))

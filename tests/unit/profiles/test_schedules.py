@@ -104,3 +104,18 @@ def _any(packed: bytes) -> bytes:
     from google.protobuf.any_pb2 import Any
 
     return Any.FromString(packed).value
+
+
+def test_a_repeated_request_revives_no_plan_that_was_ended_meanwhile(
+    store: ProfilesStore, servicer: Methods, acting: As
+) -> None:
+    with acting(request_id="plan-1"):
+        first = servicer.EvaluateLifecycles(EvaluateLifecyclesRequest(every_days=7), CALL)
+    end_all(store)
+    with acting(request_id="plan-2"):
+        servicer.EvaluateLifecycles(EvaluateLifecyclesRequest(every_days=0), CALL)
+    end_all(store)
+    with acting(request_id="plan-1"):
+        again = servicer.EvaluateLifecycles(EvaluateLifecyclesRequest(every_days=7), CALL)
+    assert again.id == first.id
+    assert len(servicer.GetSchedules(GetSchedulesRequest(), CALL).schedules) == 0
