@@ -26,7 +26,7 @@ from libs.chassis.testing import World
 from libs.registry import SERVICES
 from tests.support.contracts import methods, reads, rows, scope, streams
 from tests.support.examples import request
-from tests.support.security import OK, Outcome, sow
+from tests.support.security import OK, Outcome, gets_one, sow
 
 AT = datetime(2026, 5, 4, 9, tzinfo=UTC)
 TRIED_AT_LEAST = 0.5
@@ -146,6 +146,14 @@ def test_a_repeat_changes_nothing_and_a_key_is_used_once(worlds: Worlds, method:
         assert worlds.state() == before, f"{other.name} was applied with the key of {method.name}"
         taken.extend([other.name] if answer.code is OK else [])
     assert taken == [], f"took the key of {method.name}"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_examples_make_a_thing_of_every_kind_that_is_got_by_its_id(worlds: Worlds, service: str) -> None:
+    """Where this fails, HINTS of tests/support/examples.py says what a request of a new kind needs."""
+    got = [method for method in methods(service) if gets_one(method) and method.name != "GetErasureStatus"]
+    answers = {method.name: worlds.call(method, request(method, sown()[1])) for method in got}
+    assert {name: str(each.refusal) for name, each in answers.items() if each.code is not OK} == {}
 
 
 def test_the_law_is_tried_on_most_methods() -> None:

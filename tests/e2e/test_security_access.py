@@ -18,7 +18,7 @@ from libs.chassis import identity
 from libs.registry import SERVICES
 from tests.support.contracts import method_ids, methods, reads, scope, streams
 from tests.support.examples import names_a_thing, request
-from tests.support.security import OK, Door, Outcome, sow
+from tests.support.security import OK, Door, Outcome, gets_one, needs_one, sow
 from tests.support.stack import System
 
 CATALOGUES = {"ListMeasures"}
@@ -76,17 +76,11 @@ def test_things_of_another_tenant_are_like_things_that_do_not_exist(
         assert foreign[0] is grpc.StatusCode.NOT_FOUND
 
 
-def needs_one(method: MethodDescriptor) -> bool:
-    """Whether a call is about one thing that must exist in this service, and not what it kept of another's."""
-    return method.output_type.fields_by_name.get("id") is not None
-
-
 def test_the_owner_sees_what_the_stranger_does_not(owner: Door, owned: dict[str, str]) -> None:
     """Else the test above would prove nothing; and what the stranger tried has changed nothing."""
     for service in SERVICES:
         for method in methods(service):
-            one = needs_one(method) and names_a_thing(method) and not streams(method)
-            if one and re.match("Get(?!C[a-z]+C)", method.name):
+            if gets_one(method):
                 seen = owner.call(method, request(method, owned))
                 assert seen.code is OK, f"{method.name}: {seen.text}"
 

@@ -46,6 +46,24 @@ HINTS: Mapping[str, Any] = {
     "kehu.interactions.v1.GetChannelCountsRequest.end_time": datetime(2026, 1, 2, tzinfo=UTC),
     "kehu.interactions.v1.Term.civil_time": {},
     "kehu.interactions.v1.TransferConversationRequest.queue": "second-line",
+    "kehu.opportunities.v1.GetForecastRequest.convert_to": "",
+    "kehu.opportunities.v1.Pipeline.currency_code": "EUR",
+    "kehu.opportunities.v1.Pipeline.stages": [
+        {
+            "key": key,
+            "display_name": key,
+            "kind": f"STAGE_KIND_{key.upper()}",
+            "category": f"FORECAST_CATEGORY_{category}",
+            "probability_basis_points": basis_points,
+        }
+        for key, category, basis_points in (
+            ("open", "PIPELINE", 5000),
+            ("won", "CLOSED", 10000),
+            ("lost", "OMITTED", 0),
+        )
+    ],
+    "kehu.opportunities.v1.RateTable.base_currency_code": "EUR",
+    "kehu.opportunities.v1.RateTable.rates": [{"currency_code": "CNY", "value": "7.7"}],
     "kehu.profiles.v1.ComputeLoyaltyMeasuresRequest.currency_code": "EUR",
     "kehu.profiles.v1.ComputeRfmRequest.currency_code": "EUR",
     "kehu.profiles.v1.ConsentReceipt.proof_ref": "form-1",

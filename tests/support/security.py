@@ -14,7 +14,7 @@ from kehu.common.v1 import error_reason_pb2
 
 from libs.registry import SERVICES
 from tests.support.contracts import methods, reads, rows, streams
-from tests.support.examples import request
+from tests.support.examples import names_a_thing, request
 from tests.support.lab import Caller, Failure, failure
 from tests.support.stack import System
 
@@ -104,6 +104,17 @@ def _first(call: Any) -> Outcome:
         raise failure(error) from None
     finally:
         call.cancel()
+
+
+def needs_one(method: MethodDescriptor) -> bool:
+    """Whether a call is about one thing that must exist in this service, and not what it kept of another's."""
+    return method.output_type.fields_by_name.get("id") is not None
+
+
+def gets_one(method: MethodDescriptor) -> bool:
+    """Whether a call answers with one thing that it names, which must exist."""
+    one = needs_one(method) and names_a_thing(method) and not streams(method)
+    return one and re.match("Get(?!C[a-z]+C)", method.name) is not None
 
 
 def sow(door: Door) -> dict[str, str]:
