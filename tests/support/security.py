@@ -111,9 +111,13 @@ def needs_one(method: MethodDescriptor) -> bool:
     return method.output_type.fields_by_name.get("id") is not None
 
 
+LONG_WORK = ("GetErasureStatus", "GetRefolding")
+"""Get what long work makes, some time after the call that starts it."""
+
+
 def gets_one(method: MethodDescriptor) -> bool:
-    """Whether a call answers with one thing that it names, which must exist."""
-    one = needs_one(method) and names_a_thing(method) and not streams(method)
+    """Whether a call answers with one thing that it names, which a call before has made."""
+    one = needs_one(method) and names_a_thing(method) and not streams(method) and method.name not in LONG_WORK
     return one and re.match("Get(?!C[a-z]+C)", method.name) is not None
 
 
