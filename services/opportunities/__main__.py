@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from libs.chassis.run import Service, main
+from services.opportunities.operations import operations
 from services.opportunities.store import OpportunitiesStore
 from services.opportunities.subscriptions import subscriptions, timers
 
@@ -21,6 +22,7 @@ SERVICE = Service(
     servicers=servicers,
     subscriptions=subscriptions,
     timers=timers,
+    operations=operations,
 )
 
 if __name__ == "__main__":

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from kehu.opportunities.v1.assignment_pb2_grpc import add_AssignmentServiceServicer_to_server
 from kehu.opportunities.v1.deals_pb2_grpc import add_DealsServiceServicer_to_server
 from kehu.opportunities.v1.forecast_pb2_grpc import add_ForecastServiceServicer_to_server
+from kehu.opportunities.v1.leads_pb2_grpc import add_LeadsServiceServicer_to_server
 from kehu.opportunities.v1.pipelines_pb2_grpc import add_PipelinesServiceServicer_to_server
 from kehu.opportunities.v1.privacy_pb2_grpc import add_PrivacyServiceServicer_to_server
 from kehu.opportunities.v1.rates_pb2_grpc import add_RatesServiceServicer_to_server
 
+from services.opportunities.assignment.api import AssignmentApi
 from services.opportunities.deals.api import DealsApi
 from services.opportunities.forecast.api import ForecastApi
+from services.opportunities.leads.api import LeadsApi
 from services.opportunities.pipelines.api import PipelinesApi
 from services.opportunities.privacy.api import PrivacyApi
 from services.opportunities.rates.api import RatesApi
@@ -26,5 +30,7 @@ def servicers(store: OpportunitiesStore) -> Sequence[tuple[Any, object]]:
         (add_DealsServiceServicer_to_server, DealsApi(store.deals)),
         (add_ForecastServiceServicer_to_server, ForecastApi(store.forecast)),
         (add_RatesServiceServicer_to_server, RatesApi(store.rates)),
+        (add_LeadsServiceServicer_to_server, LeadsApi(store.leads)),
+        (add_AssignmentServiceServicer_to_server, AssignmentApi(store.assignment)),
         (add_PrivacyServiceServicer_to_server, PrivacyApi(store.privacy)),
     ]

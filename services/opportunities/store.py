@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from libs.chassis.projection import Customers
 from libs.chassis.store import Database
+from services.opportunities.assignment.store import AssignmentStore
+from services.opportunities.calendars.store import CalendarsStore
 from services.opportunities.customers.domain import CustomerProjection
 from services.opportunities.deals.store import DealsStore
 from services.opportunities.forecast.store import ForecastStore
+from services.opportunities.leads.store import LeadsStore
 from services.opportunities.pipelines.store import PipelinesStore
 from services.opportunities.privacy.store import PrivacyStore
 from services.opportunities.rates.store import RatesStore
@@ -21,7 +24,10 @@ class OpportunitiesStore:
         self.customers = Customers(database, CustomerProjection)
         self.deals = DealsStore(database, self.customers, self.pipelines)
         self.rates = RatesStore(database)
+        self.calendars = CalendarsStore(database)
+        self.leads = LeadsStore(database, self.customers, self.calendars, self.deals)
+        self.assignment = AssignmentStore(database, self.leads, self.calendars)
         self.forecast = ForecastStore(
             database, deals=self.deals, customers=self.customers, pipelines=self.pipelines, rates=self.rates
         )
-        self.privacy = PrivacyStore(database, self.customers, self.deals)
+        self.privacy = PrivacyStore(database, self.customers, self.deals, self.leads)

@@ -6,9 +6,12 @@ from typing import Any
 
 from libs.chassis.inbox import Subscription
 from libs.chassis.timers import Timer
+from services.opportunities.assignment import subscriptions as assignment
+from services.opportunities.calendars import subscriptions as calendars
 from services.opportunities.customers.subscriptions import customer_events
 from services.opportunities.deals import subscriptions as deals
 from services.opportunities.forecast import subscriptions as forecast
+from services.opportunities.leads import subscriptions as leads
 from services.opportunities.store import OpportunitiesStore
 
 
@@ -17,9 +20,16 @@ def subscriptions(store: OpportunitiesStore) -> list[Subscription]:
     return [
         customer_events(store.customers).subscription(store.privacy.erasures.begin),
         *forecast.subscriptions(store.forecast),
+        *calendars.subscriptions(store.calendars),
+        *leads.subscriptions(store.leads),
     ]
 
 
 def timers(store: OpportunitiesStore) -> list[Timer[Any]]:
     """Everything that the clock sets off."""
-    return [*deals.timers(store.deals), store.privacy.erasures.timer()]
+    return [
+        *deals.timers(store.deals),
+        *leads.timers(store.leads),
+        *assignment.timers(store.assignment),
+        store.privacy.erasures.timer(),
+    ]

@@ -82,8 +82,10 @@ AREAS: dict[str, dict[str, set[str]]] = {
         "deals": {"customers", "pipelines"},
         "rates": set(),
         "forecast": {"customers", "deals", "pipelines", "rates"},
-        "leads": set(),
-        "privacy": {"customers", "deals"},
+        "calendars": set(),
+        "leads": {"calendars", "customers", "deals", "forecast"},
+        "assignment": {"calendars", "leads"},
+        "privacy": {"customers", "deals", "leads"},
     },
     "surveys": {
         "questionnaires": set(),

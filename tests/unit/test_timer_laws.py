@@ -33,8 +33,13 @@ from services.interactions.customers.domain import CustomerProjection, customer_
 from services.interactions.promises.application import Promises
 from services.interactions.promises.domain import Promise
 from services.interactions.sla.domain import Refolding
+from services.opportunities.assignment.application import AssignmentRules
+from services.opportunities.assignment.domain import Agent, AssignmentRule
 from services.opportunities.deals.application import Deals
 from services.opportunities.deals.domain.deals import Deal
+from services.opportunities.leads.application import Leads
+from services.opportunities.leads.domain.leads import Lead
+from services.opportunities.leads.domain.parts import Assignment, ResponseClock
 from services.opportunities.pipelines.application import Pipelines
 from services.opportunities.pipelines.domain import CERTAIN, ForecastCategory, Pipeline, Stage, StageKind
 from services.profiles.activity.domain.transactions import Money
@@ -148,6 +153,24 @@ def believes_in_a_deal(store: Any) -> None:
     deals.believe(deal.id, 9_000, "they nodded", NOW + timedelta(days=1))
 
 
+def lays_a_lead_aside(store: Any) -> None:
+    leads = Leads(store.leads)
+    lead = leads.capture(Lead(id="", source="web", source_key="1", owner="ann"))
+    leads.recycle(lead.id, NOW + timedelta(days=1), "later")
+
+
+def awaits_an_answer_to_a_lead(store: Any) -> None:
+    lead = Leads(store.leads).capture(Lead(id="", source="web", source_key="1"))
+    clock = ResponseClock(start_time=NOW, target=timedelta(hours=1), due_time=NOW + timedelta(hours=1))
+    store.leads.leads.update(lead.id, lambda each: each.assign("ann", Assignment(decide_time=NOW), clock))
+
+
+def captures_a_lead(store: Any) -> None:
+    rule = AssignmentRule(id="", display_name="All", agents=(Agent(member="ann"),))
+    AssignmentRules(store.assignment).create(rule)
+    Leads(store.leads).capture(Lead(id="", source="web", source_key="1"))
+
+
 DUE: Mapping[tuple[str, str], Callable[[Any], None]] = {
     ("profiles", "segments"): moves_with_time,
     ("profiles", "segment_evaluations"): defines_a_segment,
@@ -159,6 +182,9 @@ DUE: Mapping[tuple[str, str], Callable[[Any], None]] = {
     ("interactions", "refoldings"): plans_to_count_anew,
     ("interactions", "erasures"): hears_of_an_erasure,
     ("opportunities", "probabilities"): believes_in_a_deal,
+    ("opportunities", "recycled_leads"): lays_a_lead_aside,
+    ("opportunities", "responses"): awaits_an_answer_to_a_lead,
+    ("opportunities", "triage"): captures_a_lead,
     ("opportunities", "erasures"): hears_of_an_erasure,
     ("surveys", "erasures"): hears_of_an_erasure,
     ("interactions", "backlogs"): owes_attributions,

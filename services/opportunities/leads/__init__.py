@@ -1,1 +1,1 @@
-"""Leads: who might buy, how likely, and who takes care of them."""
+"""Leads: who may become a customer, how promising each is, and what became of it."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from kehu.opportunities.v1 import customers_pb2, deals_pb2, privacy_pb2_grpc
+from kehu.opportunities.v1 import customers_pb2, deals_pb2, leads_pb2, privacy_pb2_grpc
 from kehu.opportunities.v1 import privacy_pb2 as pb
 
 from libs.chassis.codec import to_proto
@@ -24,5 +24,9 @@ class PrivacyApi(privacy_pb2_grpc.PrivacyServiceServicer):
             yield pb.ExportedRecord(**{kind: to_proto(record, _RECORDS[kind])})
 
 
-_RECORDS: dict[str, Any] = {"customer": customers_pb2.CustomerProjection, "deal": deals_pb2.Deal}
+_RECORDS: dict[str, Any] = {
+    "customer": customers_pb2.CustomerProjection,
+    "deal": deals_pb2.Deal,
+    "lead": leads_pb2.Lead,
+}
 """Kind of a record of an export → its message."""

@@ -8,12 +8,16 @@ from libs.chassis.store import Database
 from services.opportunities.customers.domain import CustomerProjection
 from services.opportunities.deals.domain.deals import Deal
 from services.opportunities.deals.store import DealsStore
+from services.opportunities.leads.domain.leads import Lead
+from services.opportunities.leads.store import LeadsStore
 
 
 class PrivacyStore:
     """The holdings of the service."""
 
-    def __init__(self, database: Database, customers: Customers[CustomerProjection], deals: DealsStore) -> None:
+    def __init__(
+        self, database: Database, customers: Customers[CustomerProjection], deals: DealsStore, leads: LeadsStore
+    ) -> None:
         held = Holding(
             collection=deals.deals,
             erased=Deal.erase,
@@ -21,4 +25,10 @@ class PrivacyStore:
             order="-open_time",
             record="deal",
         )
-        self.erasures = Erasures(database, customers, [held])
+        became = Holding(
+            collection=leads.leads,
+            erased=Lead.erase,
+            kept="states, sources and dates without words",
+            record="lead",
+        )
+        self.erasures = Erasures(database, customers, [held, became])

@@ -1,1 +1,1 @@
-"""Forms, scores, assignment and conversion of leads."""
+"""Forms, leads, touches, scores and the steps of a conversion."""

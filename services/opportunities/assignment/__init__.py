@@ -1,0 +1,1 @@
+"""Assignment: who answers for which lead."""

@@ -1,0 +1,1 @@
+"""The projection of business calendars, which interactions keeps and publishes."""
