@@ -3,7 +3,8 @@
     erasures = Erasures(database, customers, [Holding(accounts, Account.erased)])
 
 The profiles service asks for it by an event. The customer is marked first, so that nothing more is recorded; then each
-holding is gone through, keys before anything else; at the end a receipt answers.
+holding is gone through, keys before anything else; at the end a receipt answers. An hour later all of it is gone
+through once more: whoever stores something while an erasure begins withdraws it, but may die before that.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final, Generic, cast
 
 from libs.chassis import identity
@@ -28,9 +29,12 @@ REQUESTED: Final = "CustomerErasureRequested"
 """Name of the event that asks for an erasure."""
 CUSTOMERS, DONE = "customers", "done"
 """The first stage and the last."""
+AGAIN_AFTER: Final = timedelta(hours=1)
+"""Time from the receipt to the second round, longer than any call or batch takes that began before the first."""
 
+_AT_ONCE: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _PENDING = field("pending") == True  # noqa: E712  (a condition, not a comparison)
-_INDEXES = (Index(("create_time",), only=_PENDING, every_tenant=True),)
+_INDEXES = (Index(("due_time",), only=_PENDING, every_tenant=True),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +95,11 @@ class Erasure(Entity):
     destroyed_keys: int = 0
     digest: Open[str] = ""
     """SHA-256 over the ids and revisions of what was erased."""
+    answered: bool = False
+    """The receipt was given, and the second round waits or is under way."""
     pending: bool = True
+    due_time: datetime = _AT_ONCE
+    """Time of the next step."""
 
     def begin(self) -> Change[Erasure]:
         """Takes the request in. A repeat changes nothing."""
@@ -101,6 +109,8 @@ class Erasure(Entity):
         self, gone: Mapping[str, Sequence[Entity]], destroyed_keys: int, stage: str, place: str
     ) -> Change[Erasure]:
         """After one more batch, given by kind, with the stage and the place to go on from."""
+        if self.answered:
+            return replace(self, stage=stage, place=place), [_told(self)]
         counts = {each.kind: each.count for each in self.erased}
         for kind, entities in gone.items():
             counts[kind] = counts.get(kind, 0) + len(entities)
@@ -116,9 +126,11 @@ class Erasure(Entity):
         return further, [_told(further)]
 
     def complete(self, service: str, at: datetime, kept: Mapping[str, str]) -> Change[Erasure]:
-        """Ends with the receipt. Nothing changes when it has ended before."""
-        if not self.pending:
+        """Ends the first round with the receipt, and the second one for good. Nothing changes when it has ended."""
+        if self.stage != DONE or not self.pending:
             return self, []
+        if self.answered:
+            return replace(self, pending=False), [_told(self)]
         receipt = ErasureReceipt(
             service=service,
             erase_time=at,
@@ -127,7 +139,8 @@ class Erasure(Entity):
             destroyed_keys=self.destroyed_keys,
             digest=self.digest,
         )
-        done = replace(self, pending=False, identifiers=())
+        again = {"stage": CUSTOMERS, "place": "", "due_time": at + AGAIN_AFTER}
+        done = replace(self, answered=True, identifiers=(), **cast(Any, again))
         return done, [ErasureCompleted(erasure_id=self.id, customer_id=self.customer_id, receipt=receipt)]
 
 
@@ -197,7 +210,9 @@ class Erasures:
 
     def timer(self) -> Timer[Erasure]:
         """Carries erasures out."""
-        due = Due(self.collection, lambda _: _PENDING, order="create_time", limit=ERASURE_BATCH)
+        due = Due(
+            self.collection, lambda now: _PENDING & (field("due_time") <= now), order="due_time", limit=ERASURE_BATCH
+        )
         return Timer(name="erasures", every=timedelta(seconds=1), due=due, run=self.advance)
 
     def advance(self, pending: Sequence[Erasure]) -> None:

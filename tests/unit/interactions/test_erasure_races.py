@@ -14,6 +14,7 @@ from kehu.profiles.v1 import events_pb2 as profiles
 from libs.chassis import identity
 from libs.chassis.customers import CustomerErased
 from libs.chassis.domain import DomainError
+from libs.chassis.projection import Customers
 from libs.worktime.civil import CivilTime
 from libs.worktime.terms import Term
 from services.interactions.conversations.application import Conversations
@@ -61,7 +62,7 @@ class Desk:
         self.world.hear(request, revision=2)
         while self.world.tick("erasures"):
             self.world.deliver()
-        assert not self.world.store.privacy.erasures.collection.get(ERASURE).pending
+        assert self.world.store.privacy.erasures.collection.get(ERASURE).answered
 
 
 def ingest(desk: Desk) -> None:
@@ -172,6 +173,41 @@ def test_nothing_is_stored_of_somebody_who_is_erased_meanwhile(
     assert CANARY not in readable(desk.world)
     conversations = [each for kind, each in held_on(desk.world) if kind == "conversation"]
     assert all(not each.is_open for each in conversations)
+
+
+class Killed(BaseException):
+    """The end of a process, which nothing catches."""
+
+
+@pytest.mark.parametrize(("store", "where", "write"), STORING, ids=[store.__name__ for store, _, _ in STORING])
+def test_who_dies_before_withdrawing_leaves_it_to_the_second_round(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, store: Callable[[Desk], None], where: str, write: str
+) -> None:
+    prepare(desk, store)
+    area, name = where.split(".")
+    collection = getattr(getattr(desk.world.store, area), name)
+    go_on = getattr(collection, write)
+
+    def late(*arguments: Any, **named: Any) -> Any:
+        monkeypatch.undo()
+        desk.erase()
+        return go_on(*arguments, **named)
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    whole = Customers.while_living
+    monkeypatch.setattr(collection, write, late)
+    with pytest.MonkeyPatch.context() as there:
+        there.setattr(Customers, "while_living", lambda self, ids, store, _: whole(self, ids, store, die))
+        with pytest.raises((Killed, DomainError)):
+            store(desk)
+    desk.world.clock.advance(timedelta(hours=2))
+    while desk.world.tick("erasures"):
+        desk.world.deliver()
+    desk.world.deliver()
+    assert CANARY not in readable(desk.world)
+    assert not desk.world.store.privacy.erasures.collection.get(ERASURE).pending
 
 
 @pytest.mark.parametrize("store", [store for store, _, _ in STORING] + [resume], ids=lambda each: each.__name__)
