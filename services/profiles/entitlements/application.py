@@ -7,6 +7,7 @@ from datetime import date
 
 from libs.chassis import context, identity
 from libs.chassis.paging import Page, PageRequest
+from services.profiles.customers.application.living import shredding, while_living
 from services.profiles.entitlements.domain import Basis, Claimant, CustomerEntitlements, Entitlement, resolve
 from services.profiles.entitlements.store import EntitlementsStore
 
@@ -21,9 +22,12 @@ class Entitlements:
     def create(self, draft: Entitlement) -> Entitlement:
         """The entitlement that a draft describes."""
         author = context.current().actor
-        if draft.basis is Basis.CUSTOMER:
-            self._store.customers.writable(draft.subject)
-        return self._entitlements.insert(lambda id: replace(draft, id=id).created(author))
+        return while_living(
+            self._store.customers,
+            [draft.subject] if draft.basis is Basis.CUSTOMER else [],
+            lambda: self._entitlements.insert(lambda id: replace(draft, id=id).created(author)),
+            shredding(self._entitlements),
+        )
 
     def end(self, id: str, last_day: date | None, revision: int) -> Entitlement:
         """The entitlement with another last day, today (UTC) when none is given."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import TypeVar
 
-from libs.chassis.domain import DomainError
+from libs.chassis.domain import DomainError, E
+from libs.chassis.store import Collection as Stored
 from services.profiles.customers.store import CustomersStore
 
 R = TypeVar("R")
@@ -27,6 +28,11 @@ def while_living(
         withdraw(stored)
         raise
     return stored
+
+
+def shredding(collection: Stored[E]) -> Callable[[E], object]:
+    """The withdrawal of an entity that stays, without anything that can be read of the person."""
+    return lambda stored: collection.erase([stored.id])
 
 
 def _refuse_gone(customers: CustomersStore, ids: Collection[str]) -> None:

@@ -8,6 +8,7 @@ from datetime import date
 
 from libs.chassis import identity
 from libs.chassis.paging import Page, PageRequest
+from services.profiles.customers.application.living import shredding, while_living
 from services.profiles.customers.domain.relationships import (
     Relationship,
     RelationshipType,
@@ -67,7 +68,13 @@ class Relationships:
         left, right = self._store.customers.batch_get([draft.from_customer_id, draft.to_customer_id])
         left.require_unmerged()
         right.require_unmerged()
-        return self._store.relationships.insert(draft.added(left, right))
+        relationships = self._store.relationships
+        return while_living(
+            self._store,
+            [left.id, right.id],
+            lambda: relationships.insert(draft.added(left, right)),
+            shredding(relationships),
+        )
 
     def _add_line(self, draft: Relationship) -> Relationship:
         refuse_circle(draft, self._lines_from)

@@ -11,6 +11,7 @@ from typing import Final, cast
 from libs.chassis import context, identity
 from libs.chassis.domain import Change, FailedPrecondition
 from libs.chassis.paging import Page, PageRequest
+from services.profiles.customers.application.living import shredding, while_living
 from services.profiles.customers.domain.customers import Customer, CustomerKind
 from services.profiles.customers.domain.lifecycle import Lifecycle
 from services.profiles.customers.domain.refusals import CustomerIsDeleted
@@ -176,7 +177,12 @@ class Ownerships:
         """A customer is not recycled until the hold ends."""
         now = identity.now()
         signed = replace(hold, actor=context.current().actor)
-        return self._change(customer_id, lambda each: each.held(signed, now))
+        return while_living(
+            self._store.customers,
+            [customer_id],
+            lambda: self._change(customer_id, lambda each: each.held(signed, now)),
+            shredding(self._store.ownerships),
+        )
 
     def lift(self, customer_id: str, key: str) -> Ownership:
         """A hold is no more."""
