@@ -47,6 +47,7 @@ HINTS: Mapping[str, Any] = {
     "kehu.interactions.v1.Term.civil_time": {},
     "kehu.interactions.v1.TransferConversationRequest.queue": "second-line",
     "kehu.opportunities.v1.GetForecastRequest.convert_to": "",
+    "kehu.opportunities.v1.LeadForm.attributes": [{"key": "size", "values": ["small", "large"]}],
     "kehu.opportunities.v1.Pipeline.currency_code": "EUR",
     "kehu.opportunities.v1.Pipeline.stages": [
         {

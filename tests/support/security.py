@@ -111,8 +111,8 @@ def needs_one(method: MethodDescriptor) -> bool:
     return method.output_type.fields_by_name.get("id") is not None
 
 
-LONG_WORK = ("GetErasureStatus", "GetRefolding")
-"""Get what long work makes, some time after the call that starts it."""
+LONG_WORK = ("GetErasureStatus", "GetRefolding", "GetCall", "GetAuditSample", "GetLeadModel")
+"""Get what long work makes, some time after the call that starts it, or what comes of rows or of work that is done."""
 
 
 def gets_one(method: MethodDescriptor) -> bool:
