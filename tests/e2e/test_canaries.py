@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bson.raw_bson import RawBSONDocument
 from buf.validate import validate_pb2
 from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
+from kehu.common.v1 import operation_pb2 as pb
 from kehu.common.v1.envelope_pb2 import Envelope
 from pymongo import MongoClient
 
@@ -210,6 +212,35 @@ def files(stack: System, stack_folder: Path, mongodb_uri: str) -> Callable[[], P
     return settled
 
 
+@pytest.fixture
+def pool_work(stack: System, tenant: str, canaries: object) -> str:
+    """How the work ended that reads why customers are held back from the pool."""
+    states = pb.Operation.State
+    with stack.client(tenant) as client:
+        [ended, *_] = eventually(
+            lambda: [
+                each
+                for each in client.profiles.list_operations(filter='kind = "run_ownership_policy"')
+                if each.HasField("end_time")
+            ],
+            seconds=240,
+        )
+        return states.Name(ended.state)
+
+
+def found_in_documents(mongodb_uri: str, looked_for: Mapping[str, bytes]) -> set[str]:
+    """Bytes that documents contain, of every collection of every service: files keep some of them compressed."""
+    found = set()
+    with MongoClient[RawBSONDocument](mongodb_uri, document_class=RawBSONDocument) as mongo:
+        for service in SERVICES:
+            for name in mongo[service].list_collection_names():
+                for document in mongo[service][name].find():
+                    found |= {
+                        f"{service}.{name}: {form}" for form, value in looked_for.items() if value in document.raw
+                    }
+    return found
+
+
 def found_in(folder: Path, looked_for: Mapping[str, bytes]) -> set[str]:
     """Bytes that files below a folder contain, each with what stands around them."""
     found = set()
@@ -223,6 +254,20 @@ def found_in(folder: Path, looked_for: Mapping[str, bytes]) -> set[str]:
             if at >= 0:
                 found.add(f"{path.relative_to(folder)}: {name}: {content[max(0, at - 60) : at + 60]!r}")
     return found
+
+
+def test_no_document_shows_a_canary_or_a_digest_of_one(
+    files: Callable[[], Path],
+    mongodb_uri: str,
+    pool_work: str,
+    canaries: tuple[Canaries, dict[str, str], set[str]],
+) -> None:
+    sown, _, customers = canaries
+    files()
+    places = {each.partition(":")[0] for each in found_in_documents(mongodb_uri, {"id": min(customers).encode()})}
+    assert {"profiles.customers", "profiles.journal", "interactions.customers"} <= places, "the search finds nothing"
+    assert pool_work == "STATE_SUCCEEDED", "no long work has read why somebody was held back from it"
+    assert found_in_documents(mongodb_uri, sown.traces()) == set()
 
 
 def test_no_file_shows_a_canary_or_a_digest_of_one(

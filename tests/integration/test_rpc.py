@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from statistics import median
 from typing import Any
 
 import grpc
@@ -387,7 +388,7 @@ def reason(caller: Caller, data: bytes) -> str:
 # -------------------------------------------------------------------------------------------------- tokens
 
 
-def test_a_token_that_is_not_accepted_is_answered_in_no_time(running: Running) -> None:
+def test_a_token_that_is_not_accepted_is_answered_in_no_time(running: Running, caller: Caller) -> None:
     tokens = {
         "none": "",
         "garbage": "a.b.c",
@@ -401,13 +402,16 @@ def test_a_token_that_is_not_accepted_is_answered_in_no_time(running: Running) -
             get(made)
         assert refused.value.code is grpc.StatusCode.UNAUTHENTICATED, name
         assert refused.value.detail(error_details_pb2.ErrorInfo).reason == "UNAUTHENTICATED"
-        times = []
-        for _ in range(20):
+        refusals, answers = [], []
+        for _ in range(20):  # in turns, so that what the machine does meanwhile is the same for both
             start = time.perf_counter()
             with pytest.raises(Failure):
                 get(made)
-            times.append(time.perf_counter() - start)
-        assert sorted(times)[10] < 0.01, name
+            refusals.append(time.perf_counter() - start)
+            start = time.perf_counter()
+            get(caller)
+            answers.append(time.perf_counter() - start)
+        assert median(refusals) < 3 * median(answers), name
         made.channel.close()
 
 
