@@ -44,6 +44,7 @@ from services.opportunities.pipelines.application import Pipelines
 from services.opportunities.pipelines.domain import CERTAIN, ForecastCategory, Pipeline, Stage, StageKind
 from services.profiles.activity.domain.transactions import Money
 from services.profiles.customers.application.customers import Customers
+from services.profiles.customers.domain.customers import KEPT_AFTER_DELETION
 from services.profiles.privacy.application.erasures import Erasures as ProfileErasures
 from services.profiles.privacy.domain.erasures import ErasureReceipt
 from services.profiles.schedules.application import Schedules
@@ -99,6 +100,12 @@ def asks_for_an_erasure(store: Any) -> None:
     begun = ProfileErasures(store.privacy).request(customer.id, "letter", validate_only=False)
     answers = [ErasureReceipt(service=each, erase_time=NOW) for each in begun.awaited_services]
     ProfileErasures(store.privacy).take_answers([(begun.id, each) for each in answers])
+
+
+def deletes(store: Any) -> None:
+    with identity.clock(identity.FixedClock(NOW - KEPT_AFTER_DELETION + timedelta(days=1))):
+        customer = Customers(store.customers).create(person())
+        Customers(store.customers).delete(customer.id, 0)
 
 
 def promises(store: Any) -> None:
@@ -177,6 +184,7 @@ DUE: Mapping[tuple[str, str], Callable[[Any], None]] = {
     ("profiles", "tier_overrides"): overrides_a_tier,
     ("profiles", "schedules"): plans,
     ("profiles", "erasures"): asks_for_an_erasure,
+    ("profiles", "purges"): deletes,
     ("interactions", "promises"): promises,
     ("interactions", "cases"): resolves_a_case,
     ("interactions", "refoldings"): plans_to_count_anew,

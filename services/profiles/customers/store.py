@@ -19,7 +19,10 @@ from services.profiles.customers.domain.relationships import Relationship, Relat
 
 MERGED = Index(("merged_into",), only=field("merged_into") > "")
 """The customers who were merged into others: few, so that computations over everybody can know all of them."""
+PURGES = Index(("purge_time",), only=field("purge_time").exists(), every_tenant=True)
+"""The customers who were deleted and not erased yet."""
 CUSTOMERS = (
+    PURGES,
     Index(("-create_time",)),
     Index(("-update_time",)),
     Index(("kind", "-create_time")),

@@ -11,6 +11,7 @@ from libs.chassis.filtering import any_of, field
 from libs.chassis.paging import MAX_SIZE, Page, PageRequest
 from libs.chassis.store import Collection, Database, Due, Index
 from services.profiles.activity.store import ActivityStore
+from services.profiles.customers.domain.customers import Customer
 from services.profiles.customers.store import CustomersStore
 from services.profiles.identity.store import IdentityStore
 from services.profiles.privacy.domain.access import Access
@@ -81,6 +82,15 @@ class PrivacyStore:
     def erasures_to_finish(self) -> Due[Erasure]:
         """Erasures that all other services have answered, the most urgent first."""
         return Due(self.erasures, lambda _: READY, order="due_time", limit=ERASURE_BATCH)
+
+    def customers_to_purge(self) -> Due[Customer]:
+        """Customers whose time after the deletion is over, the longest first, but for those under a legal hold."""
+        return Due(
+            self.customers.customers,
+            lambda now: (field("purge_time") <= now) & field("legal_hold").missing(),
+            order="purge_time",
+            limit=ERASURE_BATCH,
+        )
 
     def list_accesses(self, customer_id: str, wanted: PageRequest) -> Page[Access]:
         """The looks at masked values of a customer, the latest first."""

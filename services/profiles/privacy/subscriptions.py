@@ -37,7 +37,9 @@ def subscriptions(store: PrivacyStore) -> list[Subscription]:
 
 
 def timers(store: PrivacyStore) -> list[Timer[Any]]:
-    """The erasures that everybody else has answered."""
+    """The erasures that everybody else has answered, and the customers who were deleted long enough ago."""
+    erasures, minute = Erasures(store), timedelta(minutes=1)
     return [
-        Timer(name="erasures", every=timedelta(seconds=1), due=store.erasures_to_finish(), run=Erasures(store).finish)
+        Timer(name="erasures", every=timedelta(seconds=1), due=store.erasures_to_finish(), run=erasures.finish),
+        Timer(name="purges", every=minute, due=store.customers_to_purge(), run=erasures.purge),
     ]

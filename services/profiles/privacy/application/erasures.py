@@ -22,6 +22,8 @@ from services.profiles.privacy.domain.erasures import (
 )
 from services.profiles.privacy.store import PrivacyStore
 
+PURGED: Final = "kept as long as deleted customers are"
+"""Reason of an erasure that nobody asked for."""
 _NAMES: Final = {"receipts": "consent receipts"}
 """Kinds in a receipt that are not called like their collection."""
 
@@ -41,6 +43,11 @@ class Erasures:
         at = identity.now()
         draft = Erasure(id="", customer_id="", reason=reason, requester=context.current().actor, due_time=at + WITHIN)
         return self._store.database.transact(lambda: self._begin(customer_id, draft, at, validate_only=validate_only))
+
+    def purge(self, deleted: Sequence[Customer]) -> None:
+        """Has customers erased whose time after the deletion is over: as if somebody had asked for it."""
+        for customer in deleted:
+            self.request(customer.id, PURGED, validate_only=False)
 
     def status(self, *, erasure_id: str = "", customer_id: str = "") -> Erasure:
         """How far an erasure is, by its own id or that of the customer."""
