@@ -71,6 +71,7 @@ class Deferrals:
         if COLLECTION not in database.collections:
             database.collection(Deferral, COLLECTION, indexes=_INDEXES, publishes=False)
         self._collection: Collection[Deferral] = database.collections[COLLECTION]
+        database.vault.unreadable = self._unreadable
 
     def of(self, timer: str) -> list[tuple[str, Deferral]]:
         """(tenant, deferral) of every tenant, the next attempt first."""
@@ -106,6 +107,11 @@ class Deferrals:
         """Removes deferrals, by their own ids."""
         if ids:
             self._collection.purge(field("_id").one_of(ids), limit=len(ids))
+
+    def _unreadable(self, collection: str, item: str, error: Exception) -> None:
+        """Notes a document that a list left out, under the name of its collection."""
+        with context.uncommanded():
+            self.defer(f"lists of {collection}", item, error)
 
     def _note(self, timer: str, item: str, change: Callable[[Deferral], Deferral]) -> None:
         id, now = self._collection.id_of(f"{timer}/{item}"), identity.now()

@@ -67,6 +67,10 @@ MEMORY_LIMIT = _gauge("kehu_memory_limit_bytes", "Memory that the process may us
 # Store
 STORE_SECONDS = _histogram("kehu_store_operation_seconds", "Time of a database operation.", "collection", "operation")
 
+STORE_UNREADABLE = _counter(
+    "kehu_store_unreadable_total", "Times that a list left out a document, because it cannot be read.", "collection"
+)
+
 # Outbox
 OUTBOX_OLDEST = _gauge("kehu_outbox_oldest_seconds", "Age of the oldest event that waits to be published.")
 OUTBOX_PENDING = _gauge("kehu_outbox_pending", "Entities with events that wait to be published.")

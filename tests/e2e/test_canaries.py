@@ -214,7 +214,7 @@ def files(stack: System, stack_folder: Path, mongodb_uri: str) -> Callable[[], P
 
 @pytest.fixture
 def pool_work(stack: System, tenant: str, canaries: object) -> str:
-    """How the work ended that reads why customers are held back from the pool."""
+    """End state of the work that reads why customers are held back from the pool."""
     states = pb.Operation.State
     with stack.client(tenant) as client:
         [ended, *_] = eventually(

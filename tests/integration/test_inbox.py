@@ -23,6 +23,7 @@ from tests.support.brokers import on_both_lines
 from tests.support.ledger_service.station import Station
 from tests.support.loops import running
 from tests.support.patience import eventually
+from tests.unit.test_timer_laws import ERRORS
 
 pytestmark = on_both_lines
 
@@ -92,6 +93,27 @@ def test_a_poisonous_event_is_parked_and_its_neighbours_pass(station: Station) -
     assert parked.attempts == 1
     assert parked.envelope is not None
     assert parked.envelope.entity_id == bad
+
+
+@pytest.mark.parametrize(
+    "error", [each for each in ERRORS if not isinstance(each, Contention)], ids=lambda error: type(error).__name__
+)
+def test_of_three_events_the_one_in_the_middle_fails_and_the_others_pass(station: Station, error: Exception) -> None:
+    """With every error but that of a busy database, which no event causes and every batch waits for."""
+    station.schedule = replace(station.schedule, give_up_after=timedelta(0))
+    first, bad, last = station.open("first", "bad", "last")
+
+    def handle(events: Sequence[Received]) -> None:
+        if any(event.entity_id == bad for event in events):
+            raise error
+        station.subscription.handle(events)
+
+    station.publish(station.waiting())
+    with running(station.consumer(handle)):
+        eventually(lambda: len(station.counts()) == 2)
+        eventually(lambda: len(station.dead().list()) == 1)
+    assert station.counts() == {first: 1, last: 1}
+    assert [parked.id for parked in station.dead().list()] == [f"{bad}:1:0"]
 
 
 def test_an_event_whose_key_is_missing_is_set_aside_and_its_neighbours_pass(station: Station) -> None:

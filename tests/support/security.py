@@ -28,7 +28,7 @@ DOCUMENTED = {
     grpc.StatusCode.ABORTED,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
-"""What a caller with a good token may be told, whatever it sends, while nothing is broken."""
+"""Statuses that a caller with a good token may be told, whatever it sends, while nothing is broken."""
 
 REASONS = {name.removeprefix("ERROR_REASON_") for name in error_reason_pb2.ErrorReason.keys()}  # noqa: SIM118
 LEAKS = re.compile(r"Traceback|File \"|pymongo|[Mm]ongo|libs\.|services\.|Exception\b|Error\(")
@@ -38,7 +38,7 @@ OPEN = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a call ended."""
+    """End of a call."""
 
     code: grpc.StatusCode
     response: Any = None
@@ -51,11 +51,11 @@ class Outcome:
 
     @property
     def text(self) -> str:
-        """What a refusal says."""
+        """Text of a refusal."""
         return self.refusal.message if self.refusal else ""
 
     def complaints(self) -> Iterator[str]:
-        """What is wrong with the form of the answer itself."""
+        """Faults in the form of the answer itself."""
         if self.code not in DOCUMENTED:
             yield f"{self.code.name}: {self.text}"
         elif self.refusal is not None:

@@ -9,6 +9,8 @@ An exception of any other type counts as retryable, because most defects are men
 
 from __future__ import annotations
 
+import socket
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -52,7 +54,10 @@ Fate = Literal["hold", "retry", "park"]
 def fate_of(error: Exception) -> Fate:
     """What the error of a handler means for the event."""
     match error:
-        case Transient() | Contention() | RelayBehind() | AMQPError() | OSError():
+        case Transient() | Contention() | RelayBehind() | AMQPError():
+            return "hold"
+        # Only what tells of a peer: a missing file, say, may be the affair of one event.
+        case ConnectionError() | TimeoutError() | ssl.SSLError() | socket.gaierror():
             return "hold"
         case PyMongoError():
             return "hold" if _passes(error) else "retry"

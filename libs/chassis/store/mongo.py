@@ -53,7 +53,13 @@ def connect(uri: str, service: str, *, patient: bool = False) -> MongoClient[Doc
     ConnectionFailure when there is none; RuntimeError when it is not a member of a replica set.
     """
     client = unconnected(uri, service, patient=patient)
-    if not replicated(client):
+    try:
+        found = replicated(client)
+    except PyMongoError:
+        client.close()
+        raise
+    if not found:
+        client.close()
         raise RuntimeError(": ".join(STANDALONE))
     return client
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Generic
 
-from libs.chassis import context
+from libs.chassis import context, metrics
 from libs.chassis.domain import E, NotFound
 from libs.chassis.filtering import Condition
 from libs.chassis.paging import Order, Page, Pager, PageRequest, Position, page_size
@@ -79,7 +79,10 @@ class Readable(ABC, Generic[E]):
         *,
         order: str | Sequence[str] = "-create_time",
     ) -> Page[E]:
-        """One keyset page. The token only works with the same request, order and tenant."""
+        """One keyset page. The token only works with the same request, order and tenant.
+
+        A document that cannot be read is left out, counted and noted for operators: one must not take away the page.
+        """
         require_index(self.indexes.values(), where, order)
         total, bound_to = Order(order), request.bound_to + context.current().tenant.encode()
         size, token = page_size(request.size), request.token
@@ -91,7 +94,7 @@ class Readable(ABC, Generic[E]):
         more = len(documents) > size
         documents = documents[:size]
         return Page(
-            self._drafts.read(documents),
+            [each for each in self._each(documents) if not isinstance(each, Exception)],
             self._pager.seal(total.position(documents[-1]), bound_to) if more else "",
         )
 
@@ -148,6 +151,14 @@ class Readable(ABC, Generic[E]):
     def blind_index(self, name: str, value: str) -> bytes:
         """The blind index of a personal value in `_blind.<name>`, for conditions."""
         return self._drafts.safe.blind_index(context.current().tenant, name, value)
+
+    def _each(self, documents: Sequence[Mapping[str, Any]]) -> Iterator[E | Exception]:
+        """The entities, or why one cannot be read, which is told."""
+        for document, read in zip(documents, self._drafts.read_each(documents), strict=True):
+            if isinstance(read, Exception):
+                metrics.STORE_UNREADABLE.labels(self.name).inc()
+                self._vault.unreadable(self.name, document["_id"], read)
+            yield read
 
     def _not_found(self, id: str) -> NotFound:
         return NotFound(self.entity, id)

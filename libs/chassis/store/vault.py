@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -25,6 +25,8 @@ class Vault:
         self.service, self.keyring = service, keyring
         self.declared: dict[type[Entity], Personal] = {}
         self.revisions = Revisions()
+        self.unreadable: Callable[[str, str, Exception], object] = lambda *_: None
+        """Told of what a page left out: the collection, the id, and why it cannot be read."""
 
     def declare(self, entity: type[Entity], blind: BlindIndexes) -> None:
         """Takes up what is personal in the entities of a class."""

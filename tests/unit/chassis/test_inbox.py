@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 from datetime import UTC, datetime, timedelta
 
 import amqp
@@ -36,6 +38,9 @@ SUBSCRIPTION = Subscription(name="copies", listens=[events_pb2.AccountOpened], h
         (RelayBehind("full"), "hold"),
         (ConnectionResetError(), "hold"),
         (TimeoutError(), "hold"),
+        (ssl.SSLError("handshake"), "hold"),
+        (socket.gaierror("no such name"), "hold"),
+        (IsADirectoryError("Asia"), "retry"),
         (amqp.ConnectionForced("bye"), "hold"),
         (AutoReconnect("gone"), "hold"),
         (NetworkTimeout("slow"), "hold"),

@@ -15,7 +15,7 @@ from google.rpc import code_pb2
 from kehu.common.v1 import operation_pb2 as pb
 from pymongo.errors import AutoReconnect
 
-from libs.chassis import identity
+from libs.chassis import context, identity
 from libs.chassis.context import Context, enter
 from libs.chassis.domain import Conflict, FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.exits import Exit
@@ -37,6 +37,7 @@ from libs.chassis.run.operate import operate
 from libs.chassis.store import Collection, Contention, RelayBehind
 from libs.chassis.store.memory import MemoryCollection, MemoryDatabase
 from tests.support.ledger import Account
+from tests.unit.test_timer_laws import ERRORS
 
 ACME, BOLT = Context(tenant="acme", actor="ann"), Context(tenant="bolt", actor="bob")
 
@@ -128,6 +129,35 @@ def test_a_refusal_and_a_defect_fail_it_with_their_status(operations: Operations
     assert broken.error.code == code_pb2.INTERNAL
     assert "secret" not in str(broken)
     assert broken.id in broken.error.message
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_of_three_tenants_the_one_in_the_middle_fails_and_the_others_are_done(
+    operations: Operations, now: FixedClock, error: Exception
+) -> None:
+    """Its own operation fails or is interrupted and tried again later. No process ends with it."""
+    ids = {}
+    for tenant in ("acme", "bolt", "coil"):
+        with enter(Context(tenant=tenant, actor="ann")):
+            ids[tenant] = operations.start("sum", Int64Value(value=3)).id
+
+    def work(_: Job) -> Int64Value:
+        if context.current().tenant == "bolt":
+            raise error
+        return Int64Value(value=6)
+
+    kinds = {"sum": OperationKind(name="sum", request=Int64Value, run=work)}
+    codes = {tenant: operate(operations, kinds, tenant, id, threading.Event()) for tenant, id in ids.items()}
+    assert (codes["acme"], codes["coil"]) == (Exit.DONE, Exit.DONE)
+    states = {}
+    for tenant, id in ids.items():
+        with enter(Context(tenant=tenant, actor="ann")):
+            states[tenant] = operations.get(id)
+    assert states["acme"].state is states["coil"].state is OperationState.SUCCEEDED
+    passes = codes["bolt"] == Exit.UNAVAILABLE
+    assert states["bolt"].active is passes
+    assert states["bolt"].state is (OperationState.RUNNING if passes else OperationState.FAILED)
+    assert not passes or states["bolt"].claimable_time > now.at
 
 
 def test_an_operation_of_another_release_is_left_to_it(operations: Operations) -> None:
