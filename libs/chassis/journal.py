@@ -137,6 +137,10 @@ class Journal:
         head = self._heads.find_one({"_id": tenant}) or {"position": 0, "hash": START}
         return Root(head["position"], head["hash"])
 
+    def roots(self) -> dict[str, Root]:
+        """Tenant → the recorded end of its chain."""
+        return {head["_id"]: Root(head["position"], head["hash"]) for head in self._heads.find().sort("_id")}
+
     def verify(self, tenant: str, known: Sequence[Root] = ()) -> Root:
         """The end of the chain after every entry was checked; JournalBroken names the first position that is wrong.
 

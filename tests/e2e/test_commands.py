@@ -9,6 +9,8 @@ import uuid
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from libs.chassis.bus import Outgoing, Publisher
 from libs.client import Client
@@ -154,6 +156,23 @@ def test_the_journal_holds(stack: System, told: tuple[str, str]) -> None:
         entries[service] = json.loads(verified.stdout)["entries"]
     assert entries["profiles"] > 0
     assert entries["interactions"] > 0
+
+
+def test_signed_roots_betray_a_journal_that_was_cut(stack: System, told: tuple[str, str], tmp_path: Path) -> None:
+    tenant, _ = told
+    key = Ed25519PrivateKey.generate()
+    private, public, kept = tmp_path / "roots.pem", tmp_path / "roots.pub.pem", tmp_path / "roots.jsonl"
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    signed = stack.kehu(tenant, "journal", "roots", "profiles", "--key", private)
+    assert signed.returncode == 0, signed.stderr
+    kept.write_text(signed.stdout)
+    check = ("journal", "verify", "profiles", "--tenant", tenant, "--roots", kept, "--key", public)
+    assert stack.kehu(tenant, *check).returncode == 0
+    kept.write_text(signed.stdout.replace('"tenant": "', '"tenant": "x'))
+    refused = stack.kehu(tenant, *check)
+    assert refused.returncode != 0
+    assert "not that of the key" in refused.stderr
 
 
 def test_what_cannot_be_handled_is_parked_until_a_person_decides(stack: System, tenant: str) -> None:
