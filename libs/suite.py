@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from libs.chassis.bus import Route
+    from libs.engine.bus import Route
 
 
 def composition(service: str) -> Any:
@@ -16,11 +16,12 @@ def composition(service: str) -> Any:
 
 def routes(service: str) -> list[Route]:
     """Returns what the broker must provide for everything that a service consumes, its journal included."""
-    from libs.chassis.bus import Route
-    from libs.chassis.journal import SUBSCRIPTION
-    from libs.chassis.store.memory import MemoryDatabase
+    from libs.engine.bus import Route
+    from libs.engine.inbox.decoding import route_of
+    from libs.engine.journal import SUBSCRIPTION
+    from libs.engine.store.memory import MemoryDatabase
 
     described = composition(service)
     subscriptions = described.subscriptions(described.store(MemoryDatabase(service)))
     journal = Route(name=SUBSCRIPTION, keys={service: ["#"]}, partitions=1, ordered=True)
-    return [*(subscription.route() for subscription in subscriptions), journal]
+    return [*(route_of(subscription) for subscription in subscriptions), journal]

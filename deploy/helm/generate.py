@@ -266,8 +266,8 @@ def services() -> str:
 
 def leases() -> dict[str, list[str]]:
     """Service → the last part of the names of its Leases: what its workers compete for."""
-    from libs.chassis.lease.kubernetes import object_name
-    from libs.chassis.store.memory import MemoryDatabase
+    from libs.engine.lease.kubernetes import object_name
+    from libs.engine.store.memory import MemoryDatabase
     from libs.suite import composition
 
     found = {}

@@ -28,7 +28,7 @@ class Context:
 
     tenant: str
     actor: str
-    """Subject of the token, or `service:<name>` for a reaction."""
+    """Subject of the bearer token, or `service:<name>` for a reaction."""
     acting_service: str = ""
     """`service:<name>` when a service makes the call on behalf of the actor."""
     client_certificate: str = ""

@@ -19,7 +19,7 @@ _ID = re.compile(r"[a-z]{2,8}_[0-9a-hjkmnp-tv-z]{26}")
 
 
 class Clock(Protocol):
-    """Tells the time; the process clock unless a test replaces it."""
+    """Tells the time. It is the clock of the process, unless a test replaces it."""
 
     def now(self) -> datetime: ...
 
@@ -85,7 +85,7 @@ def derived_id(prefix: str, *parts: str) -> str:
 
 
 def is_id(prefix: str, value: str) -> bool:
-    """Whether `value` is a well-formed id of this type."""
+    """True for a well-formed id of this type."""
     return value.startswith(f"{prefix}_") and _ID.fullmatch(value) is not None
 
 

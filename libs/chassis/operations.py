@@ -1,15 +1,14 @@
 """Work that takes longer than a call: asked for in one, done by a worker, watched and cancelled by its id.
 
 An operation belongs to one tenant, and of each kind at most one is pending or running there. A worker hands it to a
-child process of its own (`run.operate`), so that heavy computations neither hold up events nor stay in memory. What it
-has done is kept in `state`, from which the next process goes on when one is killed: at every `Job.progress` the work up
-to there has to be safe, and doing it once more has to be harmless.
+child process of its own, so that heavy computations neither hold up events nor stay in memory. Its progress is kept in
+`state`, from which the next process goes on when one is killed: at every `Job.progress` the work up to there has to be
+safe, and doing it once more has to be harmless.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from collections.abc import Collection as Group
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -24,13 +23,11 @@ from kehu.common.v1 import operation_pb2 as pb
 
 from libs.chassis import context, identity
 from libs.chassis.codec import from_proto, to_proto
-from libs.chassis.deferrals import NotYet, pause_after
 from libs.chassis.domain import Change, Entity, FailedPrecondition, Open, Sealed
-from libs.chassis.filtering import Condition, FilterSpec, all_of, field, parse
+from libs.chassis.filtering import FilterSpec, all_of, field, parse
 from libs.chassis.paging import Page, PageRequest
-from libs.chassis.store import Collection, Database, Due, Index
-from libs.chassis.store.fence import fence
-from libs.chassis.store.refusals import KeyTaken
+from libs.chassis.store import Collection, Database, Index, KeyTaken
+from libs.chassis.timers import NotYet, pause_after
 
 COLLECTION: Final = "operations"
 CLAIM: Final = timedelta(seconds=30)
@@ -49,13 +46,13 @@ R_co = TypeVar("R_co", covariant=True)
 S = TypeVar("S")
 
 _JSON: Any = dict
-_ACTIVE = field("active") == True  # noqa: E712  (a condition, not a comparison)
+ACTIVE = field("active") == True  # noqa: E712  (a condition, not a comparison)
 _INDEXES = (
     Index(("-create_time",)),
     Index(("kind", "-create_time")),
     Index(("state", "-create_time")),
-    Index(("kind",), unique=True, only=_ACTIVE),
-    Index(("claimable_time",), only=_ACTIVE, every_tenant=True),
+    Index(("kind",), unique=True, only=ACTIVE),
+    Index(("claimable_time",), only=ACTIVE, every_tenant=True),
 )
 _FILTER = FilterSpec({"kind": str})
 
@@ -228,7 +225,7 @@ class Operations:
         if COLLECTION not in database.collections:
             database.collection(Operation, COLLECTION, indexes=_INDEXES, publishes=False)
         self._database = database
-        self._collection: Collection[Operation] = database.collections[COLLECTION]
+        self.collection: Collection[Operation] = database.collections[COLLECTION]
 
     def start(self, kind: str, request: Message, *, along: Callable[[], object] | None = None) -> Operation:
         """Starts an operation, and makes the change `along` in the same transaction.
@@ -251,7 +248,7 @@ class Operations:
             return replace(operation, id=id), []
 
         def work() -> Operation:
-            started = self._collection.insert(begin)
+            started = self.collection.insert(begin)
             if along is not None:
                 along()
             return started
@@ -259,7 +256,7 @@ class Operations:
         try:
             return work() if along is None else self._database.transact(work)
         except KeyTaken:
-            other = self._collection.find_one(all_of(field("kind") == kind, _ACTIVE))
+            other = self.collection.find_one(all_of(field("kind") == kind, ACTIVE))
             id = other.id if other is not None else "one that just ended"
             raise OperationRunning(operation_id=id, kind=kind) from None
 
@@ -268,7 +265,7 @@ class Operations:
 
         NotYet while one of this kind is at work, and for a pause that grows with every failure in a row.
         """
-        latest = self._collection.find(field("kind") == kind, order="-create_time", limit=FAILURES_COUNTED)
+        latest = self.collection.find(field("kind") == kind, order="-create_time", limit=FAILURES_COUNTED)
         failed = list(takewhile(lambda each: each.state is OperationState.FAILED, latest))
         if failed and failed[0].end_time is not None:
             until = failed[0].end_time + pause_after(len(failed) + FAILURE_WEIGHT)
@@ -280,11 +277,11 @@ class Operations:
 
     def get(self, id: str) -> Operation:
         """One operation."""
-        return self._collection.get(id)
+        return self.collection.get(id)
 
     def list(self, filter: str, wanted: PageRequest) -> Page[Operation]:
         """A page of operations, the newest first."""
-        return self._collection.page(parse(filter, _FILTER), wanted, order="-create_time")
+        return self.collection.page(parse(filter, _FILTER), wanted, order="-create_time")
 
     def cancel(self, id: str) -> Operation:
         """The operation, which ends soon if it has not ended yet."""
@@ -298,41 +295,8 @@ class Operations:
 
         return self._update(id, cancelled)
 
-    # ------------------------------------------------------------------------------------ for those who do the work
-
-    def due(self, foreign: Group[str] = ()) -> Due[Operation]:
-        """The operation that has waited longest for a process, but for those of foreign kinds."""
-
-        def waits(now: datetime) -> Condition:
-            known = field("kind").none_of(sorted(foreign)) if foreign else None
-            return all_of(_ACTIVE, field("claimable_time") <= now, known)
-
-        return Due(self._collection, waits, order="claimable_time", limit=1)
-
-    def waiting(self) -> tuple[str, Operation] | None:
-        """(tenant, operation) of the one that has waited longest for a process, of any tenant."""
-        found = self.due().find(identity.now())
-        return (found[0].tenant, found[0].entity) if found and found[0].entity is not None else None
-
-    def claim(self, id: str, owner: str) -> Operation:
-        """The operation, taken by this process. Stopped when another one was faster."""
-        return self._update(id, lambda operation: (operation.claimed(owner, identity.now()), []))
-
-    def change(self, claimed: Operation, change: Callable[[Operation], Operation]) -> Operation:
-        """Changes an operation as this process claimed it. Stopped when it has the claim no longer."""
-
-        def guarded(latest: Operation) -> Change[Operation]:
-            ours = (latest.owner, latest.epoch) == (claimed.owner, claimed.epoch)
-            if not ours or latest.state is not OperationState.RUNNING:
-                raise Stopped(f"{latest.id} is {latest.state} with {latest.owner or 'nobody'}")
-            return change(latest), []
-
-        return self._update(claimed.id, guarded)
-
     def _update(self, id: str, change: Callable[[Operation], Change[Operation]]) -> Operation:
-        """Changes an operation itself, which is never behind the fence that its own claim makes."""
-        with fence(None):
-            return self._collection.update(id, change)
+        return self.collection.update(id, change)
 
 
 def kept(state: object) -> str:

@@ -7,27 +7,21 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar, cast
 
 import msgspec
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from libs.chassis import identity
 from libs.chassis.codec import to_proto
 from libs.chassis.domain import InvalidArgument
 from libs.chassis.filtering import Condition, all_of, any_of, field
 
 DEFAULT_SIZE, MAX_SIZE = 50, 500
-TOKEN_LIFE = timedelta(days=3)
 
 T = TypeVar("T")
 M = TypeVar("M", bound=Message)
@@ -35,7 +29,7 @@ M = TypeVar("M", bound=Message)
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """One page of a list; `next_page_token` is empty on the last page and only there."""
+    """One page of a list. `next_page_token` is empty on the last page and only there."""
 
     items: list[T]
     next_page_token: str
@@ -60,7 +54,7 @@ class PageRequest:
 
 
 def to_page(page: Page[Any], response: type[M]) -> M:
-    """The response of a list: the items in its one repeated field, and the token of the next page."""
+    """The response of a list: the items in its one repeated field, and the next page token."""
     [items] = [field for field in response.DESCRIPTOR.fields if field.is_repeated]
     message = response()
     item = GetMessageClass(cast(Descriptor, items.message_type))
@@ -148,41 +142,3 @@ def request_hash(request: Message | bytes) -> bytes:
                 bare.ClearField(name)
         request = bare.DESCRIPTOR.full_name.encode() + b"\0" + bare.SerializeToString(deterministic=True)
     return hashlib.sha256(request).digest()[:16]
-
-
-class _Token(msgspec.Struct, array_like=True):
-    values: list[Any]
-    bound_to: bytes
-    issued: datetime
-
-
-class Pager:
-    """Seals positions into tokens and opens them again. `key` is 32 bytes, the same in every replica."""
-
-    def __init__(self, key: bytes) -> None:
-        self._cipher = AESGCM(key)
-        self._decode = msgspec.msgpack.Decoder(_Token).decode
-
-    def seal(self, position: Position, bound_to: bytes) -> str:
-        """The token of a position for one tenant's request."""
-        body = msgspec.msgpack.encode(_Token(list(position.values), bound_to, identity.now()))
-        nonce = os.urandom(12)
-        return base64.urlsafe_b64encode(nonce + self._cipher.encrypt(nonce, body, None)).rstrip(b"=").decode()
-
-    def open(self, token: str, bound_to: bytes, keys: int) -> Position:
-        """The position in a token. InvalidArgument if it is broken, too old or belongs to another request."""
-        try:
-            sealed = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
-            opened = self._decode(self._cipher.decrypt(sealed[:12], sealed[12:], None))
-        except (ValueError, InvalidTag, msgspec.MsgspecError):
-            raise _invalid("is not a token of ours") from None
-        if opened.bound_to != bound_to or len(opened.values) != keys:
-            raise _invalid("belongs to a request with other fields; repeat every field but page_size")
-        if identity.now() - opened.issued > TOKEN_LIFE:
-            raise _invalid(f"is older than {TOKEN_LIFE.days} days; start again without it")
-        return Position(tuple(opened.values))
-
-
-def _invalid(description: str) -> InvalidArgument:
-    refusal = InvalidArgument.field("page_token", description, reason="PAGE_TOKEN_INVALID")
-    return InvalidArgument(violations=refusal.violations, reason="PAGE_TOKEN_INVALID")

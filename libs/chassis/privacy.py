@@ -2,7 +2,7 @@
 
 A field declares its class once, `string family = 1 [(kehu.common.v1.personal) = {class: NAMES}];`, and every response
 that carries it is masked at the exit of the server, unless a scope of the caller opens the class. What is declared here
-is also sealed in documents and events (`libs.chassis.sealing`) and hidden in logs.
+is also sealed in documents and events (`libs.engine.sealing`) and hidden in logs.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Any, Final, TypeVar, cast
 
 from google.protobuf import descriptor_pool
 from google.protobuf.any_pb2 import Any as AnyMessage
-from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor, MethodDescriptor
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from kehu.common.v1 import options_pb2
 from kehu.common.v1.options_pb2 import Personal
 
-from libs.chassis import context, logs
-from libs.chassis.access import covers
+from libs.chassis import context
 from libs.chassis.codec import to_proto
 from libs.chassis.domain import E, PermissionDenied
+from libs.chassis.scopes import covers
 
 DOTS: Final = "•••••"
 """Stands for what a caller is not shown."""
@@ -46,7 +46,7 @@ EVERY_CLASS: Final = frozenset(_SCOPES)
 
 
 def personal(field: FieldDescriptor) -> Personal | None:
-    """The declaration of a personal field; None for one that is not."""
+    """The declaration of a personal field. None for one that is not."""
     options = field.GetOptions()
     return options.Extensions[options_pb2.personal] if options.HasExtension(options_pb2.personal) else None
 
@@ -127,7 +127,7 @@ _USUAL_MASK: Final[Mapping[int, int]] = {
 
 
 def masked(message: M, hidden: Classes) -> M:
-    """The message as it is shown to whom some classes are hidden; the message itself when nothing in it is."""
+    """The message without the classes that are hidden from its caller. The message itself when it holds none."""
     masking = _masking(message.DESCRIPTOR, hidden)
     if masking is None:
         return message
@@ -179,7 +179,7 @@ def holds_personal(message: Descriptor) -> bool:
 
 @cache
 def _masking(message: Descriptor, hidden: Classes) -> Masking | None:
-    """What masks messages of a type in place; None when nothing in them is hidden."""
+    """A function that masks messages of a type in place. None when nothing in them is hidden."""
     if not classes_in(message) & hidden:
         return None
     if message.full_name == "google.protobuf.Any":
@@ -294,52 +294,6 @@ def _text_masking(field: FieldDescriptor, text: Callable[[str], str]) -> Masking
             setattr(message, name, text(value))
 
     return mask_map if is_map(field) else mask_each if field.is_repeated else mask_one
-
-
-def told(message: Message) -> Mapping[str, object]:
-    """The fields of a message that are not personal, for logs."""
-    return {field.name: _told(field, value) for field, value in message.ListFields()}
-
-
-def _told(field: FieldDescriptor, value: Any) -> object:
-    held = inside(field)
-    if personal(field) is not None or (held is not None and held.full_name == "google.protobuf.Any"):
-        return logs.HIDDEN
-    if is_map(field):
-        return {key: told(each) if held is not None else each for key, each in value.items()}
-    if held is None:
-        return list(value) if field.is_repeated else value
-    return [told(each) for each in value] if field.is_repeated else told(value)
-
-
-logs.tell(Message, told)
-
-
-# -------------------------------------------------------------------------------------------- the exit of the server
-
-
-class Exit:
-    """The responses of a method as its callers may see them."""
-
-    def __init__(self, method: MethodDescriptor) -> None:
-        access = method.GetOptions().Extensions[options_pb2.access]
-        self._costs = bool(classes_in(method.output_type))
-        self._opens = frozenset(access.opens)
-        self._named_by: str = access.opens_named_by
-        streams = method.client_streaming or method.server_streaming
-        if self._named_by and (streams or self._named_by not in method.input_type.fields_by_name):
-            raise LookupError(f"{method.full_name}: no field {self._named_by!r} of one request can name what it opens")
-
-    def __call__(self, response: M, scopes: frozenset[str], request: Message | None = None) -> M:
-        """The response without what the scopes do not open."""
-        if not self._costs:
-            return response
-        hidden = hidden_from(scopes)
-        if hidden and self._opens:
-            hidden -= self._opens
-        if hidden and self._named_by and request is not None:
-            hidden -= frozenset(getattr(request, self._named_by))
-        return masked(response, hidden) if hidden else response
 
 
 class FieldsMasked(PermissionDenied):

@@ -50,7 +50,7 @@ def inside(path: str) -> Iterator[None]:
 
 @cache
 def _has_enums(descriptor: Descriptor) -> bool:
-    """Whether an enum is anywhere inside a message."""
+    """True when an enum is anywhere inside a message."""
     reached, ahead = {descriptor.full_name}, [descriptor]
     while ahead:
         for field in ahead.pop().fields:

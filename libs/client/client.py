@@ -13,12 +13,12 @@ from typing import Self
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 
-from libs.chassis.rpc.channel import connect
-from libs.chassis.tls import Tls
 from libs.client.calls import Caller, Token
+from libs.client.channel import connect
 from libs.client.retry import Retry
 from libs.client.service import Service
 from libs.client.stack import Stack
+from libs.engine.tls import Tls
 from libs.registry import SERVICES
 
 COMMON = ("kehu.common.v1.journal_pb2", "kehu.common.v1.operation_pb2")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from libs.chassis.tls import VARIABLES, Tls
+from libs.engine.tls import VARIABLES, Tls
 from libs.registry import SERVICES, target_variable
 
 FILE = Path(__file__).resolve().parents[2] / "build" / "run" / "stack.json"
@@ -113,7 +113,7 @@ class Stack:
 
     def issue(self, tenant: str, scopes: list[str], lifetime: timedelta, *, subject: str = "developer") -> str:
         """Returns an access token signed with the development key. StackUnknown when there is none here."""
-        from libs.chassis import access
+        from libs.engine import access
 
         try:
             return access.issue(self.keys, subject=subject, tenant=tenant, scopes=scopes, lifetime=lifetime)

@@ -8,8 +8,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from libs.chassis.exits import Exit
 from libs.command.output import Failure, explain
+from libs.engine.exits import Exit
 
 app = typer.Typer(
     name="kehu",

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from libs.command.output import Failure
 
 if TYPE_CHECKING:
-    from libs.chassis.bus import Publisher
-    from libs.chassis.journal import Journal
-    from libs.chassis.store import MongoDatabase
+    from libs.engine.bus import Publisher
+    from libs.engine.journal import Journal
+    from libs.engine.store import MongoDatabase
 
 
 @contextmanager
@@ -20,8 +20,8 @@ def database(service: str) -> Iterator[MongoDatabase]:
     """The database of a service. Failure when it does not answer or the service is not known to it."""
     from pymongo.errors import PyMongoError
 
-    from libs.chassis.store import MongoDatabase, connect
     from libs.client.stack import Stack
+    from libs.engine.store import MongoDatabase, connect
 
     mongo = None
     try:
@@ -39,7 +39,7 @@ def database(service: str) -> Iterator[MongoDatabase]:
 @contextmanager
 def journal(service: str) -> Iterator[Journal]:
     """The journal of a service."""
-    from libs.chassis.journal import Journal
+    from libs.engine.journal import Journal
 
     with database(service) as opened:
         yield Journal(opened)
@@ -48,8 +48,8 @@ def journal(service: str) -> Iterator[Journal]:
 @contextmanager
 def publisher() -> Iterator[Publisher]:
     """Publishes to the bus. Failure when it does not answer."""
-    from libs.chassis.bus import BUS_ERRORS, Publisher
     from libs.client.stack import Stack
+    from libs.engine.bus import BUS_ERRORS, Publisher
 
     try:
         with Publisher(Stack.find().amqp_uri, name="kehu") as opened:

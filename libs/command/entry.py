@@ -14,8 +14,8 @@ import runpy
 import sys
 from importlib.util import find_spec
 
-from libs.chassis import green
-from libs.chassis.exits import Exit
+from libs.engine import green
+from libs.engine.exits import Exit
 
 
 def main() -> int:

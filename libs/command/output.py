@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import typer
 from rich.console import Console
 
-from libs.chassis.exits import Exit
+from libs.engine.exits import Exit
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from libs.chassis.exits import Exit
+from libs.engine.exits import Exit
 from libs.localstack.processes import StackError
 from libs.localstack.stack import PREFERRED_PORTS, ROOT, Stack
 

@@ -23,7 +23,7 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.errors import AutoReconnect, OperationFailure, PyMongoError
 
-from libs.chassis.tls import Tls
+from libs.engine.tls import Tls
 from libs.localstack.processes import HOST, Process, StackError, free_port, wait_until
 
 REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements-stack.txt"

@@ -16,7 +16,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from libs.chassis.tls import Tls
+from libs.engine.tls import Tls
 from libs.localstack.cache import fetched
 from libs.localstack.debian import bind, unpack
 from libs.localstack.processes import HOST, Process, StackError, free_port, listening

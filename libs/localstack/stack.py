@@ -20,8 +20,8 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from libs.chassis.settings import concerns_services
-from libs.chassis.tls import VARIABLES, Tls
+from libs.engine.settings import concerns_services
+from libs.engine.tls import VARIABLES, Tls
 from libs.localstack.authority import Authority, lasts
 from libs.localstack.mongo import ReplicaSet
 from libs.localstack.processes import HOST, Process, StackError, answers, free_port, listening, running

@@ -11,7 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from libs.chassis.exits import Exit
+from libs.engine.exits import Exit
 from libs.localstack.processes import StackError
 from libs.monitoring import files
 

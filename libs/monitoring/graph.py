@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from libs.chassis.bus.topology import dead_queue
+from libs.engine.bus.topology import dead_queue
 from libs.registry import SERVICES
 from libs.suite import routes
 

@@ -14,7 +14,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import Histogram, MetricWrapperBase
 
-from libs.chassis import metrics
+from libs.engine import metrics
 from libs.registry import ROLES, SERVICES
 
 TARGET: Final = ("namespace", "service", "role", "instance", "pod")
@@ -68,7 +68,7 @@ def series(name: str, /, **matchers: str) -> str:
     ValueError when no service has such a series or label.
     """
     if name not in declared():
-        raise ValueError(f"no service has the series {name}; libs/chassis/metrics.py declares them")
+        raise ValueError(f"no service has the series {name}; libs/engine/metrics.py declares them")
     _check(name, matchers)
     text = ", ".join(f'{label}{_matcher(value)}"' for label, value in matchers.items())
     return f"{name}{{{text}}}" if text else name

@@ -1,9 +1,10 @@
 """Puts the service together: `kehu interactions api|worker|migrate|check`."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
-from libs.chassis.run import Service, main
+from libs.chassis.service import Service
+from libs.engine.run import main
 from services.interactions.operations import operations
 from services.interactions.store import InteractionsStore
 from services.interactions.subscriptions import subscriptions, timers
@@ -11,9 +12,12 @@ from services.interactions.subscriptions import subscriptions, timers
 
 def servicers(store: InteractionsStore) -> Sequence[tuple[Any, object]]:
     """Imports what the api serves here, because a worker has no grpc."""
-    from services.interactions.api import servicers
+    from libs.engine.feed import ChangeFeed, MongoChanges
+    from libs.engine.store import MongoDatabase
+    from services.interactions.api import TOLD, servicers
 
-    return servicers(store)
+    database = cast(MongoDatabase, store.database)
+    return servicers(store, ChangeFeed(MongoChanges(database, TOLD), database.pager))
 
 
 SERVICE = Service(

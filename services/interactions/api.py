@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 from kehu.interactions.v1.calendars_pb2_grpc import add_CalendarsServiceServicer_to_server
 from kehu.interactions.v1.cases_pb2_grpc import add_CasesServiceServicer_to_server
@@ -17,8 +17,7 @@ from kehu.interactions.v1.sla_pb2_grpc import add_SlaServiceServicer_to_server
 from kehu.interactions.v1.staffing_pb2_grpc import add_StaffingServiceServicer_to_server
 from kehu.interactions.v1.timeline_pb2_grpc import add_TimelineServiceServicer_to_server
 
-from libs.chassis.feed import Feed, MongoChanges
-from libs.chassis.store import MongoDatabase
+from libs.chassis.feed import Feed
 from services.interactions.calendars.api import CalendarsApi
 from services.interactions.callcenter.api import StaffingApi
 from services.interactions.cases.api import CasesApi
@@ -36,9 +35,8 @@ TOLD = {"interactions": "customer_id", "promises": "customer_id", "cases": "cust
 """Collections whose changes are told to who watches a customer, each with the field that names the customer."""
 
 
-def servicers(store: InteractionsStore) -> Sequence[tuple[Any, object]]:
+def servicers(store: InteractionsStore, feed: Feed) -> Sequence[tuple[Any, object]]:
     """Returns the generated function of each gRPC service with its servicer."""
-    feed = Feed(MongoChanges(cast(MongoDatabase, store.database), TOLD), store.database.pager)
     return [
         (add_TimelineServiceServicer_to_server, TimelineApi(store.timeline)),
         (add_CountsServiceServicer_to_server, CountsApi(store.counts)),

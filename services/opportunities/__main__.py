@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from libs.chassis.run import Service, main
+from libs.chassis.service import Service
+from libs.engine.run import main
 from services.opportunities.operations import operations
 from services.opportunities.store import OpportunitiesStore
 from services.opportunities.subscriptions import subscriptions, timers

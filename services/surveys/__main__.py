@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from libs.chassis.run import Service, main
+from libs.chassis.service import Service
+from libs.engine.run import main
 from services.surveys.store import SurveysStore
 from services.surveys.subscriptions import subscriptions, timers
 

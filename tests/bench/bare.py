@@ -20,7 +20,7 @@ from kehu.profiles.v1.contact_points_pb2 import ContactPoint
 from kehu.profiles.v1.customer_pb2 import Customer, PersonName
 from kehu.profiles.v1.customers_pb2 import GetCustomerRequest, ListCustomersRequest, ListCustomersResponse
 
-from libs.chassis.store import connect
+from libs.engine.store import connect
 from tests.bench.load import SERVER_CORE, pin
 
 GET, LIST, INSERT = "/bare/Get", "/bare/List", "/bare/Insert"

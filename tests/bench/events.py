@@ -7,9 +7,10 @@ import subprocess
 import sys
 import time
 
-from libs.chassis.bus import close, connect, service_topology
 from libs.chassis.context import Context, enter
-from libs.chassis.inbox import effects
+from libs.engine.bus import close, connect, service_topology
+from libs.engine.inbox import effects
+from libs.engine.inbox.decoding import route_of
 from tests.bench.figures import Figure
 from tests.bench.one_loop import Ledger
 from tests.bench.stage import TENANT, Stage, in_turns
@@ -85,7 +86,7 @@ def _prepare(stage: Stage, count: int) -> None:
     ledger.database.migrate()
     connection = connect(stage.amqp_uri, name="bench")
     subscription = ledger.subscription()
-    service_topology("ledger", [subscription.route()]).declare(connection)
+    service_topology("ledger", [route_of(subscription)]).declare(connection)
     close(connection)
     _fill(stage, count)
     bodies = (

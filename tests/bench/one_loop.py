@@ -11,7 +11,7 @@ import os
 import sys
 
 if __name__ == "__main__" and sys.argv[1] in ("relay", "inbox"):
-    from libs.chassis import green
+    from libs.engine import green
 
     green.patch()
 
@@ -22,14 +22,15 @@ from collections.abc import Sequence
 import amqp
 from pymongo import UpdateOne
 
-from libs.chassis import metrics
-from libs.chassis.bus import connect as bus_connect
 from libs.chassis.inbox import Received, Subscription
-from libs.chassis.inbox.consumer import BATCH, Consumer
-from libs.chassis.lease import SWIFT, MongoLease
-from libs.chassis.loop import Loop
-from libs.chassis.outbox import EVENTS, Relay, event_headers
-from libs.chassis.store import Collection, MongoDatabase, connect
+from libs.chassis.store import Collection
+from libs.engine import metrics
+from libs.engine.bus import connect as bus_connect
+from libs.engine.inbox.consumer import BATCH, Consumer
+from libs.engine.lease import SWIFT, MongoLease
+from libs.engine.loop import Loop
+from libs.engine.outbox import EVENTS, Relay, event_headers
+from libs.engine.store import MongoDatabase, connect
 from tests.bench.load import SERVER_CORE, pin
 from tests.support.ledger import (
     Account,

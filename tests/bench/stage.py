@@ -16,9 +16,9 @@ from pymongo import IndexModel, MongoClient
 from pymongo.database import Database as RawDatabase
 
 from libs.chassis import context
-from libs.chassis.access import SEAL_KEY
 from libs.chassis.context import Context
-from libs.chassis.store import MongoDatabase, connect
+from libs.engine.access import SEAL_KEY
+from libs.engine.store import MongoDatabase, connect
 from libs.localstack.mongo import ReplicaSet
 from libs.localstack.processes import guard
 from libs.localstack.rabbit import Broker

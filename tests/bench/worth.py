@@ -23,8 +23,8 @@ from libs.chassis import context
 from libs.chassis.codec import to_doc
 from libs.chassis.context import Context
 from libs.chassis.operations import to_message
-from libs.chassis.run.operate import operate
-from libs.chassis.store import MongoDatabase, connect
+from libs.engine.run.operate import operate
+from libs.engine.store import MongoDatabase, connect
 from services.profiles.activity.domain.transactions import Money, Transaction, TransactionType
 from services.profiles.operations import operations
 from services.profiles.store import ProfilesStore

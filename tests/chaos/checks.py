@@ -24,13 +24,14 @@ from kehu.common.v1 import envelope_pb2
 from kehu.interactions.v1 import events_pb2 as interactions_pb2
 from kehu.profiles.v1 import events_pb2 as profiles_pb2
 
-from libs.chassis.access import SEAL_KEY
-from libs.chassis.bus import TIERS
-from libs.chassis.bus.topology import UNROUTED, dead_queue, retry_queue
-from libs.chassis.inbox.parked import DeadQueue
-from libs.chassis.inbox.subscription import event_type
-from libs.chassis.journal import Journal, JournalBroken
-from libs.chassis.store import MongoDatabase, connect
+from libs.chassis.inbox import event_type
+from libs.engine.access import SEAL_KEY
+from libs.engine.bus import TIERS
+from libs.engine.bus.topology import UNROUTED, dead_queue, retry_queue
+from libs.engine.inbox.decoding import route_of
+from libs.engine.inbox.parked import DeadQueue
+from libs.engine.journal import Journal, JournalBroken
+from libs.engine.store import MongoDatabase, connect
 from libs.registry import SERVICES
 from libs.suite import composition, routes
 from tests.chaos.commands import Commands, judge
@@ -189,7 +190,7 @@ def _inboxes(world: _World, worlds: Mapping[str, _World], found: Violations) -> 
     for subscription in (each for each in world.subscriptions if each.remembers):
         wanted = {
             f"{subscription.name}|{entry['_id']}"
-            for source, types in subscription.route().keys.items()
+            for source, types in route_of(subscription).keys.items()
             for entry in worlds[source].journal
             if entry["type"] in types
         }

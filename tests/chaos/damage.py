@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from libs.chassis.bus import Outgoing, Publisher
-from libs.chassis.bus.topology import UNROUTED, dead_queue
-from libs.chassis.store import connect
+from libs.engine.bus import Outgoing, Publisher
+from libs.engine.bus.topology import UNROUTED, dead_queue
+from libs.engine.store import connect
 from tests.chaos.lab import Lab
 
 Damage = Callable[[Lab, str], AbstractContextManager[None]]

@@ -13,10 +13,10 @@ from typing import Any
 
 from kehu.common.v1 import envelope_pb2
 
-from libs.chassis.bus import Outgoing, Publisher
-from libs.chassis.bus.topology import events_exchange, shard_exchange
-from libs.chassis.outbox import event_headers
-from libs.chassis.store import connect
+from libs.engine.bus import Outgoing, Publisher
+from libs.engine.bus.topology import events_exchange, shard_exchange
+from libs.engine.outbox import event_headers
+from libs.engine.store import connect
 from libs.registry import PROCESSES, SERVICES
 from libs.suite import routes
 from tests.chaos.lab import Lab, Poison

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import amqp
 
-from libs.chassis.bus import close, connect
-from libs.chassis.bus.topology import UNROUTED, aside_queues
+from libs.engine.bus import close, connect
+from libs.engine.bus.topology import UNROUTED, aside_queues
 from libs.localstack import processes
 from libs.localstack.mongo import ReplicaSet
 from libs.localstack.processes import HOST, Process, answers, free_port

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-from libs.chassis.crash import POINTS
+from libs.engine.crash import POINTS
 from tests.chaos import faults
 from tests.chaos.trial import Trial
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from libs.chassis.crash import POINTS
+from libs.engine.crash import POINTS
 from tests.chaos import checks, faults
 from tests.chaos.damage import DAMAGE
 from tests.chaos.network import Weather

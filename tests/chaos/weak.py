@@ -18,7 +18,8 @@ from pymongo.errors import PyMongoError
 
 from libs.chassis import identity
 from libs.chassis.context import Context, enter
-from libs.chassis.store import Contention, MongoDatabase
+from libs.chassis.store import Contention
+from libs.engine.store import MongoDatabase
 from tests.chaos.lab import Lab
 from tests.chaos.ledger import Ack, Ledger
 from tests.support.ledger import Account

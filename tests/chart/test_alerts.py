@@ -14,9 +14,9 @@ import yaml
 from prometheus_client import CollectorRegistry, generate_latest
 from typer.main import get_command
 
-from libs.chassis import metrics
-from libs.chassis.settings import Role
 from libs.command.app import app
+from libs.engine import metrics
+from libs.engine.settings import Role
 from libs.localstack.processes import StackError
 from libs.monitoring import files, queries
 from libs.monitoring.alerts import ALERTS

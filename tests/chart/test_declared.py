@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
-from libs.chassis.bus.topology import UNROUTED, aside_queues
-from libs.chassis.lease.kubernetes import object_name
-from libs.chassis.rpc.server import LIVENESS, READINESS
-from libs.chassis.store.memory import MemoryDatabase
 from libs.command.ops.rights import role as ops_role
+from libs.engine.bus.topology import UNROUTED, aside_queues
+from libs.engine.lease.kubernetes import object_name
+from libs.engine.rpc.server import LIVENESS, READINESS
+from libs.engine.store.memory import MemoryDatabase
 from libs.registry import SERVICES
 from libs.suite import composition, routes
 from tests.conftest import ROOT

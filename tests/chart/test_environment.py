@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
-from libs.chassis.settings import PREFIX, Role, Settings, concerns_services
+from libs.engine.settings import PREFIX, Role, Settings, concerns_services
 from tests.support.chart import CASES, Rendering, environment, kehu, labels, name_of, pod, render, rendering, role
 
 MINIMAL = {name: {"existingSecret": f"kehu-{name}"} for name in ("mongodb", "rabbitmq", "keys")}

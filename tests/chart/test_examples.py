@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from libs.chassis.bus import service_topology
+from libs.engine.bus import service_topology
 from libs.registry import PROCESSES, SERVICES
 from libs.suite import routes
 from tests.support.chart import EXAMPLES, Object, merged, pod, render

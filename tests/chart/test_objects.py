@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from libs.chassis.access import NEXT_SEAL_KEY, OLD_SEAL_KEY, PAGE_KEY, SEAL_KEY
+from libs.engine.access import NEXT_SEAL_KEY, OLD_SEAL_KEY, PAGE_KEY, SEAL_KEY
 from tests.support.chart import (
     CASES,
     NAMESPACE,

@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 from pymongo import MongoClient
 
-from libs.chassis import access
-from libs.chassis.sealing.mongo import DATABASE as KEYRING
+from libs.engine import access
+from libs.engine.sealing.mongo import DATABASE as KEYRING
 from libs.localstack.mongo import SET_NAME, ReplicaSet
 from libs.localstack.processes import HOST, StackError
 from libs.localstack.rabbit import Broker

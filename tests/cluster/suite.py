@@ -14,9 +14,9 @@ from typing import Any
 import yaml
 from helm_python import Chart, Config
 
-from libs.chassis import access
 from libs.client.client import Client
 from libs.client.retry import Retry
+from libs.engine import access
 from libs.localstack.processes import StackError, wait_until
 from libs.registry import PROCESSES, SERVICES
 from tests.cluster.configuration import DOMAIN

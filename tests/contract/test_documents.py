@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from libs.chassis.store.memory import MemoryDatabase
+from libs.engine.store.memory import MemoryDatabase
 from libs.registry import SERVICES
 from libs.suite import composition, routes
 from tests.contract.test_layering import AREAS

@@ -16,12 +16,12 @@ from google.protobuf.message_factory import GetMessageClass
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from libs.chassis.run.service import Role
-from libs.chassis.store.memory import MemoryDatabase
 from libs.client.client import descriptors
 from libs.client.service import snake_case
 from libs.client.values import fill
 from libs.command.app import app
+from libs.engine.settings import Role
+from libs.engine.store.memory import MemoryDatabase
 from libs.registry import SERVICES
 from libs.suite import composition, routes
 from tests.support.claims import GAP, calls, commands, texts, tracked

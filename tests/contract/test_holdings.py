@@ -13,7 +13,7 @@ from kehu.profiles.v1 import privacy_pb2 as profiles
 from kehu.surveys.v1 import privacy_pb2 as surveys
 
 from libs.chassis.domain import Entity
-from libs.chassis.store.memory import MemoryDatabase
+from libs.engine.store.memory import MemoryDatabase
 from libs.registry import SERVICES, registered
 from services.interactions.store import InteractionsStore
 from services.opportunities.store import OpportunitiesStore

@@ -21,8 +21,8 @@ from google.protobuf.message_factory import GetMessageClass
 from kehu.common.v1 import options_pb2
 
 from libs.chassis.domain import DomainError
-from libs.chassis.rpc.errors import grpc_code, status_of
 from libs.chassis.testing import World
+from libs.engine.rpc.errors import grpc_code, status_of
 from libs.registry import SERVICES
 from tests.support.contracts import methods, reads, rows, scope, streams
 from tests.support.examples import request

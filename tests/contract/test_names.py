@@ -12,9 +12,9 @@ import pytest
 from kehu.common.v1 import error_reason_pb2
 from prometheus_client.metrics import MetricWrapperBase
 
-from libs.chassis import metrics
-from libs.chassis.settings import OTHER_PREFIXES, OTHERS, PREFIX, Settings
-from libs.chassis.store.memory import MemoryDatabase
+from libs.engine import metrics
+from libs.engine.settings import OTHER_PREFIXES, OTHERS, PREFIX, Settings
+from libs.engine.store.memory import MemoryDatabase
 from libs.registry import SERVICES
 from libs.suite import composition
 from tests.support.contracts import ROOT
@@ -59,7 +59,7 @@ def test_metrics_are_declared_in_one_place() -> None:
 
 def test_every_metric_that_code_names_is_declared_and_every_declared_one_is_used() -> None:
     named = {name for path in CODE for name, _ in used(path)} - {"REGISTRY", "CONTENT_TYPE"}
-    itself = ast.walk(ast.parse((ROOT / "libs/chassis/metrics.py").read_text()))
+    itself = ast.walk(ast.parse((ROOT / "libs/engine/metrics.py").read_text()))
     named |= DECLARED.keys() & {
         node.value.id for node in itself if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
     }

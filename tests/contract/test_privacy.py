@@ -16,8 +16,8 @@ from kehu.common.v1 import options_pb2
 
 from libs.chassis import privacy
 from libs.chassis.domain import OPEN, SEALED, Entity
-from libs.chassis.sealing.personal import messages_of
-from libs.chassis.store.memory import MemoryDatabase
+from libs.engine.sealing.personal import messages_of
+from libs.engine.store.memory import MemoryDatabase
 from tests.support.contracts import SERVICES, event_messages, messages, method_ids, methods
 
 ANSWER = (

@@ -13,26 +13,26 @@ import pytest
 from kehu.common.v1 import journal_pb2, operation_pb2
 from pymongo import MongoClient
 
-from libs.chassis import access
-from libs.chassis.rpc.server import Server
-from libs.chassis.run.api import servicers
-from libs.chassis.run.service import Process
-from libs.chassis.settings import Secret, Settings
-from libs.chassis.store import MongoDatabase
+from libs.engine import access
+from libs.engine.rpc.server import Server
+from libs.engine.run.api import servicers
+from libs.engine.run.process import Process
+from libs.engine.settings import Secret, Settings
+from libs.engine.store import MongoDatabase
 from libs.registry import SERVICES
 from tests.support.contracts import methods
 
 COMMON = [
-    "libs.chassis.run",
-    "libs.chassis.store",
-    "libs.chassis.store.memory",
-    "libs.chassis.settings",
-    "libs.chassis.admin",
+    "libs.engine.run",
+    "libs.engine.store",
+    "libs.engine.store.memory",
+    "libs.engine.settings",
+    "libs.engine.admin",
 ]
 
 ROLES = {
-    "api": (["eventlet", "nameko"], [*COMMON, "libs.chassis.run.api", "libs.chassis.rpc.server"]),
-    "worker": (["grpc"], [*COMMON, "libs.chassis.run.worker", "libs.chassis.outbox", "libs.chassis.journal"]),
+    "api": (["eventlet", "nameko"], [*COMMON, "libs.engine.run.api", "libs.engine.rpc.server"]),
+    "worker": (["grpc"], [*COMMON, "libs.engine.run.worker", "libs.engine.outbox", "libs.engine.journal"]),
 }
 """Role → the packages that must not be loaded, and the modules that surely are."""
 
@@ -46,13 +46,13 @@ def test_a_process_loads_only_its_own_world(service: str, role: str) -> None:
         warnings.simplefilter("ignore")
         from importlib import import_module
         if "{role}" == "worker":
-            import_module("libs.chassis.green").patch()
+            import_module("libs.engine.green").patch()
         root = import_module("services.{service}.__main__")
         for name in {loaded!r}:
             import_module(name)
         from pymongo import MongoClient
         client = MongoClient("mongodb://127.0.0.1:1", connect=False)
-        database = import_module("libs.chassis.store").MongoDatabase(client, "{service}", page_key=bytes(32))
+        database = import_module("libs.engine.store").MongoDatabase(client, "{service}", page_key=bytes(32))
         store = root.SERVICE.store(database)
         root.SERVICE.servicers(store) if "{role}" == "api" else root.SERVICE.subscriptions(store)
         print([name for name in {forbidden!r} if name in sys.modules])

@@ -45,7 +45,7 @@ def test_services_take_time_and_chance_from_the_chassis() -> None:
         for path in (ROOT / folder).rglob("*.py")
     }
     wrong = {name: each for name, each in found.items() if each and name not in ALLOWED}
-    assert wrong == {}, "take it from libs.chassis.identity or libs.chassis.settings"
+    assert wrong == {}, "take it from libs.chassis.identity"
     assert {name for name in ALLOWED if not found.get(name)} == set()
 
 

@@ -53,7 +53,7 @@ def refusals() -> list[Refusal]:
     """Every class below one of the kinds, apart from those of the SDK, which tell a client what it was answered."""
     return [
         Refusal(node.name, code, ast.get_docstring(node) or "", frozenset(fields_of(node)))
-        for folder in ("libs/chassis", "libs/worktime", "services")
+        for folder in ("libs/calls", "libs/chassis", "libs/engine", "libs/worktime", "services")
         for path in sorted((ROOT / folder).rglob("*.py"))
         for node in ast.walk(tree(path))
         if isinstance(node, ast.ClassDef)

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from libs import generated, registry
-from libs.chassis.store.memory import MemoryDatabase
+from libs.engine.store.memory import MemoryDatabase
 from libs.registry import ERASURE_PARTICIPANTS, PROCESSES, REGISTRY, SERVICES
 from tests.support.contracts import ROOT
 

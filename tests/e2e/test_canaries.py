@@ -19,11 +19,11 @@ from kehu.common.v1.envelope_pb2 import Envelope
 from pymongo import MongoClient
 
 from libs.chassis import privacy
-from libs.chassis.access import SEAL_KEY
-from libs.chassis.rpc.call import describe
-from libs.chassis.rpc.validate import command
-from libs.chassis.sealing.mongo import MongoKeyring
 from libs.client.client import Client
+from libs.engine.access import SEAL_KEY
+from libs.engine.rpc.call import describe
+from libs.engine.rpc.validate import command
+from libs.engine.sealing.mongo import MongoKeyring
 from libs.registry import SERVICES
 from tests.support.contracts import methods, reads, streams
 from tests.support.examples import example, request

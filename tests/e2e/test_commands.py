@@ -12,8 +12,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from libs.chassis.bus import Outgoing, Publisher
 from libs.client import Client
+from libs.engine.bus import Outgoing, Publisher
 from libs.registry import SERVICES
 from tests.support.patience import eventually
 from tests.support.stack import KEHU, System

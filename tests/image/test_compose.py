@@ -17,9 +17,9 @@ from urllib.request import urlopen
 import pytest
 import yaml
 
-from libs.chassis import access
 from libs.client.client import Client
 from libs.client.errors import NotFound
+from libs.engine import access
 from libs.localstack.processes import HOST, free_port
 from libs.registry import PROCESSES, ROLES, SERVICES
 from tests.support.containers import ROOT, Engine

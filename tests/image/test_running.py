@@ -11,7 +11,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from libs.chassis import access
+from libs.engine import access
 from libs.localstack.processes import HOST, answers, free_port
 from tests.support.containers import HARDENED, ROOT, Engine
 from tests.support.patience import eventually

@@ -10,7 +10,7 @@ from http.client import HTTPConnection
 
 import pytest
 
-from libs.chassis.admin import AdminServer
+from libs.engine.admin import AdminServer
 
 
 class Health:
@@ -87,7 +87,7 @@ def test_it_works_under_eventlet() -> None:
         import warnings; warnings.simplefilter("ignore")
         import eventlet; eventlet.monkey_patch()
         from http.client import HTTPConnection
-        from libs.chassis.admin import AdminServer
+        from libs.engine.admin import AdminServer
         admin = AdminServer("127.0.0.1:0", live=lambda: None, ready=lambda: "is starting")
         admin.start()
         for path in ("/livez", "/readyz", "/metrics"):

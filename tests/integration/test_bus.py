@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 
-from libs.chassis.bus import (
+from libs.engine.bus import (
     BUS_ERRORS,
     Outgoing,
     Publisher,
@@ -25,7 +25,7 @@ from libs.chassis.bus import (
     connect,
     service_topology,
 )
-from libs.chassis.bus.topology import aside_queues, retry_queue
+from libs.engine.bus.topology import aside_queues, retry_queue
 from tests.support.brokers import on_both_lines
 from tests.support.patience import eventually
 

@@ -19,7 +19,7 @@ from kehu.profiles.v1 import customer_pb2, duplicates_pb2, identity_pb2, merges_
 from libs.chassis import context
 from libs.chassis.context import Context
 from libs.chassis.domain import Conflict, DomainError, FailedPrecondition
-from libs.chassis.store import MongoDatabase, connect
+from libs.engine.store import MongoDatabase, connect
 from services.profiles.api import servicers
 from services.profiles.customers.application.customers import Customers
 from services.profiles.customers.domain.contact_points import ContactPoint, ContactPointType

@@ -14,11 +14,13 @@ import pytest
 from kehu.common.v1.envelope_pb2 import Envelope
 
 from libs.chassis import context
-from libs.chassis.bus import Outgoing
 from libs.chassis.inbox import Permanent, Received, Retryable, Transient
-from libs.chassis.inbox.effects import DEADLY_AFTER, Effects
-from libs.chassis.run import schema
-from libs.chassis.store import Contention, connect
+from libs.chassis.store import Contention
+from libs.engine.bus import Outgoing
+from libs.engine.inbox.decoding import decode
+from libs.engine.inbox.effects import DEADLY_AFTER, Effects
+from libs.engine.run import schema
+from libs.engine.store import connect
 from tests.support.brokers import on_both_lines
 from tests.support.ledger_service.station import Station
 from tests.support.loops import running
@@ -252,7 +254,7 @@ def test_what_a_consumer_held_when_it_stopped_is_handled_in_order_by_the_next(st
 
 def test_an_event_is_given_up_when_the_process_died_of_it_too_often(station: Station) -> None:
     station.open("deadly", "harmless")
-    deadly, harmless = (station.subscription.decode(event.body) for event in station.waiting())
+    deadly, harmless = (decode(station.subscription, event.body) for event in station.waiting())
     effects = Effects(station.database, station.subscription)
     deaths = []
     for _ in range(DEADLY_AFTER):
@@ -388,7 +390,7 @@ def test_what_adds_up_is_recognized_long_after_the_others_are_forgotten(station:
     """A replay of old events must not count them again."""
     [id] = station.open("a")
     station.deposit(id, 1)
-    decoded = [station.subscription.decode(event.body) for event in station.waiting()]
+    decoded = [decode(station.subscription, event.body) for event in station.waiting()]
     opened, deposited = decoded
     counting = replace(station.subscription, adds_up=[type(deposited.message)])
     assert Effects(station.database, counting).apply(decoded) == []

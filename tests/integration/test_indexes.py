@@ -13,9 +13,10 @@ from pymongo import MongoClient
 from pymongo.errors import DuplicateKeyError
 
 from libs.chassis.filtering import field
-from libs.chassis.run import schema
-from libs.chassis.store import Index, MongoDatabase, connect
-from libs.chassis.store.indexes import IndexRefused
+from libs.chassis.store import Index
+from libs.engine.run import schema
+from libs.engine.store import MongoDatabase, connect
+from libs.engine.store.indexes import IndexRefused
 from tests.support.patience import eventually
 
 VALUES = Index(("values",), unique=True)

@@ -16,13 +16,15 @@ from kehu.common.v1 import envelope_pb2
 
 from libs.chassis import context, identity
 from libs.chassis.context import Context
-from libs.chassis.deferrals import Deferrals
 from libs.chassis.domain import AlreadyExists
 from libs.chassis.inbox import Received
-from libs.chassis.inbox.effects import Effects
 from libs.chassis.paging import PageRequest
-from libs.chassis.store import Contention, MongoDatabase, connect
-from libs.chassis.timers import Round
+from libs.chassis.store import Contention
+from libs.engine.deferrals import Deferrals
+from libs.engine.inbox.decoding import decode
+from libs.engine.inbox.effects import Effects
+from libs.engine.store import MongoDatabase, connect
+from libs.engine.timers import Round
 from libs.worktime.civil import CivilTime
 from libs.worktime.terms import Term
 from services.interactions.attribution.application import Attribution
@@ -142,7 +144,7 @@ def deliver(store: InteractionsStore) -> None:
         told = len(bodies)
         for subscription in subscriptions(store):
             known = [body for body in bodies if envelope_pb2.Envelope.FromString(body).type in subscription.types]
-            assert Effects(database, subscription).apply([subscription.decode(body) for body in known]) == []
+            assert Effects(database, subscription).apply([decode(subscription, body) for body in known]) == []
 
 
 # ------------------------------------------------------------------------------------------------------- races
@@ -289,7 +291,7 @@ def test_contacts_taken_in_while_people_work_on_the_conversation(
         if n % 2:
             conversations.transfer(conversation_id, queue=f"queue-{n}")
             return
-        batch = [attribution.decode(body) for body in bodies[n * 4 : n * 4 + 8]]
+        batch = [decode(attribution, body) for body in bodies[n * 4 : n * 4 + 8]]
         while not applied(batch):
             pass
 

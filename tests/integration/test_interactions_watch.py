@@ -18,9 +18,10 @@ import pytest
 from libs.chassis import context, identity
 from libs.chassis.context import Context
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
-from libs.chassis.feed import Feed, MongoChanges, Notice
-from libs.chassis.feed import feed as feed_module
-from libs.chassis.store import MongoDatabase, connect
+from libs.chassis.feed import Notice
+from libs.engine.feed import ChangeFeed, MongoChanges
+from libs.engine.feed import feed as feed_module
+from libs.engine.store import MongoDatabase, connect
 from libs.worktime.civil import CivilTime
 from libs.worktime.terms import Term
 from services.interactions.api import TOLD
@@ -68,12 +69,12 @@ def known_customer(store: InteractionsStore) -> str:
     return id
 
 
-def new_feed(store: InteractionsStore) -> Feed:
-    return Feed(MongoChanges(cast(MongoDatabase, store.database), TOLD), store.database.pager)
+def new_feed(store: InteractionsStore) -> ChangeFeed:
+    return ChangeFeed(MongoChanges(cast(MongoDatabase, store.database), TOLD), store.database.pager)
 
 
 @pytest.fixture
-def feed(store: InteractionsStore) -> Feed:
+def feed(store: InteractionsStore) -> ChangeFeed:
     return new_feed(store)
 
 
@@ -107,7 +108,7 @@ def seen(notices: list[Notice]) -> list[tuple[str, int]]:
 
 
 def test_contacts_and_promises_are_told_in_order_each_once(
-    store: InteractionsStore, feed: Feed, customer_id: str
+    store: InteractionsStore, feed: ChangeFeed, customer_id: str
 ) -> None:
     timeline, promises = Timeline(store.timeline), Promises(store.promises)
     notices = Contexts(store.timeline, store.promises).watch(feed, customer_id, "", patiently())
@@ -123,7 +124,7 @@ def test_contacts_and_promises_are_told_in_order_each_once(
     assert told[3].entity == redacted
 
 
-def test_what_the_relay_clears_is_no_news(store: InteractionsStore, feed: Feed, customer_id: str) -> None:
+def test_what_the_relay_clears_is_no_news(store: InteractionsStore, feed: ChangeFeed, customer_id: str) -> None:
     timeline = Timeline(store.timeline)
     notices = Contexts(store.timeline, store.promises).watch(feed, customer_id, "", patiently())
     next(notices)
@@ -134,7 +135,7 @@ def test_what_the_relay_clears_is_no_news(store: InteractionsStore, feed: Feed, 
 
 
 def test_a_contact_that_is_attributed_is_told_to_its_customer(
-    store: InteractionsStore, feed: Feed, customer_id: str
+    store: InteractionsStore, feed: ChangeFeed, customer_id: str
 ) -> None:
     timeline = Timeline(store.timeline)
     notices = Contexts(store.timeline, store.promises).watch(feed, customer_id, "", patiently())
@@ -181,20 +182,22 @@ def test_a_cursor_serves_any_process_and_any_age(
 
 
 @pytest.mark.parametrize("cursor", ["x", "8265", "82FFFFFFFF000000012B0229296E04", "' OR 1=1", "82" + "0" * 3000])
-def test_a_made_up_cursor_is_refused(store: InteractionsStore, feed: Feed, customer_id: str, cursor: str) -> None:
+def test_a_made_up_cursor_is_refused(store: InteractionsStore, feed: ChangeFeed, customer_id: str, cursor: str) -> None:
     with pytest.raises(InvalidArgument, match="cursor"):
         take(Contexts(store.timeline, store.promises).watch(feed, customer_id, cursor, patiently()), 1)
 
 
 @pytest.mark.parametrize("cursor", ["8265000000" + "AB" * 20])
 def test_a_cursor_that_cannot_be_resumed_is_refused(
-    store: InteractionsStore, feed: Feed, customer_id: str, cursor: str
+    store: InteractionsStore, feed: ChangeFeed, customer_id: str, cursor: str
 ) -> None:
     with pytest.raises((FailedPrecondition, InvalidArgument), match="cursor"):
         take(Contexts(store.timeline, store.promises).watch(feed, customer_id, cursor, patiently()), 1)
 
 
-def test_another_tenants_customer_cannot_be_watched(store: InteractionsStore, feed: Feed, customer_id: str) -> None:
+def test_another_tenants_customer_cannot_be_watched(
+    store: InteractionsStore, feed: ChangeFeed, customer_id: str
+) -> None:
     with context.enter(Context(tenant="other", actor="bob")), pytest.raises(NotFound):
         take(Contexts(store.timeline, store.promises).watch(feed, customer_id, "", patiently()), 1)
     assert feed._watchers == {}
@@ -227,7 +230,9 @@ def test_the_reader_goes_on_when_the_database_is_dropped_and_ends_with_its_clien
     assert not reader.is_alive()
 
 
-def test_silence_ends_in_a_checkpoint(store: InteractionsStore, feed: Feed, customer_id: str, monkeypatch: Any) -> None:
+def test_silence_ends_in_a_checkpoint(
+    store: InteractionsStore, feed: ChangeFeed, customer_id: str, monkeypatch: Any
+) -> None:
     monkeypatch.setattr(feed_module, "KEEP_ALIVE", timedelta(seconds=1))
     notices = feed.watch([customer_id], "", patiently())
     first, second = next(notices), next(notices)
@@ -238,7 +243,7 @@ def test_silence_ends_in_a_checkpoint(store: InteractionsStore, feed: Feed, cust
 class Watcher(threading.Thread):
     """Watches as people do: reads at times slowly, leaves at random moments, and comes back to any process."""
 
-    def __init__(self, key: str, processes: list[Feed], done: threading.Event, seed: int) -> None:
+    def __init__(self, key: str, processes: list[ChangeFeed], done: threading.Event, seed: int) -> None:
         super().__init__()
         self.told: list[tuple[str, int]] = []
         self._key, self._processes, self._done, self._dice = key, processes, done, random.Random(seed)

@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 from kehu.common.v1 import envelope_pb2
 
-from libs.chassis.bus import Publisher, service_topology
-from libs.chassis.bus.topology import shard_exchange
 from libs.chassis.context import Context, enter
 from libs.chassis.domain import InvalidArgument
-from libs.chassis.inbox.consumer import Consumer
-from libs.chassis.inbox.subscription import Received, received
-from libs.chassis.journal import JournalBroken
-from libs.chassis.store import connect
+from libs.chassis.inbox import Received
+from libs.engine.bus import Publisher, service_topology
+from libs.engine.bus.topology import shard_exchange
+from libs.engine.inbox.consumer import Consumer
+from libs.engine.inbox.decoding import received, route_of
+from libs.engine.journal import JournalBroken
+from libs.engine.store import connect
 from tests.support.ledger_service.station import Station
 from tests.support.loops import running
 from tests.support.patience import eventually
@@ -191,7 +192,7 @@ def test_its_queries_use_an_index(station: Station) -> None:
 def test_the_worker_keeps_it_and_a_new_subscriber_is_fed_from_it(station: Station) -> None:
     subscription = station.journal.subscription()
     with station.channel() as channel:
-        service_topology("ledger", [subscription.route()]).declare(channel.connection)
+        service_topology("ledger", [route_of(subscription)]).declare(channel.connection)
         channel.queue_purge("ledger.journal.0")
     keeper = Consumer(station.database, subscription, lambda: station.amqp_uri)
     ids = station.open("a", "b")

@@ -12,10 +12,10 @@ from uuid import uuid4
 import pytest
 from pymongo import MongoClient
 
-from libs.chassis import access
-from libs.chassis.sealing import KeyringError, Masters
-from libs.chassis.sealing import mongo as sealing
-from libs.chassis.sealing.mongo import MongoKeyring
+from libs.engine import access
+from libs.engine.sealing import KeyringError, Masters
+from libs.engine.sealing import mongo as sealing
+from libs.engine.sealing.mongo import MongoKeyring
 
 
 def key(folder: Path, name: str) -> bytes:

@@ -15,8 +15,8 @@ import pytest
 from libs.chassis import context, identity
 from libs.chassis.context import Context
 from libs.chassis.paging import PageRequest
-from libs.chassis.store import MongoDatabase, connect
-from libs.chassis.timers import Round
+from libs.engine.store import MongoDatabase, connect
+from libs.engine.timers import Round
 from services.opportunities.assignment.application import AssignmentRules
 from services.opportunities.assignment.domain import Agent, AssignmentRule
 from services.opportunities.assignment.subscriptions import timers

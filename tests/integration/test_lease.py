@@ -16,11 +16,11 @@ from uuid import uuid4
 import pytest
 from kubernetes.client import CoordinationV1Api
 
-from libs.chassis import metrics
-from libs.chassis.lease import SWIFT, Cadence, Lease, MongoLease
-from libs.chassis.lease.kubernetes import Cluster, KubernetesLease, object_name
-from libs.chassis.settings import SettingsError, api_server
-from libs.chassis.store import connect
+from libs.engine import metrics
+from libs.engine.lease import SWIFT, Cadence, Lease, MongoLease
+from libs.engine.lease.kubernetes import Cluster, KubernetesLease, object_name
+from libs.engine.settings import SettingsError, api_server
+from libs.engine.store import connect
 from libs.localstack.processes import HOST
 from tests.support.api_server import ADMIN, NAMESPACE, ApiServer
 from tests.support.patience import eventually
@@ -196,8 +196,8 @@ def test_it_works_on_green_threads_and_without_the_kubernetes_client(cluster: Ap
         import eventlet; eventlet.monkey_patch()
         import sys
         from pathlib import Path
-        from libs.chassis.lease import SWIFT
-        from libs.chassis.lease.kubernetes import Cluster, KubernetesLease
+        from libs.engine.lease import SWIFT
+        from libs.engine.lease.kubernetes import Cluster, KubernetesLease
         cluster = Cluster({HOST!r}, {cluster.port}, Path({str(cluster.account)!r}))
         lease = KubernetesLease(cluster, {object_name("kehu", "ledger", name)!r}, "test", "green/1", SWIFT)
         turns = []

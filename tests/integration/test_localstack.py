@@ -220,7 +220,7 @@ def test_process_remembers_what_it_was_made_of_as_long_as_it_runs(tmp_path: Path
 def test_fingerprint_follows_the_code_of_the_service_and_its_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("libs/chassis/run.py", "services/ours/rules.py", "services/theirs/rules.py", "build/gen/ours_pb2.py"):
+    for name in ("libs/engine/run.py", "services/ours/rules.py", "services/theirs/rules.py", "build/gen/ours_pb2.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("1\n")
     (tmp_path / "requirements.txt").write_text("grpcio==1\n")
@@ -234,7 +234,7 @@ def test_fingerprint_follows_the_code_of_the_service_and_its_settings(
     monkeypatch.setenv("KEHU_TOKEN", "of a client")
     assert now() == first
     assert now("127.0.0.1:2") != first
-    for name in ("libs/chassis/run.py", "services/ours/rules.py", "build/gen/ours_pb2.py", "requirements.txt"):
+    for name in ("libs/engine/run.py", "services/ours/rules.py", "build/gen/ours_pb2.py", "requirements.txt"):
         before = now()
         (tmp_path / name).write_text("3\n")
         assert now() != before, name

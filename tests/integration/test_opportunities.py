@@ -16,9 +16,10 @@ from kehu.profiles.v1.events_pb2 import CustomerErasureRequested
 from libs.chassis import context, identity
 from libs.chassis.context import Context
 from libs.chassis.domain import DomainError
-from libs.chassis.inbox.subscription import event_type, received
+from libs.chassis.inbox import event_type
 from libs.chassis.paging import PageRequest
-from libs.chassis.store import MongoDatabase, connect
+from libs.engine.inbox.decoding import received
+from libs.engine.store import MongoDatabase, connect
 from services.opportunities.deals.application import Deals, PastDeal
 from services.opportunities.deals.domain.deals import Deal
 from services.opportunities.deals.domain.history import DealState

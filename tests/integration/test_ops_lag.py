@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from kombu.connection import Connection
 
-from libs.chassis.bus import Outgoing, Publisher, Route, close, connect, service_topology
 from libs.command.ops.broker import Management, read_over_amqp
 from libs.command.ops.lag import Lag, Queue, Subscription
 from libs.command.output import Misuse, Unreachable
+from libs.engine.bus import Outgoing, Publisher, Route, close, connect, service_topology
 from libs.localstack.processes import free_port
 from tests.support.patience import eventually
 from tests.support.stack import KEHU

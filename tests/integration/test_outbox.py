@@ -14,14 +14,15 @@ import amqp
 import pytest
 from kehu.common.v1 import envelope_pb2
 
-from libs.chassis import metrics
-from libs.chassis.bus import Publisher, PublishFailed, service_topology
-from libs.chassis.bus.publisher import Batch
-from libs.chassis.bus.topology import aside_queues, shard_exchange
 from libs.chassis.inbox import Received, Subscription
-from libs.chassis.lease import SWIFT, Cadence, MongoLease
-from libs.chassis.outbox import Relay
-from libs.chassis.store import connect
+from libs.engine import metrics
+from libs.engine.bus import Publisher, PublishFailed, service_topology
+from libs.engine.bus.publisher import Batch
+from libs.engine.bus.topology import aside_queues, shard_exchange
+from libs.engine.inbox.decoding import route_of
+from libs.engine.lease import SWIFT, Cadence, MongoLease
+from libs.engine.outbox import Relay
+from libs.engine.store import connect
 from libs.localstack.processes import free_port
 from tests.support.brokers import on_both_lines
 from tests.support.ledger import events_pb2
@@ -149,8 +150,8 @@ def full(station: Station) -> Iterator[Subscription]:
     events = [events_pb2.AccountOpened, events_pb2.AccountChanged]
     name = f"slow{uuid4().hex[:8]}"
     subscription = Subscription(name=name, listens=events, handle=lambda _: None, partitions=1)
-    declared = service_topology("ledger", [subscription.route()], station.schedule.tiers)
-    [work] = subscription.route().queues("ledger")
+    declared = service_topology("ledger", [route_of(subscription)], station.schedule.tiers)
+    [work] = route_of(subscription).queues("ledger")
     queues = [
         replace(queue, arguments={**queue.arguments, "x-max-length": 10}) if queue.name == work else queue
         for queue in declared.queues
@@ -188,7 +189,7 @@ def test_a_full_queue_holds_up_no_other_and_floods_none(station: Station, full: 
         station.deposit(held[0], 2)
         assert deliveries._value.get() - before < 100, "a few tries, and no flood"
         with station.channel() as channel:
-            [queue] = full.route().queues("ledger")
+            [queue] = route_of(full).queues("ledger")
             arrived: list[tuple[str, int]] = []
 
             def take(message: amqp.Message) -> None:
@@ -217,7 +218,7 @@ def test_what_one_leader_held_the_next_one_tries_again(station: Station, full: S
         station.open(*(f"name {n}" for n in range(40)))
         eventually(lambda: station.database.raw["accounts"].count_documents({"_held_by": {"$exists": True}}) >= 20)
     with station.channel() as channel:
-        [queue] = full.route().queues("ledger")
+        [queue] = route_of(full).queues("ledger")
         with running(station.relay()):
 
             def emptied() -> bool:
@@ -230,7 +231,7 @@ def test_what_one_leader_held_the_next_one_tries_again(station: Station, full: S
 def test_a_queue_that_is_gone_holds_up_nobody(station: Station, full: Subscription) -> None:
     with running(station.relay(), station.consumer()):
         with station.channel() as channel:
-            channel.queue_delete(*full.route().queues("ledger"))
+            channel.queue_delete(*route_of(full).queues("ledger"))
         ids = station.open(*(f"name {n}" for n in range(100)))
         eventually(lambda: station.counts() == dict.fromkeys(ids, 1), 30)
         eventually(lambda: not station.waiting(), 30)

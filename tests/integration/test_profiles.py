@@ -25,12 +25,13 @@ from kehu.profiles.v1 import (
 )
 from kehu.profiles.v1 import customers_pb2 as pb
 
-from libs.chassis import context, identity, journal
+from libs.chassis import context, identity
 from libs.chassis.context import Command, Context
 from libs.chassis.domain import AlreadyExists, FailedPrecondition
-from libs.chassis.inbox.subscription import received
-from libs.chassis.store import MongoDatabase, connect
-from libs.chassis.store.refusals import RequestIdReused
+from libs.chassis.store import RequestIdReused
+from libs.engine import journal
+from libs.engine.inbox.decoding import received
+from libs.engine.store import MongoDatabase, connect
 from services.profiles.activity.application.transactions import Row, Transactions
 from services.profiles.activity.domain.transactions import Money, Transaction, TransactionType
 from services.profiles.api import servicers

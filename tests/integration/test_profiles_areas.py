@@ -22,13 +22,14 @@ from kehu.profiles.v1 import (
     segments_pb2,
 )
 
-from libs.chassis import context, identity, journal
+from libs.chassis import context, identity
 from libs.chassis.context import Context
 from libs.chassis.domain import FailedPrecondition
 from libs.chassis.identity import FixedClock
 from libs.chassis.paging import PageRequest
-from libs.chassis.store import MongoDatabase, connect
 from libs.chassis.testing import MemoryJob
+from libs.engine import journal
+from libs.engine.store import MongoDatabase, connect
 from services.profiles.activity.application.transactions import Transactions
 from services.profiles.activity.domain.transactions import Money, Transaction, TransactionType
 from services.profiles.api import servicers

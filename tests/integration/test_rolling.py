@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from libs.chassis import access
 from libs.client import Client, KehuError
 from libs.client.errors import NotFound, Unavailable
 from libs.client.retry import Retry
+from libs.engine import access
 from libs.localstack.mongo import ReplicaSet
 from libs.localstack.processes import Process, answers, free_port
 from tests.support.names import NameServer

@@ -16,11 +16,11 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
-from libs.chassis.settings import Secret
-from libs.chassis.store import connect
-from libs.chassis.store.rotation import Rotation
 from libs.client import KehuError
 from libs.client.retry import Retry
+from libs.engine.settings import Secret
+from libs.engine.store import connect
+from libs.engine.store.rotation import Rotation
 from libs.localstack.mongo import ReplicaSet
 from libs.localstack.processes import HOST
 from libs.localstack.rabbit import Broker

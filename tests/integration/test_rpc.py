@@ -22,12 +22,13 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from libs.chassis import context, metrics
+from libs.chassis import context
 from libs.chassis.domain import Conflict, FieldViolation, InvalidArgument, NotFound
-from libs.chassis.rpc.answer import SEND_LIMIT
-from libs.chassis.rpc.deadline import remaining
-from libs.chassis.rpc.server import RECEIVE_LIMIT
-from libs.chassis.rpc.streams import still_open
+from libs.chassis.serving import still_open
+from libs.engine import metrics
+from libs.engine.rpc.answer import SEND_LIMIT
+from libs.engine.rpc.deadline import remaining
+from libs.engine.rpc.server import RECEIVE_LIMIT
 from tests.support.lab import Caller, Failure, Running, failure, lab, serving
 from tests.support.ledger import Account
 from tests.support.logged import logged

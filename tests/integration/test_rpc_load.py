@@ -16,9 +16,9 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2
 
-from libs.chassis.rpc.channel import connect
-from libs.chassis.rpc.limit import Limiter
-from libs.chassis.rpc.streams import still_open
+from libs.chassis.serving import still_open
+from libs.client.channel import connect
+from libs.engine.rpc.limit import Limiter
 from tests.support.lab import Caller, Failure, failure, lab, serving
 
 WATCHES = 50
@@ -239,7 +239,7 @@ def test_ten_times_the_load_leaves_most_of_the_capacity_useful(monkeypatch: pyte
         after = crowd(running.target, running.token(), **(shape | {"rate": 10}))
     with serving(servicers(), threads=4) as running:
         monkeypatch.setattr(Limiter, "admit", lambda *_: None)
-        monkeypatch.setattr("libs.chassis.rpc.deadline._MARGIN", 0.0)
+        monkeypatch.setattr("libs.engine.rpc.deadline._MARGIN", 0.0)
         unguarded = crowd(running.target, running.token(), **shape)
     refused = quantiles(guarded.refused, n=100)
     print(

@@ -18,9 +18,9 @@ from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
-from libs.chassis import metrics
-from libs.chassis.rpc import public, receive, validate
-from libs.chassis.rpc.streams import still_open
+from libs.chassis.serving import still_open
+from libs.engine import metrics
+from libs.engine.rpc import public, receive, validate
 from tests.support.contracts import GENERATED, SERVICES, method_ids
 from tests.support.lab import Caller, Running, failure, lab, serving
 from tests.support.slow import SlowCaller, announced

@@ -12,9 +12,10 @@ import pytest
 
 from libs.chassis.filtering import field, to_mongo
 from libs.chassis.paging import Order
-from libs.chassis.store import Database, MongoDatabase, connect, mongo
-from libs.chassis.store.commands import NOTES_IN_ENTITY
-from libs.chassis.store.refusals import TransactionTooLarge
+from libs.chassis.store import Database
+from libs.engine.store import MongoDatabase, connect, mongo
+from libs.engine.store.commands import NOTES_IN_ENTITY
+from libs.engine.store.refusals import TransactionTooLarge
 from tests.support.command_laws import CommandLaws, on
 from tests.support.ledger import Account
 from tests.support.store_laws import TENANT, StoreLaws, account, declare

@@ -17,13 +17,13 @@ import grpc
 import pytest
 
 from libs.chassis import context
-from libs.chassis.rpc.channel import connect
-from libs.chassis.settings import SettingsError
-from libs.chassis.store.memory import MemoryDatabase
-from libs.chassis.tls import CertificateUnusable, Tls
 from libs.client.calls import Caller as Client
+from libs.client.channel import connect
 from libs.client.errors import Unavailable, Untrusted
 from libs.client.retry import Retry
+from libs.engine.settings import SettingsError
+from libs.engine.store.memory import MemoryDatabase
+from libs.engine.tls import CertificateUnusable, Tls
 from libs.localstack.authority import Authority
 from tests.support.lab import Caller, Running, lab, serving
 from tests.support.ledger import Account

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from pymongo.errors import ServerSelectionTimeoutError
 
-from libs.chassis.bus import BUS_ERRORS, close
-from libs.chassis.bus import connect as bus_connect
-from libs.chassis.settings import Secret
-from libs.chassis.store import connect
-from libs.chassis.store.rotation import Rotation
-from libs.chassis.tls import Tls
+from libs.engine.bus import BUS_ERRORS, close
+from libs.engine.bus import connect as bus_connect
+from libs.engine.settings import Secret
+from libs.engine.store import connect
+from libs.engine.store.rotation import Rotation
+from libs.engine.tls import Tls
 from libs.localstack.authority import Authority
 from libs.localstack.mongo import ReplicaSet
 from libs.localstack.processes import guard

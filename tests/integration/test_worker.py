@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from libs.chassis.bus import close, connect
-from libs.chassis.store.declaration import PENDING
+from libs.engine.bus import close, connect
+from libs.engine.store.writes import PENDING
 from libs.localstack.processes import answers
 from tests.support.ledger_service.processes import Ledger
 from tests.support.patience import eventually

@@ -14,8 +14,8 @@ from libs.chassis import context, identity
 from libs.chassis.context import Context
 from libs.chassis.operations import Stopped
 from libs.chassis.paging import PageRequest
-from libs.chassis.store import MongoDatabase, connect
 from libs.chassis.testing import MemoryJob, run_killed_everywhere
+from libs.engine.store import MongoDatabase, connect
 from services.profiles.activity.domain.transactions import Money, Transaction, TransactionType
 from services.profiles.customers.domain.customers import Customer, CustomerKind
 from services.profiles.customers.domain.names import PersonName

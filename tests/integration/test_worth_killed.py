@@ -19,8 +19,8 @@ from kehu.profiles.v1 import tiers_pb2 as pb
 from libs.chassis import context, identity
 from libs.chassis.context import Context
 from libs.chassis.operations import CLAIM, Operation, OperationState, to_message
-from libs.chassis.run.operate import operate
-from libs.chassis.store import MongoDatabase, connect
+from libs.engine.run.operate import operate
+from libs.engine.store import MongoDatabase, connect
 from services.profiles.activity.domain.transactions import Money, Transaction, TransactionType
 from services.profiles.operations import operations
 from services.profiles.store import ProfilesStore

@@ -16,9 +16,8 @@ from libs.chassis import context
 from libs.chassis.context import Command, Context
 from libs.chassis.domain import FailedPrecondition, SourceKeyReused
 from libs.chassis.filtering import field
-from libs.chassis.store import Collection, Database
-from libs.chassis.store.commands import NOTES_IN_ENTITY
-from libs.chassis.store.refusals import KeyTaken, RequestIdReused
+from libs.chassis.store import Collection, Database, KeyTaken, RequestIdReused
+from libs.engine.store.commands import NOTES_IN_ENTITY
 from tests.support.ledger import Account, Label, Tally
 
 TENANT = Context(tenant="acme", actor="ann")

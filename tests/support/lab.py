@@ -23,11 +23,11 @@ from google.protobuf.message_factory import GetMessageClass
 from google.rpc import status_pb2
 from kehu.common.v1 import options_pb2, outcome_pb2
 
-from libs.chassis import access
-from libs.chassis.rpc.channel import connect
-from libs.chassis.rpc.errors import DETAILS_KEY
-from libs.chassis.rpc.server import AddToServer, Server
-from libs.chassis.settings import Secret, Settings
+from libs.client.channel import connect
+from libs.engine import access
+from libs.engine.rpc.errors import DETAILS_KEY
+from libs.engine.rpc.server import AddToServer, Server
+from libs.engine.settings import Secret, Settings
 
 _PROTO = Path(__file__).with_name("lab.proto")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 
-from libs.chassis import logs
+from libs.engine import logs
 
 
 @contextmanager

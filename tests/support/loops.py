@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from libs.chassis.loop import Loop
+from libs.engine.loop import Loop
 
 
 @contextmanager

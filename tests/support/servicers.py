@@ -11,7 +11,7 @@ from google.protobuf import descriptor_pool
 from google.protobuf.message import Message
 
 from libs.chassis import context
-from libs.chassis.privacy import Exit
+from libs.engine.rpc.shown import Exit
 
 
 class Methods:

@@ -15,12 +15,12 @@ import grpc
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from libs.chassis import access
-from libs.chassis.bus import close as bus_close
-from libs.chassis.bus import connect as bus_connect
-from libs.chassis.rpc.channel import connect
+from libs.client.channel import connect
 from libs.client.client import Client
 from libs.client.retry import Retry
+from libs.engine import access
+from libs.engine.bus import close as bus_close
+from libs.engine.bus import connect as bus_connect
 from libs.localstack.processes import HOST, Process, answers, free_port, wait_until
 from libs.registry import PROCESSES, SERVICES, registered, target_variable
 from libs.suite import routes

@@ -20,7 +20,7 @@ from libs.chassis.domain import AlreadyExists, Conflict, FailedPrecondition, Inv
 from libs.chassis.filtering import field
 from libs.chassis.paging import PageRequest
 from libs.chassis.store import Collection, Count, Database, DayOf, Greatest, Index, Least, RelayBehind, Sum
-from libs.chassis.store.declaration import MAX_PENDING
+from libs.engine.store.writes import MAX_PENDING
 from tests.support.ledger import Account, Label, State, Tally, events_pb2
 
 TENANT = Context(tenant="acme", actor="ann")

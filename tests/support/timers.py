@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from libs.chassis.store import Database
-from libs.chassis.timers import Round, Timer
+from libs.chassis.timers import Timer
+from libs.engine.timers import Round
 
 
 def tick(database: Database, timers: Sequence[Timer[Any]], name: str) -> int:

@@ -15,13 +15,15 @@ from kehu.profiles.v1.events_pb2 import CustomerErasureRequested
 
 from libs.chassis import context, identity
 from libs.chassis.context import Context
-from libs.chassis.deferrals import COLLECTION, Deferrals
 from libs.chassis.domain import FailedPrecondition
-from libs.chassis.inbox.subscription import event_type, received
-from libs.chassis.sealing import KeyringError
+from libs.chassis.inbox import event_type
 from libs.chassis.store import Contention
-from libs.chassis.store.memory import MemoryCollection, MemoryDatabase
-from libs.chassis.timers import Round, Timer
+from libs.chassis.timers import Timer
+from libs.engine.deferrals import COLLECTION, Deferrals
+from libs.engine.inbox.decoding import received
+from libs.engine.sealing import KeyringError
+from libs.engine.store.memory import MemoryCollection, MemoryDatabase
+from libs.engine.timers import Round
 from libs.suite import composition
 from libs.worktime.civil import CivilTime
 from libs.worktime.terms import Term

@@ -1,17 +1,22 @@
-"""Where entities live.
+"""The store of entities: `database.collection(…)`, and the verbs of a collection.
 
 `collection.update(id, change)` is the only way to change state, so nobody can forget concurrency control, the events,
-the audit trail, the tenant or the idempotency key. `collection` holds the laws; `mongo` keeps them on MongoDB and
-`libs.chassis.store.memory` in memory.
+the audit trail, the tenant or the idempotency key. `libs.engine.store` keeps these promises, on MongoDB and in memory.
 """
 
-from libs.chassis.sealing.personal import BlindIndexes
 from libs.chassis.store.collection import Collection
 from libs.chassis.store.database import Database
-from libs.chassis.store.declaration import Contention, Index, Outcome, RelayBehind
+from libs.chassis.store.declaration import (
+    BlindIndexes,
+    Contention,
+    Index,
+    KeyTaken,
+    Outcome,
+    RelayBehind,
+    RequestIdReused,
+)
 from libs.chassis.store.due import Due, Found
-from libs.chassis.store.mongo import MongoDatabase, connect, unconnected
-from libs.chassis.store.totals import Count, DayOf, Greatest, Key, Least, Row, Sum
+from libs.chassis.store.totals import Count, DayOf, Greatest, Key, Least, Measure, Row, Sum
 
 __all__ = [
     "BlindIndexes",
@@ -25,12 +30,12 @@ __all__ = [
     "Greatest",
     "Index",
     "Key",
+    "KeyTaken",
     "Least",
-    "MongoDatabase",
+    "Measure",
     "Outcome",
     "RelayBehind",
+    "RequestIdReused",
     "Row",
     "Sum",
-    "connect",
-    "unconnected",
 ]

@@ -1,29 +1,23 @@
-"""What a collection is told and what it answers: indexes, guarded writes, outcomes, and two ways to be refused."""
+"""Declarations of a collection and its answers: indexes, outcomes and refusals."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Final, Generic
+from datetime import timedelta
+from typing import Any, Generic
 
-from libs.chassis.domain import DomainError, E
-from libs.chassis.filtering import Condition, field, to_mongo
+from libs.chassis.domain import AlreadyExists, DomainError, E
+from libs.chassis.filtering import Condition, to_mongo
 
-MAX_PENDING = 256
-"""Events of one entity that may wait for the relay before commands are refused: loud beats a 16 MiB document."""
-MAX_PENDING_BYTES = 4 * 1024**2
-"""Bytes of the events of one entity that may wait for the relay, for the same reason."""
-
-
-TRANSACTION_DOCUMENTS = 10_000
-"""Documents that one transaction may write: MongoDB ends what takes a minute, and holds their locks until then."""
+BlindIndexes = Mapping[str, Callable[[Any], Iterable[str]]]
+"""Name → the values of an entity to be found by."""
 
 
 class Contention(Exception):
-    """Others changed the same documents at the same time; the whole piece of work may be run again."""
+    """Others changed the same documents at the same time. The whole piece of work may be run again."""
 
 
 class RelayBehind(Exception):
@@ -32,7 +26,7 @@ class RelayBehind(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index; the tenant is put in front and the id at the end.
+    """An index. The tenant is put in front and the id at the end.
 
     A key is a field path, descending with a `-` in front.
     """
@@ -42,7 +36,7 @@ class Index:
     only: Condition | None = None
     """Index just the documents that meet this condition of equalities, ranges and `exists`."""
     taken: str = ""
-    """What KeyTaken says when a unique key is taken."""
+    """Text of KeyTaken when a unique key is taken."""
     every_tenant: bool = False
     """Serves `across_tenants`: the tenant is not in front."""
     expire_after: timedelta | None = None
@@ -69,37 +63,28 @@ def _digest(condition: Condition) -> str:
     return hashlib.blake2b(query.encode(), digest_size=4).hexdigest()
 
 
-PENDING: Final = Index(("_held_by", "_pending_since"), only=field("_pending_since").exists(), every_tenant=True)
-"""The way of the relay to the events that wait: first those that no queue has refused."""
-
-
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[E]):
-    """What became of one entity of a bulk insert: stored or repeated (`entity`), or refused (`error`)."""
+    """Result for one entity of a bulk insert: stored or repeated (`entity`), or refused (`error`)."""
 
     entity: E | None = None
     created: bool = False
     error: DomainError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
-    """One guarded change of a document that exists, as the keeper of documents gets it."""
+class RequestIdReused(AlreadyExists):
+    """The request_id {request_id} came with another request before: give every request an id of its own."""
 
-    id: str
-    seen: int
-    """The revision that the change was made from; any other revision in the store and nothing is written."""
-    revision: int
-    set: Mapping[str, Any]
-    pending: Sequence[Mapping[str, Any]]
-    pending_since: datetime | None
-    note: Mapping[str, Any] | None
-    """Of the command that the change belongs to."""
+    request_id: str
 
 
-class DuplicateKey(Exception):
-    """A unique index refused a document. `index` is its name, empty for the id."""
+class KeyTaken(AlreadyExists):
+    """{problem}."""
 
-    def __init__(self, index: str) -> None:
-        super().__init__(index)
-        self.index = index
+    problem: str
+    index: str
+
+    @classmethod
+    def of(cls, collection: str, index: Index) -> KeyTaken:
+        """The refusal of a unique index."""
+        return cls(problem=index.taken or f"{collection}: {', '.join(index.keys)} is taken", index=index.name)

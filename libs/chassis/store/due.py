@@ -1,4 +1,4 @@
-"""What is due: the query of a timer, over all tenants."""
+"""The query of a timer for what is due, over all tenants."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Found(Generic[E]):
     entity: E | None
     """None when the document cannot be read."""
     error: Exception | None
-    """Why not."""
+    """Reason why it cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Due(Generic[E]):
 
     collection: Collection[E]
     where: Callable[[datetime], Condition]
-    """Holds for what is due at a time; served by an index with `every_tenant`."""
+    """Holds for what is due at a time. Served by an index with `every_tenant`."""
     order: str
     """The most urgent first."""
     limit: int

@@ -8,8 +8,8 @@ with world.entered():
     world.tick("lifecycles")
 """
 
-from libs.chassis.store.memory import MemoryDatabase
 from libs.chassis.testing.jobs import MemoryJob, run_killed_everywhere
 from libs.chassis.testing.world import World
+from libs.engine.store.memory import MemoryDatabase
 
 __all__ = ["MemoryDatabase", "MemoryJob", "World", "run_killed_everywhere"]

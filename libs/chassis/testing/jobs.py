@@ -19,7 +19,7 @@ _NOTHING: Any = {}
 
 @dataclass
 class MemoryJob(Generic[R, S]):
-    """Keeps the checkpoints of a job; `stop` says at which call of `progress` the process is gone."""
+    """Keeps the checkpoints of a job. `stop` says at which call of `progress` the process is gone."""
 
     request: R = cast(Any, None)  # noqa: RUF009  (a job that asks for nothing)
     state: S = field(default_factory=cast(Any, dict))

@@ -15,11 +15,13 @@ from kehu.common.v1.envelope_pb2 import Envelope
 
 from libs.chassis import context, identity
 from libs.chassis.context import Command, Context
-from libs.chassis.inbox.subscription import event_type
-from libs.chassis.operations import Operation, Operations
-from libs.chassis.run.service import Service
-from libs.chassis.store.memory import MemoryDatabase
-from libs.chassis.timers import Round
+from libs.chassis.inbox import event_type
+from libs.chassis.operations import Operation
+from libs.chassis.service import Service
+from libs.engine.inbox.decoding import decode
+from libs.engine.run.claims import Claims
+from libs.engine.store.memory import MemoryDatabase
+from libs.engine.timers import Round
 
 S = TypeVar("S")
 M = TypeVar("M", bound=Message)
@@ -81,7 +83,7 @@ class World(Generic[S]):
 
     def stream(self, request: Message, answers: type[M], **caller: Any) -> list[M]:
         """The same of a method that answers with a stream."""
-        from libs.chassis.rpc import validate
+        from libs.engine.rpc import validate
 
         method = self._methods[type(request)]
         with ExitStack() as stack:
@@ -137,7 +139,7 @@ class World(Generic[S]):
                 theirs = [each for each in envelopes if each.tenant == tenant and each.type in subscription.types]
                 if theirs:
                     with context.enter(Context(tenant=tenant, actor=actor)), self.database.transaction():
-                        subscription.handle([subscription.decode(each.SerializeToString()) for each in theirs])
+                        subscription.handle([decode(subscription, each.SerializeToString()) for each in theirs])
 
     # ------------------------------------------------------------------------------------- timers and long work
 
@@ -151,9 +153,9 @@ class World(Generic[S]):
 
     def operate(self, operation_id: str) -> Operation:
         """Does the work of an operation that waits, as its child process would. The operation at its end."""
-        from libs.chassis.run.operate import operate
+        from libs.engine.run.operate import operate
 
-        operations = Operations(self.database)
+        operations = Claims(self.database)
         kinds = self.service.operations(self.store) if self.service.operations is not None else ()
         operate(operations, {each.name: each for each in kinds}, context.current().tenant, operation_id, _NEVER)
         return operations.get(operation_id)
@@ -174,7 +176,7 @@ class _Registered:
 
     def add_registered_method_handlers(self, service: str, handlers: dict[str, Any]) -> None:
         """Keeps each method under the message that it is called with."""
-        from libs.chassis.rpc.call import describe
+        from libs.engine.rpc.call import describe
 
         declared = descriptor_pool.Default().FindServiceByName(service)
         for name, handler in handlers.items():

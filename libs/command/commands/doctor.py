@@ -13,9 +13,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from libs.chassis.exits import Exit
 from libs.client.stack import Stack, StackUnknown
 from libs.command.output import AsJson, console, print_json
+from libs.engine.exits import Exit
 from libs.registry import SERVICES, target_variable
 from libs.suite import composition, routes
 
@@ -107,7 +107,7 @@ def _api(stack: Stack, service: str) -> tuple[str, str]:
     import grpc
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-    from libs.chassis.rpc.channel import connect
+    from libs.client.channel import connect
     from libs.client.client import Client
     from libs.client.errors import PermissionDenied, Unauthenticated
     from libs.client.retry import Retry
@@ -164,7 +164,7 @@ def _ready(name: str, address: str) -> tuple[str, str]:
 def _store(stack: Stack) -> tuple[str, str]:
     from pymongo.errors import PyMongoError
 
-    from libs.chassis.store import connect
+    from libs.engine.store import connect
 
     try:
         with connect(stack.mongodb_uri, "doctor") as mongo:
@@ -177,8 +177,8 @@ def _store(stack: Stack) -> tuple[str, str]:
 
 def _service_store(stack: Stack, service: str) -> tuple[str, str]:
     """Schema and indexes, and how long the oldest event has been waiting for the relay."""
-    from libs.chassis.run.schema import SCHEMA, trouble
-    from libs.chassis.store import MongoDatabase, connect
+    from libs.engine.run.schema import SCHEMA, trouble
+    from libs.engine.store import MongoDatabase, connect
 
     with connect(stack.mongodb_uri, service) as mongo:
         database = MongoDatabase(mongo, service, page_key=bytes(32))
@@ -204,7 +204,7 @@ def _service_store(stack: Stack, service: str) -> tuple[str, str]:
 
 
 def _bus(stack: Stack) -> tuple[str, str]:
-    from libs.chassis.bus import BUS_ERRORS, close, connect
+    from libs.engine.bus import BUS_ERRORS, close, connect
 
     try:
         connection = connect(stack.amqp_uri, name="kehu doctor")
@@ -219,8 +219,8 @@ def _queues(stack: Stack, service: str) -> tuple[str, str]:
     """Queues nobody consumes, messages that wait, events that were parked."""
     import amqp
 
-    from libs.chassis.bus import close, connect
-    from libs.chassis.bus.topology import UNROUTED, dead_queue
+    from libs.engine.bus import close, connect
+    from libs.engine.bus.topology import UNROUTED, dead_queue
 
     connection = connect(stack.amqp_uri, name="kehu doctor")
     try:

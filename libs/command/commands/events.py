@@ -104,8 +104,8 @@ def tap(*services: str, kind: str = "#") -> Iterator[Tap]:
     """Copies of everything that these services publish inside the block. Failure when the bus cannot be used."""
     import amqp
 
-    from libs.chassis.bus import BUS_ERRORS, close, connect
     from libs.client.stack import Stack
+    from libs.engine.bus import BUS_ERRORS, close, connect
 
     try:
         connection = connect(Stack.find().amqp_uri, name="kehu events")

@@ -11,7 +11,7 @@ from libs.command.backstage import journal as open_journal
 from libs.command.output import AsJson, Failure, console, print_json
 
 if TYPE_CHECKING:
-    from libs.chassis.journal import Root
+    from libs.engine.journal import Root
 
 journals = typer.Typer(no_args_is_help=True, help="The audit trail: everything that ever changed, chained by hashes.")
 
@@ -45,8 +45,8 @@ def verify(  # noqa: PLR0917  (typer names them)
       kehu journal verify profiles --root 1042:9f3c…\n
       kehu journal verify profiles --roots roots.jsonl --key roots.pub.pem
     """
-    from libs.chassis.journal import JournalBroken, Root
     from libs.client.stack import Stack
+    from libs.engine.journal import JournalBroken, Root
 
     tenant = tenant or Stack.find().tenant
     try:
@@ -82,7 +82,7 @@ def roots(
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     from libs.chassis import identity
-    from libs.chassis.roots import SignedRoot
+    from libs.engine.roots import SignedRoot
 
     try:
         signer = load_pem_private_key(key.read_bytes(), None)
@@ -99,7 +99,7 @@ def _signed(file: Path, key: Path | None, *, service: str, tenant: str) -> list[
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-    from libs.chassis.roots import RootForged, known
+    from libs.engine.roots import RootForged, known
 
     if key is None:
         raise Failure("signed roots are checked with --key, the public key of whoever signed them")

@@ -10,8 +10,8 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from libs.chassis.exits import Exit
 from libs.command.output import AsJson, Failure, client, console, print_json
+from libs.engine.exits import Exit
 
 if TYPE_CHECKING:
     from libs.command.imports.mapping import RowMapping

@@ -17,9 +17,9 @@ import typer
 from rich.console import RenderableType
 from rich.markup import escape
 
-from libs.chassis.exits import Exit
 from libs.client.stack import Stack, StackUnknown
 from libs.command.output import AsJson, Misuse, console, print_json
+from libs.engine.exits import Exit
 from libs.registry import SERVICES
 from libs.suite import routes
 
@@ -282,8 +282,8 @@ def restore(
 
     [bold]Example:[/bold] kehu ops restore profiles
     """
-    from libs.chassis.run.schema import begin_epoch
-    from libs.chassis.store import MongoDatabase, connect
+    from libs.engine.run.schema import begin_epoch
+    from libs.engine.store import MongoDatabase, connect
 
     if service not in SERVICES:
         raise Misuse(f"there is no service {service!r}; there are {', '.join(SERVICES)}")
@@ -296,8 +296,8 @@ def restore(
 
 def read_lag(management: str) -> Lag:
     """The queues, as the management API tells, or AMQP where no management API is known."""
-    from libs.chassis.bus.topology import UNROUTED, aside_queues
     from libs.command.ops.broker import Management, read_over_amqp
+    from libs.engine.bus.topology import UNROUTED, aside_queues
 
     stack = Stack.find()
     try:

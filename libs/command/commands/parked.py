@@ -17,8 +17,8 @@ from libs.command.output import AsJson, Failure, as_dict, console, print_json
 from libs.suite import routes
 
 if TYPE_CHECKING:
-    from libs.chassis.deferrals import Deferral
-    from libs.chassis.inbox.parked import DeadQueue, Parked
+    from libs.engine.deferrals import Deferral
+    from libs.engine.inbox.parked import DeadQueue, Parked
 
 parking = typer.Typer(
     no_args_is_help=True,
@@ -95,7 +95,7 @@ def retry(where: Annotated[str, typer.Argument(help="A service, or SERVICE.TIMER
 
     [bold]Example:[/bold] kehu parked retry profiles.segments
     """
-    from libs.chassis.deferrals import Deferrals
+    from libs.engine.deferrals import Deferrals
 
     service, _, timer = where.partition(".")
     with database(service) as opened:
@@ -157,8 +157,8 @@ def _queue(name: str, actor: str) -> Iterator[DeadQueue]:
     """The parked messages of SERVICE.SUBSCRIPTION."""
     import amqp
 
-    from libs.chassis.bus import BUS_ERRORS
-    from libs.chassis.inbox.parked import DeadQueue
+    from libs.engine.bus import BUS_ERRORS
+    from libs.engine.inbox.parked import DeadQueue
 
     service, dot, subscription = name.partition(".")
     if not dot:
@@ -177,7 +177,7 @@ def _queue(name: str, actor: str) -> Iterator[DeadQueue]:
 
 def _deferred(service: str, limit: int) -> Sequence[tuple[str, Deferral]]:
     """(tenant, item) of what the timers of a service could not do."""
-    from libs.chassis.deferrals import Deferrals
+    from libs.engine.deferrals import Deferrals
 
     with database(service) as opened:
         return Deferrals(opened).all(limit)

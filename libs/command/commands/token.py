@@ -33,8 +33,8 @@ def make_keys(
 
     [bold]Example:[/bold] kehu token keys keys/
     """
-    from libs.chassis.access import make_keys as make
     from libs.client.stack import Stack
+    from libs.engine.access import make_keys as make
 
     folder = folder or Stack.find().keys
     make(folder, key_id=key_id)
@@ -58,8 +58,8 @@ def issue(
       export KEHU_TOKEN=$(kehu token issue)\n
       kehu token issue --tenant acme --scope 'profiles.*' --scope interactions.interactions.read
     """
-    from libs.chassis.access import LONGEST_LIFE
     from libs.client.stack import Stack
+    from libs.engine.access import LONGEST_LIFE
 
     lifetime = timedelta(hours=hours)
     if not timedelta() < lifetime <= LONGEST_LIFE:
@@ -86,8 +86,8 @@ def rotate(
 
     [bold]Example:[/bold] kehu token rotate prepare
     """
-    from libs.chassis.access import OLD_SEAL_KEY, make_next_seal_key, take_next_seal_key
     from libs.client.stack import Stack
+    from libs.engine.access import OLD_SEAL_KEY, make_next_seal_key, take_next_seal_key
 
     folder = keys or Stack.find().keys
     try:
@@ -115,11 +115,11 @@ def _rewrap(folder: Path) -> int:
     """Wraps pages of the keyring anew. Returns the number that hung on another key than the current one."""
     from pymongo.errors import PyMongoError
 
-    from libs.chassis.access import NEXT_SEAL_KEY, OLD_SEAL_KEY, SEAL_KEY
-    from libs.chassis.sealing import KeyringError, Masters
-    from libs.chassis.sealing.mongo import MongoKeyring
-    from libs.chassis.store import connect
     from libs.client.stack import Stack
+    from libs.engine.access import NEXT_SEAL_KEY, OLD_SEAL_KEY, SEAL_KEY
+    from libs.engine.sealing import KeyringError, Masters
+    from libs.engine.sealing.mongo import MongoKeyring
+    from libs.engine.store import connect
 
     def key(name: str) -> bytes:
         path = folder / name

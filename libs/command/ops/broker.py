@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
-from libs.chassis.settings import Secret
 from libs.command.ops.lag import Lag, Queue, group, queue_from
 from libs.command.output import Failure, Misuse, Unreachable
+from libs.engine.settings import Secret
 
 _SECONDS: Final = 10.0
 _MINUTE: Final = {"age": 60, "incr": 5}
@@ -98,7 +98,7 @@ def read_over_amqp(uri: str, names: Iterable[str]) -> Lag:
     """Reads length and consumers of these queues over AMQP. One that is missing is left out."""
     import amqp
 
-    from libs.chassis.bus import BUS_ERRORS, close, connect
+    from libs.engine.bus import BUS_ERRORS, close, connect
 
     try:
         connection = connect(uri, name="kehu ops lag")

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from libs.chassis.bus.topology import UNROUTED
 from libs.command.ops.findings import Finding, span
+from libs.engine.bus.topology import UNROUTED
 
 STILL: Final = 60.0
 """Seconds that events may wait while none leaves, until that is called standing still."""
@@ -111,7 +111,7 @@ class Lag:
 
 
 def group(queues: Iterable[Queue], source: str) -> Lag:
-    """Sorts queues by what their names say. See `libs.chassis.bus.topology`."""
+    """Sorts queues by what their names say. See `libs.engine.bus.topology`."""
     found: dict[tuple[str, str], Subscription] = {}
     retrying, others, unrouted = list[tuple[int, Queue]](), 0, None
     for queue in queues:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from libs.chassis.exits import Exit
 from libs.command.ops.cluster import COMPONENT_LABEL
 from libs.command.ops.findings import Finding, some, span
 from libs.command.ops.told import Told, tell
+from libs.engine.exits import Exit
 
 LATELY: Final = timedelta(hours=1)
 """Age up to which a restart counts as something that is wrong."""

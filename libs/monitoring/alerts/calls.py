@@ -27,7 +27,7 @@ _FAULT_ACTIONS: Final = (
     "Open the dashboard *Kehu / Calls* for the service and see which method and which status code stand out.",
     "UNAVAILABLE means that the database or the relay was away: go on with the alerts of the store and of the outbox.",
     (
-        "INTERNAL or UNKNOWN is a defect: find `level=error` lines of `libs.chassis.rpc` in the log of the api; each"
+        "INTERNAL or UNKNOWN is a defect: find `level=error` lines of `libs.engine.rpc` in the log of the api; each"
         " names"
         " the method and the cause. When it began with a release, roll that back (`helm rollback`)."
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from libs.chassis.journal import SUBSCRIPTION as JOURNAL
+from libs.engine.journal import SUBSCRIPTION as JOURNAL
 from libs.monitoring import queries as q
 from libs.monitoring.model import Alert, Group, Runbook
 

@@ -12,7 +12,7 @@ from kehu.interactions.v1 import cases_pb2_grpc
 from libs.chassis.codec import field_of, merge, to_proto
 from libs.chassis.domain import DomainError
 from libs.chassis.paging import PageRequest, to_page
-from libs.chassis.rpc.errors import status_of
+from libs.chassis.status import status_of
 from libs.chassis.store import Outcome
 from libs.chassis.validation import inside, validate
 from services.interactions.cases.application import Cases, CaseTransition

@@ -10,7 +10,7 @@ from kehu.interactions.v1 import context_pb2_grpc
 
 from libs.chassis.codec import to_proto
 from libs.chassis.feed import Feed, Notice
-from libs.chassis.rpc.streams import still_open
+from libs.chassis.serving import still_open
 from services.interactions.context.application import Contexts
 from services.interactions.promises.api import promise
 from services.interactions.promises.domain import Promise

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from libs.chassis import identity
+from libs.chassis.contention import attempts
 from libs.chassis.domain import AlreadyExists, NotFound, TooManyWriters
 from libs.chassis.paging import Page, PageRequest
 from services.interactions.conversations.domain import IDLE_WINDOW, CloseReason, Conversation, Utterance
@@ -87,7 +88,7 @@ class Conversations:
     def for_contact(self, interaction: Utterance, now: datetime) -> Conversation:
         """The open conversation of whom a contact is with, or a new one when there is none or it went idle."""
         at = interaction.occurred_time
-        for _ in range(ATTEMPTS):
+        for _ in attempts(ATTEMPTS):
             current = self._store.current(interaction.party)
             if current is not None and current.went_idle_before(at, self._idle_window):
                 self._conversations.update(current.id, lambda each: each.close_when_idle(at, self._idle_window, now))

@@ -10,7 +10,7 @@ from kehu.interactions.v1 import timeline_pb2_grpc
 from libs.chassis.codec import from_proto, merge, to_proto
 from libs.chassis.domain import InvalidArgument
 from libs.chassis.paging import PageRequest
-from libs.chassis.rpc.errors import status_of
+from libs.chassis.status import status_of
 from libs.chassis.store import Outcome
 from libs.chassis.validation import inside, validate
 from services.interactions.timeline.application import Timeline

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from libs.chassis import context, identity
+from libs.chassis.contention import attempts
 from libs.chassis.customers import CustomerErased
 from libs.chassis.domain import AlreadyExists, Conflict, DomainError, InvalidArgument, NotFound, TooManyWriters
 from libs.chassis.paging import Page, PageRequest
@@ -167,7 +168,7 @@ class Timeline:
         self._store.database.refuse_reused()
         now, actor = identity.now(), context.current().actor
         known = self._interactions.get(interaction_id)
-        for _ in range(REDACTION_ATTEMPTS):
+        for _ in attempts(REDACTION_ATTEMPTS):
             current = self._interactions.get(interaction_id)
             if current.redaction is not None:
                 return self._interactions.update(interaction_id, lambda each: (each, []))

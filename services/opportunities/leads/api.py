@@ -15,7 +15,7 @@ from libs.chassis.domain import DomainError
 from libs.chassis.operations import to_message
 from libs.chassis.paging import PageRequest, to_page
 from libs.chassis.privacy import unmasked
-from libs.chassis.rpc.errors import status_of
+from libs.chassis.status import status_of
 from libs.chassis.store import Outcome
 from libs.chassis.validation import inside, validate
 from services.opportunities.leads.application import Forms, Leads, PastLead

@@ -30,11 +30,10 @@ from kehu.profiles.v1.customer360_pb2 import Customer360, GetCustomer360Request
 from kehu.profiles.v1.customer360_pb2_grpc import Customer360ServiceServicer
 
 from libs.calls import Calls
+from libs.calls.parts import Part, gather, status_of
 from libs.chassis.codec import field_of, to_proto
 from libs.chassis.domain import NotFound
 from libs.chassis.paging import PageRequest
-from libs.chassis.rpc.errors import status_of
-from libs.chassis.rpc.parts import Part, gather
 from services.profiles.activity.application.facts import Facts
 from services.profiles.activity.application.habits import Habits
 from services.profiles.activity.application.transactions import Transactions

@@ -76,7 +76,7 @@ class PrivacyStore:
         looks = Holding(self.accesses, "-create_time", kept="proof of who looked")
         self.holdings = {**holdings, "access": looks}
         """Name of a record in an export → where such records are."""
-        self.personal = [each for each in self.holdings.values() if each.collection.entity in database.vault.declared]
+        self.personal = [each for each in self.holdings.values() if each.collection.seals]
         """Those of the holdings in which something has to be erased."""
 
     def erasures_to_finish(self) -> Due[Erasure]:

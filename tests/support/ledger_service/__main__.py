@@ -1,4 +1,5 @@
-from libs.chassis.run import Service, main
+from libs.chassis.service import Service
+from libs.engine.run import main
 from tests.support.ledger_service.operations import kinds
 from tests.support.ledger_service.store import LedgerStore, subscriptions
 

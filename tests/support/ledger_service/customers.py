@@ -10,7 +10,7 @@ from libs.chassis.customers import CustomerProjection
 from libs.chassis.domain import Sealed
 from libs.chassis.erasure import Erasures, Holding
 from libs.chassis.projection import CustomerEvents, Customers
-from libs.chassis.run import Service
+from libs.chassis.service import Service
 from libs.chassis.store import Database, Index
 from tests.support.ledger import Account
 

@@ -9,12 +9,13 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from libs.chassis import access, identity
-from libs.chassis.bus import close, connect
+from libs.chassis import identity
 from libs.chassis.context import Context, enter
-from libs.chassis.inbox.parked import DeadQueue
-from libs.chassis.store import MongoDatabase
-from libs.chassis.store import connect as connect_store
+from libs.engine import access
+from libs.engine.bus import close, connect
+from libs.engine.inbox.parked import DeadQueue
+from libs.engine.store import MongoDatabase
+from libs.engine.store import connect as connect_store
 from libs.localstack.processes import HOST, answers, free_port
 from tests.support.ledger import Account
 from tests.support.ledger_service.store import LedgerStore

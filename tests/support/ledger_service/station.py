@@ -12,17 +12,20 @@ from uuid import uuid4
 import amqp
 from pymongo import MongoClient
 
-from libs.chassis import identity, journal
-from libs.chassis.bus import Outgoing, Publisher, body_of, close, connect, service_topology
-from libs.chassis.bus.topology import aside_queues, shard_exchange
+from libs.chassis import identity
 from libs.chassis.context import Context, enter
-from libs.chassis.inbox import Received, Subscription, effects
-from libs.chassis.inbox.consumer import Consumer
-from libs.chassis.inbox.fates import Schedule
-from libs.chassis.inbox.parked import DeadQueue
-from libs.chassis.lease import SWIFT, MongoLease
-from libs.chassis.outbox import Relay, event_headers
-from libs.chassis.store import MongoDatabase
+from libs.chassis.inbox import Received, Subscription
+from libs.engine import journal
+from libs.engine.bus import Outgoing, Publisher, body_of, close, connect, service_topology
+from libs.engine.bus.topology import aside_queues, shard_exchange
+from libs.engine.inbox import effects
+from libs.engine.inbox.consumer import Consumer
+from libs.engine.inbox.decoding import route_of
+from libs.engine.inbox.fates import Schedule
+from libs.engine.inbox.parked import DeadQueue
+from libs.engine.lease import SWIFT, MongoLease
+from libs.engine.outbox import Relay, event_headers
+from libs.engine.store import MongoDatabase
 from tests.support.ledger import Account
 from tests.support.ledger_service.store import LedgerStore, subscriptions, tally_id
 
@@ -43,10 +46,10 @@ class Station:
         self.database.migrate()
         self.journal = journal.Journal(self.database)
         [self.subscription] = subscriptions(self.store, name=name, partitions=partitions)
-        self.queues = self.subscription.route().queues("ledger")
+        self.queues = route_of(self.subscription).queues("ledger")
         self.schedule = QUICK
         with self.channel() as channel:
-            service_topology("ledger", [self.subscription.route()], QUICK.tiers).declare(channel.connection)
+            service_topology("ledger", [route_of(self.subscription)], QUICK.tiers).declare(channel.connection)
 
     def close(self) -> None:
         """Removes the queues and the database."""

@@ -6,7 +6,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from libs.chassis.store.memory import MemoryDatabase
+from libs.engine.store.memory import MemoryDatabase
 from libs.client import Client
 from libs.suite import composition, routes
 from libs.command.commands.doctor import examine

@@ -20,15 +20,17 @@ from kehu.profiles.v1 import customers_pb2 as pb
 from kehu.profiles.v1 import events_pb2 as profiles
 
 from libs.calls import CallNotDeclared, CallOutOfPlace, Calls, PeerUnknown
-from libs.chassis import access, context
-from libs.chassis.access import Speaker, Unauthenticated, Verifier
+from libs.chassis import context
 from libs.chassis.context import Command, Context
 from libs.chassis.domain import DomainError, PermissionDenied
-from libs.chassis.inbox.subscription import event_type
+from libs.chassis.inbox import event_type
 from libs.chassis.paging import Page
-from libs.chassis.rpc import deadline, onward
-from libs.chassis.rpc.errors import DeadlineExceeded, Unavailable
-from libs.chassis.store.memory import MemoryDatabase
+from libs.engine import access
+from libs.engine.access import Speaker, Unauthenticated, Verifier
+from libs.engine.inbox.decoding import decode
+from libs.engine.rpc import deadline, onward
+from libs.engine.rpc.errors import DeadlineExceeded, Unavailable
+from libs.engine.store.memory import MemoryDatabase
 from services.interactions.store import InteractionsStore
 from services.interactions.subscriptions import subscriptions
 from services.interactions.timeline.api import TimelineApi
@@ -99,7 +101,7 @@ class Peer:
         envelope.data = created.SerializeToString()
         [attribution] = [each for each in subscriptions(self.store) if each.name == "attribution"]
         with self.database.transaction():
-            attribution.handle([attribution.decode(envelope.SerializeToString())])
+            attribution.handle([decode(attribution, envelope.SerializeToString())])
 
 
 @pytest.fixture
@@ -192,7 +194,7 @@ def test_a_call_that_is_not_declared_is_refused(peer: Peer) -> None:
 def test_a_process_that_is_given_no_speaker_calls_nobody(peer: Peer) -> None:
     assert refusal(peer.calls, "interactions")[0] is CallOutOfPlace
     given = {path.stem for path in (ROOT / "libs").rglob("*.py") if "onward.speaking(" in path.read_text()}
-    assert given == {"api", "service"}, "apis, and the children of operations, which run/service.py starts"
+    assert given == {"api", "start"}, "apis, and the children of operations, which run/start.py starts"
 
 
 # ------------------------------------------------------------------------------------------------ tokens

@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.chassis import access
-from libs.chassis.access import Unauthenticated, Verifier, covers
+from libs.chassis.scopes import covers
+from libs.engine import access
+from libs.engine.access import Unauthenticated, Verifier
 
 
 @pytest.fixture

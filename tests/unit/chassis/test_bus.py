@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from libs.chassis.bus import TIERS, Route, service_topology
-from libs.chassis.bus.topology import UNLIMITED_DELIVERIES, aside_queues, retry_queue
+from libs.engine.bus import TIERS, Route, service_topology
+from libs.engine.bus.topology import UNLIMITED_DELIVERIES, aside_queues, retry_queue
 
 ROUTE = Route(name="customers", keys={"profiles": ["kehu.profiles.customer.updated.v1"]}, partitions=2, ordered=True)
 TOPOLOGY = service_topology("interactions", [ROUTE])

@@ -10,13 +10,16 @@ from itertools import islice
 import pytest
 from pymongo.errors import AutoReconnect, InvalidOperation
 
-from libs.chassis import context, loop
+from libs.chassis import context
 from libs.chassis.context import Context
 from libs.chassis.domain import InvalidArgument
-from libs.chassis.feed import Changed, CursorTooOld, Feed, Notice, Reader, Subject
-from libs.chassis.feed import feed as feed_module
-from libs.chassis.paging import Pager, Position
-from libs.chassis.sealing import KeyringError
+from libs.chassis.feed import Notice
+from libs.chassis.paging import Position
+from libs.engine import loop
+from libs.engine.feed import Changed, ChangeFeed, CursorTooOld, Reader, Subject
+from libs.engine.feed import feed as feed_module
+from libs.engine.sealing import KeyringError
+from libs.engine.store.pager import Pager
 from tests.support.ledger import Account
 
 ANN, BOB = Subject("acme", "cus_ann"), Subject("acme", "cus_bob")
@@ -121,7 +124,7 @@ def for_a_while(seconds: float) -> Callable[[], bool]:
 
 def test_a_watch_begins_with_a_checkpoint_and_tells_what_follows(log: Log) -> None:
     log.write(ANN, "before")
-    notices = Feed(log, PAGER).watch([ANN.key], "", always)
+    notices = ChangeFeed(log, PAGER).watch([ANN.key], "", always)
     assert place(next(notices)) == cursor(1)
     log.write(BOB, "not hers")
     log.write(ANN, "first")
@@ -130,7 +133,7 @@ def test_a_watch_begins_with_a_checkpoint_and_tells_what_follows(log: Log) -> No
 
 
 def test_one_reader_serves_every_watch(log: Log) -> None:
-    feed = Feed(log, PAGER)
+    feed = ChangeFeed(log, PAGER)
     watches = [feed.watch([party.key], "", always) for party in (ANN, ANN, BOB)]
     for watch in watches:
         next(watch)
@@ -141,7 +144,7 @@ def test_one_reader_serves_every_watch(log: Log) -> None:
 
 
 def test_whoever_resumes_soon_is_served_from_memory(log: Log) -> None:
-    feed = Feed(log, PAGER)
+    feed = ChangeFeed(log, PAGER)
     first = feed.watch([ANN.key], "", always)
     checkpoint = next(first)
     for name in "abc":
@@ -156,7 +159,7 @@ def test_whoever_resumes_soon_is_served_from_memory(log: Log) -> None:
 
 def test_whoever_resumes_late_is_served_from_the_source(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed_module, "BACKLOG", 3)
-    feed = Feed(log, PAGER)
+    feed = ChangeFeed(log, PAGER)
     first = feed.watch([ANN.key], "", always)
     checkpoint = next(first)
     for n in range(20):
@@ -172,11 +175,11 @@ def test_whoever_resumes_late_is_served_from_the_source(log: Log, monkeypatch: p
 def test_a_cursor_from_before_this_process_began_is_served(log: Log) -> None:
     for name in "abc":
         log.write(ANN, name)
-    assert changes(Feed(log, PAGER).watch([ANN.key], sealed(1), always), 2) == ["b", "c"]
+    assert changes(ChangeFeed(log, PAGER).watch([ANN.key], sealed(1), always), 2) == ["b", "c"]
 
 
 def test_a_cursor_from_a_process_that_is_ahead_tells_nothing_twice(log: Log) -> None:
-    feed = Feed(log, PAGER)
+    feed = ChangeFeed(log, PAGER)
     behind = feed.watch([ANN.key], "", always)
     next(behind)
     resumed = feed.watch([ANN.key], sealed(2), always)
@@ -190,12 +193,12 @@ def test_a_cursor_that_is_too_old_is_refused(log: Log) -> None:
         log.write(ANN, name)
     log.oldest = 2
     with pytest.raises(CursorTooOld, match="too old"):
-        next(Feed(log, PAGER).watch([ANN.key], sealed(1), always))
+        next(ChangeFeed(log, PAGER).watch([ANN.key], sealed(1), always))
 
 
 def test_a_slow_watcher_has_to_resume_and_misses_nothing(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed_module, "QUEUE", 5)
-    feed = Feed(log, PAGER)
+    feed = ChangeFeed(log, PAGER)
     other = feed.watch([BOB.key], "", always)
     next(other)
     slow = feed.watch([ANN.key], "", always)
@@ -216,7 +219,7 @@ def test_a_slow_watcher_has_to_resume_and_misses_nothing(log: Log, monkeypatch: 
 
 def test_silence_is_broken_by_checkpoints_that_move_on(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed_module, "KEEP_ALIVE", timedelta(seconds=0.1))
-    notices = Feed(log, PAGER).watch([ANN.key], "", always)
+    notices = ChangeFeed(log, PAGER).watch([ANN.key], "", always)
     assert place(next(notices)) == cursor(0)
     log.write(BOB, "not hers")
     seen = list(islice(notices, 3))
@@ -225,7 +228,7 @@ def test_silence_is_broken_by_checkpoints_that_move_on(log: Log, monkeypatch: py
 
 
 def test_an_interruption_of_the_source_loses_nothing(log: Log) -> None:
-    notices = Feed(log, PAGER).watch([ANN.key], "", always)
+    notices = ChangeFeed(log, PAGER).watch([ANN.key], "", always)
     next(notices)
     log.write(ANN, "a")
     assert changes(notices, 1) == ["a"]
@@ -237,7 +240,7 @@ def test_an_interruption_of_the_source_loses_nothing(log: Log) -> None:
 
 
 def test_when_the_place_is_lost_every_watcher_has_to_resume(log: Log) -> None:
-    feed = Feed(log, PAGER)
+    feed = ChangeFeed(log, PAGER)
     notices = feed.watch([ANN.key], "", always)
     next(notices)
     with log.grown:
@@ -251,7 +254,7 @@ def test_when_the_place_is_lost_every_watcher_has_to_resume(log: Log) -> None:
 
 
 def test_a_watch_ends_when_nobody_listens(log: Log) -> None:
-    feed = Feed(log, PAGER)
+    feed = ChangeFeed(log, PAGER)
     assert [notice.entity for notice in feed.watch([ANN.key], "", for_a_while(0.1))] == [None]
     assert feed._watchers == {}
 
@@ -260,7 +263,7 @@ def test_a_watch_ends_when_nobody_listens(log: Log) -> None:
     "error", [KeyringError("a page"), KeyError("x"), OverflowError()], ids=lambda e: type(e).__name__
 )
 def test_a_defect_while_reading_loses_nothing_and_the_feed_lives(log: Log, error: Exception) -> None:
-    feed = Feed(log, PAGER)
+    feed = ChangeFeed(log, PAGER)
     notices = feed.watch([ANN.key], "", always)
     next(notices)
     with log.grown:
@@ -276,7 +279,7 @@ def test_a_feed_that_cannot_read_ends_its_watches_instead_of_saying_that_all_is_
 ) -> None:
     monkeypatch.setattr(feed_module, "KEEP_ALIVE", timedelta(seconds=0.2))
     monkeypatch.setattr(loop, "_FIRST_PAUSE", 5.0)
-    notices = Feed(log, PAGER).watch([ANN.key], "", for_a_while(5))
+    notices = ChangeFeed(log, PAGER).watch([ANN.key], "", for_a_while(5))
     next(notices)
     with log.grown:
         log.failures.append(KeyError("x"))
@@ -287,7 +290,7 @@ def test_a_feed_that_cannot_read_ends_its_watches_instead_of_saying_that_all_is_
 
 
 def test_a_cursor_says_nothing_of_others_and_is_of_use_to_nobody_else(log: Log) -> None:
-    feed = Feed(log, PAGER)
+    feed = ChangeFeed(log, PAGER)
     log.write(BOB, "secret")
     first = next(feed.watch([ANN.key], "", always))
     assert "secret" not in first.cursor
@@ -301,7 +304,7 @@ def test_few_read_a_longer_gap_again_at_the_same_time(log: Log, monkeypatch: pyt
     monkeypatch.setattr(feed_module, "BACKLOG", 1)
     for n in range(5):
         log.write(ANN, str(n))
-    feed = Feed(log, PAGER)
+    feed = ChangeFeed(log, PAGER)
     late = [feed.watch([ANN.key], sealed(0), for_a_while(1)) for _ in range(feed_module.RESUMING + 3)]
     for each in late:
         next(each, None)

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.chassis.domain import InvalidArgument
-from libs.chassis.filtering import FilterSpec, all_of, any_of, field, matches, parse, to_mongo
+from libs.chassis.filtering import FilterSpec, all_of, any_of, field, parse, to_mongo
+from libs.engine.store.matching import matches
 
 
 class State(StrEnum):

@@ -22,8 +22,9 @@ from pymongo.errors import (
 
 from libs.chassis.domain import Conflict, FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.inbox import Permanent, Received, Retryable, Subscription, Transient
-from libs.chassis.inbox.fates import GIVE_UP_AFTER, Schedule, Trouble, fate_of
 from libs.chassis.store import Contention, RelayBehind
+from libs.engine.inbox.decoding import decode, route_of
+from libs.engine.inbox.fates import GIVE_UP_AFTER, Schedule, Trouble, fate_of
 from tests.support.ledger import Account, events_pb2
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -123,7 +124,7 @@ class TestDecoding:
         return envelope_pb2.Envelope(**{**known, **changes})  # type: ignore[arg-type]
 
     def test_an_event_arrives_as_it_was_sent(self) -> None:
-        assert SUBSCRIPTION.decode(self.envelope().SerializeToString()) == Received(
+        assert decode(SUBSCRIPTION, self.envelope().SerializeToString()) == Received(
             id="acc_1:3:0",
             type="kehu.ledger.account.opened.v1",
             tenant="acme",
@@ -139,7 +140,7 @@ class TestDecoding:
 
     def test_fields_of_a_newer_publisher_do_no_harm(self) -> None:
         body = self.envelope().SerializeToString() + b"\xfa\x07\x03new"
-        assert SUBSCRIPTION.decode(body).id == "acc_1:3:0"
+        assert decode(SUBSCRIPTION, body).id == "acc_1:3:0"
 
     @pytest.mark.parametrize(
         "change",
@@ -156,24 +157,26 @@ class TestDecoding:
     )
     def test_what_is_not_for_us_is_refused_for_good(self, change: dict[str, object]) -> None:
         with pytest.raises(Permanent):
-            SUBSCRIPTION.decode(self.envelope(**change).SerializeToString())
+            decode(SUBSCRIPTION, self.envelope(**change).SerializeToString())
 
     @given(body=st.binary(max_size=300))
     def test_any_bytes_are_an_event_or_refused_for_good(self, body: bytes) -> None:
         try:
-            SUBSCRIPTION.decode(body)
+            decode(SUBSCRIPTION, body)
         except Permanent:
             return
 
 
 def test_a_subscription_asks_each_publisher_for_its_types() -> None:
-    route = Subscription(
-        name="copies", listens=[events_pb2.AccountOpened, events_pb2.AccountChanged], handle=lambda _: None
-    ).route()
+    route = route_of(
+        Subscription(
+            name="copies", listens=[events_pb2.AccountOpened, events_pb2.AccountChanged], handle=lambda _: None
+        )
+    )
     assert route.keys == {"ledger": ["kehu.ledger.account.opened.v1", "kehu.ledger.account.changed.v1"]}
     assert route.queues("care") == [f"care.copies.{n}" for n in range(4)]
 
 
 def test_only_events_can_be_listened_to() -> None:
     with pytest.raises(TypeError, match=r"kehu\.common\.v1\.event"):
-        Subscription(name="copies", listens=[events_pb2.Account], handle=lambda _: None).route()
+        route_of(Subscription(name="copies", listens=[events_pb2.Account], handle=lambda _: None))

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from libs.chassis.access import NEXT_SEAL_KEY, OLD_SEAL_KEY, PAGE_KEY, SEAL_KEY, make_keys, make_next_seal_key
-from libs.chassis.run.keys import Keys
-from libs.chassis.settings import SettingsError
+from libs.engine.access import NEXT_SEAL_KEY, OLD_SEAL_KEY, PAGE_KEY, SEAL_KEY, make_keys, make_next_seal_key
+from libs.engine.run.keys import Keys
+from libs.engine.settings import SettingsError
 
 MISUSED = 2
 

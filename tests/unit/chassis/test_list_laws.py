@@ -10,11 +10,12 @@ import pytest
 
 from libs.chassis import context, identity
 from libs.chassis.context import Context
-from libs.chassis.deferrals import Deferrals
-from libs.chassis.metrics import STORE_UNREADABLE
 from libs.chassis.paging import PageRequest
-from libs.chassis.store import Collection, Index, drafts
-from libs.chassis.store.memory import MemoryDatabase
+from libs.chassis.store import Collection, Index
+from libs.engine.deferrals import Deferrals
+from libs.engine.metrics import STORE_UNREADABLE
+from libs.engine.store import drafts
+from libs.engine.store.memory import MemoryDatabase
 from tests.support.ledger import Account
 from tests.unit.test_timer_laws import ERRORS
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from libs.chassis import logs
 from libs.chassis.domain import AlreadyExists
+from libs.engine import logs
 from tests.support.lab import lab
 from tests.support.ledger import Account
 from tests.support.logged import logged

@@ -8,10 +8,10 @@ from typing import ClassVar
 
 import pytest
 
-from libs.chassis import loop as module
-from libs.chassis import metrics
-from libs.chassis.loop import Loop
-from libs.chassis.settings import SettingsError
+from libs.engine import loop as module
+from libs.engine import metrics
+from libs.engine.loop import Loop
+from libs.engine.settings import SettingsError
 
 
 class Flaky(Loop):

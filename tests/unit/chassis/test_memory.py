@@ -3,7 +3,7 @@
 import pytest
 
 from libs.chassis.store import Database
-from libs.chassis.store.memory import MemoryDatabase
+from libs.engine.store.memory import MemoryDatabase
 from tests.support.command_laws import CommandLaws
 from tests.support.store_laws import StoreLaws, declare
 

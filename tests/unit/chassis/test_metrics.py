@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from libs.chassis import metrics
-from libs.chassis.inbox.consumer import OUTCOMES, begin_counting
+from libs.engine import metrics
+from libs.engine.inbox.consumer import OUTCOMES, begin_counting
 
 
 def test_the_text_format_is_served() -> None:

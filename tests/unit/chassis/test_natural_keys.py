@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from libs.chassis import context, identity
 from libs.chassis.context import Context
-from libs.chassis.store.memory import MemoryCollection, MemoryDatabase
+from libs.engine.store.memory import MemoryCollection, MemoryDatabase
 from tests.support.ledger import Account
 from tests.support.ledger_service.store import LedgerStore
 

@@ -18,7 +18,6 @@ from pymongo.errors import AutoReconnect
 from libs.chassis import context, identity
 from libs.chassis.context import Context, enter
 from libs.chassis.domain import Conflict, FailedPrecondition, InvalidArgument, NotFound
-from libs.chassis.exits import Exit
 from libs.chassis.identity import FixedClock
 from libs.chassis.operations import (
     ATTEMPTS,
@@ -26,16 +25,17 @@ from libs.chassis.operations import (
     Job,
     Operation,
     OperationKind,
-    Operations,
     OperationState,
     Stopped,
     to_message,
 )
 from libs.chassis.paging import PageRequest
-from libs.chassis.run import operate as module
-from libs.chassis.run.operate import operate
 from libs.chassis.store import Collection, Contention, RelayBehind
-from libs.chassis.store.memory import MemoryCollection, MemoryDatabase
+from libs.engine.exits import Exit
+from libs.engine.run import operate as module
+from libs.engine.run.claims import Claims
+from libs.engine.run.operate import operate
+from libs.engine.store.memory import MemoryCollection, MemoryDatabase
 from tests.support.ledger import Account
 from tests.unit.test_timer_laws import ERRORS
 
@@ -48,8 +48,8 @@ def database() -> MemoryDatabase:
 
 
 @pytest.fixture
-def operations(database: MemoryDatabase) -> Operations:
-    return Operations(database)
+def operations(database: MemoryDatabase) -> Claims:
+    return Claims(database)
 
 
 @pytest.fixture(autouse=True)
@@ -63,13 +63,13 @@ def listing(filter: str = "") -> pb.ListOperationsRequest:
     return pb.ListOperationsRequest(page_size=10, filter=filter)
 
 
-def run(operations: Operations, id: str, work) -> pb.Operation:
+def run(operations: Claims, id: str, work) -> pb.Operation:
     kind = OperationKind(name="sum", request=Int64Value, run=work)
     assert operate(operations, {"sum": kind}, "acme", id, threading.Event()) == 0
     return to_message(operations.get(id))
 
 
-def test_one_of_a_kind_at_a_time_for_each_tenant(operations: Operations) -> None:
+def test_one_of_a_kind_at_a_time_for_each_tenant(operations: Claims) -> None:
     first = operations.start("sum", Int64Value(value=1))
     with pytest.raises(FailedPrecondition, match=first.id) as refusal:
         operations.start("sum", Int64Value(value=2))
@@ -83,7 +83,7 @@ def test_one_of_a_kind_at_a_time_for_each_tenant(operations: Operations) -> None
     operations.start("sum", Int64Value(value=2))
 
 
-def test_they_are_listed_newest_first_and_by_kind(operations: Operations, now: FixedClock) -> None:
+def test_they_are_listed_newest_first_and_by_kind(operations: Claims, now: FixedClock) -> None:
     ids = []
     for kind in ("a", "b", "c"):
         ids.append(operations.start(kind, Int64Value()).id)
@@ -94,7 +94,7 @@ def test_they_are_listed_newest_first_and_by_kind(operations: Operations, now: F
         operations.list("done > 3", PageRequest(10))
 
 
-def test_work_is_done_told_and_its_result_kept(operations: Operations) -> None:
+def test_work_is_done_told_and_its_result_kept(operations: Claims) -> None:
     started = operations.start("sum", Int64Value(value=3))
 
     def work(job: Job) -> Int64Value:
@@ -112,7 +112,7 @@ def test_work_is_done_told_and_its_result_kept(operations: Operations) -> None:
     assert ended.HasField("end_time")
 
 
-def test_a_refusal_and_a_defect_fail_it_with_their_status(operations: Operations) -> None:
+def test_a_refusal_and_a_defect_fail_it_with_their_status(operations: Claims) -> None:
     def refuse(_: Job) -> Int64Value:
         raise FailedPrecondition("fewer than 100 customers bought twice: 7")
 
@@ -133,7 +133,7 @@ def test_a_refusal_and_a_defect_fail_it_with_their_status(operations: Operations
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_of_three_tenants_the_one_in_the_middle_fails_and_the_others_are_done(
-    operations: Operations, now: FixedClock, error: Exception
+    operations: Claims, now: FixedClock, error: Exception
 ) -> None:
     """Its own operation fails or is interrupted and tried again later. No process ends with it."""
     ids = {}
@@ -160,7 +160,7 @@ def test_of_three_tenants_the_one_in_the_middle_fails_and_the_others_are_done(
     assert not passes or states["bolt"].claimable_time > now.at
 
 
-def test_an_operation_of_another_release_is_left_to_it(operations: Operations) -> None:
+def test_an_operation_of_another_release_is_left_to_it(operations: Claims) -> None:
     started = operations.start("fly", Int64Value())
     assert operate(operations, {}, "acme", started.id, threading.Event()) == Exit.FOREIGN
     assert operations.get(started.id) == started
@@ -180,7 +180,7 @@ def test_an_operation_of_another_release_is_left_to_it(operations: Operations) -
     ids=lambda error: type(error).__name__,
 )
 def test_what_passes_interrupts_it_and_it_goes_on_from_its_checkpoint(
-    operations: Operations, now: FixedClock, error: Exception
+    operations: Claims, now: FixedClock, error: Exception
 ) -> None:
     started = operations.start("sum", Int64Value())
 
@@ -207,7 +207,7 @@ def test_what_passes_interrupts_it_and_it_goes_on_from_its_checkpoint(
     assert run(operations, started.id, rest).state == pb.Operation.STATE_SUCCEEDED
 
 
-def test_cancelling_ends_a_waiting_one_at_once_and_a_running_one_at_its_next_step(operations: Operations) -> None:
+def test_cancelling_ends_a_waiting_one_at_once_and_a_running_one_at_its_next_step(operations: Claims) -> None:
     waiting = operations.start("sum", Int64Value())
     assert operations.cancel(waiting.id).state is OperationState.CANCELLED
     assert operations.cancel(waiting.id).state is OperationState.CANCELLED
@@ -229,7 +229,7 @@ def test_cancelling_ends_a_waiting_one_at_once_and_a_running_one_at_its_next_ste
 
 
 def test_who_lost_the_claim_stops_and_the_other_goes_on_from_the_checkpoint(
-    operations: Operations, now: FixedClock
+    operations: Claims, now: FixedClock
 ) -> None:
     started = operations.start("sum", Int64Value())
 
@@ -252,7 +252,7 @@ def test_who_lost_the_claim_stops_and_the_other_goes_on_from_the_checkpoint(
     assert operations.waiting() is None
 
 
-def test_a_claim_keeps_others_away(operations: Operations) -> None:
+def test_a_claim_keeps_others_away(operations: Claims) -> None:
     started = operations.start("sum", Int64Value())
     operations.claim(started.id, "one")
     assert operations.waiting() is None
@@ -260,7 +260,7 @@ def test_a_claim_keeps_others_away(operations: Operations) -> None:
         operations.claim(started.id, "two")
 
 
-def test_what_kills_its_process_again_and_again_is_given_up(operations: Operations, now: FixedClock) -> None:
+def test_what_kills_its_process_again_and_again_is_given_up(operations: Claims, now: FixedClock) -> None:
     started = operations.start("sum", Int64Value())
     for _ in range(ATTEMPTS):
         operations.claim(started.id, "dies")
@@ -293,7 +293,7 @@ def accounts(database: MemoryDatabase) -> Collection[Account]:
 def test_a_process_that_was_paused_past_its_claim_changes_nothing_any_more(
     database: MemoryDatabase, accounts: Collection[Account], now: FixedClock, name: str, in_transaction: bool
 ) -> None:
-    operations = Operations(database)
+    operations = Claims(database)
     id = accounts.insert(Account(id=identity.new_id("acc"), name="x").opened()).id
     started = operations.start("sum", Int64Value())
 
@@ -322,7 +322,7 @@ def test_a_process_that_was_paused_past_its_claim_changes_nothing_any_more(
     assert operations.get(started.id).owner == "another process"
 
 
-def test_the_same_process_name_is_no_claim(operations: Operations, now: FixedClock) -> None:
+def test_the_same_process_name_is_no_claim(operations: Claims, now: FixedClock) -> None:
     """Names of processes come again: pods have the same names and processes the same numbers after a restart."""
     started = operations.start("sum", Int64Value())
     first = operations.claim(started.id, "worker-0/17")
@@ -336,7 +336,7 @@ def test_the_same_process_name_is_no_claim(operations: Operations, now: FixedClo
 def test_a_fence_makes_every_write_of_its_process_collide_with_a_takeover(
     database: MemoryDatabase, accounts: Collection[Account]
 ) -> None:
-    operations = Operations(database)
+    operations = Claims(database)
     started = operations.start("sum", Int64Value())
 
     def work(_: Job) -> Int64Value:
@@ -354,7 +354,7 @@ def documents(accounts: Collection[Account]) -> object:
 
 
 def test_a_claim_is_renewed_again_after_whatever_kept_it_from_being_renewed(
-    operations: Operations, now: FixedClock, monkeypatch: pytest.MonkeyPatch
+    operations: Claims, now: FixedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_LOOK_AT_PARENT_EVERY", 0.01)
     monkeypatch.setattr(module, "_RENEW_EVERY", 0.02)
@@ -380,7 +380,7 @@ def test_a_claim_is_renewed_again_after_whatever_kept_it_from_being_renewed(
 
 
 def test_an_orphan_changes_nothing_any_more(
-    operations: Operations, accounts: Collection[Account], monkeypatch: pytest.MonkeyPatch
+    operations: Claims, accounts: Collection[Account], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started = operations.start("sum", Int64Value())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from libs.chassis.inbox.limit import UNREADABLE, ParkingLimit
+from libs.engine.inbox.limit import UNREADABLE, ParkingLimit
 
 
 def test_a_release_that_handles_nothing_of_anybody_stops() -> None:

@@ -9,11 +9,12 @@ from pymongo.errors import BulkWriteError
 
 from libs.chassis import identity
 from libs.chassis.context import enter
-from libs.chassis.store import RelayBehind, drafts
-from libs.chassis.store.memory import MemoryDatabase
-from libs.chassis.store.mongo import _in_doubt
-from libs.chassis.store.refusals import TooManyEvents
-from libs.chassis.store.revisions import Revisions, next_epoch
+from libs.chassis.store import RelayBehind
+from libs.engine.store import drafts
+from libs.engine.store.memory import MemoryDatabase
+from libs.engine.store.mongo import _in_doubt
+from libs.engine.store.refusals import TooManyEvents
+from libs.engine.store.revisions import Revisions, next_epoch
 from tests.support.ledger import Account
 from tests.support.ledger_service.station import TENANT
 from tests.support.ledger_service.store import LedgerStore

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from kehu.common.v1.options_pb2 import Personal
 
 from libs.chassis import privacy
-from libs.chassis.privacy import EVERY_CLASS, Exit, hidden_from, mask_contact_point, mask_name, masked
+from libs.chassis.privacy import EVERY_CLASS, hidden_from, mask_contact_point, mask_name, masked
+from libs.engine.rpc.shown import Exit
 from tests.support.lab import lab
 
 CANARY = "Zanzibar"

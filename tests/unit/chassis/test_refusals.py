@@ -10,7 +10,7 @@ import pytest
 from google.rpc import code_pb2, error_details_pb2
 
 from libs.chassis.domain import FailedPrecondition, FieldViolation, InvalidArgument, NotFound, upper_snake
-from libs.chassis.rpc.errors import status_of
+from libs.engine.rpc.errors import status_of
 from tests.support.ledger import Account
 
 

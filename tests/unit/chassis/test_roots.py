@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from libs.chassis.journal import Root
-from libs.chassis.roots import RootForged, SignedRoot, known, read
+from libs.engine.journal import Root
+from libs.engine.roots import RootForged, SignedRoot, known, read
 
 KEY, OTHER = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
 AT = datetime(2026, 5, 4, 9, tzinfo=UTC)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from libs.chassis.rpc.channel import service_config
+from libs.client.channel import service_config
 
 
 @pytest.mark.parametrize("target", ["dns:///profiles:50051", "ipv4:10.0.0.1:50051,10.0.0.2:50051"])

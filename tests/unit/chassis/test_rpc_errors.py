@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kehu.common.v1 import error_reason_pb2
 
-from libs.chassis.access import Unauthenticated
 from libs.chassis.domain import (
     AlreadyExists,
     Conflict,
@@ -23,8 +22,9 @@ from libs.chassis.domain import (
     NotFound,
     PermissionDenied,
 )
-from libs.chassis.rpc.errors import DeadlineExceeded, Overloaded, Unavailable, reason_of, status_of
 from libs.chassis.store import Contention, RelayBehind
+from libs.engine.access import Unauthenticated
+from libs.engine.rpc.errors import DeadlineExceeded, Overloaded, Unavailable, reason_of, status_of
 from tests.support.ledger import Account
 
 REASONS = {name.removeprefix("ERROR_REASON_") for name in error_reason_pb2.ErrorReason.keys()}  # noqa: SIM118

@@ -12,11 +12,11 @@ from google.protobuf.descriptor import MethodDescriptor
 from kehu.profiles.v1 import activity_pb2, customers_pb2
 from pymongo.errors import AutoReconnect
 
+from libs.calls.parts import THREADS, Part, gather
 from libs.chassis import context
 from libs.chassis.context import Context
 from libs.chassis.domain import NotFound, PermissionDenied
-from libs.chassis.rpc.errors import DeadlineExceeded
-from libs.chassis.rpc.parts import THREADS, Part, gather
+from libs.engine.rpc.errors import DeadlineExceeded
 from tests.support.ledger import Account
 
 METHODS: dict[str, MethodDescriptor] = {

@@ -14,17 +14,18 @@ import grpc
 import pymongo
 import pytest
 
-from libs.chassis import metrics
-from libs.chassis.access import Principal, Unauthenticated
 from libs.chassis.domain import InvalidArgument, PermissionDenied
-from libs.chassis.rpc import authenticate, deadline, limit, observe, validate
-from libs.chassis.rpc.call import Call, Method, Priority, costs, describe
-from libs.chassis.rpc.errors import DeadlineExceeded, Overloaded, Unavailable, status_of
-from libs.chassis.rpc.limit import Buckets, InFlight, Limiter, RequestTooCostly
-from libs.chassis.rpc.pools import Pool
-from libs.chassis.rpc.receive import Inline, Reception
-from libs.chassis.rpc.streams import OpenStreams, Stream
-from libs.chassis.tracing import Span
+from libs.chassis.serving import costs
+from libs.engine import metrics
+from libs.engine.access import Principal, Unauthenticated
+from libs.engine.rpc import authenticate, deadline, limit, observe, validate
+from libs.engine.rpc.call import Call, Method, Priority, describe
+from libs.engine.rpc.errors import DeadlineExceeded, Overloaded, Unavailable, status_of
+from libs.engine.rpc.limit import Buckets, InFlight, Limiter, RequestTooCostly
+from libs.engine.rpc.pools import Pool
+from libs.engine.rpc.receive import Inline, Reception
+from libs.engine.rpc.streams import OpenStreams, Stream
+from libs.tracing import Span
 from tests.support.lab import lab
 
 REQUEST_ID = "0b9c2f0c-5b7e-4a52-9f4e-0d4b3c8f7a11"

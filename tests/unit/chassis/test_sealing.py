@@ -17,12 +17,13 @@ from libs.chassis import context, identity
 from libs.chassis.context import Context
 from libs.chassis.domain import AlreadyExists, Entity, Sealed
 from libs.chassis.filtering import field
-from libs.chassis.inbox.subscription import Subscription, opened
-from libs.chassis.sealing import Keyring, KeyringError, Masters, MemoryKeyring, personal
-from libs.chassis.sealing.keyring import PAGE, REMEMBERED
-from libs.chassis.sealing.personal import BlindIndexes, Tree, join, split
-from libs.chassis.store import Collection, Index
-from libs.chassis.store.memory import MemoryCollection, MemoryDatabase
+from libs.chassis.inbox import Subscription
+from libs.chassis.store import BlindIndexes, Collection, Index
+from libs.engine.inbox.decoding import decode, opened
+from libs.engine.sealing import Keyring, KeyringError, Masters, MemoryKeyring, personal
+from libs.engine.sealing.keyring import PAGE, REMEMBERED
+from libs.engine.sealing.personal import Tree, join, split
+from libs.engine.store.memory import MemoryCollection, MemoryDatabase
 from tests.support.lab import lab
 from tests.support.ledger import Account, events_pb2
 
@@ -361,7 +362,7 @@ def test_events_reach_their_handler_opened_and_without_what_was_erased(
     ids = [accounts.insert(account(f"{CANARY}-{n}").opened()).id for n in range(2)]
     bodies = [waiting["body"] for id in ids for waiting in stored(accounts, id)["_pending"]]
     assert all(CANARY.encode() not in body for body in bodies)
-    received = [listening.decode(body) for body in bodies]
+    received = [decode(listening, body) for body in bodies]
     assert [event.message.account.holder for event in received] == ["", ""]  # type: ignore[attr-defined]
     accounts.erase(ids[:1])
     whole = opened(database.vault, received)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from libs.chassis.settings import OTHER_PREFIXES, OTHERS, Secret, Settings, SettingsError
+from libs.engine.settings import OTHER_PREFIXES, OTHERS, Secret, Settings, SettingsError
 
 MONGODB = "mongodb://kehu:canary@db.example:27017/?replicaSet=kehu"
 AMQP = "amqp://kehu:canary@mq.example:5672/%2F"

@@ -12,16 +12,18 @@ import msgspec
 import pytest
 from pymongo.errors import ServerSelectionTimeoutError
 
-from libs.chassis import context, identity, metrics
+from libs.chassis import context, identity
 from libs.chassis.context import Context
-from libs.chassis.deferrals import LONGEST_PAUSE, WHOLE_TENANT, Deferral, Deferrals, NotYet, pause_after, reason_of
 from libs.chassis.domain import Change, FailedPrecondition
 from libs.chassis.filtering import field
-from libs.chassis.lease.contract import PATIENT, Lease
-from libs.chassis.sealing import KeyringError
 from libs.chassis.store import Collection, Contention, Due, Index
-from libs.chassis.store.memory import MemoryCollection, MemoryDatabase
-from libs.chassis.timers import TENANT_DEFERRALS, Round, Timer, TimerLoop
+from libs.chassis.timers import LONGEST_PAUSE, NotYet, Timer, pause_after
+from libs.engine import metrics
+from libs.engine.deferrals import WHOLE_TENANT, Deferral, Deferrals, reason_of
+from libs.engine.lease.contract import PATIENT, Lease
+from libs.engine.sealing import KeyringError
+from libs.engine.store.memory import MemoryCollection, MemoryDatabase
+from libs.engine.timers import TENANT_DEFERRALS, Round, TimerLoop
 from tests.support.ledger import Account, AccountChanged
 from tests.support.loops import running
 

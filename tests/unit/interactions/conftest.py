@@ -14,8 +14,9 @@ from kehu.profiles.v1 import events_pb2 as profiles
 
 from libs.chassis import context, identity
 from libs.chassis.context import Context
-from libs.chassis.inbox.subscription import event_type
-from libs.chassis.store.memory import MemoryDatabase
+from libs.chassis.inbox import event_type
+from libs.engine.inbox.decoding import decode
+from libs.engine.store.memory import MemoryDatabase
 from services.interactions.conversations.domain import Conversation
 from services.interactions.customers.domain import Channel, Identifier, IdentifierKind
 from services.interactions.store import InteractionsStore
@@ -47,7 +48,7 @@ class World:
                 known = [each for each in fresh if each.type in subscription.types]
                 if known:
                     with self.database.transaction():
-                        subscription.handle([subscription.decode(each.SerializeToString()) for each in known])
+                        subscription.handle([decode(subscription, each.SerializeToString()) for each in known])
 
     def tick(self, timer: str) -> int:
         """What a timer of the service finds and does."""
@@ -72,7 +73,7 @@ class World:
             )
             [attribution] = [each for each in subscriptions(self.store) if each.name == "attribution"]
             with self.database.transaction():
-                attribution.handle([attribution.decode(envelope.SerializeToString())])
+                attribution.handle([decode(attribution, envelope.SerializeToString())])
         self.deliver()
 
 

@@ -22,7 +22,7 @@ from kehu.interactions.v1 import (
 from libs.chassis.domain import Conflict, InvalidArgument
 from libs.chassis.validation import validate
 from libs.worktime.refusals import CountingTooLong
-from services.interactions.api import servicers
+from services.interactions.__main__ import servicers
 
 HOUR = timedelta(hours=1)
 INT, CONV, CUS, PRO, CAL = (f"{prefix}_{'0' * 26}" for prefix in ("int", "conv", "cus", "pro", "cal"))

@@ -12,7 +12,7 @@ from kehu.profiles.v1 import events_pb2 as profiles
 
 from libs.chassis import erasure, identity
 from libs.chassis.domain import NotFound
-from libs.chassis.store.memory import MemoryCollection
+from libs.engine.store.memory import MemoryCollection
 from libs.worktime.civil import CivilTime
 from libs.worktime.terms import Term
 from services.interactions.conversations.application import Conversations

@@ -16,8 +16,9 @@ from kehu.profiles.v1 import events_pb2 as profiles
 
 from libs.chassis import context
 from libs.chassis.domain import NotFound
-from libs.chassis.inbox.subscription import event_type
+from libs.chassis.inbox import event_type
 from libs.chassis.paging import PageRequest
+from libs.engine.inbox.decoding import decode
 from services.interactions.context.application import Contexts
 from services.interactions.conversations.application import Conversations
 from services.interactions.customers.domain import Identifier, IdentifierKind
@@ -92,7 +93,7 @@ def hear(world: World, *news: News) -> None:
     [attribution] = [each for each in subscriptions(world.store) if each.name == "attribution"]
     for each in news:
         with world.database.transaction():
-            attribution.handle([attribution.decode(each.encoded())])
+            attribution.handle([decode(attribution, each.encoded())])
     world.deliver()
 
 

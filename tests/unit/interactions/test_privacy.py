@@ -11,7 +11,7 @@ from kehu.profiles.v1 import events_pb2 as profiles
 
 from libs.chassis import context, identity
 from libs.chassis.context import Context
-from services.interactions.api import servicers
+from services.interactions.__main__ import servicers
 from services.interactions.customers.domain import Identifier, IdentifierKind
 from services.interactions.timeline.application import Timeline
 from services.interactions.timeline.domain import Interaction

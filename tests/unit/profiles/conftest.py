@@ -10,7 +10,7 @@ import pytest
 from libs.chassis import context, identity
 from libs.chassis.context import Command, Context
 from libs.chassis.identity import FixedClock
-from libs.chassis.store.memory import MemoryDatabase
+from libs.engine.store.memory import MemoryDatabase
 from services.profiles.store import ProfilesStore
 from tests.unit.profiles.builders import NOW
 

@@ -26,12 +26,12 @@ from kehu.profiles.v1 import events_pb2 as events
 
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.identity import FixedClock
-from libs.chassis.inbox import Received, Subscription
-from libs.chassis.inbox.subscription import event_type
+from libs.chassis.inbox import Received, Subscription, event_type
 from libs.chassis.operations import OperationKind
 from libs.chassis.paging import Page
-from libs.chassis.store.memory import MemoryDatabase
 from libs.chassis.testing import MemoryJob
+from libs.engine.inbox.decoding import decode
+from libs.engine.store.memory import MemoryDatabase
 from services.profiles.api import servicers
 from services.profiles.operations import operations
 from services.profiles.store import ProfilesStore
@@ -72,7 +72,7 @@ def deliver(store: ProfilesStore, database: MemoryDatabase, seen: int = 0) -> in
 
 
 def _received(subscription: Subscription, event: Any) -> Received:
-    return subscription.decode(event.SerializeToString())
+    return decode(subscription, event.SerializeToString())
 
 
 def run(store: ProfilesStore, kind: str, request: Any) -> Any:

@@ -12,8 +12,8 @@ from kehu.profiles.v1 import events_pb2
 from libs.chassis.domain import AlreadyExists, Conflict, FailedPrecondition, InvalidArgument, NotFound, SourceKeyReused
 from libs.chassis.identity import FixedClock
 from libs.chassis.paging import PageRequest
-from libs.chassis.store.memory import MemoryDatabase
-from libs.chassis.store.refusals import KeyTaken, RequestIdReused
+from libs.chassis.store import KeyTaken, RequestIdReused
+from libs.engine.store.memory import MemoryDatabase
 from services.profiles.customers.application.customers import Customers
 from services.profiles.customers.domain.addresses import Address
 from services.profiles.customers.domain.contact_points import (

@@ -18,7 +18,7 @@ from kehu.profiles.v1 import events_pb2 as events
 from libs.chassis.domain import InvalidArgument, NotFound
 from libs.chassis.inbox import Received, Subscription
 from libs.chassis.paging import Page
-from libs.chassis.store.memory import MemoryDatabase
+from libs.engine.store.memory import MemoryDatabase
 from services.profiles.api import servicers
 from services.profiles.store import ProfilesStore
 from services.profiles.subscriptions import subscriptions

@@ -11,7 +11,7 @@ from kehu.profiles.v1 import events_pb2 as events
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.identity import FixedClock
 from libs.chassis.operations import Operation
-from libs.chassis.store.memory import MemoryCollection, MemoryDatabase
+from libs.engine.store.memory import MemoryCollection, MemoryDatabase
 from services.profiles.activity.application.facts import Facts
 from services.profiles.activity.application.habits import Habits
 from services.profiles.activity.domain.facts import PersonalFact, Topic

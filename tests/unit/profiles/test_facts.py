@@ -8,7 +8,7 @@ from kehu.profiles.v1 import events_pb2
 
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from libs.chassis.paging import PageRequest
-from libs.chassis.store.memory import MemoryDatabase
+from libs.engine.store.memory import MemoryDatabase
 from services.profiles.activity.application.facts import Facts
 from services.profiles.activity.domain.facts import READ_SENSITIVE, PersonalFact, Sensitivity, Topic, Visibility
 from services.profiles.privacy.application.erasures import Erasures

@@ -12,8 +12,8 @@ from kehu.profiles.v1.events_pb2 import CustomerLifecycleChanged
 from libs.chassis import identity
 from libs.chassis.identity import FixedClock
 from libs.chassis.operations import Stopped
-from libs.chassis.store.memory import MemoryDatabase
 from libs.chassis.testing import MemoryJob
+from libs.engine.store.memory import MemoryDatabase
 from services.profiles.activity.application.transactions import Transactions
 from services.profiles.contracts.application import Contracts
 from services.profiles.contracts.domain import Contract

@@ -10,7 +10,7 @@ import pytest
 
 from libs.chassis import context
 from libs.chassis.domain import FailedPrecondition
-from libs.chassis.store.memory import MemoryDatabase
+from libs.engine.store.memory import MemoryDatabase
 from services.profiles.customers.application.customers import Customers
 from services.profiles.customers.application.relationships import Relationships
 from services.profiles.customers.domain.customers import Customer, CustomerKind

@@ -23,10 +23,10 @@ from libs.chassis import context
 from libs.chassis.context import Context
 from libs.chassis.domain import Conflict, FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.identity import FixedClock
-from libs.chassis.inbox import Received
-from libs.chassis.inbox.subscription import event_type, received
+from libs.chassis.inbox import Received, event_type
 from libs.chassis.paging import Page
-from libs.chassis.store.memory import MemoryDatabase
+from libs.engine.inbox.decoding import received
+from libs.engine.store.memory import MemoryDatabase
 from services.profiles.activity.application.transactions import Row, Transactions
 from services.profiles.api import servicers
 from services.profiles.consent.application import Consents

@@ -11,9 +11,9 @@ from libs.chassis.domain import AlreadyExists, Conflict, FailedPrecondition, Inv
 from libs.chassis.identity import FixedClock
 from libs.chassis.operations import Stopped
 from libs.chassis.paging import PageRequest
-from libs.chassis.store.memory import MemoryDatabase
-from libs.chassis.store.refusals import RequestIdReused
+from libs.chassis.store import RequestIdReused
 from libs.chassis.testing import MemoryJob
+from libs.engine.store.memory import MemoryDatabase
 from services.profiles.activity.application.habits import Habits
 from services.profiles.activity.domain.habits import Contact, Direction
 from services.profiles.contracts.application import Contracts

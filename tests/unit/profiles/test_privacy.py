@@ -10,7 +10,7 @@ from kehu.profiles.v1 import customers_pb2 as pb
 from kehu.profiles.v1 import events_pb2 as events
 
 from libs.chassis.domain import PermissionDenied
-from libs.chassis.store.memory import MemoryDatabase
+from libs.engine.store.memory import MemoryDatabase
 from services.profiles.api import servicers
 from services.profiles.customers.application.customers import Customers
 from services.profiles.customers.domain.addresses import Address

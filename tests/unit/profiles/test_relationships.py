@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.paging import PageRequest
-from libs.chassis.store.memory import MemoryDatabase
+from libs.engine.store.memory import MemoryDatabase
 from services.profiles.customers.application.relationships import Relationships
 from services.profiles.customers.domain.customers import Customer
 from services.profiles.customers.domain.relationships import (

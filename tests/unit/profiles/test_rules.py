@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.chassis.domain import InvalidArgument
-from libs.chassis.filtering import AllOf, AnyOf, Compare, Condition, FilterSpec, matches, parse
+from libs.chassis.filtering import AllOf, AnyOf, Compare, Condition, FilterSpec, parse
+from libs.engine.store.matching import matches
 from services.profiles.segments.domain import rules
 from services.profiles.segments.domain.rules import Clause, Rule, clauses, required
 from services.profiles.segments.store import compile_rule

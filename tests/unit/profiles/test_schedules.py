@@ -15,6 +15,7 @@ from kehu.profiles.v1.schedules_pb2 import GetSchedulesRequest
 
 from libs.chassis.identity import FixedClock
 from libs.chassis.operations import Operation, OperationState
+from libs.engine.run.claims import Claims
 from services.profiles.api import servicers
 from services.profiles.store import ProfilesStore
 from services.profiles.subscriptions import timers
@@ -39,9 +40,10 @@ def look(store: ProfilesStore) -> int:
 def end_all(store: ProfilesStore) -> int:
     """Ends the operations at work; how many there were."""
     count = 0
-    while (found := store.operations.waiting()) is not None:
+    while (found := Claims(store.database).waiting()) is not None:
         _, operation = found
-        store.operations.change(store.operations.claim(operation.id, "worker"), _succeeded)
+        claims = Claims(store.database)
+        claims.change(claims.claim(operation.id, "worker"), _succeeded)
         count += 1
     return count
 
@@ -61,7 +63,7 @@ def test_what_is_planned_is_started_once_for_each_time_and_missed_times_are_not_
     assert look(store) == 0
     clock.advance(7 * DAY)
     assert (look(store), look(store)) == (1, 0)
-    found = store.operations.waiting()
+    found = Claims(store.database).waiting()
     assert found
     again = EvaluateLifecyclesRequest.FromString(_any(found[1].request))
     assert (again.floor_days, again.HasField("every_days"), found[1].started_by) == (40, False, "service:profiles")

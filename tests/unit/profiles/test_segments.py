@@ -12,8 +12,9 @@ from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.identity import FixedClock
 from libs.chassis.operations import OperationState, Stopped
 from libs.chassis.paging import PageRequest
-from libs.chassis.store.memory import MemoryDatabase
 from libs.chassis.testing import MemoryJob
+from libs.engine.run.claims import Claims
+from libs.engine.store.memory import MemoryDatabase
 from services.profiles.activity.application.habits import Habits
 from services.profiles.activity.application.transactions import Transactions
 from services.profiles.activity.domain.habits import Contact, Direction
@@ -331,10 +332,10 @@ def test_an_evaluation_that_fails_again_and_again_is_started_less_and_less_often
         clock.advance(timedelta(seconds=1))
         if tick(store.database, timers(store), "segment_evaluations"):
             starts.append(second)
-            found = store.operations.waiting()
+            found = Claims(store.database).waiting()
             assert found
-            claimed = store.operations.claim(found[1].id, "worker")
-            store.operations.change(claimed, lambda each: each.ended(OperationState.FAILED, clock.now()))
+            claimed = Claims(store.database).claim(found[1].id, "worker")
+            Claims(store.database).change(claimed, lambda each: each.ended(OperationState.FAILED, clock.now()))
     pauses = [later - earlier for earlier, later in pairwise(starts)]
     assert pauses == [8, 16, 32, 64, 128, 256, 512]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from libs.chassis.domain import InvalidArgument, NotFound, SourceKeyReused
 from libs.chassis.paging import PageRequest
-from libs.chassis.store.memory import MemoryDatabase
+from libs.engine.store.memory import MemoryDatabase
 from services.profiles.activity.application.transactions import Row, Transactions
 from services.profiles.activity.domain.transactions import (
     CURRENCIES,

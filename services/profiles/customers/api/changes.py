@@ -10,8 +10,7 @@ from kehu.profiles.v1.customer_pb2 import Customer
 from kehu.profiles.v1.customers_pb2 import CustomerChange
 from kehu.profiles.v1.identity_pb2 import FieldOrigin
 
-from libs.chassis.inbox import Received
-from libs.chassis.inbox.subscription import event_type
+from libs.chassis.inbox import Received, event_type
 from libs.chassis.paging import Page
 
 _EVENTS = {

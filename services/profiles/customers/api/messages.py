@@ -10,7 +10,7 @@ from kehu.common.v1.outcome_pb2 import RowOutcome
 
 from libs.chassis.codec import to_proto
 from libs.chassis.domain import E
-from libs.chassis.rpc.errors import status_of
+from libs.chassis.status import status_of
 from libs.chassis.store import Outcome
 
 M = TypeVar("M", bound=Message)

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from libs.chassis.bus.topology import TIERS, Route, dead_queue, retry_queue, service_topology
 from libs.command.ops.findings import span
 from libs.command.ops.lag import Queue, age_of_head, group, queue_from
+from libs.engine.bus.topology import TIERS, Route, dead_queue, retry_queue, service_topology
 
 ROUTES = [
     Route(name="customers", keys={"profiles": ["#"]}, partitions=12, ordered=True),

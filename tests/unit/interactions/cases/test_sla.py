@@ -12,7 +12,8 @@ from kehu.interactions.v1 import sla_pb2 as pb
 
 from libs.chassis.paging import PageRequest
 from libs.chassis.testing import MemoryJob, run_killed_everywhere
-from libs.chassis.timers import Round, Timer
+from libs.chassis.timers import Timer
+from libs.engine.timers import Round
 from services.interactions.clocks.domain.policies import NoPolicyInForce, PolicyVersionFixed
 from services.interactions.sla.application import REFOLD_BATCH, Sla
 from services.interactions.sla.domain import RefoldProgress, SpanBackward

@@ -10,8 +10,8 @@ import pytest
 from libs.chassis.domain import FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.identity import FixedClock
 from libs.chassis.paging import PageRequest
-from libs.chassis.store.memory import MemoryDatabase
 from libs.chassis.testing import MemoryJob, run_killed_everywhere
+from libs.engine.store.memory import MemoryDatabase
 from services.profiles.identity.application.merges import Merges, Wish
 from services.profiles.store import ProfilesStore
 from services.profiles.subscriptions import timers

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from libs.chassis.run import Service, main
+from libs.chassis.service import Service
+from libs.engine.run import main
 from services.parcels.parcel.store import ParcelStore
 from services.parcels.parcel.subscriptions import subscriptions
 
