@@ -169,6 +169,14 @@ class StoreLaws:
         ]  # fmt: skip
         assert outcomes[1].entity == outcomes[2].entity
 
+    def test_what_a_caller_gave_decides_whether_a_key_comes_again(self, accounts: Collection[Account]) -> None:
+        """And not what the entity tells besides, such as the time of day."""
+        given, other = Label(system="erp", id="1"), Label(system="erp", id="2")
+        for name, content, reason in (("first", given, ""), ("later", given, ""), ("x", other, "SOURCE_KEY_REUSED")):
+            [outcome] = accounts.insert_many([account(name).opened()], keys=["k"], contents=[content])
+            assert (outcome.error.reason_code if outcome.error else "") == reason
+        assert accounts.get(accounts.id_of("k")).name == "first"
+
     # ----------------------------------------------------------------------------------------------------- change
 
     def test_a_change_raises_the_revision(self, accounts: Collection[Account]) -> None:

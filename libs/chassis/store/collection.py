@@ -137,11 +137,15 @@ class Collection(ABC, Generic[E]):
         """
 
     @abstractmethod
-    def insert_many(self, changes: Sequence[Change[E]], *, keys: Sequence[str]) -> list[Outcome[E]]:
+    def insert_many(
+        self, changes: Sequence[Change[E]], *, keys: Sequence[str], contents: Sequence[object] = ()
+    ) -> list[Outcome[E]]:
         """Store many new entities in one bulk write. Every one stands alone and gets its outcome, in order.
 
         `keys` are natural keys, one per entity. With an empty one the entity keeps its id, or takes the command's,
-        which is enough for a single entity only.
+        which is enough for a single entity only. `contents` are dataclasses of what a caller gave for each: they decide
+        whether a key comes again with the same content, where the entities tell more than that, such as the time of
+        day.
         """
 
     @abstractmethod

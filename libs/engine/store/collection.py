@@ -74,12 +74,18 @@ class StoredCollection(ReadableCollection[E]):
             raise outcome.error
         return cast(E, outcome.entity)
 
-    def insert_many(self, changes: Sequence[Change[E]], *, keys: Sequence[str]) -> list[Outcome[E]]:
+    def insert_many(
+        self, changes: Sequence[Change[E]], *, keys: Sequence[str], contents: Sequence[object] = ()
+    ) -> list[Outcome[E]]:
         if self._needs_transaction(single=len(changes) == 1):
-            return self._transact(lambda: self.insert_many(changes, keys=keys))
+            return self._transact(lambda: self.insert_many(changes, keys=keys, contents=contents))
         self._repeats()
         at, note = identity.now(), self._note_within()
-        prepared = [(*self._new(change, key, at, note), key) for change, key in zip(changes, keys, strict=True)]
+        told = contents or [None] * len(changes)
+        prepared = [
+            (*self._new(change, key, at, note, content), key)
+            for change, key, content in zip(changes, keys, told, strict=True)
+        ]
         outcomes: list[Outcome[E] | None] = [None] * len(prepared)
         first_of: dict[str, int] = {}
         fresh = []
@@ -215,12 +221,14 @@ class StoredCollection(ReadableCollection[E]):
         """The id of a new entity, perhaps with a natural key."""
         return self.id_of(key) if key else self.next_id()
 
-    def _new(self, change: Change[E], key: str, at: datetime, note: Note | None) -> tuple[E, dict[str, Any]]:
+    def _new(
+        self, change: Change[E], key: str, at: datetime, note: Note | None, content: object
+    ) -> tuple[E, dict[str, Any]]:
         """(entity as stored, its document) under the id that its key or the command gives."""
         entity, events = change
         if key or context.current().command is not None:
             entity = replace(entity, id=self._id(key))
-        return self._drafts.new((entity, events), at, key=key, note=note)
+        return self._drafts.new((entity, events), at, key=key, note=note, content=content)
 
     def _settle(
         self,

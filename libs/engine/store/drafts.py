@@ -48,15 +48,21 @@ class Drafts(Generic[E]):
                 return [error]
         return [each for document in documents for each in self.read_each([document])]
 
-    def new(self, change: Change[E], at: datetime, *, key: str, note: Note | None) -> tuple[E, Document]:
-        """(entity as stored, its document). Its content is fingerprinted when it has a natural key."""
+    def new(
+        self, change: Change[E], at: datetime, *, key: str, note: Note | None, content: object = None
+    ) -> tuple[E, Document]:
+        """(entity as stored, its document). What a caller gave is fingerprinted when it has a natural key.
+
+        That is the entity, unless there is a `content`.
+        """
         entity, events = change
         entity = replace(entity, revision=self._vault.revisions.after(0), create_time=at, update_time=at)
         open_document, sealing = to_doc(entity), self._sealing(entity.id)
         pending = self._pending(sealing, entity, events, at=at)
         document = self._whole(sealing, entity, open_document, pending, at)
         if key:
-            document["_created_by"] = {"fingerprint": self._content_hash(open_document)}
+            told = content or {name: value for name, value in open_document.items() if name not in NOT_CONTENT}
+            document["_created_by"] = {"fingerprint": self._content_hash(told)}
         if note is not None:
             document[NOTES] = [note.document()]
         return entity, document
@@ -148,9 +154,8 @@ class Drafts(Generic[E]):
         """The sealing of one write of a document."""
         return Sealing(self.safe, context.current().tenant, id, (document or {}).get("_sealed") or {})
 
-    def _content_hash(self, document: Mapping[str, Any]) -> bytes:
+    def _content_hash(self, content: object) -> bytes:
         """A fingerprint of what the caller gave, for keys that come with the data itself."""
-        content = {name: value for name, value in document.items() if name not in NOT_CONTENT}
         encoded = msgspec.msgpack.encode(content, order="deterministic")
         return self.fingerprint(hashlib.sha256(encoded).digest())
 

@@ -244,7 +244,8 @@ class Cases:
                 outcomes[number] = Outcome(error=error)
         changes, keys = [each for _, each in made.values()], [key for key, _ in made.values()]
         if made:
-            outcomes |= dict(zip(made, self._store.cases.insert_many(changes, keys=keys), strict=True))
+            stored = self._store.cases.insert_many(changes, keys=keys, contents=[rows[number] for number in made])
+            outcomes |= dict(zip(made, stored, strict=True))
         created = {
             each.entity.id: each.entity.customer_id for each in outcomes.values() if each.created and each.entity
         }

@@ -154,8 +154,11 @@ class Deals:
                 refused[number] = Outcome(error=error)
 
         def work() -> Sequence[Outcome[Deal]]:
-            keyed = [(key, change) for key, change, _ in made.values()]
-            stored = self._store.deals.insert_many([each for _, each in keyed], keys=[key for key, _ in keyed])
+            stored = self._store.deals.insert_many(
+                [change for _, change, _ in made.values()],
+                keys=[key for key, _, _ in made.values()],
+                contents=[rows[number] for number in made],
+            )
             history = [
                 each
                 for outcome, (_, _, changes) in zip(stored, made.values(), strict=True)

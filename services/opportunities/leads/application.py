@@ -117,8 +117,11 @@ class Leads:
                 made[number] = key, past
             except DomainError as error:
                 refused[number] = Outcome(error=error)
-        keyed = [*made.values()]
-        stored = self._store.leads.insert_many([each for _, each in keyed], keys=[key for key, _ in keyed])
+        stored = self._store.leads.insert_many(
+            [each for _, each in made.values()],
+            keys=[key for key, _ in made.values()],
+            contents=[rows[number] for number in made],
+        )
         outcomes = refused | dict(zip(made, stored, strict=True))
         return [outcomes[number] for number in range(len(rows))]
 

@@ -124,6 +124,7 @@ def test_an_import_passes_no_guard_that_a_call_would_not_pass(desk: Desk) -> Non
     ]
     case = desk.call(pb.GetCaseRequest(case_id=outcomes[0].id), pb.Case)
     assert (case.state, len(case.episodes), case.source_key) == (pb.CASE_STATE_CLOSED, 2, "good")
+    desk.clock.advance(HOUR)
     again = desk.call(pb.ImportCasesRequest(rows=rows[:1]), pb.ImportCasesResponse).outcomes
     assert [(each.id, each.created) for each in again] == [(case.id, False)]
 

@@ -305,6 +305,7 @@ def test_deals_of_the_past_come_with_their_history_once(world: Sales, pipeline: 
     first = world.call(pb.ImportDealsRequest(rows=rows), pb.ImportDealsResponse).outcomes
     assert [each.created for each in first] == [True, True, True, False, False, False]
     assert [bool(each.error.message) for each in first] == [False, False, False, True, True, True]
+    world.clock.advance(timedelta(hours=1))
     again = world.call(pb.ImportDealsRequest(rows=rows), pb.ImportDealsResponse).outcomes
     assert [(each.id, each.created) for each in again] == [(each.id, False) for each in first]
     deal = world.call(pb.GetDealRequest(deal_id=first[0].id), pb.Deal)

@@ -311,6 +311,7 @@ def history(world: Sales, form: pb.LeadForm, count: int = 300, *, won: Any = lam
         rows.append(pb.ImportLeadsRequest.Row(lead=lead, converted=bool(won(n) and fair)))
     taken = world.call(pb.ImportLeadsRequest(rows=rows), pb.ImportLeadsResponse)
     assert [each.error.message for each in taken.outcomes if not each.created] == []
+    world.clock.advance(timedelta(hours=1))
     again = world.call(pb.ImportLeadsRequest(rows=rows), pb.ImportLeadsResponse)
     assert not any(each.created or each.HasField("error") for each in again.outcomes)
 
