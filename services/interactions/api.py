@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kehu.interactions.v1.calendars_pb2_grpc import add_CalendarsServiceServicer_to_server
+from kehu.interactions.v1.calls_pb2_grpc import add_CallsServiceServicer_to_server
 from kehu.interactions.v1.cases_pb2_grpc import add_CasesServiceServicer_to_server
 from kehu.interactions.v1.clocks_pb2_grpc import add_ClocksServiceServicer_to_server
 from kehu.interactions.v1.context_pb2_grpc import add_ContextServiceServicer_to_server
@@ -13,13 +14,15 @@ from kehu.interactions.v1.conversations_pb2_grpc import add_ConversationsService
 from kehu.interactions.v1.counts_pb2_grpc import add_CountsServiceServicer_to_server
 from kehu.interactions.v1.privacy_pb2_grpc import add_PrivacyServiceServicer_to_server
 from kehu.interactions.v1.promises_pb2_grpc import add_PromisesServiceServicer_to_server
+from kehu.interactions.v1.quality_pb2_grpc import add_QualityServiceServicer_to_server
+from kehu.interactions.v1.routing_pb2_grpc import add_RoutingServiceServicer_to_server
 from kehu.interactions.v1.sla_pb2_grpc import add_SlaServiceServicer_to_server
 from kehu.interactions.v1.staffing_pb2_grpc import add_StaffingServiceServicer_to_server
 from kehu.interactions.v1.timeline_pb2_grpc import add_TimelineServiceServicer_to_server
 
 from libs.chassis.feed import Feed
 from services.interactions.calendars.api import CalendarsApi
-from services.interactions.callcenter.api import StaffingApi
+from services.interactions.callcenter.api import CallsApi, StaffingApi
 from services.interactions.cases.api import CasesApi
 from services.interactions.clocks.api import ClocksApi
 from services.interactions.context.api import ContextApi
@@ -27,6 +30,8 @@ from services.interactions.conversations.api import ConversationsApi
 from services.interactions.counts.api import CountsApi
 from services.interactions.privacy.api import PrivacyApi
 from services.interactions.promises.api import PromisesApi
+from services.interactions.quality.api import QualityApi
+from services.interactions.routing.api import RoutingApi
 from services.interactions.sla.api import SlaApi
 from services.interactions.store import InteractionsStore
 from services.interactions.timeline.api import TimelineApi
@@ -47,6 +52,9 @@ def servicers(store: InteractionsStore, feed: Feed) -> Sequence[tuple[Any, objec
         (add_CasesServiceServicer_to_server, CasesApi(store.cases)),
         (add_SlaServiceServicer_to_server, SlaApi(store.sla)),
         (add_ContextServiceServicer_to_server, ContextApi(store.timeline, store.promises, feed)),
+        (add_RoutingServiceServicer_to_server, RoutingApi(store.routing)),
+        (add_CallsServiceServicer_to_server, CallsApi(store.callcenter)),
+        (add_QualityServiceServicer_to_server, QualityApi(store.quality)),
         (add_StaffingServiceServicer_to_server, StaffingApi()),
         (add_PrivacyServiceServicer_to_server, PrivacyApi(store.privacy)),
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from libs.chassis.operations import Operations
 from libs.chassis.store import Database
 from services.interactions.calendars.store import CalendarsStore
+from services.interactions.callcenter.store import CallcenterStore
 from services.interactions.cases.store import CasesStore
 from services.interactions.clocks.store import ClocksStore
 from services.interactions.conversations.store import ConversationsStore
@@ -12,6 +13,8 @@ from services.interactions.counts.store import CountsStore
 from services.interactions.customers.store import CustomersStore
 from services.interactions.privacy.store import PrivacyStore
 from services.interactions.promises.store import PromisesStore
+from services.interactions.quality.store import QualityStore
+from services.interactions.routing.store import RoutingStore
 from services.interactions.sla.store import SlaStore
 from services.interactions.timeline.store import TimelineStore
 
@@ -31,4 +34,7 @@ class InteractionsStore:
         self.clocks = ClocksStore(database, self.calendars)
         self.cases = CasesStore(database, self.customers, self.promises, self.clocks)
         self.sla = SlaStore(database, self.cases, self.clocks)
-        self.privacy = PrivacyStore(database, self.timeline, self.cases)
+        self.routing = RoutingStore(database, self.customers, self.calendars, self.promises)
+        self.callcenter = CallcenterStore(database, self.routing, self.timeline, self.promises)
+        self.quality = QualityStore(database, self.callcenter)
+        self.privacy = PrivacyStore(database, self.timeline, self.cases, self.quality)

@@ -10,6 +10,8 @@ from services.interactions.attribution import subscriptions as attribution
 from services.interactions.cases import subscriptions as cases
 from services.interactions.counts import subscriptions as counts
 from services.interactions.promises import subscriptions as promises
+from services.interactions.quality import subscriptions as quality
+from services.interactions.routing import subscriptions as routing
 from services.interactions.sla import subscriptions as sla
 from services.interactions.store import InteractionsStore
 
@@ -21,6 +23,7 @@ def subscriptions(store: InteractionsStore) -> list[Subscription]:
         *counts.subscriptions(store.counts),
         *cases.subscriptions(store.cases),
         *sla.subscriptions(store.sla),
+        *quality.subscriptions(store.quality),
     ]
 
 
@@ -31,5 +34,7 @@ def timers(store: InteractionsStore) -> list[Timer[Any]]:
         *attribution.timers(store.timeline),
         *cases.timers(store.cases),
         *sla.timers(store.sla, store.operations),
+        *routing.timers(store.routing),
+        *quality.timers(store.quality),
         store.privacy.erasures.timer(),
     ]

@@ -16,8 +16,8 @@ MODULES = {
     "domain": {"customers", "domain"},
     "application": {
         "contention",
-        "customers",
         "context",
+        "customers",
         "domain",
         "feed",
         "identity",
@@ -25,6 +25,7 @@ MODULES = {
         "paging",
         "projection",
         "store",
+        "timers",
     },
     "store": {
         "ahead",
@@ -72,8 +73,9 @@ AREAS: dict[str, dict[str, set[str]]] = {
     "interactions": {
         "customers": set(),
         "calendars": {"customers"},
-        "routing": {"calendars", "customers", "promises"},
+        "routing": {"calendars", "customers", "promises", "timeline"},
         "callcenter": {"calendars", "customers", "promises", "routing", "timeline"},
+        "quality": {"callcenter", "cases", "customers", "routing", "timeline"},
         "clocks": {"calendars"},
         "cases": {"clocks", "customers", "promises", "timeline"},
         "sla": {"cases", "clocks"},
@@ -84,7 +86,7 @@ AREAS: dict[str, dict[str, set[str]]] = {
         "counts": {"customers", "timeline"},
         "promises": {"calendars", "conversations", "customers", "timeline"},
         "context": {"conversations", "customers", "promises", "timeline"},
-        "privacy": {"cases", "conversations", "customers", "promises", "timeline"},
+        "privacy": {"callcenter", "cases", "conversations", "customers", "promises", "quality", "routing", "timeline"},
         "attribution": {"conversations", "customers", "privacy", "timeline"},
     },
     "opportunities": {

@@ -161,8 +161,7 @@ def canaries(stack: System, tenant: str) -> Iterator[tuple[Canaries, dict[str, s
                     if len(paths) != 1:
                         changing -= {method} if paths else set()
                         break
-    with stack.client(tenant) as client:  # responses also name customers that nobody has
-        yield sown, ids, customers & {each.id for each in client.profiles.list_customers()}
+    yield sown, ids, customers
     door.close()
 
 

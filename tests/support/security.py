@@ -121,6 +121,10 @@ def gets_one(method: MethodDescriptor) -> bool:
     return one and re.match("Get(?!C[a-z]+C)", method.name) is not None
 
 
+ENDS = re.compile("Delete|Remove|Redact|End|Merge|Pause|Close|Cancel|(Refuse|Finish|Complete|Abandon|Transfer)[A-Z]")
+"""Methods that end a thing of which others are tried, too."""
+
+
 def sow(door: Door) -> dict[str, str]:
     """Makes one thing of each kind that can be made: prefix and full name of its message → id.
 
@@ -131,10 +135,7 @@ def sow(door: Door) -> dict[str, str]:
         m
         for service in SERVICES
         for m in methods(service)
-        if not (
-            reads(m) or rows(m) or streams(m) or re.match("Delete|Remove|Redact|End|Merge|Pause|Close|Cancel", m.name)
-        )
-        and "id" in m.output_type.fields_by_name
+        if not (reads(m) or rows(m) or streams(m) or ENDS.match(m.name)) and "id" in m.output_type.fields_by_name
     ]
     enders = [m for m in makers if m.name == "RequestErasure"]
     for method in (*[m for m in makers if m not in enders] * 3, *enders):

@@ -34,6 +34,13 @@ from services.interactions.cases.domain.terms import CaseTerms
 from services.interactions.customers.domain import CustomerProjection, customer_key
 from services.interactions.promises.application import Promises
 from services.interactions.promises.domain import Promise
+from services.interactions.quality.domain.resolutions import Resolution
+from services.interactions.routing.application.people import People
+from services.interactions.routing.application.queues import Queues
+from services.interactions.routing.application.works import Works
+from services.interactions.routing.domain.agents import Presence, QueueAgent
+from services.interactions.routing.domain.queues import WorkQueue
+from services.interactions.routing.domain.work import WorkItem
 from services.interactions.sla.domain import Refolding
 from services.opportunities.assignment.application import AssignmentRules
 from services.opportunities.assignment.domain import Agent, AssignmentRule
@@ -180,6 +187,43 @@ def captures_a_lead(store: Any) -> None:
     Leads(store.leads).capture(Lead(id="", source="web", source_key="1"))
 
 
+def floor_of(store: Any) -> tuple[Any, Any]:
+    """A queue with one piece of work that waits, and an agent."""
+    queue = Queues(store.routing).create(WorkQueue(id="", display_name="Hotline"))
+    agent = People(store.routing).register(QueueAgent(id="", principal="ada", queue_ids=(queue.id,)))
+    return Works(store.routing).enqueue(WorkItem(id="", queue_id=queue.id)), agent
+
+
+def vanishes(store: Any) -> None:
+    _, agent = floor_of(store)
+    Works(store.routing).appear(agent.id, Presence.AVAILABLE)
+
+
+def lets_an_offer_pass(store: Any) -> None:
+    vanishes(store)
+    Works(store.routing).dispatch()
+
+
+def waits_for_an_agent(store: Any) -> None:
+    _, agent = floor_of(store)
+    with identity.clock(identity.FixedClock(NOW + timedelta(days=2))):  # one who is there when the timer looks
+        Works(store.routing).appear(agent.id, Presence.AVAILABLE)
+
+
+def settles_something(store: Any) -> None:
+    settled = Resolution(
+        id="",
+        customer_id=identity.new_id("cus"),
+        queue_id="",
+        agent_id="",
+        channel="",
+        topic="billing",
+        cause="",
+        close_time=NOW - timedelta(days=6),
+    )
+    store.quality.resolutions.insert(settled.settle(), key=settled.customer_id)
+
+
 DUE: Mapping[tuple[str, str], Callable[[Any], None]] = {
     ("profiles", "segments"): moves_with_time,
     ("profiles", "segment_evaluations"): defines_a_segment,
@@ -190,6 +234,10 @@ DUE: Mapping[tuple[str, str], Callable[[Any], None]] = {
     ("interactions", "promises"): promises,
     ("interactions", "cases"): resolves_a_case,
     ("interactions", "refoldings"): plans_to_count_anew,
+    ("interactions", "first_contacts"): settles_something,
+    ("interactions", "presences"): vanishes,
+    ("interactions", "offers"): lets_an_offer_pass,
+    ("interactions", "routing"): waits_for_an_agent,
     ("interactions", "erasures"): hears_of_an_erasure,
     ("opportunities", "probabilities"): believes_in_a_deal,
     ("opportunities", "recycled_leads"): lays_a_lead_aside,

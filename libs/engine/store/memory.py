@@ -49,7 +49,7 @@ class MemoryDatabase(StoredDatabase):
             return
         with self.lock:
             token, begun = self._open.set(True), self.commands.begin()
-            before = {name: copy.deepcopy(c.documents) for name, c in self._kept()}
+            before = {name: dict(c.documents) for name, c in self._kept()}  # a document is replaced, never changed
             notes = dict(self.notes)
             try:
                 hold_claim()

@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from kehu.interactions.v1 import (
+    calls_pb2,
     cases_pb2,
     conversations_pb2,
     customers_pb2,
     privacy_pb2_grpc,
     promises_pb2,
+    quality_pb2,
+    routing_pb2,
     timeline_pb2,
 )
 from kehu.interactions.v1 import privacy_pb2 as pb
@@ -37,5 +40,8 @@ _RECORDS: dict[str, Any] = {
     "conversation": conversations_pb2.Conversation,
     "promise": promises_pb2.Promise,
     "case": cases_pb2.Case,
+    "resolution": quality_pb2.Resolution,
+    "work": routing_pb2.WorkItem,
+    "call": calls_pb2.Call,
 }
 """Kind of a record of an export → its message."""

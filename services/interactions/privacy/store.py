@@ -9,9 +9,13 @@ from libs.chassis import identity
 from libs.chassis.domain import Entity
 from libs.chassis.erasure import Erasure, Erasures, Holding
 from libs.chassis.store import Database
+from services.interactions.callcenter.domain.calls import Call
 from services.interactions.cases.domain.cases import Case
 from services.interactions.cases.store import CasesStore
 from services.interactions.promises.domain import Promise
+from services.interactions.quality.domain.resolutions import Resolution
+from services.interactions.quality.store import QualityStore
+from services.interactions.routing.domain.work import WorkItem
 from services.interactions.timeline.store import TimelineStore
 
 ACTOR: Final = "service:interactions"
@@ -20,9 +24,9 @@ ACTOR: Final = "service:interactions"
 class PrivacyStore:
     """The holdings of the service."""
 
-    def __init__(self, database: Database, timeline: TimelineStore, cases: CasesStore) -> None:
+    def __init__(self, database: Database, timeline: TimelineStore, cases: CasesStore, quality: QualityStore) -> None:
         self._customers, self._timeline, self._conversations = timeline.customers, timeline, timeline.conversations
-        conversations, promises = timeline.conversations, cases.promises
+        conversations, promises, routing = timeline.conversations, cases.promises, quality.routing
         # Without an open conversation no new interaction is taken for theirs, so interactions come last.
         self.erasures = Erasures(
             database,
@@ -39,6 +43,14 @@ class PrivacyStore:
                     erased=Promise.erased,
                     order="due_time",
                     record="promise",
+                ),
+                Holding(collection=routing.work, erased=WorkItem.erased, order="-enqueue_time", record="work"),
+                Holding(collection=quality.callcenter.calls, erased=Call.erased, order="-create_time", record="call"),
+                Holding(
+                    collection=quality.resolutions,
+                    erased=Resolution.erased,
+                    kept="topics and times, nothing that was said",
+                    record="resolution",
                 ),
                 Holding(
                     collection=cases.cases,

@@ -44,7 +44,7 @@ class AnswerTarget:
     within: float = 0.0
     """Seconds."""
     tier: str = ""
-    """Tier that it is meant for; empty for everybody."""
+    """Tier that it is meant for. Empty for everybody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ class Demand:
     length: float = HALF_HOUR
     """Seconds of the interval, half an hour when 0."""
     patience: float | None = None
-    """Mean seconds after which a caller gives up; None when nobody is known to."""
+    """Mean seconds after which a caller gives up. None when nobody is known to."""
 
     @property
     def offered(self) -> float:
@@ -90,7 +90,7 @@ class Staffing:
     rostered: int
     """Agents on the roster, of whom shrinkage takes its share."""
     service_level: float | None = None
-    """Share answered in the time of the target that decided; None without calls."""
+    """Share answered in the time of the target that decided. None without calls."""
     mean_wait: float | None = None
     """Seconds."""
     occupancy: float | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,3 +36,40 @@ def coverage(waits: Iterable[tuple[float, float]]) -> tuple[int, int]:
     """(people who waited no longer than they were told, people) over (told, waited)."""
     kept = [waited <= told for told, waited in waits]
     return sum(kept), len(kept)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitEstimate:
+    """Wait of whoever comes now, and how often such words held."""
+
+    known: bool = False
+    ahead: int = 0
+    agents: int = 0
+    handling_seconds: float = 0.0
+    measured: int = 0
+    mean_seconds: float = 0.0
+    p50_seconds: float = 0.0
+    p90_seconds: float = 0.0
+    told: int = 0
+    held_p50: int = 0
+    held_p90: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueState:
+    """State of a queue."""
+
+    queue_id: str
+    display_name: str
+    open: bool
+    open_time: datetime | None
+    waiting: int
+    offered: int
+    callbacks: int
+    handled: int
+    oldest_enqueue_time: datetime | None
+    available_agents: int
+    busy_agents: int
+    away_agents: int
+    estimate: WaitEstimate
+    as_of_time: datetime

@@ -1,0 +1,1 @@
+"""Use-cases of the call center: staffing, and calls from ringing to the forecast."""

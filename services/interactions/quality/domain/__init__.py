@@ -1,0 +1,1 @@
+"""Entities, figures and rules of quality."""

@@ -1,0 +1,1 @@
+"""Use-cases of routing: queues and how they do, agents and their time, work and who gets it."""
