@@ -10,7 +10,7 @@ from libs.engine.rpc.secure import channel
 from libs.engine.tls import Tls
 
 _NAMES = ("dns:", "ipv4:", "ipv6:")
-"""How targets begin that may stand for several processes."""
+"""Beginnings of targets that may stand for several processes."""
 
 _RETRY: dict[str, object] = {
     "methodConfig": [

@@ -19,7 +19,7 @@ class Retry:
     """Policy of retries."""
 
     attempts: int = 10
-    """Upper bound of attempts of one call; 1 never sends again."""
+    """Upper bound of attempts of one call. 1 never sends again."""
     first_pause: float = 0.1
     """Upper bound of the first pause, in seconds. Every further bound is `growth` times the one before."""
     growth: float = 1.6

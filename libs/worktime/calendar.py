@@ -37,7 +37,7 @@ class ExceptionKind(OpenEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MinuteInterval:
-    """Hours of one date, in minutes of the clock after its midnight; they may end on the next day."""
+    """Hours of one date, in minutes of the clock after its midnight. They may end on the next day."""
 
     start_minute: int
     end_minute: int
@@ -45,7 +45,7 @@ class MinuteInterval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeeklyInterval:
-    """Hours that recur every week; past midnight they still belong to `weekday`."""
+    """Hours that recur every week. Past midnight they still belong to `weekday`."""
 
     weekday: Weekday
     start_minute: int
@@ -54,7 +54,7 @@ class WeeklyInterval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeeklySchedule:
-    """A regular week, from `valid_from_date` until the next schedule begins; `None` means always."""
+    """A regular week, from `valid_from_date` until the next schedule begins. `None` means always."""
 
     valid_from_date: date | None = None
     intervals: tuple[WeeklyInterval, ...] = ()

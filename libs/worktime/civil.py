@@ -10,7 +10,7 @@ from libs.chassis.domain import FieldViolation, InvalidArgument
 from libs.worktime.refusals import TimeNotCountable
 
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
-"""Instants that can be counted from; the zone database says little outside of them."""
+"""Instants that can be counted from. The zone database says little outside of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class CivilTime:
 
 
 def zone(name: str, path: str) -> ZoneInfo:
-    """The zone of an IANA name; InvalidArgument that names the field `path` when there is none."""
+    """The zone of an IANA name. InvalidArgument that names the field `path` when there is none."""
     if violations := zone_violations(name, path):
         raise InvalidArgument(violations=violations)
     return ZoneInfo(name)
@@ -45,7 +45,7 @@ def zone_violations(name: str, path: str) -> list[FieldViolation]:
 
 
 def instant(day: date, minute: int, zone: ZoneInfo) -> datetime:
-    """The instant (UTC) of a minute of the clock after the midnight of a date; 1440 and more lie on later dates.
+    """The instant (UTC) of a minute of the clock after the midnight of a date. 1440 and more lie on later dates.
 
     Where clocks are set forward the offset from before applies, where they are set back the first of the two (fold 0
     of PEP 495).

@@ -17,7 +17,7 @@ ZERO: Final = timedelta(0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalendarVersion:
-    """A calendar as it was at one of its revisions; without an id, every hour counts."""
+    """A calendar as it was at one of its revisions. Without an id, every hour counts."""
 
     calendar_id: str = ""
     revision: int = 0
@@ -34,7 +34,7 @@ class Target:
     warnings: tuple[int, ...] = ()
     """Percentages of `work` at which to warn."""
     pauses: tuple[str, ...] = ()
-    """Reasons that pause the clock; a pause for any other reason is noted and does not."""
+    """Reasons that pause the clock. A pause for any other reason is noted and does not."""
     calendar: CalendarVersion = CalendarVersion()
     counts_from_change: bool = False
     """Set when it counts from when it came into force, and not from the first start."""
@@ -65,7 +65,7 @@ class ClockState(OpenEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockEvent:
-    """A fact in the life of a clock; never changed. The id tells a repeat from another event of the same time."""
+    """A fact in the life of a clock, never changed. The id tells a repeat from another event of the same time."""
 
     id: str
     kind: ClockEventKind
@@ -97,7 +97,7 @@ class ClockVersion:
     counts_from_time: datetime
     """Time at which its target began to count: the first start, unless it says otherwise."""
     until_time: datetime | None = None
-    """Time at which the next version began; absent for the one in force."""
+    """Time at which the next version began. Absent for the one in force."""
     due_time: datetime | None = None
     """Absent while the clock is paused before it is due: nobody knows for how long."""
     breached_time: datetime | None = None
@@ -116,12 +116,12 @@ class Clock:
     spent: timedelta = ZERO
     """Part of the target that has run."""
     left: timedelta = ZERO
-    """Part of it that is left; negative when it is over."""
+    """Part of it that is left. Negative when it is over."""
     due_time: datetime | None = None
     breached_time: datetime | None = None
     warned: tuple[Warned, ...] = ()
     wake_time: datetime | None = None
-    """Time of the next warning or breach if nothing else happens; absent when none comes."""
+    """Time of the next warning or breach if nothing else happens. Absent when none comes."""
     versions: tuple[ClockVersion, ...] = ()
     unfit: tuple[str, ...] = ()
     """Ids of the events that did not fit the state they met."""

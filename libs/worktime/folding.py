@@ -48,14 +48,14 @@ _FITS = {
 
 
 _Counted = tuple[datetime, datetime | None]
-"""From when to when time runs; still running without an end."""
+"""Interval in which time runs. Still running without an end."""
 
 HoursOf = Callable[[CalendarVersion], Hours]
 """The hours of a calendar at one of its revisions."""
 
 
 def append(events: Sequence[ClockEvent], event: ClockEvent, now: datetime) -> tuple[ClockEvent, ...]:
-    """The events with one more, in order; the same when it was told before.
+    """The events with one more, in order. The same when it was told before.
 
     ClockEventAhead when it lies in the future, ClockEventUnfit when it means nothing where its time puts it.
     """
@@ -72,7 +72,7 @@ def append(events: Sequence[ClockEvent], event: ClockEvent, now: datetime) -> tu
 
 
 def fold(events: Sequence[ClockEvent], at: datetime, hours_of: HoursOf) -> Clock:
-    """The clock that these events make, as it stands at a time; later events have not happened yet."""
+    """The clock that these events make, as it stands at a time. Later events have not happened yet."""
     life = _live(events, at)
     spans = life.finish()
     if life.start is None or not spans:
@@ -149,7 +149,7 @@ class _Span:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A target with the time from which it is in force, and that from which it counts; None for the start."""
+    """A target with the time from which it is in force, and that from which it counts. None for the start."""
 
     since: datetime
     counts_from: datetime | None
@@ -276,7 +276,7 @@ def _counted(spans: Sequence[_Span], begin: datetime, target: Target) -> list[_C
 
 
 def _reached(counted: Sequence[_Counted], work: timedelta, hours: Hours) -> datetime | None:
-    """The first instant at which so much has run; None when time stops before."""
+    """The first instant at which so much has run. None when time stops before."""
     for start, end in counted:
         runs = hours.elapsed(start, end) if end is not None else None
         if runs is None or work <= runs:

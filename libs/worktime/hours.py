@@ -153,7 +153,7 @@ class WorkingHours:
         raise NotEnoughWorkingTime(work=f"{days} working days", years=HORIZON.days // 365, start=start)
 
     def elapsed(self, start: datetime, end: datetime) -> timedelta:
-        """Working time from `start` to `end`; negative when `end` comes first.
+        """Working time from `start` to `end`. Negative when `end` comes first.
 
         CountingTooLong when more would have to be expanded than one answer may cost.
         """
@@ -208,7 +208,7 @@ class WorkingHours:
         return monday + _WEEK if at >= self._week(monday).end else monday
 
     def _expand(self, day: date) -> list[tuple[datetime, datetime, Rule]]:
-        """The hours that belong to a date, as instants; not merged."""
+        """The hours that belong to a date, as instants, not merged."""
         exception = self._exceptions.get(day)
         hours: list[tuple[int, int, Rule]] = []
         if exception is None or exception.kind is ExceptionKind.OPEN:
@@ -240,7 +240,7 @@ def _by_weekday(schedule: WeeklySchedule) -> list[list[tuple[int, int, Rule]]]:
 
 
 def _merge(pieces: Sequence[tuple[datetime, datetime]]) -> Iterator[tuple[datetime, datetime]]:
-    """Sorted intervals without overlaps; those that a change of clocks turned around vanish."""
+    """Sorted intervals without overlaps. Those that a change of clocks turned around vanish."""
     current: tuple[datetime, datetime] | None = None
     for start, end in pieces:
         if start >= end:

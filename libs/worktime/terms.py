@@ -12,7 +12,7 @@ from libs.worktime.hours import Segment, WorkingHours
 from libs.worktime.refusals import CalendarMissing, DueBeforeStart
 
 MOST_SEGMENTS: Final = 400
-"""Segments of an explanation; a year and more of working days."""
+"""Segments of an explanation: a year and more of working days."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class Deadline:
         return _whole_milliseconds(self.hours.add(self.start, work * 3 / 4))
 
     def left(self, at: datetime) -> timedelta:
-        """Part of it that is left; negative when it is over."""
+        """Part of it that is left. Negative when it is over."""
         return self.hours.elapsed(at, self.due) if self.hours is not None else self.due - at
 
 

@@ -50,7 +50,7 @@ def show_all(
 
 @operations.command("planned")
 def planned(as_json: AsJson = False) -> None:
-    """List the work that is started again and again; --every of `kehu worth lifecycles` and `kehu pool run` plans it.
+    """List the work that is started again and again, which --every of `kehu worth lifecycles` and `kehu pool run` plans.
 
     [bold]Example:[/bold] kehu operation planned
     """

@@ -85,9 +85,9 @@ class RowMapping:
     constants: frozenset[str]
     """Paths of fields that read no cell."""
     encoding: str
-    """Of a CSV file; empty when the file tells it by itself."""
+    """Of a CSV file. Empty when the file tells it by itself."""
     delimiter: str
-    """Between the cells of a CSV file; empty when its header line tells it."""
+    """Between the cells of a CSV file. Empty when its header line tells it."""
     digest: str
     """Of the file's content: an interrupted load goes on only with the same mapping."""
 

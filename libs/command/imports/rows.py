@@ -79,7 +79,7 @@ def open_rows(path: Path, mapping: RowMapping) -> Iterator[Row]:
 
 
 def require_readable(path: Path, mapping: RowMapping) -> None:
-    """Reads the file to its end, so that nothing is sent of one that cannot be read; FileError when it cannot."""
+    """Reads the file to its end, so that nothing is sent of one that cannot be read. FileError when it cannot."""
     for _ in _lines(path, mapping):
         pass
 

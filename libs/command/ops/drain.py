@@ -72,7 +72,7 @@ class NodePlan:
     node: str
     moves: Sequence[Move]
     steps: int
-    """Rounds of eviction, each waiting for replacements of the one before; 0 when nothing has to leave."""
+    """Rounds of eviction, each waiting for replacements of the one before. 0 when nothing has to leave."""
     seconds: int
     """Seconds that the pods may take to end, all rounds together. Replacements come on top."""
     local_data: bool

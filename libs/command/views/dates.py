@@ -41,7 +41,7 @@ def next_time(kept: TypedDate, today: date) -> date | None:
 
 
 def _word(name: str, prefix: str, usual: str) -> str:
-    """The value of an enum without its prefix; the usual one where none is given."""
+    """The value of an enum without its prefix, or the usual one where none is given."""
     word = name.removeprefix(prefix)
     return usual if word == "UNSPECIFIED" else word
 
