@@ -50,7 +50,7 @@ def show_all(
 
 @operations.command("planned")
 def planned(as_json: AsJson = False) -> None:
-    """List the work that is started again and again, which --every of `kehu worth lifecycles` and `kehu pool run` plans.
+    """List the work that is started again and again, as --every of `kehu worth lifecycles` or `kehu pool run` plans it.
 
     [bold]Example:[/bold] kehu operation planned
     """

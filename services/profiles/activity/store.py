@@ -31,7 +31,7 @@ LIVE = field("delete_time").missing()
 
 
 class ActivityStore:
-    """What customers did over time, and what was learned about them."""
+    """Activity of customers over time, and facts learned about them."""
 
     def __init__(self, database: Database, customers: CustomersStore) -> None:
         self.database, self.customers = database, customers
@@ -41,11 +41,11 @@ class ActivityStore:
         self.facts = database.collection(PersonalFact, "facts", indexes=FACTS)
 
     def contact_records(self, customer_ids: Sequence[str]) -> list[ContactRecord]:
-        """What is known of the contacts with a customer, under each of its ids."""
+        """The record of interactions with a customer, under each of its ids."""
         return self.contacts.find(field("_id").one_of(customer_ids), limit=len(customer_ids))
 
     def transaction_summaries(self, customer_ids: Sequence[str]) -> list[TransactionSummary]:
-        """What the transactions of a customer come to, under each of its ids."""
+        """The totals of the transactions of a customer, under each of its ids."""
         return self.summaries.find(field("_id").one_of(customer_ids), limit=len(customer_ids))
 
     def list_facts(self, customer_ids: Sequence[str], wanted: PageRequest) -> Page[PersonalFact]:

@@ -35,13 +35,13 @@ class Consents:
         return self._store.list_receipts(customer_id, wanted)
 
     def verify_chain(self, customer_id: str) -> ChainCheck:
-        """What the recomputation of the chain finds."""
+        """The finding of a recomputation of the chain."""
         customer = self._store.customers.customers.get(customer_id)
         receipts = self._store.chain(customer_id)
         return check_chain(customer.consent, customer_id, receipts, erased=customer.erase_time is not None)
 
     def check_send_permission(self, customer_id: str, question: SendQuestion) -> SendPermission:
-        """Whether a message may be sent, with every reason that speaks against it."""
+        """The permission to send a message, with every reason that speaks against it."""
         customer = self._store.customers.resolve(customer_id)
         return Sending.to(customer, question).permission(question.send_time or identity.now())
 

@@ -12,7 +12,7 @@ from services.profiles.contracts.store import ContractsStore
 
 
 class Contracts:
-    """What customers and the company agreed upon."""
+    """Contracts of customers with the company."""
 
     def __init__(self, store: ContractsStore) -> None:
         self._store = store

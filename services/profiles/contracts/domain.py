@@ -49,7 +49,7 @@ class Contract(Entity):
         return ended, [ContractChanged(contract=ended)]
 
     def runs_on(self, day: date) -> bool:
-        """Whether the contract is in force on a day."""
+        """True when the contract is in force on a day."""
         return self.valid_from_date <= day and (self.valid_to_date is None or day <= self.valid_to_date)
 
 

@@ -16,7 +16,7 @@ from services.profiles.entitlements.domain import Entitlement
 
 
 class EntitlementsServicer(EntitlementsServiceServicer):
-    """What customers are entitled to."""
+    """Entitlements of customers."""
 
     def __init__(self, entitlements: Entitlements) -> None:
         self._entitlements = entitlements

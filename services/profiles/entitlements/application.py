@@ -13,7 +13,7 @@ from services.profiles.entitlements.store import EntitlementsStore
 
 
 class Entitlements:
-    """What customers are entitled to."""
+    """Entitlements of customers."""
 
     def __init__(self, store: EntitlementsStore) -> None:
         self._store = store
@@ -39,7 +39,7 @@ class Entitlements:
         return self._store.page(filter, wanted)
 
     def of_customer(self, customer_id: str, on: date | None) -> CustomerEntitlements:
-        """What a customer is entitled to on a day, today (UTC) when none is given."""
+        """Entitlements of a customer on a day, today (UTC) when none is given."""
         customer = self._store.customers.resolve(customer_id)
         day = on or identity.now().date()
         contracts = [each for theirs in self._store.contracts.of_customers(customer.group).values() for each in theirs]

@@ -1,4 +1,4 @@
-"""What customers are entitled to: given to everybody, to segments, with plans of contracts, or to one customer."""
+"""Entitlements: given to everybody, to segments, with plans of contracts, or to one customer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _STRENGTH = {basis: strength for strength, basis in enumerate(Basis)}
 
 
 class Period(OpenEnum):
-    """How often an allowance begins anew."""
+    """Period after which an allowance begins anew."""
 
     ONCE = "ONCE"
     MONTH = "MONTH"
@@ -47,7 +47,7 @@ class Period(OpenEnum):
 
     @property
     def times_a_year(self) -> int:
-        """How often it begins in a year."""
+        """Number of its beginnings in a year."""
         return {Period.ONCE: 1, Period.MONTH: 12, Period.QUARTER: 4, Period.YEAR: 1}[self]
 
 
@@ -63,7 +63,7 @@ class Entitlement(Entity):
     subject: str = ""
     """The key of the segment, the plan, or the id of the customer. Empty for everybody."""
     allowance: int | None = None
-    """How often in each period. None for no limit."""
+    """Number of times in each period. None for no limit."""
     period: Period
     valid_from_date: date
     valid_to_date: date | None = None
@@ -106,12 +106,12 @@ class Entitlement(Entity):
         return ended, [EntitlementChanged(entitlement=ended)]
 
     def is_valid_on(self, day: date) -> bool:
-        """Whether it gives anything on a day."""
+        """True when it gives anything on a day."""
         return self.valid_from_date <= day and (self.valid_to_date is None or day <= self.valid_to_date)
 
     @property
     def rank(self) -> tuple[int, float, date, str]:
-        """Which of several wins: the closest to the customer, then the most in a year, then the latest."""
+        """Rank among several: the closest to the customer wins, then the most in a year, then the latest."""
         yearly = float("inf") if self.allowance is None else self.allowance * self.period.times_a_year
         return _STRENGTH[self.basis], yearly, self.valid_from_date, self.id
 
@@ -130,7 +130,7 @@ class Entitlement(Entity):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimant:
-    """What decides which entitlements are a customer's."""
+    """Facts that decide about the entitlements of a customer."""
 
     customer_ids: tuple[str, ...]
     """The customer's own, and those that were merged into it."""
@@ -144,7 +144,7 @@ class Claimant:
         return ["", *self.customer_ids, *sorted({*self.segments, *self.plans})]
 
     def why(self, entitlement: Entitlement) -> str | None:
-        """Why an entitlement is theirs. None when it is not."""
+        """Reason why an entitlement is theirs. None when it is not."""
         match entitlement.basis:
             case Basis.EVERYBODY:
                 return "given to everybody"
@@ -183,7 +183,7 @@ class Benefit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomerEntitlements:
-    """What a customer is entitled to on a day."""
+    """Entitlements of a customer on a day."""
 
     customer_id: str
     on_date: date
@@ -191,7 +191,7 @@ class CustomerEntitlements:
 
 
 def resolve(claimant: Claimant, entitlements: Iterable[Entitlement], day: date) -> CustomerEntitlements:
-    """What a customer has of some entitlements: of each benefit what the highest rank gives, and nothing twice."""
+    """Benefits of a customer from some entitlements: of each what the highest rank gives, and nothing twice."""
     theirs = [each for each in entitlements if each.is_valid_on(day) and claimant.why(each) is not None]
     ranked = sorted(theirs, key=lambda each: each.rank, reverse=True)
     by_benefit = groupby(sorted(ranked, key=lambda each: each.benefit), key=lambda each: each.benefit)

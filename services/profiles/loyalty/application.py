@@ -54,7 +54,7 @@ class SegmentNotMeasurable(FailedPrecondition):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """What became of a computation."""
+    """Outcome of a computation."""
 
     month_count: int
     restated_count: int
@@ -130,7 +130,7 @@ class Loyalty:
         return found
 
     def get(self, currency_code: str, month: str, segment: str = "") -> LoyaltyMeasures:
-        """What was measured of one month, of all customers or of those of a segment."""
+        """Measures of one month, of all customers or of those of a segment."""
         of = self._named(segment).id if segment else _EVERYBODY
         found = self._store.month(of, check_currency(currency_code), month)
         if found is None:

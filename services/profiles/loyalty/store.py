@@ -30,16 +30,16 @@ class LoyaltyStore:
         )
 
     def list_months(self, segment_id: str, currency_code: str, wanted: PageRequest) -> Page[LoyaltyMeasures]:
-        """What was measured of the months of a currency, of a segment or of all customers, the latest first."""
+        """Measures of the months of a currency, of a segment or of all customers, the latest first."""
         return self.loyalty_of(segment_id).page(_months(segment_id, currency_code), wanted, order="-month")
 
     def month(self, segment_id: str, currency_code: str, month: str) -> LoyaltyMeasures | None:
-        """What was measured of one month."""
+        """Measures of one month."""
         where = all_of(_months(segment_id, currency_code), field("month") == month)
         return self.loyalty_of(segment_id).find_one(where)
 
     def loyalty_of(self, segment_id: str) -> Collection[LoyaltyMeasures]:
-        """Where the measures of segments are, or, without one, those of all customers."""
+        """The collection of the measures of segments, or, without one, of those of all customers."""
         return self.segment_loyalty if segment_id else self.loyalty
 
     def months(self, segment_id: str, currency_code: str) -> dict[str, LoyaltyMeasures]:

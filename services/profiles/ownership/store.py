@@ -108,7 +108,7 @@ class OwnershipStore:
         return self.ownerships.page(field("state") == OwnershipState.POOLED, wanted, order="-pool_time")
 
     def list_intervals(self, customer_ids: Sequence[str], wanted: PageRequest) -> Page[OwnerInterval]:
-        """Who answered for a customer, under any of its ids, the latest first."""
+        """Owners of a customer, under any of its ids, the latest first."""
         return self.intervals.page(field("customer_id").one_of(customer_ids), wanted, order="-start_time")
 
     def open_intervals(self, customer_ids: Group[str]) -> list[OwnerInterval]:

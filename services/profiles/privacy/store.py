@@ -31,9 +31,9 @@ class Holding:
     collection: Collection[Any]
     order: str
     paths: Sequence[str] = ("customer_id",)
-    """Where the customer is named, each with an index."""
+    """Fields that name the customer, each with an index."""
     kept: str = ""
-    """Why an erasure leaves the records, without what was personal in them. Empty when it removes them."""
+    """Reason why an erasure leaves the records, without what was personal in them. Empty when it removes them."""
 
     def on(self, customer_id: str) -> Iterator[Any]:
         """Everything on one customer."""
@@ -97,7 +97,7 @@ class PrivacyStore:
         return self.accesses.page(field("customer_id") == customer_id, wanted, order="-create_time")
 
     def derived(self, customer_id: str) -> dict[str, list[Entity]]:
-        """What was worked out about a customer and nobody needs any more, by collection."""
+        """Derived records of a customer that nobody needs any more, by collection."""
         return {h.collection.name: list(h.on(customer_id)) for h in self.holdings.values() if not h.kept}
 
     def forget(self, derived: Mapping[str, Sequence[Entity]]) -> None:

@@ -11,7 +11,7 @@ from services.profiles.schedules.store import SchedulesStore
 
 
 class Schedules:
-    """What of the long work is done again and again."""
+    """Plans of long work that is done again and again."""
 
     def __init__(self, store: SchedulesStore) -> None:
         self._store = store
@@ -27,7 +27,7 @@ class Schedules:
         return planned
 
     def list(self) -> list[Schedule]:
-        """What is planned."""
+        """The plans."""
         return self._store.planned()
 
     def start(self, due: Sequence[Schedule], begin: Callable[[str, bytes], object]) -> None:

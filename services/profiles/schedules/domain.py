@@ -11,7 +11,7 @@ from libs.chassis.domain import Change, Entity, Open
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule(Entity):
-    """When one kind of long work of a tenant is started again, and with what. There is one for each kind."""
+    """Plan for one kind of long work of a tenant: its times and its request. There is one for each kind."""
 
     ID_PREFIX: ClassVar[str] = "sch"
 

@@ -66,7 +66,7 @@ class TooManySegments(FailedPrecondition):
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a filter says about some customers."""
+    """Verdicts of a filter about some customers."""
 
     verdicts: tuple[SegmentVerdict, ...]
     examined_count: int
@@ -146,7 +146,7 @@ class Segments:
         return self._store.list_of_customer(self._store.customers.resolve(customer_id).id, wanted)
 
     def preview(self, filter: str, customer_ids: Sequence[str], sample_size: int) -> Preview:
-        """What a filter says about the customers named, or about the newest ones."""
+        """Verdicts of a filter about the customers named, or about the newest ones."""
         rule, now = compile_rule(filter), identity.now()
         if customer_ids:
             asked = self._store.customers.resolve_many(customer_ids)
@@ -232,7 +232,7 @@ class Segments:
         return self._store.database.transact(lambda: self._move(customer_ids))
 
     def _move(self, customer_ids: Sequence[str]) -> dict[str, Sequence[str]]:
-        """What has to happen in one transaction, whose snapshot everything read here belongs to."""
+        """Work of one transaction, whose snapshot everything read here belongs to."""
         now = identity.now()
         customers = self._store.customers.parties(customer_ids)
         active = self._store.active()

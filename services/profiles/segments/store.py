@@ -89,11 +89,11 @@ class SegmentsStore:
         return self.segments.page(where, wanted, order="key")
 
     def list_members(self, segment_id: str, wanted: PageRequest) -> Page[SegmentMembership]:
-        """Who belongs to a segment, those who came last first."""
+        """Members of a segment, those who came last first."""
         return self._memberships(field("segment_id") == segment_id, wanted)
 
     def list_of_customer(self, customer_id: str, wanted: PageRequest) -> Page[SegmentMembership]:
-        """What a customer belongs to, the latest first."""
+        """Memberships of a customer, the latest first."""
         return self._memberships(field("customer_id") == customer_id, wanted)
 
     def standings_of(self, customer_ids: Group[str]) -> dict[str, Standing]:

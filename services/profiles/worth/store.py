@@ -45,7 +45,7 @@ Totals = tuple[str, list[Figures]]
 
 
 class WorthStore:
-    """What was worked out of the worth of customers, and what is read of customers, activity and contracts for it."""
+    """Results about the worth of customers, and what is read of customers, activity and contracts for them."""
 
     def __init__(
         self, database: Database, customers: CustomersStore, activity: ActivityStore, contracts: ContractsStore
@@ -110,7 +110,7 @@ class WorthStore:
     # ----------------------------------------------------------------------------------------------------- sums
 
     def figures(self, ids: Sequence[str], window: Window | None, *, time_zone: str = "") -> list[Figures]:
-        """What the transactions of a customer, under any of its ids, come to, by currency and, with a time zone, by its
+        """Totals of the transactions of a customer, under any of its ids, by currency and, with a time zone, by its
         days."""
         rows = self._rows(all_of(field("customer_id").one_of(ids), _within(window)), time_zone, owner=ids[0])
         return next((figures for _, figures in _sums(rows)), [])
@@ -126,7 +126,7 @@ class WorthStore:
         return {**dict(found), **dict(merged)}
 
     def latest_sales(self, ids: Sequence[str], limit: int) -> list[datetime]:
-        """When a customer, under any of its ids, bought last, the latest first."""
+        """Last purchases of a customer, under any of its ids, the latest first."""
         sales = all_of(field("customer_id").one_of(ids), field("type") == TransactionType.SALE)
         rows = self._transactions.rows(sales, ("occurred_time",), index=FIGURES, order="-occurred_time", limit=limit)
         return [at for (at,) in rows]
@@ -134,7 +134,7 @@ class WorthStore:
     def figures_of_all(
         self, window: Window | None, *, after: str = "", time_zone: str = "", chunk: int = CHUNK
     ) -> Iterator[list[Totals]]:
-        """What the transactions of each customer come to, in order of the customers' ids, in bounded portions.
+        """Totals of the transactions of each customer, in order of the customers' ids, in bounded portions.
 
         All transactions of a customer are in one portion, those recorded under ids that were merged into it too.
         Portions may be empty where a window leaves nothing.

@@ -41,7 +41,7 @@ class Facts:
         return Page(readable, page.next_page_token)
 
     def remove(self, id: str, revision: int) -> PersonalFact:
-        """What is left of a fact: that there was one."""
+        """The rest of a removed fact: that there was one."""
         caller, at = context.current(), identity.now()
         return self._store.facts.update(
             id, lambda fact: fact.removed(caller.actor, caller.scopes, at), revision=revision

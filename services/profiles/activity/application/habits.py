@@ -9,7 +9,7 @@ from services.profiles.activity.store import ActivityStore
 
 
 class Habits:
-    """When and how customers are in contact with us."""
+    """Habits of customers in their interactions with us."""
 
     def __init__(self, store: ActivityStore) -> None:
         self._store = store

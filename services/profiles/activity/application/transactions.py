@@ -26,13 +26,13 @@ class Row:
 
 
 class Transactions:
-    """What customers bought and cost."""
+    """Purchases and costs of customers."""
 
     def __init__(self, store: ActivityStore) -> None:
         self._store = store
 
     def record(self, rows: Sequence[Row | DomainError]) -> list[Outcome[Transaction]]:
-        """What became of each row. One that could not even be read comes as its error."""
+        """The outcome of each row. One that could not even be read comes as its error."""
         readable = [row for row in rows if isinstance(row, Row)]
         owners = self._store.customers.with_external_ids(
             {row.customer_external_id for row in readable if row.customer_external_id is not None}
@@ -56,7 +56,7 @@ class Transactions:
         return self._store.list_transactions(customer.group, filter, wanted)
 
     def summary(self, customer_id: str) -> TransactionSummary:
-        """What all transactions of a customer come to."""
+        """The totals of all transactions of a customer."""
         customer = self._store.customers.resolve(customer_id)
         return TransactionSummary.of(customer.id, self._store.transaction_summaries(customer.group))
 

@@ -23,7 +23,7 @@ class FactSensitive(PermissionDenied):
 
 
 class Topic(OpenEnum):
-    """What a fact is about."""
+    """Subject of a fact."""
 
     HOME_TOWN = "HOME_TOWN"
     FAMILY = "FAMILY"
@@ -36,14 +36,14 @@ class Topic(OpenEnum):
 
 
 class Visibility(OpenEnum):
-    """Who may read a fact."""
+    """Readers of a fact."""
 
     STAFF = "STAFF"
     AUTHOR = "AUTHOR"
 
 
 class Sensitivity(OpenEnum):
-    """How much harm a fact could do."""
+    """Harm that a fact could do."""
 
     ORDINARY = "ORDINARY"
     SENSITIVE = "SENSITIVE"
@@ -63,7 +63,7 @@ class PersonalFact(Entity):
     visibility: Visibility = Visibility.STAFF
     sensitivity: Sensitivity = Sensitivity.ORDINARY
     purpose: Purpose | None = None
-    """What it may be used for, given consent to that. None: for talking with the customer."""
+    """Allowed purposes, given consent to them. None: for talking with the customer."""
     source: str = ""
     observed_time: datetime | None = None
     confidence_percent: int | None = None
@@ -86,7 +86,7 @@ class PersonalFact(Entity):
         return fact, [FactRecorded(fact_id=fact.id, customer_id=fact.customer_id, topic=fact.topic)]
 
     def removed(self, reader: str, scopes: Collection[str], at: datetime) -> Change[PersonalFact]:
-        """What is left: that there was a fact, and no longer what it said."""
+        """The rest: that there was a fact, and no longer its content."""
         if self.delete_time is not None or not self._is_known_to(reader):
             raise NotFound(PersonalFact, self.id)
         if not self.is_readable_by(reader, scopes):
@@ -95,14 +95,14 @@ class PersonalFact(Entity):
         return gone, [FactRemoved(fact_id=self.id, customer_id=self.customer_id, topic=self.topic)]
 
     def erased(self, at: datetime) -> Change[PersonalFact]:
-        """What is left of a fact about somebody who was erased. Nothing changes when it was removed before."""
+        """The rest of a fact about somebody who was erased. Nothing changes when it was removed before."""
         if self.delete_time is not None:
             return self, []
         gone = replace(self, text="", source="", delete_time=at)
         return gone, [FactRemoved(fact_id=self.id, customer_id=self.customer_id, topic=self.topic)]
 
     def is_readable_by(self, reader: str, scopes: Collection[str]) -> bool:
-        """Whether a caller may see what it says. Its author always may."""
+        """True when a caller may see its content. Its author always may."""
         if self.sensitivity is Sensitivity.SENSITIVE and not {READ_SENSITIVE, "*"} & set(scopes):
             return reader == self.author
         return self._is_known_to(reader)

@@ -1,4 +1,4 @@
-"""When and how customers are in contact with us, learned from the contacts that the interactions service records."""
+"""Habits of customers: hours and channels of the interactions that the interactions service records."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_RECENT = 100
 
 
 class Direction(OpenEnum):
-    """Who began a contact."""
+    """Party that began an interaction."""
 
     INBOUND = "INBOUND"
     """The customer."""
@@ -26,7 +26,7 @@ class Direction(OpenEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contact:
-    """One contact with a customer."""
+    """One interaction with a customer."""
 
     id: str
     """Of the interaction."""
@@ -95,7 +95,7 @@ class ContactRecord(Entity):
         )
 
     def habits(self, time_zone: str) -> ContactHabits:
-        """What the record shows, with hours as clocks showed them in the customer's zone, or in UTC without one."""
+        """The habits in the record, with hours as clocks showed them in the customer's zone, or in UTC without one."""
         zone = ZoneInfo(time_zone or "UTC")
         channels = Counter(contact.channel for contact in self.recent)
         hours = Counter(
@@ -124,7 +124,7 @@ class ContactRecord(Entity):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelUse:
-    """How one channel was used."""
+    """Use of one channel."""
 
     channel: Channel
     recent_count: int
@@ -133,7 +133,7 @@ class ChannelUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HourUse:
-    """How often a customer came to us in one hour of the day."""
+    """Number of times that a customer came to us in one hour of the day."""
 
     hour: int
     recent_count: int
@@ -141,7 +141,7 @@ class HourUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContactHabits:
-    """When and how a customer was in contact with us of late."""
+    """Hours and channels of the recent interactions of one customer."""
 
     customer_id: str
     last_contact_time: datetime | None

@@ -16,11 +16,11 @@ from services.profiles.customers.domain.violations import Violations
 MOST_MINOR_UNITS = 10**15
 """More is a mistake of units. A million such amounts still fit into 64 bits."""
 _AHEAD = timedelta(days=1)
-"""How far the clock of a source, or its time zone, may be wrong."""
+"""Tolerated error of the clock of a source, or of its time zone."""
 
 
 class TransactionType(OpenEnum):
-    """What the money was. It also tells the direction."""
+    """Kind of the money, which also tells the direction."""
 
     SALE = "SALE"
     REFUND = "REFUND"
@@ -73,7 +73,7 @@ class Transaction(Entity):
 
     @property
     def key(self) -> str:
-        """What makes a repeat a repeat."""
+        """The key that a transaction shares with its repeats."""
         return f"{self.source}/{self.source_key}"
 
     def recorded(self, now: datetime) -> Change[Transaction]:
@@ -120,7 +120,7 @@ class Total:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionSummary(Entity):
-    """What all transactions of one customer come to. The id is the customer's."""
+    """The totals of all transactions of one customer. The id is the customer's."""
 
     ID_PREFIX: ClassVar[str] = "cus"
 

@@ -10,7 +10,7 @@ from services.profiles.customers.domain.consents import ConsentHead, ConsentRece
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainCheck:
-    """What the recomputation of a chain found."""
+    """The finding of a recomputation of a chain."""
 
     intact: bool
     checked_count: int

@@ -1,4 +1,4 @@
-"""Whether a message may be sent to a customer now, and if not, every reason why."""
+"""The permission to send a message to a customer now, with every reason against it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MOST_STEPS = 20
 
 
 class SendReason(OpenEnum):
-    """Why a message should not be sent."""
+    """Reason not to send a message."""
 
     CUSTOMER_DELETED = "CUSTOMER_DELETED"
     NO_CONSENT = "NO_CONSENT"
@@ -48,7 +48,7 @@ class SendQuestion:
     purpose: Purpose
     channel: Channel
     contact_point: str = ""
-    """Where to, in any spelling. Empty for the primary contact point of the channel."""
+    """Contact point to send to, in any spelling. Empty for the primary one of the channel."""
     send_time: datetime | None = None
     """None for now."""
 
@@ -61,7 +61,7 @@ class Finding:
     explanation: str
     receipt_id: str = ""
     end_time: datetime | None = None
-    """When the reason ends by itself. None when somebody has to act first."""
+    """Time at which the reason ends by itself. None when somebody has to act first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +99,7 @@ class Sending:
         return cls(customer=customer, purpose=question.purpose, channel=question.channel, wanted=wanted, point=point)
 
     def permission(self, at: datetime) -> SendPermission:
-        """Whether it may be sent at a moment, with every reason that speaks against it."""
+        """The permission to send it at a moment, with every reason that speaks against it."""
         blocks = tuple(self._blocks(at))
         return SendPermission(
             allowed=not blocks,
@@ -185,7 +185,7 @@ class Sending:
 
 
 def _grant_blocks(purpose: Purpose, grants: Sequence[ConsentDecision], at: datetime) -> Iterator[Finding]:
-    """What keeps the grants from counting at a moment. Nothing when one of them does."""
+    """Reasons that keep the grants from counting at a moment. Nothing when one of them does."""
     running = [yes for yes in grants if yes.effective_from_time <= at]
     if any(yes.effective_to_time is None or at < yes.effective_to_time for yes in running):
         return

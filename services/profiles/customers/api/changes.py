@@ -1,4 +1,4 @@
-"""What changed in a customer, told from the events that the journal keeps."""
+"""Changes of a customer, told from the events that the journal keeps."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def list_changes(history: History, customer_id: str, *, size: int, token: str) -
 
 
 def trace_fields(history: History, customer: Customer) -> list[FieldOrigin]:
-    """Where the present value of every field comes from, by name. Without those that were not changed lately."""
+    """Origin of the present value of every field, by name. Without those that were not changed lately."""
     untraced, token, origins = _told_fields(customer), "", list[FieldOrigin]()
     for _ in range(_MOST_PAGES):
         page = _told(history, customer.id, size=_PAGE, token=token)

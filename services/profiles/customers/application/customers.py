@@ -37,7 +37,7 @@ class Customers:
         return self._customers.insert(lambda id: replace(draft, id=id).created())
 
     def import_rows(self, rows: Sequence[tuple[str, Callable[[], Customer]]]) -> list[Outcome[Customer]]:
-        """What became of each row, which is its own request id and what reads its draft."""
+        """The outcome of each row, which is its own request id and what reads its draft."""
         keyed = [(f"row/{request_id.lower()}", read) for request_id, read in rows]
         return insert_rows(self._customers, keyed, lambda read: read().created())
 

@@ -11,7 +11,7 @@ from services.profiles.customers.domain.violations import Violations
 
 
 class AddressUsage(OpenEnum):
-    """What an address is used for."""
+    """Use of an address."""
 
     HOME = "HOME"
     WORK = "WORK"

@@ -1,4 +1,4 @@
-"""What customers decided about being contacted, as a chain of receipts that only grows, and what is in force of it."""
+"""Decisions of customers about being contacted, as a chain of receipts that only grows, and those in force."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class GrantOlderThanRefusal(FailedPrecondition):
 
 
 class Purpose(OpenEnum):
-    """What a contact or a use of data is for."""
+    """Purpose of an interaction or of a use of data."""
 
     SERVICE = "SERVICE"
     CARE = "CARE"
@@ -41,7 +41,7 @@ class Purpose(OpenEnum):
 
 
 class ConsentState(OpenEnum):
-    """What was decided."""
+    """The decision."""
 
     GRANTED = "GRANTED"
     DENIED = "DENIED"
@@ -50,7 +50,7 @@ class ConsentState(OpenEnum):
 
 
 class Capture(OpenEnum):
-    """How a decision came to us."""
+    """Way that a decision came to us."""
 
     CUSTOMER_ACTION = "CUSTOMER_ACTION"
     RECORDED_CALL = "RECORDED_CALL"
@@ -64,14 +64,14 @@ ACTS_OF_THE_CUSTOMER = frozenset({Capture.CUSTOMER_ACTION, Capture.RECORDED_CALL
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What a decision is about. Without a channel about every channel, without a contact point about every one."""
+    """Scope of a decision. Without a channel it is every channel, without a contact point every one."""
 
     purpose: Purpose
     channel: Channel | None = None
     contact_point: str = ""
 
     def includes(self, other: Scope) -> bool:
-        """Whether everything that `other` is about is covered."""
+        """True when everything that `other` is about is covered."""
         return (
             self.purpose is other.purpose
             and self.channel in (None, other.channel)
@@ -79,7 +79,7 @@ class Scope:
         )
 
     def overlaps(self, other: Scope) -> bool:
-        """Whether something is covered by both."""
+        """True when something is covered by both."""
         return (
             self.purpose is other.purpose
             and (self.channel is None or other.channel in (None, self.channel))
@@ -114,11 +114,11 @@ class ConsentReceipt(Entity):
     hash: str = ""
     contact_point_salt: str = ""
     contact_point_digest: str = ""
-    """What the hash covers instead of the contact point, so that the chain holds after that was erased."""
+    """Stands for the contact point under the hash, so that the chain holds after that was erased."""
 
     @property
     def scope(self) -> Scope:
-        """What the decision is about."""
+        """Scope of the decision."""
         return Scope(purpose=self.purpose, channel=self.channel, contact_point=self.contact_point)
 
     def computed_hash(self) -> str:
@@ -180,16 +180,16 @@ class ConsentDecision:
 
     @property
     def scope(self) -> Scope:
-        """What the decision is about."""
+        """Scope of the decision."""
         return Scope(purpose=self.purpose, channel=self.channel, contact_point=self.contact_point)
 
     @property
     def refuses(self) -> bool:
-        """Whether the customer said no."""
+        """True when the customer said no."""
         return self.state in (ConsentState.DENIED, ConsentState.WITHDRAWN)
 
     def is_lifted_by(self, grant: ConsentDecision) -> bool:
-        """Whether a refusal no longer counts because the customer, by their own act, agreed to (part of) it later.
+        """True when a refusal no longer counts because the customer, by their own act, agreed to (part of) it later.
 
         That holds also when the refusal reaches us after the grant, as a letter does.
         """
@@ -202,7 +202,7 @@ class ConsentDecision:
         )
 
     def replaces(self, before: ConsentDecision) -> bool:
-        """Whether this decision is in force rather than one of the same scope that was recorded before."""
+        """True when this decision is in force rather than one of the same scope that was recorded before."""
         if self.refuses and not before.refuses:
             return not self.is_lifted_by(before)
         return self.capture_time >= before.capture_time
@@ -273,7 +273,7 @@ class ConsentHead:
         return ConsentState.WITHDRAWN if had_granted else ConsentState.DENIED
 
     def _with(self, receipt: ConsentReceipt) -> tuple[ConsentDecision, ...]:
-        """What is in force once the receipt counts. One that tells of an earlier time may change nothing."""
+        """The decisions in force once the receipt counts. One that tells of an earlier time may change nothing."""
         before = next((decision for decision in self.decisions if decision.scope == receipt.scope), None)
         decision = _decision(receipt, before)
         if before is not None and not decision.replaces(before):

@@ -17,7 +17,7 @@ from services.profiles.customers.domain.violations import Violations
 
 
 class Channel(OpenEnum):
-    """How a customer is reached."""
+    """Channel that reaches a customer."""
 
     VOICE = "VOICE"
     EMAIL = "EMAIL"
@@ -32,7 +32,7 @@ class Channel(OpenEnum):
 
 
 class ContactPointType(OpenEnum):
-    """What kind of address a contact point is."""
+    """Kind of address of a contact point."""
 
     PHONE = "PHONE"
     EMAIL = "EMAIL"
@@ -42,7 +42,7 @@ class ContactPointType(OpenEnum):
 
 
 class ContactPointStatus(OpenEnum):
-    """Whether a contact point works."""
+    """State of a contact point: works or not."""
 
     ACTIVE = "ACTIVE"
     BOUNCED = "BOUNCED"
@@ -52,7 +52,7 @@ class ContactPointStatus(OpenEnum):
 
 
 class VerificationMethod(OpenEnum):
-    """How it was shown that the customer controls a contact point."""
+    """Proof that the customer controls a contact point."""
 
     CODE = "CODE"
     LINK = "LINK"
@@ -84,7 +84,7 @@ class ContactPoint:
     """As the customer wrote it."""
     canonical: str = ""
     region_code: str = ""
-    """Where a telephone number without `+` is read (ISO 3166-1 alpha-2)."""
+    """Country in which a telephone number without `+` is read (ISO 3166-1 alpha-2)."""
     label: str = ""
     primary: bool = False
     status: ContactPointStatus = ContactPointStatus.ACTIVE
@@ -94,7 +94,7 @@ class ContactPoint:
 
     @property
     def key(self) -> tuple[ContactPointType, str]:
-        """What makes it the same as another one."""
+        """The key of equal contact points."""
         return self.type, self.canonical
 
     def verified(self, method: VerificationMethod, at: datetime, now: datetime) -> ContactPoint:
@@ -118,7 +118,7 @@ class Spelling:
     type: ContactPointType
     value: str
     region_code: str = ""
-    """Where a telephone number without `+` is read."""
+    """Country in which a telephone number without `+` is read."""
 
     def canonical(self) -> str:
         """Its canonical form. InvalidArgument when it has none."""

@@ -44,10 +44,10 @@ from services.profiles.customers.domain.text import clean, clean_name
 from services.profiles.customers.domain.violations import Violations
 
 KEPT_AFTER_DELETION = timedelta(days=30)
-"""How long a deleted customer can be restored."""
+"""Time within which a deleted customer can be restored."""
 _OUTLIVES_ERASURE = ("id", "revision", "create_time", "update_time", "delete_time", "kind", "lifecycle", "owner")
 _LEADS_ON = ("erasure_id", "merged_into", "merged_ids", "merge_epoch")
-"""What is left of an erased customer."""
+"""Fields that are left of an erased customer."""
 _SLUG = re.compile("[a-z][a-z0-9_.-]{0,62}")
 MOST = {
     "names": 20,
@@ -61,7 +61,7 @@ MOST = {
 
 
 class CustomerKind(OpenEnum):
-    """What a customer is."""
+    """Kind of a customer."""
 
     PERSON = "PERSON"
     ORGANISATION = "ORGANISATION"
@@ -82,7 +82,7 @@ class Customer(Entity):
     aliases: tuple[str, ...] = ()
     lifecycle: Lifecycle = Lifecycle.VISITOR
     lifecycle_move: LifecycleMove | None = None
-    """What brought the customer to this stage. None for who has not bought yet."""
+    """Cause of the customer's stage. None for who has not bought yet."""
     owner: str = ""
     """The subject of the member of staff who answers for the customer."""
     contact_points: tuple[ContactPoint, ...] = ()
@@ -293,7 +293,7 @@ class Customer(Entity):
         return replace(self, consent=head), receipt
 
     def letters_beyond(self, beginning: str) -> int:
-        """How many letters remain to be typed after a folded beginning until a name of the customer is complete."""
+        """Number of letters to be typed after a folded beginning until a name of the customer is complete."""
         return min((len(key) - len(beginning) for key in self.search_keys if key.startswith(beginning)), default=0)
 
     # --------------------------------------------------------------------------------------------------- helpers

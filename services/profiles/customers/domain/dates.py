@@ -15,7 +15,7 @@ FIRST_YEAR, LAST_YEAR = 1600, 2200
 
 
 class TypedDateKind(OpenEnum):
-    """What happens on a date."""
+    """Occasion of a date."""
 
     BIRTH = "BIRTH"
     ANNIVERSARY = "ANNIVERSARY"
@@ -35,7 +35,7 @@ class TypedDate:
     month: int
     day: int
     leap_month: bool = False
-    """Whether it is the leap month after the ordinary month of the same number."""
+    """True for the leap month after the ordinary month of the same number."""
     feb29_policy: Feb29Policy = Feb29Policy.FEB28
     source: str = ""
 

@@ -1,4 +1,4 @@
-"""What forbids to erase a customer."""
+"""Legal holds, which forbid to erase a customer."""
 
 from __future__ import annotations
 

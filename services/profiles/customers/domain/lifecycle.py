@@ -30,7 +30,7 @@ EVALUATED = (Lifecycle.DORMANT, Lifecycle.AT_RISK, Lifecycle.ACTIVE)
 
 
 class LifecycleReason(OpenEnum):
-    """What moved a customer."""
+    """Cause of a move of a customer."""
 
     PURCHASE = "PURCHASE"
     CONTRACT = "CONTRACT"
@@ -52,7 +52,7 @@ class LifecycleMove:
 
 
 def bought(stage: Lifecycle, at: datetime, now: datetime) -> LifecycleMove | None:
-    """What a purchase does to a customer. None for nothing.
+    """Effect of a purchase on a customer. None for nothing.
 
     One that is told late, of a time that is over, makes a buyer, but wakes nobody: whether the silence since was
     unusual is for the next evaluation to say.
@@ -64,7 +64,7 @@ def bought(stage: Lifecycle, at: datetime, now: datetime) -> LifecycleMove | Non
 
 
 def agreed(stage: Lifecycle, plan: str, now: datetime) -> LifecycleMove | None:
-    """What a contract that runs does to a customer. None for nothing."""
+    """Effect of a running contract on a customer. None for nothing."""
     if stage not in NOT_YET and stage is not Lifecycle.CHURNED:
         return None
     reason = LifecycleReason.WON_BACK if stage is Lifecycle.CHURNED else LifecycleReason.CONTRACT

@@ -17,7 +17,7 @@ _LONGEST_KEY, _MOST_KEYS = 60, 100
 
 
 class NameOrder(OpenEnum):
-    """Which part of a name is said and written first."""
+    """Part of a name that is said and written first."""
 
     GIVEN_FIRST = "GIVEN_FIRST"
     FAMILY_FIRST = "FAMILY_FIRST"
@@ -71,7 +71,7 @@ class PersonName:
         return replace(name, script=script, order=name.order or natural, pinyin=name.pinyin or reading)
 
     def search_keys(self) -> Iterator[str]:
-        """What a searcher may begin to type for this name."""
+        """Texts that a searcher may begin to type for this name."""
         yield fold(self.family + self.given)
         yield fold(self.given + self.family)
         yield fold(self.given + self.middle + self.family)
@@ -98,7 +98,7 @@ def without_stale_pinyin(drafts: Sequence[PersonName], current: Sequence[PersonN
 
 
 def title_keys(title: str) -> Iterator[str]:
-    """What a searcher may begin to type for a display name or an alias: the whole, or from any of its words on."""
+    """Beginnings to search a display name or an alias by: the whole, or from any of its words on."""
     words = title.split()
     for first in range(len(words)):
         yield fold("".join(words[first:]))

@@ -1,4 +1,4 @@
-"""How Chinese names are read: many characters have another reading as a family name than as a word."""
+"""Readings of Chinese names: many characters have another reading as a family name than as a word."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How, when and in which language a customer wishes to be contacted."""
+"""Wishes of a customer about channel, time and language of being contacted."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class QuietWindow:
     weekdays: tuple[Weekday, ...] = ()
     """The days on which it starts. Empty means every day."""
     purposes: tuple[Purpose, ...] = ()
-    """What has to be silent. Empty means everything."""
+    """Channels that have to be silent. Empty means everything."""
 
     def minutes_left(self, local: datetime) -> int:
         """Minutes of wall-clock time until the window ends. 0 when it is not quiet at this local time."""
@@ -69,7 +69,7 @@ class QuietWindow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preferences:
-    """What a customer prefers."""
+    """Preferences of a customer."""
 
     channels: tuple[Channel, ...] = ()
     """The favourite first. Empty when any will do."""
@@ -97,7 +97,7 @@ class Preferences:
         return replace(self, language_code=_usual_case(tag) if tag else self.language_code)
 
     def quiet_until(self, at: datetime, purpose: Purpose) -> datetime | None:
-        """When the quiet that reigns at a moment ends. The moment itself when none does, None when it never ends.
+        """End of the quiet that reigns at a moment. The moment itself when none does, None when it never ends.
 
         Windows are about what a clock on the wall shows, so one that passes over a change of the clocks is as much
         longer or shorter as that day is.

@@ -1,4 +1,4 @@
-"""What customers are to each other, and since when."""
+"""Relationships of customers to each other, with their beginning."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class HierarchyTooDeep(FailedPrecondition):
 
 
 class RelationshipType(OpenEnum):
-    """What the left customer is to the right one."""
+    """Role of the left customer for the right one."""
 
     EMPLOYED_BY = "EMPLOYED_BY"
     REPORTS_TO = "REPORTS_TO"
@@ -94,7 +94,7 @@ class Relationship(Entity):
     valid_to_date: date | None = None
     """The last day. None while it lasts."""
     from_survivor_id: str = ""
-    """Who lives on in place of `from_customer_id`, where that one was merged. Worked out on reading, never stored."""
+    """Survivor in place of `from_customer_id`, where that one was merged. Worked out on reading, never stored."""
     to_survivor_id: str = ""
 
     def seen_now(self, survivors: Mapping[str, str]) -> Relationship:

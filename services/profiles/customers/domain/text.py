@@ -1,4 +1,4 @@
-"""What may stand in a text that people read, and how texts are folded so that spellings can be compared."""
+"""Allowed characters of texts that people read, and folding of texts so that spellings can be compared."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def script_of(text: str) -> str:
 
 
 def fold(text: str) -> str:
-    """What remains of a text when case, width, diacritics, spaces and punctuation do not count."""
+    """The rest of a text when case, width, diacritics, spaces and punctuation do not count."""
     if text.isascii():
         return "".join(filter(str.isalnum, text.lower()))
     # Folding case can compose and decomposing can bring capitals to light, so one goes on each side of the other.

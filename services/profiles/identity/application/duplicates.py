@@ -34,7 +34,7 @@ MOST_FOUND = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """Who may be the same as somebody."""
+    """Possible duplicates of customers."""
 
     duplicates: Sequence[tuple[Customer, Match]]
     compared_count: int
@@ -51,7 +51,7 @@ class _Blocks:
         self._members = {key: members for key, members in found.items() if key not in self.crowded}
 
     def near(self, id: str, keys: Iterable[str]) -> list[str]:
-        """Whom a customer meets, those under most keys first."""
+        """Customers whom a customer meets, those under most keys first."""
         met: Counter[str] = Counter()
         for key in keys:
             met.update(each for each in self._members.get(key, ()) if each != id)
@@ -65,11 +65,11 @@ class Duplicates:
         self._store = store
 
     def find(self, customer_id: str) -> Found:
-        """Who may be the same as a customer. Those who were decided to be somebody else are left out."""
+        """Possible duplicates of a customer. Those who were decided to be somebody else are left out."""
         return self._find(self._store.customers.resolve(customer_id))
 
     def find_for_draft(self, draft: Customer) -> Found:
-        """Who may be the same as a customer who is not created yet. InvalidArgument names fields of `draft`."""
+        """Possible duplicates of a customer who is not created yet. InvalidArgument names fields of `draft`."""
         try:
             customer, _ = replace(draft, id="").created()
         except InvalidArgument as error:
@@ -78,7 +78,7 @@ class Duplicates:
         return self._find(customer)
 
     def matches(self, customer: Customer, others: Sequence[Customer]) -> tuple[Match, ...]:
-        """How alike a customer and each of some others are, whatever was decided about them."""
+        """Comparisons of a customer with each of some others, whatever was decided about them."""
         traits = traits_of(customer)
         blocks = _Blocks(self._store, [blocking_keys(traits)])
         return tuple(compare(traits, traits_of(each), blocks.crowded) for each in others)

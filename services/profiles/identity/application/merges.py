@@ -60,7 +60,7 @@ class MergeVetoed(FailedPrecondition):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """Who is to be merged into whom."""
+    """The wish to merge customers into a survivor."""
 
     survivor_id: str
     loser_ids: tuple[str, ...]
@@ -74,7 +74,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """What a merge would come to."""
+    """The preview of a merge."""
 
     customer: Customer
     field_decisions: tuple[FieldDecision, ...]
@@ -85,7 +85,7 @@ class Preview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CanonicalId:
-    """Where an id leads."""
+    """The customer that an id leads to."""
 
     customer_id: str
     canonical_id: str
@@ -101,7 +101,7 @@ class Merges:
         self._duplicates = Duplicates(store)
 
     def preview(self, wish: Wish) -> Preview:
-        """What a merge would come to, and what forbids it."""
+        """The preview of a merge, and the reasons that forbid it."""
         survivor, *losers = self._customers.batch_get(wish.ids)
         for each in (survivor, *losers):
             each.require_not_erased()
@@ -138,7 +138,7 @@ class Merges:
         return self._store.list_merges(customer_id, wanted)
 
     def resolve(self, customer_ids: Sequence[str]) -> Sequence[CanonicalId]:
-        """Where each id leads, in order. Ids of nobody are left out."""
+        """The customer that each id leads to, in order. Ids of nobody are left out."""
         known = self._store.customers.known(set(customer_ids))
         return [
             CanonicalId(customer_id=id, canonical_id=known[id].canonical_id, epoch=known[id].merge_epoch)
@@ -248,7 +248,7 @@ class Merges:
         return customer, told
 
     def _vetoes(self, parties: Sequence[Customer]) -> Iterable[tuple[str, str, Veto]]:
-        """What forbids that two of the customers are one."""
+        """Reasons that forbid that two of the customers are one."""
         pairs = list(combinations(parties, 2))
         noted = self._store.candidates_of([pair_of(left.id, right.id) for left, right in pairs])
         for left, right in pairs:

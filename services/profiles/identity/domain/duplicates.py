@@ -21,7 +21,7 @@ class PairMerged(FailedPrecondition):
 
 
 class DuplicateState(OpenEnum):
-    """Where the decision about a pair stands."""
+    """State of the decision about a pair."""
 
     OPEN = "OPEN"
     MERGED = "MERGED"
@@ -30,7 +30,7 @@ class DuplicateState(OpenEnum):
 
 
 class Decision(OpenEnum):
-    """What somebody decides about a pair."""
+    """Decision of a person about a pair."""
 
     REJECT = "REJECT"
     REOPEN = "REOPEN"

@@ -1,4 +1,4 @@
-"""Whether two records of customers are of the same one: a sum of published weights, explained feature by feature.
+"""The likelihood that two records are of the same customer: a sum of published weights, explained by feature.
 
 The model is that of I. P. Fellegi and A. B. Sunter, "A Theory for Record Linkage", Journal of the American Statistical
 Association 64 (1969): every feature that can be compared adds log2(m / u) to the score, where m is how often it agrees
@@ -24,8 +24,8 @@ from services.profiles.identity.domain.traits import AddressTraits, Birth, NameT
 LIKELY_FROM, POSSIBLE_FROM = 17.0, 10.0
 """Scores from which a pair is likely the same customer, and from which it is worth a look."""
 PERSONAL_FROM, PERSONAL_AGAINST = 3.0, -7.0
-"""What the features of one person alone (given name, birth, title of a firm) must add up to for a pair to be likely;
-and from where down they tell of a family or an office: other given names and other days of birth."""
+"""Least sum of the features of one person alone (given name, birth, title of a firm) for a likely pair,
+and the sum from which down they tell of a family or an office: other given names and other days of birth."""
 MOST_SHARED = 16.0
 """The most that everything shared by an office or a family adds, because it comes together."""
 IDENTITY_SYSTEMS = frozenset({"id_card", "passport", "residence_permit", "tax_id", "uscc", "lei", "vat_id", "duns"})
@@ -35,7 +35,7 @@ _ALIKE = 0.65
 
 
 class Feature(OpenEnum):
-    """What is compared."""
+    """Feature of a customer that is compared."""
 
     FAMILY_NAME = "FAMILY_NAME"
     GIVEN_NAME = "GIVEN_NAME"
@@ -56,7 +56,7 @@ class Feature(OpenEnum):
 
 
 class Agreement(OpenEnum):
-    """How two values agree."""
+    """Agreement of two values."""
 
     SAME = "SAME"
     ALIKE = "ALIKE"
@@ -68,7 +68,7 @@ class Agreement(OpenEnum):
 
 
 class Band(OpenEnum):
-    """What a score means."""
+    """Meaning of a score."""
 
     UNLIKELY = "UNLIKELY"
     POSSIBLE = "POSSIBLE"
@@ -76,7 +76,7 @@ class Band(OpenEnum):
 
 
 class Veto(OpenEnum):
-    """Why two customers must not be merged, whatever their score."""
+    """Reason not to merge two customers, whatever their score."""
 
     DIFFERENT_KIND = "DIFFERENT_KIND"
     DIFFERENT_IDENTITY = "DIFFERENT_IDENTITY"
@@ -109,17 +109,17 @@ WEIGHTS: Mapping[Feature, Mapping[Agreement, float]] = {
     # No two customers have the same one; a system that knows both under its own ids may have them twice as well.
     _F.EXTERNAL_ID: {_A.DIFFERENT: -4.0},
 }
-"""What each way of agreeing adds to the score, in bits."""
+"""Bits that each way of agreeing adds to the score."""
 _PERSONAL = frozenset({_F.GIVEN_NAME, _F.CHINESE_GIVEN_NAME, _F.TITLE, _F.BIRTH})
-"""What belongs to one person or firm alone. A family shares its name."""
+"""Features that belong to one person or firm alone. A family shares its name."""
 CONTACTS = frozenset({_F.PHONE, _F.MAILBOX, _F.MESSENGER})
-"""What is compared of contact points."""
+"""Features of contact points."""
 _SHARED = CONTACTS | frozenset({_F.STREET, _F.HOUSE_NUMBER, _F.ADDRESS_LINES, _F.LOCALITY, _F.POSTAL_CODE, _F.AREA})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What one feature says about a pair."""
+    """Evidence of one feature about a pair."""
 
     feature: Feature
     agreement: Agreement
@@ -132,7 +132,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """How alike two customers are, and why."""
+    """Likeness of two customers, with its reasons."""
 
     score: float
     band: Band
@@ -142,7 +142,7 @@ class Match:
 
 
 def compare(left: Traits, right: Traits, crowded: Container[str] = ()) -> Match:
-    """How alike two customers are. `crowded` holds the blocking keys that too many customers share to tell anything."""
+    """Likeness of two customers. `crowded` holds the blocking keys that too many customers share to tell anything."""
     found = (
         *_of_names(left, right),
         *_of_births(left, right),
@@ -163,7 +163,7 @@ def compare(left: Traits, right: Traits, crowded: Container[str] = ()) -> Match:
 
 
 def unlike(left: Traits, right: Traits) -> bool:
-    """Whether names and births alone tell that `compare` finds the two unlikely, whatever else agrees.
+    """True when names and births alone tell that `compare` finds the two unlikely, whatever else agrees.
 
     True of nearly all who meet under a weak key, at a fraction of the price of comparing everything.
     """
@@ -190,7 +190,7 @@ def _best(options: Iterable[tuple[Evidence, ...]]) -> tuple[Evidence, ...]:
 
 
 def _words(feature: Feature, left: str, right: str, alike_from: float = _ALIKE) -> tuple[Evidence, ...]:
-    """How two words agree. Nothing when one is missing."""
+    """Agreement of two words. Nothing when one is missing."""
     if not (left and right):
         return ()
     if left == right:
@@ -261,7 +261,7 @@ def _birth(left: Birth, right: Birth) -> Evidence:
 
 
 def _one_slip(left: str, right: str) -> bool:
-    """Whether one edit makes the same digits of both. Of as many digits, it leaves all but two in their places."""
+    """True when one edit makes the same digits of both. Of as many digits, it leaves all but two in their places."""
     if len(left) == len(right) and sum(map(ne, left, right)) > 2:
         return False
     return edits(left, right) == 1

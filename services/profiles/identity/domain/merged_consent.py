@@ -24,7 +24,7 @@ from services.profiles.customers.domain.customers import Customer
 
 
 def refusals_of_merge(survivor: Customer, losers: Sequence[Customer]) -> tuple[Scope, ...]:
-    """What the survivor refuses from now on, beside what it refused before."""
+    """Scopes that the survivor refuses from now on, beside those that it refused before."""
     own = {point.key for point in survivor.contact_points}
     scopes = [scope for loser in losers for scope in _standing(loser.consent.decisions, loser.consent)]
     for loser in losers:
@@ -35,7 +35,7 @@ def refusals_of_merge(survivor: Customer, losers: Sequence[Customer]) -> tuple[S
 
 
 def refusals_of_unmerge(before: Customer, current: Customer, receipt_ids: Iterable[str]) -> tuple[Scope, ...]:
-    """What was refused while customers were one, by nobody knows whom: it counts for all of them."""
+    """Refusals while customers were one, by nobody knows whom: they count for all of them."""
     known = {decision.receipt_id for decision in before.consent.decisions} | set(receipt_ids)
     return tuple(
         _standing((each for each in current.consent.decisions if each.receipt_id not in known), current.consent)
@@ -43,7 +43,7 @@ def refusals_of_unmerge(before: Customer, current: Customer, receipt_ids: Iterab
 
 
 def grants_of_nobody(before: Customer, current: Customer) -> tuple[Scope, ...]:
-    """What was agreed to while customers were one, by nobody knows whom: it counts for none of them, except at a
+    """Grants while customers were one, by nobody knows whom: they count for none of them, except at a
     contact point that the survivor had before."""
     known = {decision.receipt_id for decision in before.consent.decisions}
     own = {point.canonical for point in before.contact_points}
@@ -76,7 +76,7 @@ def _standing(decisions: Iterable[ConsentDecision], head: ConsentHead) -> Iterat
 
 
 def _not_agreed(survivor: ConsentHead, loser: ConsentHead, point: ContactPoint) -> Iterator[Scope]:
-    """What the survivor agreed to in general and the owner of a contact point did not, about that contact point."""
+    """Grants of the survivor in general that the owner of a contact point did not give, about that contact point."""
     for grant in survivor.decisions:
         reaches = grant.channel is None or POINT_OF_CHANNEL.get(grant.channel) is point.type
         if grant.state is ConsentState.GRANTED and not grant.contact_point and reaches:
@@ -87,6 +87,6 @@ def _not_agreed(survivor: ConsentHead, loser: ConsentHead, point: ContactPoint) 
 
 
 def _refuses_all(head: ConsentHead, scope: Scope) -> bool:
-    """Whether everything in a scope is refused already."""
+    """True when everything in a scope is refused already."""
     agreed = any(each.state is ConsentState.GRANTED and each.scope.overlaps(scope) for each in head.decisions)
     return bool(head.refusals(scope)) and not agreed

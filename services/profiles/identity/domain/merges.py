@@ -61,14 +61,14 @@ class MergeUndone(FailedPrecondition):
 
 
 class MergeState(OpenEnum):
-    """Where a merge stands."""
+    """State of a merge."""
 
     COMMITTED = "COMMITTED"
     UNMERGED = "UNMERGED"
 
 
 class Rule(OpenEnum):
-    """What decided about a field."""
+    """Rule that decided about a field."""
 
     SURVIVOR = "SURVIVOR"
     FILLED = "FILLED"
@@ -80,7 +80,7 @@ class Rule(OpenEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldDecision:
-    """Whose value of a field the survivor has, and why."""
+    """Owner of the value that the survivor has in a field, with the reason."""
 
     field: str
     rule: Rule
@@ -98,7 +98,7 @@ class FieldChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alias:
-    """Where an id leads since a merge or an unmerge."""
+    """The customer that an id leads to since a merge or an unmerge."""
 
     customer_id: str
     canonical_id: str
@@ -115,7 +115,7 @@ class MergeForest(Entity):
     ID_PREFIX: ClassVar[str] = "forest"
 
     source_revision: int = 0
-    """How many there were: the epoch of the last."""
+    """Number of merges: the epoch of the last."""
 
     def counted(self, more: int) -> Change[MergeForest]:
         """After so many more."""
@@ -186,7 +186,7 @@ class MergeRecord(Entity):
         return replace(self, before=before, after=after)
 
     def aliases(self) -> tuple[Alias, ...]:
-        """Where the ids lead as long as the merge is in force."""
+        """The customers that the ids lead to as long as the merge is in force."""
         has = {point.key for point in self.before.contact_points}
         direct = [
             Alias(
@@ -206,7 +206,7 @@ class MergeRecord(Entity):
         return (*direct, *earlier)
 
     def aliases_undone(self) -> tuple[Alias, ...]:
-        """Where the ids lead since the merge was undone."""
+        """The customers that the ids lead to since the merge was undone."""
         return tuple(
             Alias(customer_id=id, canonical_id=each.id, epoch=self.unmerge_epoch)
             for each in self.losers
@@ -343,7 +343,7 @@ def _filled(name: str, survivor: Customer, losers: Sequence[Customer]) -> tuple[
 
 
 def _union(name: str, survivor: Customer, losers: Sequence[Customer]) -> Any:
-    """What any of them has, the survivor's first."""
+    """Values that any of them has, the survivor's first."""
     if name == "labels":
         labels: dict[str, str] = {}
         for each in (survivor, *losers):

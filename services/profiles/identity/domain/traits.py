@@ -1,4 +1,4 @@
-"""What two records of customers are compared by, and the keys under which records that may be alike meet.
+"""Traits that two records are compared by, and the keys under which records that may be alike meet.
 
 Everything here is derived from a customer and folded, so that case, width, diacritics and punctuation do not count.
 """
@@ -77,7 +77,7 @@ class AddressTraits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traits:
-    """What of a customer is compared."""
+    """Traits of a customer that are compared."""
 
     kind: CustomerKind
     title: str
@@ -94,7 +94,7 @@ class Traits:
 
 
 def traits_of(customer: Customer) -> Traits:
-    """What of a customer is compared. Contact points that no longer lead to the customer are left out."""
+    """Traits of a customer that are compared. Contact points that no longer lead to the customer are left out."""
     points = [point for point in customer.contact_points if point.status not in _DEAD_ENDS]
 
     def of(type: ContactPointType) -> list[str]:

@@ -22,7 +22,7 @@ MOST_RESTATEMENTS = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activity:
-    """What one customer did in one period."""
+    """Activity of one customer in one period."""
 
     orders: int
     revenue: int

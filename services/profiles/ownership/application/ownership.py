@@ -74,12 +74,12 @@ class _Moved:
 
     @property
     def key(self) -> str:
-        """What no other change has."""
+        """The key of this change alone."""
         return f"{self.after.id}/{self.after.revision}"
 
     @property
     def reason(self) -> OwnershipReason:
-        """Why the owner is another one."""
+        """Reason of a change of owner."""
         return cast(OwnershipReason, self.after.reason)  # Whoever has, had or lost an owner has one.
 
     def interval(self, actor: str, now: datetime) -> OwnerInterval:
@@ -96,7 +96,7 @@ class _Moved:
 
 
 class Ownerships:
-    """Who answers for which customer."""
+    """Owners of customers."""
 
     def __init__(self, store: OwnershipStore) -> None:
         self._store = store
@@ -104,7 +104,7 @@ class Ownerships:
     # ---------------------------------------------------------------------------------------------------- reading
 
     def get(self, customer_id: str) -> Ownership:
-        """Who answers for a customer."""
+        """The owner of a customer."""
         return self._store.of_customer(self._store.customers.resolve(customer_id).id)
 
     def intervals(self, customer_id: str, wanted: PageRequest) -> Page[OwnerInterval]:
@@ -112,7 +112,7 @@ class Ownerships:
         return self._store.list_intervals(self._store.customers.resolve(customer_id).group, wanted)
 
     def load(self, owner: str) -> OwnerLoad:
-        """How many customers somebody has and may have. The caller without a name."""
+        """The load and limit of a member of staff. The caller without a name."""
         return self.policy_in_force().load(self._store.tally_of(owner or context.current().actor), identity.now())
 
     def pool(self, wanted: PageRequest) -> Page[PoolEntry]:

@@ -92,7 +92,7 @@ class OwnershipPolicies:
         return self._store.list_policies(wanted)
 
     def explain(self, customer_id: str) -> OwnershipDecision:
-        """What the policy in force says about a customer."""
+        """The verdict of the policy in force about a customer."""
         ownership = self._ownerships.get(customer_id)
         if not ownership.owner:
             raise NobodyAnswers(customer_id=customer_id)

@@ -1,4 +1,4 @@
-"""Who answers for a customer: owned, warned, in the public pool, picked again. And who did before."""
+"""Ownership of a customer: owned, warned, in the public pool, picked again. And its history."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class TooManyHolds(FailedPrecondition):
 
 
 class OwnershipState(OpenEnum):
-    """Where a customer stands."""
+    """State of an ownership."""
 
     OWNED = "OWNED"
     RECYCLE_WARNED = "RECYCLE_WARNED"
@@ -30,7 +30,7 @@ class OwnershipState(OpenEnum):
 
 
 class OwnershipReason(OpenEnum):
-    """Why an ownership began or ended."""
+    """Reason why an ownership began or ended."""
 
     ASSIGNED = "ASSIGNED"
     EDITED = "EDITED"
@@ -51,13 +51,13 @@ class Hold:
     until_time: datetime | None = None
 
     def holds(self, now: datetime) -> bool:
-        """Whether it still does."""
+        """True when it still does."""
         return self.until_time is None or now < self.until_time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ownership(Entity):
-    """Who answers for one customer. Its id follows from the customer's."""
+    """The owner of one customer. Its id follows from the customer's."""
 
     ID_PREFIX: ClassVar[str] = "own"
 
@@ -165,7 +165,7 @@ class OwnerInterval(Entity):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnerTally(Entity):
-    """What one member of staff has and took, kept with every change. The id follows from the owner.
+    """Customers that one member of staff has and took, kept with every change. The id follows from the owner.
 
     All changes of one owner's customers write it, so capacity and daily limit hold whoever acts at once.
     """
@@ -181,7 +181,7 @@ class OwnerTally(Entity):
     """On that day."""
 
     def picks_on(self, day: date) -> int:
-        """How many customers were taken from the pool on a day, if nothing was on a later one."""
+        """Number of customers taken from the pool on a day, if none was on a later one."""
         return self.pick_count if self.pick_date == day else 0
 
     def plus(self, picked_on: date | None) -> Change[OwnerTally]:
@@ -197,7 +197,7 @@ class OwnerTally(Entity):
 
 
 def checked_note(note: str) -> str:
-    """What was said about a change, fit to be read. InvalidArgument otherwise."""
+    """The remark about a change, fit to be read. InvalidArgument otherwise."""
     return _checked(note, "note", 500)
 
 

@@ -27,7 +27,7 @@ _DAY = timedelta(days=1)
 
 
 class Outcome(OpenEnum):
-    """What a policy does about an owned customer."""
+    """Action of a policy about an owned customer."""
 
     KEPT = "KEPT"
     HELD = "HELD"
@@ -38,7 +38,7 @@ class Outcome(OpenEnum):
 
 
 class ClaimBlockReason(OpenEnum):
-    """What keeps somebody from taking a customer."""
+    """Obstacle to taking a customer."""
 
     NOT_POOLED = "NOT_POOLED"
     CAPACITY = "CAPACITY"
@@ -49,7 +49,7 @@ class ClaimBlockReason(OpenEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecycleRule:
-    """When customers go to the pool."""
+    """Rule of customers who go to the pool."""
 
     segment: str = ""
     """The key of the segment it is for. Empty for everybody."""
@@ -62,7 +62,7 @@ class RecycleRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PickRule:
-    """Who may take customers from the pool."""
+    """Rule of those who may take customers from the pool."""
 
     segment: str = ""
     cooldown_days: int = 0
@@ -71,7 +71,7 @@ class PickRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
-    """How many customers one member of staff may have."""
+    """Limit of the customers of one member of staff."""
 
     owner: str
     customer_count: int = 0
@@ -79,7 +79,7 @@ class Capacity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstances:
-    """What a policy has to know about a customer."""
+    """Facts that a policy has to know about a customer."""
 
     segments: frozenset[str] = frozenset()
     """Keys of the segments that the customer belongs to."""
@@ -91,7 +91,7 @@ class Circumstances:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnershipDecision:
-    """What a policy says about one owned customer."""
+    """Verdict of a policy about one owned customer."""
 
     customer_id: str
     owner: str
@@ -115,7 +115,7 @@ class ClaimBlock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnerLoad:
-    """How many customers a member of staff has and may have."""
+    """Load and limit of a member of staff."""
 
     owner: str
     customer_count: int
@@ -165,7 +165,7 @@ class OwnershipPolicy(Entity):
     # ------------------------------------------------------------------------------------------------ recycling
 
     def decide(self, ownership: Ownership, about: Circumstances, now: datetime) -> OwnershipDecision:
-        """What happens to an owned customer, and why."""
+        """Action on an owned customer, with its reason."""
         rule = _first(self.recycle_rules, about.segments)
         if rule is None:
             return _decision(ownership, Outcome.KEPT, "no rule is for this customer")
@@ -238,7 +238,7 @@ class OwnershipPolicy(Entity):
         return tuple(blocks)
 
     def capacity_blocks(self, tally: OwnerTally) -> tuple[ClaimBlock, ...]:
-        """Why an owner may not have one more customer, or nothing."""
+        """Reason why an owner may not have one more customer, or nothing."""
         capacity = self.capacity_of(tally.owner)
         if capacity is None or tally.customer_count < capacity:
             return ()
@@ -246,12 +246,12 @@ class OwnershipPolicy(Entity):
         return (ClaimBlock(reason=ClaimBlockReason.CAPACITY, explanation=told),)
 
     def capacity_of(self, owner: str) -> int | None:
-        """How many customers an owner may have. None for no limit."""
+        """Limit of the customers of an owner. None for no limit."""
         own = next((each.customer_count for each in self.capacities if each.owner == owner), None)
         return own if own is not None else (self.capacity or None)
 
     def load(self, tally: OwnerTally, now: datetime) -> OwnerLoad:
-        """What an owner has and may have."""
+        """Load and limit of an owner."""
         return OwnerLoad(
             owner=tally.owner,
             customer_count=tally.customer_count,

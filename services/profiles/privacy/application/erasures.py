@@ -50,7 +50,7 @@ class Erasures:
             self.request(customer.id, PURGED, validate_only=False)
 
     def status(self, *, erasure_id: str = "", customer_id: str = "") -> Erasure:
-        """How far an erasure is, by its own id or that of the customer."""
+        """Progress of an erasure, by its own id or that of the customer."""
         if erasure_id:
             return self._erasures.get(erasure_id)
         customer = self._store.customers.customers.get(customer_id)
@@ -98,7 +98,7 @@ class Erasures:
         store.database.transact(lambda: self._end(erasure.id, own, at, held["facts"], derived))
 
     def _kept(self, customer: Customer, held: Mapping[str, Sequence[Entity]]) -> list[Records]:
-        """What stays, by kind. `held` was read already."""
+        """Records that stay, by kind. `held` was read already."""
         summary = self._store.activity.summaries.find_by_id(customer.id)
         known = {name: len(entities) for name, entities in held.items()}
         known |= {"receipts": customer.consent.count, "transactions": summary.count if summary is not None else 0}

@@ -29,7 +29,7 @@ class Access(Entity):
     reader: str
     purpose_of_use: str = ""
     read_classes: tuple[ReadClass, ...] = (ReadClass.CONTACTS,)
-    """What was looked at."""
+    """Kind of value that was looked at."""
 
     def recorded(self) -> Change[Access]:
         """The look as it is kept."""

@@ -17,11 +17,11 @@ SERVICE = "profiles"
 OTHERS = tuple(service for service in ERASURE_PARTICIPANTS if service != SERVICE)
 """The services beside this one that hold something about customers. Each of them has to answer."""
 WITHIN = timedelta(hours=24)
-"""How long an erasure may take."""
+"""Time that an erasure may take."""
 
 
 class ErasureState(OpenEnum):
-    """How far it is."""
+    """Progress of an erasure."""
 
     REQUESTED = "REQUESTED"
     ERASED = "ERASED"
@@ -34,12 +34,12 @@ class Records:
     kind: str
     count: int
     reason: str = ""
-    """Why they were kept."""
+    """Reason why they were kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErasureReceipt:
-    """What one service erased of a customer, and what it kept."""
+    """Records of a customer that one service erased, and those that it kept."""
 
     service: str
     erase_time: datetime
@@ -91,7 +91,7 @@ class Erasure(Entity):
     awaited_services: tuple[str, ...] = OTHERS
     certificate: str = ""
     ready: bool = False
-    """Whether the others have answered and this service is to finish."""
+    """True when the others have answered and this service is to finish."""
 
     def answered(self, receipt: ErasureReceipt) -> Change[Erasure]:
         """With the receipt of another service. Nothing changes when it is there already."""

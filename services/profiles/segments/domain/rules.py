@@ -15,7 +15,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a rule says, and the comparisons that decided it, each with the value that was found."""
+    """Verdict of a rule, and the comparisons that decided it, each with the value that was found."""
 
     holds: bool
     because: tuple[tuple[Clause, str], ...]
@@ -42,7 +42,7 @@ class Clause:
                 return f"{self.field} {'=' if operator == '==' else operator} {_in_words(self.value)}"
 
     def judge(self, facts: Mapping[str, Value]) -> Verdict:
-        """Whether the comparison holds."""
+        """True when the comparison holds."""
         found = facts.get(self.field)
         return Verdict(self._holds(found), ((self, _in_words(found)),))
 
@@ -74,7 +74,7 @@ class AllOf:
     parts: tuple[Rule, ...]
 
     def judge(self, facts: Mapping[str, Value]) -> Verdict:
-        """Whether all hold: because of all of them, or because of those that do not."""
+        """True when all hold: because of all of them, or because of those that do not."""
         verdicts = [part.judge(facts) for part in self.parts]
         holds = all(verdict.holds for verdict in verdicts)
         return Verdict(holds, tuple(each for v in verdicts if v.holds is holds for each in v.because))
@@ -87,7 +87,7 @@ class AnyOf:
     parts: tuple[Rule, ...]
 
     def judge(self, facts: Mapping[str, Value]) -> Verdict:
-        """Whether one holds: because of those that do, or because none does."""
+        """True when one holds: because of those that do, or because none does."""
         verdicts = [part.judge(facts) for part in self.parts]
         holds = any(verdict.holds for verdict in verdicts)
         return Verdict(holds, tuple(each for v in verdicts if v.holds is holds for each in v.because))

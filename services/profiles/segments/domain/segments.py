@@ -26,14 +26,14 @@ class SegmentIsRetired(FailedPrecondition):
 
 
 class SegmentState(OpenEnum):
-    """Whether a segment is in use."""
+    """State of a segment: in use or not."""
 
     ACTIVE = "ACTIVE"
     RETIRED = "RETIRED"
 
 
 class MembershipState(OpenEnum):
-    """Whether a customer belongs to a segment."""
+    """Membership of a customer in a segment."""
 
     MEMBER = "MEMBER"
     LEFT = "LEFT"
@@ -41,7 +41,7 @@ class MembershipState(OpenEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentVersion:
-    """What the filter was in one version."""
+    """The filter in one version."""
 
     version: int
     filter: str
@@ -67,7 +67,7 @@ class Segment(Entity):
     evaluate_time: datetime | None = None
     member_count: int = 0
     stale: bool = False
-    """Whether customers have to be looked at, because another filter or none decides now."""
+    """True when customers have to be looked at, because another filter or none decides now."""
 
     def defined(self, current: Segment | None, author: str, at: datetime) -> Change[Segment]:
         """The segment that a draft describes, taking the place of the current one. Another filter is a new version."""
@@ -158,7 +158,7 @@ class SegmentMembership(Entity):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing(Entity):
-    """Which segments one customer belongs to, and when time alone may change that. The id is the customer's.
+    """Segments that one customer belongs to, and the time that alone may change them. The id is the customer's.
 
     Every evaluation writes it, so of two that overlap one has to begin again and sees what the other saw.
     """
@@ -181,7 +181,7 @@ class Standing(Entity):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentVerdict:
-    """What a filter says about one customer."""
+    """Verdict of a filter about one customer."""
 
     customer_id: str
     display_name: str

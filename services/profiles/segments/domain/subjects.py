@@ -1,4 +1,4 @@
-"""What a segment's filter can ask about a customer, and when time alone gives another answer."""
+"""Fields that a segment's filter can ask for, and the time at which an answer changes by itself."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DAY = timedelta(days=1)
 
 
 class Source(OpenEnum):
-    """Where a field is known from."""
+    """Source of a field."""
 
     CUSTOMER = "CUSTOMER"
     TRANSACTIONS = "TRANSACTIONS"
@@ -163,18 +163,18 @@ def field_of(name: str) -> Askable:
 
 
 def facts(subject: Subject, asked: Iterable[str], now: datetime) -> dict[str, Value]:
-    """What is known of the fields asked for, without those that the customer does not have."""
+    """Known values of the fields asked for, without those that the customer does not have."""
     read = {name: field_of(name).read(subject, now) for name in asked}
     return {name: value for name, value in read.items() if value is not None}
 
 
 def next_change(subject: Subject, asked: Iterable[Clause], now: datetime) -> datetime | None:
-    """When the passing of time can next change what the comparisons give. None for never."""
+    """Next time at which the comparisons can change by themselves. None for never."""
     return min((at for clause in asked for at in _changes(subject, clause) if at > now), default=None)
 
 
 def _changes(subject: Subject, clause: Clause) -> Iterator[datetime]:
-    """When a comparison may turn: as its number of days is reached, and as it is passed."""
+    """Times at which a comparison may turn: as its number of days is reached, and as it is passed."""
     field = field_of(clause.field)
     since = field.since(subject) if field.since is not None else None
     if since is not None and isinstance(clause.value, int):

@@ -48,7 +48,7 @@ class StagesProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Count:
-    """How many customers went from one stage to another."""
+    """Number of customers who went from one stage to another."""
 
     from_lifecycle: Lifecycle
     to_lifecycle: Lifecycle
@@ -57,7 +57,7 @@ class Count:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LifecycleRun:
-    """What an evaluation came to."""
+    """Result of an evaluation."""
 
     customer_count: int
     counts: tuple[Count, ...]

@@ -26,7 +26,7 @@ MOST_SALES = 500
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """Whether a customer has gone quiet, and what speaks for leaving."""
+    """Silence of a customer, with what speaks for leaving."""
 
     customer: Customer
     silence: Silence | None
@@ -34,13 +34,13 @@ class Outlook:
 
 
 class CustomerWorth:
-    """What is known of the worth of single customers, worked out when it is asked for."""
+    """Worth of single customers, worked out when it is asked for."""
 
     def __init__(self, store: WorthStore) -> None:
         self._store = store
 
     def contribution(self, customer_id: str, start: datetime | None, end: datetime | None) -> Contribution:
-        """What a customer contributes within a window, by currency."""
+        """Contribution of a customer within a window, by currency."""
         customer = self._store.customers.resolve(customer_id)
         now = identity.now()
         window = Window.of(start, end, now)
@@ -84,7 +84,7 @@ class CustomerWorth:
         )
 
     def dormancy(self, customer_id: str, floor_days: int) -> Dormancy:
-        """Whether the silence of a customer is unusual for that customer."""
+        """Silence of a customer, unusual or not for that customer."""
         floor, now = floor_days or FLOOR_DAYS, identity.now()
         customer = self._store.customers.resolve(customer_id)
         silence = self._silence(customer, now, floor)

@@ -17,7 +17,7 @@ PROJECTED = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContractFitRequest:
-    """The plan whose contracts are to be counted, in periods of so many months; 0 stands for a year."""
+    """The plan whose contracts are to be counted, in periods of so many months. 0 stands for a year."""
 
     plan: str
     period_months: int = 0

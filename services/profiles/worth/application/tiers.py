@@ -146,7 +146,7 @@ class TiersProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluated:
-    """What became of an evaluation."""
+    """Outcome of an evaluation."""
 
     evaluation: TierEvaluation
     changed_count: int

@@ -118,7 +118,7 @@ class Value:
         return found
 
     def clv(self, customer_id: str) -> Clv:
-        """What a customer will still contribute."""
+        """Contribution of a customer that is still to come."""
         score, model = self._scored(customer_id)
         return Clv(
             customer_id=score.id,
@@ -156,7 +156,7 @@ class Value:
 
 
 def _held_out(histories: list[History], share: float) -> int:
-    """How many days at the end are held out."""
+    """Number of days at the end that are held out."""
     oldest = max((each.age for each in histories), default=0.0)
     return max(round(oldest * DAYS_PER_WEEK * share), 1)
 

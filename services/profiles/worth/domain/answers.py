@@ -16,7 +16,7 @@ from services.profiles.worth.domain.tiers import TierAssignment, TierEvaluation,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contribution:
-    """What a customer contributes, by currency."""
+    """Contribution of a customer, by currency."""
 
     customer_id: str
     currencies: tuple[CurrencyContribution, ...]
@@ -46,7 +46,7 @@ class TierStanding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clv:
-    """What a customer will still contribute, with everything that the value depends on."""
+    """Contribution of a customer that is still to come, with everything that the value depends on."""
 
     customer_id: str
     value: Money
@@ -82,7 +82,7 @@ class AliveProbability:
 
 
 class ShareMethod(OpenEnum):
-    """How a share of customer was found."""
+    """Source of a share of customer."""
 
     SPEND = "SPEND"
     WALLET_ALLOCATION = "WALLET_ALLOCATION"
@@ -121,7 +121,7 @@ def share_of_customer(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dormancy:
-    """Whether the silence of a customer is unusual for that customer. See `Silence`."""
+    """Silence of a customer, unusual or not for that customer. See `Silence`."""
 
     customer_id: str
     dormant: bool

@@ -1,4 +1,4 @@
-"""How many purchases are still to come where customers leave without a word: the BG/NBD model.
+"""Purchases still to come where customers leave without a word: the BG/NBD model.
 
 Fader, Hardie and Lee, "Counting your customers the easy way", Marketing Science 24(2), 2005; in the numerically stable
 form of Fader and Hardie, 2013. Purchases of one day count as one; x are the repeat purchases, t_x the time of the last
@@ -137,7 +137,7 @@ def fit(x: ArrayLike, t_x: ArrayLike, age: ArrayLike) -> Fit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holdout:
-    """How well a fit to the first part of the time foretells the rest."""
+    """Accuracy with which a fit to the first part of the time foretells the rest."""
 
     periods: float
     expected: float

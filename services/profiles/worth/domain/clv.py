@@ -1,4 +1,4 @@
-"""What customers will still contribute: expected purchases times expected spend, discounted."""
+"""Customer lifetime value: expected purchases times expected spend, discounted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MONTHS_PER_YEAR = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """What a value depends on beside the customer. Returned with every value."""
+    """Assumptions of a value beside the customer. Returned with every value."""
 
     horizon_months: int
     margin: float

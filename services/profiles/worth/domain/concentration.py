@@ -1,4 +1,4 @@
-"""How much of the contribution comes from how few customers, and the classes that follow from it.
+"""Concentration of the contribution on few customers, and the classes that follow from it.
 
 Everything that decides is compared in integers: a customer exactly on the line belongs to the class that the rule says,
 not to the one that rounding makes.
@@ -36,13 +36,13 @@ class Cut:
     """Of those with exactly that contribution, the last one in the class by id."""
 
     def holds(self, contribution: int, customer_id: str) -> bool:
-        """Whether somebody stands at the cut or before it."""
+        """True when somebody stands at the cut or before it."""
         return (-contribution, customer_id) <= (-self.contribution, self.customer_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassSize:
-    """How many customers a class has and what they contribute."""
+    """Customers of a class and their contribution."""
 
     tier: Tier
     customer_count: int
@@ -85,7 +85,7 @@ class Concentration:
 def measure(
     ids: Sequence[str], contributions: Sequence[int], *, a_per_mille: int = 800, b_per_mille: int = 950
 ) -> Concentration:
-    """The concentration of contributions in minor units (Pareto 1896; Juran 1951), and the ABC classes (Dickie 1951).
+    """The concentration of contributions in minor units (Pareto 1896, Juran 1951), and the ABC classes (Dickie 1951).
 
     In descending order of contribution, ties by id, customer k is A if those before k hold less than `a_per_mille` of
     the positive contribution, B if less than `b_per_mille`, else C: the crossing customer belongs to the higher class.
@@ -138,7 +138,7 @@ def gini(ascending: Sequence[int]) -> float:
 
 
 def _crossing(held: Sequence[int], total: int, per_mille: int, begin: int, end: int) -> int:
-    """How many come first until the share is reached. Who crosses it is one of them."""
+    """Number of those who come first until the share is reached. Who crosses it is one of them."""
     if not total:
         return begin
     for k in range(begin, end):

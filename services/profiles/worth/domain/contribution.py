@@ -1,4 +1,4 @@
-"""What customers contribute: what they pay less what goods, service and goodwill cost."""
+"""Contribution of customers: what they pay less what goods, service and goodwill cost."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class Window:
 
     @classmethod
     def of(cls, start: datetime | None, end: datetime | None, now: datetime) -> Window:
-        """What a caller asked for. Without an end until now, without a start a year."""
+        """The window that a caller asked for. Without an end until now, without a start a year."""
         until = end or now
         return cls(start_time=start or until - timedelta(days=DEFAULT_DAYS), end_time=until)
 
 
 class Subtotal(NamedTuple):
-    """What the transactions of one type come to, in minor units."""
+    """Total of the transactions of one type, in minor units."""
 
     type: TransactionType
     units: int
@@ -60,7 +60,7 @@ _SUMS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What transactions of one customer in one currency come to, over a window or on one day of it.
+    """Total of the transactions of one customer in one currency, over a window or on one day of it.
 
     Amounts are in minor units and positive, but for `direct_cost`, which is net of goods that came back.
     """

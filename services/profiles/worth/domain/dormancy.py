@@ -1,4 +1,4 @@
-"""When the silence of a customer is unusual for that very customer."""
+"""Dormancy: silence of a customer that is unusual for that very customer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Silence:
 
 
 def dormancy(days: Sequence[date], today: date, *, floor_days: int) -> Silence | None:
-    """Whether a customer with purchases on these days has gone quiet. None for who never bought."""
+    """Silence of a customer with purchases on these days. None for who never bought."""
     if not days:
         return None
     ordered = sorted(set(days))

@@ -1,4 +1,4 @@
-"""What a purchase will be worth: the Gamma-Gamma model.
+"""Expected worth of a purchase: the Gamma-Gamma model.
 
 Fader and Hardie, "The gamma-gamma model of monetary value", 2013; Colombo and Jiang, Journal of Interactive Marketing
 13(3), 1999. It rests on spend that does not depend on how often one buys, which is tested and told.

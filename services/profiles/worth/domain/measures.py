@@ -22,27 +22,27 @@ class Measure:
     formula: str
     unit: str
     grain: str
-    """What one figure is about."""
+    """Subject of one figure."""
     window: str
     sample: str
-    """What the figure rests on."""
+    """Data that the figure rests on."""
     interval: str
     source: str
-    """Who published the formula."""
+    """Publication of the formula."""
     caution: str = ""
-    """What the figure does not say, and when it is refused."""
+    """Limits of the figure, and the cases in which it is refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Basis:
-    """What a figure in an answer rests on."""
+    """Basis of a figure in an answer."""
 
     measure: str
     version: int
     start_time: datetime | None
     end_time: datetime | None
     as_of_time: datetime
-    """When what was known by then was counted."""
+    """Time of the count, of what was known by then."""
     sample_size: int
 
     @classmethod

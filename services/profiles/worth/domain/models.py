@@ -1,4 +1,4 @@
-"""What computations over all customers leave behind for calls to read: scales, fits and scores."""
+"""Results of computations over all customers, for calls to read: scales, fits and scores."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class ClvModel(Entity):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClvScore(Entity):
-    """What the latest fit says of one customer. The id is the customer's."""
+    """Score of one customer by the latest fit. The id is the customer's."""
 
     ID_PREFIX: ClassVar[str] = "cus"
 

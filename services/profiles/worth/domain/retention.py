@@ -1,4 +1,4 @@
-"""How long customers under contract stay: shifted-beta-geometric and Kaplan-Meier."""
+"""Retention of customers under contract: shifted-beta-geometric and Kaplan-Meier."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ShiftedBetaGeometric:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survival:
-    """What is known at one tenure: the share that stayed beyond it, with an interval of 95 %."""
+    """Retention at one tenure: the share that stayed beyond it, with an interval of 95 %."""
 
     tenure: int
     at_risk: int
@@ -82,7 +82,7 @@ def survivals(tenures: Iterable[tuple[int, bool]]) -> list[Survival]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContractChurn:
-    """Who left of a group under one kind of contract, and the monthly charges that went with them."""
+    """Churn of a group under one kind of contract, and the monthly charges that went with it."""
 
     customers: int
     lost: int
@@ -124,7 +124,7 @@ class Spell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContractModel:
-    """How long the customers of a plan stay: as counted, and as projected."""
+    """Retention of the customers of a plan: as counted, and as projected."""
 
     plan: str
     period_months: int

@@ -1,4 +1,4 @@
-"""Recency, frequency and monetary value (Bult and Wansbeek 1995; Hughes 1994)."""
+"""Recency, frequency and monetary value (Bult and Wansbeek 1995, Hughes 1994)."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from libs.chassis.domain import InvalidArgument, OpenEnum
 
 FIFTHS = 5
 TIED_SHARE = 0.4
-"""When one value is held by more than two fifths of all, quintiles of it would cut inside a tie."""
+"""Share of all above which one value makes quintiles cut inside a tie."""
 FREQUENCY_BREAKS = (2, 3, 5, 9)
 """The least frequency that scores 2, 3, 4, 5 when frequency is heavily tied at one purchase."""
 
 
 class Method(OpenEnum):
-    """Where the breaks between two scores come from."""
+    """Source of the breaks between two scores."""
 
     QUINTILE = "QUINTILE"
     FIXED = "FIXED"
@@ -28,7 +28,7 @@ class Method(OpenEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """How one of the three values becomes a score from 1 to 5."""
+    """Scale that makes one of the three values a score from 1 to 5."""
 
     method: Method
     breaks: tuple[int, ...]

@@ -39,19 +39,19 @@ class TierPolicy(Entity):
     """Tiers are measured in this currency alone."""
     window_days: int = 365
     time_zone: str = ""
-    """Whose days recency is counted in. UTC when empty."""
+    """Time zone of the days that recency is counted in. UTC when empty."""
     a_per_mille: int = 800
     b_per_mille: int = 950
     hysteresis_per_mille: int = 100
-    """How far below the cut a contribution has to be to count against a customer."""
+    """Distance below the cut from which a contribution counts against a customer."""
     demotion_evaluations: int = 2
-    """How many evaluations in a row must find a customer below."""
+    """Number of evaluations in a row that must find a customer below."""
     grace_days: int = 30
-    """How long after the first of them a tier is kept anyway."""
+    """Time after the first of them for which a tier is kept anyway."""
     most_override_days: int = 365
     """The longest that an override may last. 0 allows none."""
     review_date: date
-    """When people have to look at the policy again."""
+    """Date by which people have to look at the policy again."""
     note: str = ""
 
     def created(self, version: int, today: date) -> Change[TierPolicy]:
@@ -93,7 +93,7 @@ class TierPolicyCreated(Event):
 
 
 class TierReason(OpenEnum):
-    """Why a customer has a tier."""
+    """Reason why a customer has a tier."""
 
     AUTO = "AUTO"
     """The policy gives it."""
@@ -125,7 +125,7 @@ class TierInterval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TierEvidence:
-    """What an evaluation found for a customer."""
+    """Finding of an evaluation for a customer."""
 
     evaluation_id: str
     policy_id: str
@@ -158,7 +158,7 @@ class TierAssignment(Entity):
     tier: Tier
     reason: TierReason
     automatic_tier: Tier
-    """What the policy gives, whatever was overridden."""
+    """Tier that the policy gives, whatever was overridden."""
     start_time: datetime
     evidence: TierEvidence
     """Of the evaluation that gave the tier, or the latest before an override."""
@@ -206,13 +206,13 @@ class TierAssignment(Entity):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What an evaluation has to know of an assignment to tell whether it stays as it is."""
+    """Facts of an assignment by which an evaluation tells that it stays as it is."""
 
     automatic_tier: Tier
     override_expire_time: datetime | None = None
 
     def stays(self, tier: Tier, at: datetime) -> bool:
-        """Whether the tier given now changes nothing. See `TierAssignment.automatic`."""
+        """True when the tier given now changes nothing. See `TierAssignment.automatic`."""
         over = self.override_expire_time is not None and self.override_expire_time <= at
         return tier is self.automatic_tier and not over
 
@@ -265,7 +265,7 @@ class TierEvaluation(Entity):
         return held, replace(watch, evaluation_count=count, since_time=since, evidence=evidence)
 
     def evidence(self, customer_id: str, contribution: int) -> TierEvidence:
-        """What this evaluation found for a customer."""
+        """Finding of this evaluation for a customer."""
         return TierEvidence(
             evaluation_id=self.id,
             policy_id=self.policy_id,

@@ -23,7 +23,7 @@ HELD_OUT = 1 / 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What a fit is about."""
+    """Subject of a fit."""
 
     id: str
     currency_code: str
