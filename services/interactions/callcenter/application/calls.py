@@ -70,11 +70,12 @@ class Calls:
         customer = self._customers.require(several.pop())
         ids = self._store.customers.group(customer.id, customer)
         work, tier = self._store.open_work_of(ids, POP_WORK)
+        visible = self._people.visible_queue_ids()
         return ScreenPop(
             matches=1,
             customer=customer,
             tier=tier,
-            work=tuple(work),
+            work=tuple(each for each in work if visible is None or each.queue_id in visible),
             promises=tuple(self._store.promises.pending_of(ids, POP_PROMISES)),
             interactions=tuple(self._store.timeline.last_of(ids, POP_INTERACTIONS)),
         )

@@ -177,6 +177,10 @@ def test_a_screen_pops_with_who_it_is_and_what_is_open(world: Center) -> None:
     found = world.call(pb.PopScreenRequest(number=NUMBER), pb.ScreenPop)
     assert (found.matches, found.customer.id, found.tier) == (1, customer_id, "gold")
     assert [each.about.id for each in found.work] == ["case_1"]
+    agent = routing_pb2.QueueAgent(principal="kim", vendor="callco")
+    world.call(routing_pb2.RegisterAgentRequest(agent=agent), routing_pb2.QueueAgent)
+    outside = world.call(pb.PopScreenRequest(number=NUMBER), pb.ScreenPop, actor="kim")
+    assert (outside.customer.id, len(outside.work)) == (customer_id, 0), "it is in a queue of ours"
     assert world.call(pb.PopScreenRequest(number="+8613800138001"), pb.ScreenPop).matches == 0
     [outcome] = record(world, event("RINGING", 0, number=NUMBER))
     assert get(world, outcome.id).customer_id == customer_id
