@@ -28,7 +28,7 @@ class Registration:
 REGISTRY = (
     Registration("profiles", calls=("interactions",)),
     Registration("interactions"),
-    Registration("opportunities"),
+    Registration("opportunities", calls=("profiles",)),
     Registration("surveys"),
 )
 """In the order in which they start and are shown. The place of a service decides its local ports, so none moves."""

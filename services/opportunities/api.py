@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kehu.opportunities.v1.assignment_pb2_grpc import add_AssignmentServiceServicer_to_server
+from kehu.opportunities.v1.conversion_pb2_grpc import add_ConversionServiceServicer_to_server
 from kehu.opportunities.v1.deals_pb2_grpc import add_DealsServiceServicer_to_server
 from kehu.opportunities.v1.forecast_pb2_grpc import add_ForecastServiceServicer_to_server
 from kehu.opportunities.v1.leads_pb2_grpc import add_LeadsServiceServicer_to_server
@@ -13,7 +14,9 @@ from kehu.opportunities.v1.pipelines_pb2_grpc import add_PipelinesServiceService
 from kehu.opportunities.v1.privacy_pb2_grpc import add_PrivacyServiceServicer_to_server
 from kehu.opportunities.v1.rates_pb2_grpc import add_RatesServiceServicer_to_server
 
+from libs.calls import Calls
 from services.opportunities.assignment.api import AssignmentApi
+from services.opportunities.conversion.api import ConversionApi
 from services.opportunities.deals.api import DealsApi
 from services.opportunities.forecast.api import ForecastApi
 from services.opportunities.leads.api import LeadsApi
@@ -32,5 +35,6 @@ def servicers(store: OpportunitiesStore) -> Sequence[tuple[Any, object]]:
         (add_RatesServiceServicer_to_server, RatesApi(store.rates)),
         (add_LeadsServiceServicer_to_server, LeadsApi(store.leads)),
         (add_AssignmentServiceServicer_to_server, AssignmentApi(store.assignment)),
+        (add_ConversionServiceServicer_to_server, ConversionApi(store.conversion, Calls("opportunities"))),
         (add_PrivacyServiceServicer_to_server, PrivacyApi(store.privacy)),
     ]

@@ -6,6 +6,7 @@ from libs.chassis.projection import Customers
 from libs.chassis.store import Database
 from services.opportunities.assignment.store import AssignmentStore
 from services.opportunities.calendars.store import CalendarsStore
+from services.opportunities.conversion.store import ConversionStore
 from services.opportunities.customers.domain import CustomerProjection
 from services.opportunities.deals.store import DealsStore
 from services.opportunities.forecast.store import ForecastStore
@@ -27,6 +28,7 @@ class OpportunitiesStore:
         self.calendars = CalendarsStore(database)
         self.leads = LeadsStore(database, self.customers, self.calendars, self.deals)
         self.assignment = AssignmentStore(database, self.leads, self.calendars)
+        self.conversion = ConversionStore(database, self.leads, self.deals)
         self.forecast = ForecastStore(
             database, deals=self.deals, customers=self.customers, pipelines=self.pipelines, rates=self.rates
         )

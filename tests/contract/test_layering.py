@@ -98,6 +98,7 @@ AREAS: dict[str, dict[str, set[str]]] = {
         "calendars": set(),
         "leads": {"calendars", "customers", "deals", "forecast"},
         "assignment": {"calendars", "leads"},
+        "conversion": {"deals", "leads"},
         "privacy": {"customers", "deals", "leads"},
     },
     "surveys": {

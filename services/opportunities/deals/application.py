@@ -50,6 +50,16 @@ class Deals:
             ),
         )
 
+    def open_once(self, draft: Deal, key: str, at: datetime | None) -> Deal:
+        """A new deal that its key names for ever, within the transaction of what it comes from."""
+        pipeline = self._pipeline(draft.pipeline_id)
+        now, actor = identity.now(), context.current().actor
+        return self._written(
+            lambda: self._store.deals.insert(
+                lambda id: replace(draft, id=id).open(pipeline, at=at or now, now=now, actor=actor), key=key
+            )
+        )
+
     def get(self, deal_id: str) -> Deal:
         """One deal."""
         return self._store.deals.get(deal_id)
@@ -174,7 +184,7 @@ class Deals:
             each.entity.id: each.entity.customer_id for each in outcomes.values() if each.created and each.entity
         }
         late = {each.id for each in self._store.customers.erased(created.values())}
-        self._withdraw([id for id, customer_id in created.items() if customer_id in late])
+        self.withdraw([id for id, customer_id in created.items() if customer_id in late])
         return [outcomes[number] for number in range(len(rows))]
 
     # ------------------------------------------------------------------------------------------------------ clock
@@ -196,10 +206,11 @@ class Deals:
     def _while_living(self, customer_id: str, write: Callable[[], Deal]) -> Deal:
         """Writes, and withdraws the words when the customer is erased meanwhile."""
         return self._store.customers.while_living(
-            {customer_id}, lambda: self._written(write), lambda written: self._withdraw([written.id])
+            {customer_id}, lambda: self._written(write), lambda written: self.withdraw([written.id])
         )
 
-    def _withdraw(self, ids: Sequence[str]) -> None:
+    def withdraw(self, ids: Sequence[str]) -> None:
+        """Takes the words out of deals."""
         self._store.deals.erase(ids)
         self._store.deals.update_many(((id, None) for id in ids), lambda each, _: each.erase())
 

@@ -26,6 +26,7 @@ RESPONDS = field("respond_time") > EPOCH
 """Condition of a partial index, as those that follow. A query that is to use it repeats it."""
 COMES_BACK = field("recycle_time") > EPOCH
 WAITS = field("triage_time") > EPOCH
+CONVERTING = field("conversion.number") > 0
 TIMER_BATCH = 200
 """Leads that a timer looks at in one go."""
 STRETCH = 500
@@ -46,6 +47,7 @@ LEADS = (
         )
     ),
     Index(("customer_id", "-create_time")),
+    Index(("conversion.begin_time", "conversion.step"), only=CONVERTING),
     Index(("conversion.deal_id",), only=field("conversion.deal_id") > ""),
     Index(("respond_time",), only=RESPONDS, every_tenant=True),
     Index(("recycle_time",), only=COMES_BACK, every_tenant=True),

@@ -1,4 +1,4 @@
-"""Who answers for a lead: territory, skill, weight, capacity, absence, and fair turns."""
+"""The agent who answers for a lead: territory, skill, weight, capacity, absence, and fair turns."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Conversion: leads become opportunities of customers."""
