@@ -47,6 +47,7 @@ for _module in (
     "contacts",
     "pipeline",
     "deal",
+    "lead",
     "forecast",
     "queue",
     "agent",

@@ -88,7 +88,7 @@ def test_a_fifth_service_takes_a_few_lines(tmp_path: Path) -> None:
         for rule in rendered.named("NetworkPolicy", "kehu-profiles-api")["spec"]["ingress"]
         if {"port": "grpc", "protocol": "TCP"} in rule["ports"]
     ]
-    assert {"key": "kehu/service", "operator": "In", "values": ["care"]} in [
+    assert {"key": "kehu/service", "operator": "In", "values": ["care", "opportunities"]} in [
         expression for peer in inward["from"] for expression in peer["podSelector"].get("matchExpressions", [])
     ]
 

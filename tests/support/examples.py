@@ -51,7 +51,11 @@ HINTS: Mapping[str, Any] = {
     "kehu.interactions.v1.TransferConversationRequest.queue": "second-line",
     "kehu.interactions.v1.TransferWorkRequest.queue_id": lambda ids: own(ids, "other_que"),
     "kehu.opportunities.v1.GetForecastRequest.convert_to": "",
-    "kehu.opportunities.v1.LeadForm.attributes": [{"key": "size", "values": ["small", "large"]}],
+    "kehu.opportunities.v1.Lead.attributes": [],
+    "kehu.opportunities.v1.Lead.form_id": "",
+    "kehu.opportunities.v1.LeadForm.attributes": [{"key": "staff", "kind": 2}],
+    "kehu.opportunities.v1.LearnLeadModelRequest.attributes": [],
+    "kehu.opportunities.v1.ReportLeadsRequest.attributes": [],
     "kehu.opportunities.v1.Pipeline.currency_code": "EUR",
     "kehu.opportunities.v1.Pipeline.stages": [
         {

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 loads = typer.Typer(
     no_args_is_help=True,
-    help="""Load CSV or JSON-lines files (also .gz) of customers, transactions, interactions or deals.
+    help="""Load CSV or JSON-lines files (also .gz) of customers, transactions, interactions, deals or leads.
 
     A mapping file (TOML) says which column fills which field; [bold]libs/command/mappings[/bold] holds examples, which
     are also found by their names. Rows are recognised when they come again, so a load that was interrupted, even by
@@ -92,6 +92,17 @@ def deals(
     [bold]Example:[/bold] kehu import deals sales.csv --mapping sales_deals
     """
     _load("deals", file, mapping, rejects, dry_run=dry_run, as_json=as_json)
+
+
+@loads.command("leads")
+def leads(
+    file: File, mapping: MappingFile, rejects: RejectFile = None, dry_run: DryRun = False, as_json: AsJson = False
+) -> None:
+    """Load leads, perhaps with how they ended. The key of a row is its `source_key`.
+
+    [bold]Example:[/bold] kehu import leads campaign.csv --mapping bank_leads
+    """
+    _load("leads", file, mapping, rejects, dry_run=dry_run, as_json=as_json)
 
 
 def _load(entity: str, file: Path, mapping_file: Path, rejects: Path | None, *, dry_run: bool, as_json: bool) -> None:

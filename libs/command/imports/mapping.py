@@ -1,6 +1,6 @@
 """A mapping file: which field of a message each column fills, and how.
 
-    entity = "transactions"                              # customers, transactions, interactions or deals
+    entity = "transactions"                              # customers, transactions, interactions, deals or leads
     key = "cdnow:{sample_id}:{date}:{occurrence}"        # names a row for ever: a repeat is recognised by it
     encoding = "gb18030"                                 # of a CSV file without a BOM that is not UTF-8
     delimiter = ";"                                      # between its cells, unless the header line shows it
@@ -44,7 +44,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from libs.client.values import to_money
 
-ENTITIES = ("customers", "transactions", "interactions", "deals")
+ENTITIES = ("customers", "transactions", "interactions", "deals", "leads")
 SHIPPED = Path(__file__).resolve().parent.parent / "mappings"
 """The example mappings that come with the client. `--mapping cdnow_transactions` finds them by name."""
 

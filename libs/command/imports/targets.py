@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from kehu.common.v1.outcome_pb2 import RowOutcome
 from kehu.interactions.v1.timeline_pb2 import Interaction
 from kehu.opportunities.v1.deals_pb2 import ImportDealsRequest
+from kehu.opportunities.v1.leads_pb2 import ImportLeadsRequest
 from kehu.profiles.v1.customer_pb2 import Customer
 from kehu.profiles.v1.customers_pb2 import ImportCustomersRequest
 from kehu.profiles.v1.transactions_pb2 import RecordTransactionsRequest
@@ -80,8 +81,14 @@ def _without_messages(waiting: deque[Chunk]) -> Iterator[tuple[Chunk, Outcomes]]
 
 
 def target(client: Client, entity: str) -> Rows:
-    """Returns the destination of rows of `customers`, `transactions`, `interactions` or `deals`."""
-    known = {"customers": _customers, "transactions": _transactions, "interactions": _interactions, "deals": _deals}
+    """Returns the destination of rows of `customers`, `transactions`, `interactions`, `deals` or `leads`."""
+    known = {
+        "customers": _customers,
+        "transactions": _transactions,
+        "interactions": _interactions,
+        "deals": _deals,
+        "leads": _leads,
+    }
     return known[entity](client)
 
 
@@ -134,6 +141,21 @@ def _deals(client: Client) -> Rows:
     def send(parts: Iterator[Sequence[Message]]) -> Iterator[Outcomes]:
         def call(rows: Sequence[Message]) -> Outcomes:
             return client.opportunities.import_deals(rows=rows).outcomes  # type: ignore[no-any-return]
+
+        return _several(call, parts)
+
+    return Rows(build, send)
+
+
+def _leads(client: Client) -> Rows:
+    def build(row: Row, fields: Fields) -> Message:
+        message = fill(ImportLeadsRequest.Row(), fields)
+        message.lead.source_key = row.key
+        return message
+
+    def send(parts: Iterator[Sequence[Message]]) -> Iterator[Outcomes]:
+        def call(rows: Sequence[Message]) -> Outcomes:
+            return client.opportunities.import_leads(rows=rows).outcomes  # type: ignore[no-any-return]
 
         return _several(call, parts)
 

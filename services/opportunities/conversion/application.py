@@ -84,7 +84,7 @@ class Conversions:
         begun = lead.conversion is not None and lead.conversion.step is not ConversionStep.UNDONE
         if not begun and not wanted.customer_id and not wanted.create_anyway and (alike := self._alike(lead)):
             raise CustomersAlike(lead_id=lead_id, customer_ids=tuple(each.customer_id for each in alike))
-        wished = replace(wanted, actor=context.current().actor, begin_time=identity.now())
+        wished = wanted.begun(context.current().actor, identity.now())
         with context.uncommanded():
             lead = self._store.leads.leads.update(
                 lead_id, lambda each: each.begin_conversion(wished), revision=revision

@@ -6,14 +6,15 @@ from typing import Any
 
 from kehu.opportunities.v1 import conversion_pb2 as pb
 
-from libs.calls import Calls
 from libs.chassis.operations import OperationKind
 from services.opportunities.conversion.application import Conversions, FinishState
 from services.opportunities.conversion.store import ConversionStore
 
 
 def operations(store: ConversionStore) -> list[OperationKind[Any, Any]]:
-    """The conversions that were begun and not ended. The child of an operation may call others, a worker not."""
+    """The conversions that were begun and not ended. Calls are imported here because a worker has no grpc."""
+    from libs.calls import Calls
+
     calls = Calls("opportunities")
     return [
         OperationKind(

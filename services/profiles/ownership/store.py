@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection as Group
 from collections.abc import Sequence
 
@@ -13,12 +14,15 @@ from services.profiles.contracts.domain import last_day
 from services.profiles.contracts.store import ContractsStore
 from services.profiles.customers.domain.customers import Customer
 from services.profiles.customers.store import CustomersStore
+from services.profiles.ownership.domain.negotiations import Negotiation
 from services.profiles.ownership.domain.ownership import OwnerInterval, Ownership, OwnershipState, OwnerTally
 from services.profiles.ownership.domain.policies import Circumstances, OwnershipPolicy
 from services.profiles.segments.domain.subjects import last_contact
 from services.profiles.segments.store import SegmentsStore
 
 _OWNED = field("owner") > ""
+LATE_DEALS_MAX = 100
+"""Deals in a late stage that are counted of one customer."""
 _MOST_PER_CUSTOMER = 100
 """Former owners of one customer that are looked at together."""
 
@@ -28,6 +32,8 @@ INTERVALS = (
     Index(("customer_id", "owner")),
     Index(("customer_id", "end_time")),
 )
+LATE = field("late") == True  # noqa: E712  (a condition, not a comparison)
+NEGOTIATIONS = (Index(("customer_id",), only=LATE),)
 POLICIES = (
     Index(("-version",)),
     Index(("version",), unique=True, taken="another version was created meanwhile: read it, then decide"),
@@ -56,6 +62,7 @@ class OwnershipStore:
             publishes=False,
         )
         self.tallies = database.collection(OwnerTally, "owner_tallies", publishes=False)
+        self.negotiations = database.collection(Negotiation, "negotiations", indexes=NEGOTIATIONS, publishes=False)
         self.policies = database.collection(OwnershipPolicy, "ownership_policies", indexes=POLICIES)
 
     def of_customer(self, customer_id: str) -> Ownership:
@@ -85,6 +92,7 @@ class OwnershipStore:
         records = {each.id: each for each in self.activity.contact_records(ids)}
         contracts = self.contracts.of_customers(ids)
         segments = self.segments.keys_of([customer.id for customer in customers])
+        late = self._late_deals(ids)
         about = {}
         for customer in customers:
             theirs = [contract for id in customer.group for contract in contracts.get(id, ())]
@@ -94,8 +102,16 @@ class OwnershipStore:
                 last_contact_time=max((at for at in contacts if at is not None), default=None),
                 has_contract=bool(theirs),
                 contract_end_date=last_day(theirs) if theirs else None,
+                late_deals=sum(late[id] for id in customer.group),
             )
         return about
+
+    def _late_deals(self, customer_ids: Sequence[str]) -> Counter[str]:
+        """Customer → open deals in a late stage."""
+        theirs = all_of(LATE, field("customer_id").one_of(customer_ids))
+        limit = LATE_DEALS_MAX * len(customer_ids)
+        found = self.negotiations.find(theirs, order=None, limit=limit) if customer_ids else []
+        return Counter(each.customer_id for each in found)
 
     def owned_after(self, customer_id: str, limit: int) -> list[Ownership]:
         """Customers that somebody answers for, in the order of their ids, after one of them."""

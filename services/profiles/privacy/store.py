@@ -53,6 +53,7 @@ NOT_EXPORTED: Mapping[str, str] = {
     "contact_records": "exported as contact_habits, over all ids of the customer",
     "blocking_keys": "tokens of what the customer itself says; gone with its keys",
     "segment_standings": "the segments of segment_membership once more",
+    "negotiations": "that a deal is in a late stage, which opportunities exports with the deal",
     "erasures": "what the export could say of it is its certificate, which outlives it",
 }
 """Collections that name customers and are no holdings of their own, each with the reason."""

@@ -6,13 +6,19 @@ from datetime import date, timedelta
 from typing import Any, cast
 
 import pytest
+from kehu.common.v1.envelope_pb2 import Envelope
+from kehu.opportunities.v1 import deals_pb2
+from kehu.opportunities.v1 import events_pb2 as opportunities
 
+from libs.chassis import identity
 from libs.chassis.domain import AlreadyExists, Conflict, FailedPrecondition, InvalidArgument, NotFound
 from libs.chassis.identity import FixedClock
+from libs.chassis.inbox import event_type
 from libs.chassis.operations import Stopped
 from libs.chassis.paging import PageRequest
 from libs.chassis.store import RequestIdReused
 from libs.chassis.testing import MemoryJob
+from libs.engine.inbox.decoding import received
 from libs.engine.store.memory import MemoryDatabase
 from services.profiles.activity.application.habits import Habits
 from services.profiles.activity.domain.habits import Contact, Direction
@@ -26,6 +32,7 @@ from services.profiles.ownership.application.ownership import Ownerships
 from services.profiles.ownership.application.policies import OutcomeCount, OwnershipPolicies, RunProgress, RunRequest
 from services.profiles.ownership.domain.ownership import Hold, OwnershipReason, OwnershipState
 from services.profiles.ownership.domain.policies import Capacity, Outcome, OwnershipPolicy, PickRule, RecycleRule
+from services.profiles.ownership.subscriptions import subscriptions
 from services.profiles.segments.application import Segments
 from services.profiles.segments.domain.segments import Segment
 from services.profiles.segments.domain.subjects import Source
@@ -285,6 +292,30 @@ def test_a_run_warns_recycles_and_tells_why_not(
     assert policies.explain(people["bound"].id).explanation == "a contract without end runs"
     with pytest.raises(FailedPrecondition, match="Nobody answers"):
         policies.explain(people["silent"].id)
+
+
+def test_a_deal_in_a_late_stage_keeps_its_customer_and_the_run_says_so(
+    ownerships: Ownerships, store: ProfilesStore, clock: FixedClock, ada: Customer, policies: OwnershipPolicies
+) -> None:
+    """T-39. The projection follows the events of opportunities, in whatever order they come."""
+    rules(policies, RecycleRule(contact_days=30))
+    assign(ownerships, ada, "bob")
+    clock.advance(40 * DAY)
+    deal = identity.new_id("deal")
+    [subscription] = [each for each in subscriptions(store.ownership) if each.name == "negotiations"]
+
+    def hear(event: Any, revision: int, state: str, category: str) -> None:
+        told = deals_pb2.Deal(id=deal, customer_id=ada.id, state=f"DEAL_STATE_{state}", category=category)
+        envelope = Envelope(id=f"{deal}:{revision}", type=event_type(event), entity_id=deal, revision=revision)
+        subscription.handle([received(envelope, event(deal=told))])
+
+    hear(opportunities.DealStageChanged, 2, "OPEN", "FORECAST_CATEGORY_COMMIT")
+    hear(opportunities.DealCreated, 1, "OPEN", "FORECAST_CATEGORY_PIPELINE")
+    [kept] = policies.run(asked()).decisions
+    assert kept.outcome is Outcome.HELD
+    assert kept.explanation.endswith("but held by 1 deal in a late stage")
+    hear(opportunities.DealLost, 3, "LOST", "FORECAST_CATEGORY_OMITTED")
+    assert [each.outcome for each in policies.run(asked()).decisions] == [Outcome.RECYCLED]
 
 
 def test_a_warning_is_withdrawn_when_there_was_a_contact(

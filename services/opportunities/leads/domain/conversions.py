@@ -44,6 +44,10 @@ class Conversion:
     made_customer_id: str = ""
     deal_id: str = ""
 
+    def begun(self, actor: str, at: datetime) -> Conversion:
+        """The same wishes at their beginning, whatever else was told of them."""
+        return Conversion(**{name: getattr(self, name) for name in _WISHES}, actor=actor, begin_time=at)
+
     def require_same(self, lead_id: str, wanted: Conversion) -> None:
         """Refuses another wish while this one is at work or done."""
         differing = [name for name in _WISHES if getattr(self, name) != getattr(wanted, name)]

@@ -14,6 +14,7 @@ from libs.chassis.domain import Change, FailedPrecondition, NotFound
 from libs.chassis.operations import Job
 from libs.chassis.paging import Page, PageRequest
 from services.profiles.ownership.application.ownership import Move, Ownerships
+from services.profiles.ownership.domain.negotiations import Negotiation
 from services.profiles.ownership.domain.ownership import Ownership
 from services.profiles.ownership.domain.policies import Outcome, OwnershipDecision, OwnershipPolicy
 from services.profiles.ownership.store import OwnershipStore
@@ -127,6 +128,11 @@ class OwnershipPolicies:
             ),
             decisions=state.told,
         )
+
+    def hear_of_deals(self, told: Sequence[Negotiation]) -> None:
+        """Takes in where deals stand. Those in a late stage keep their customer from the pool."""
+        blanks = [(Negotiation(id=each.id, customer_id=each.customer_id), each) for each in told]
+        self._store.negotiations.upsert_many(blanks, Negotiation.take)
 
     def _run(
         self, policy: OwnershipPolicy, last: str, *, validate_only: bool

@@ -87,6 +87,8 @@ class Circumstances:
     has_contract: bool = False
     contract_end_date: date | None = None
     """The day on which the last contract ends. None when one has no end, or there is none."""
+    late_deals: int = 0
+    """Open deals in a late stage, as opportunities tells of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +180,8 @@ class OwnershipPolicy(Entity):
             return replace(decided, outcome=Outcome.WARNING_WITHDRAWN, explanation=f"{cause}: the warning is withdrawn")
         # Without their reasons: those are personal, and decisions outlive a customer in the result of an operation.
         holds = [hold.key for hold in ownership.holds if hold.holds(now)]
+        if about.late_deals:
+            holds.append(f"{about.late_deals} {'deal' if about.late_deals == 1 else 'deals'} in a late stage")
         if holds:
             return replace(decided, outcome=Outcome.HELD, explanation=f"{cause}, but held by {', '.join(holds)}")
         if not warned and rule.warn_days:

@@ -17,9 +17,9 @@ from kehu.profiles.v1.customer_pb2 import Customer
 
 from libs.chassis import identity
 from libs.chassis.domain import DomainError
-from libs.chassis.rpc.errors import Unavailable
 from libs.chassis.testing import MemoryJob, World
 from libs.client.values import fill
+from libs.engine.rpc.errors import Unavailable
 from services.opportunities.conversion.application import Conversions, FinishState
 from services.opportunities.leads.domain.conversions import Conversion, ConversionStep
 from services.opportunities.leads.domain.leads import Lead
