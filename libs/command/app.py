@@ -45,6 +45,7 @@ for _module in (
     "pool",
     "contract",
     "contacts",
+    "case",
     "pipeline",
     "deal",
     "lead",

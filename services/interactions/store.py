@@ -8,12 +8,15 @@ from services.interactions.calendars.store import CalendarsStore
 from services.interactions.callcenter.store import CallcenterStore
 from services.interactions.cases.store import CasesStore
 from services.interactions.clocks.store import ClocksStore
+from services.interactions.complaints.store import ComplaintsStore
 from services.interactions.conversations.store import ConversationsStore
 from services.interactions.counts.store import CountsStore
 from services.interactions.customers.store import CustomersStore
 from services.interactions.privacy.store import PrivacyStore
+from services.interactions.problems.store import ProblemsStore
 from services.interactions.promises.store import PromisesStore
 from services.interactions.quality.store import QualityStore
+from services.interactions.remedies.store import RemediesStore
 from services.interactions.routing.store import RoutingStore
 from services.interactions.sla.store import SlaStore
 from services.interactions.timeline.store import TimelineStore
@@ -37,4 +40,7 @@ class InteractionsStore:
         self.routing = RoutingStore(database, self.customers, self.calendars, self.promises)
         self.callcenter = CallcenterStore(database, self.routing, self.timeline, self.promises)
         self.quality = QualityStore(database, self.callcenter)
-        self.privacy = PrivacyStore(database, self.timeline, self.cases, self.quality)
+        self.remedies = RemediesStore(database, self.cases)
+        self.complaints = ComplaintsStore(database, self.remedies)
+        self.problems = ProblemsStore(database, self.remedies)
+        self.privacy = PrivacyStore(database, self.timeline, self.complaints, self.problems, self.quality)

@@ -144,7 +144,7 @@ KEPT_INSIDE = {
         "ReportingLines",
         "Standing",
     },
-    "interactions": {"CalendarRevision", "ChannelDay", "PresenceSpan"},
+    "interactions": {"CalendarRevision", "ChannelDay", "GoodwillTurn", "PresenceSpan"},
     "opportunities": {"CalendarProjection", "DealPosition", "Engagement", "PipelineVersion", "Total", "TotalsHead"},
     "surveys": set(),
 }
@@ -154,7 +154,7 @@ PUT_TOGETHER = {
         "CanonicalId", "Customer360", "CustomerChange", "Duplicate", "ExportedChange", "ExportedRecord", "Field",
         "FieldOrigin", "Partial", "PoolEntry", "Version",
     },
-    "interactions": {"ExportedRecord"},
+    "interactions": {"ComplaintStory", "ExportedRecord"},
     "opportunities": {"ExportedRecord", "Violation"},
     "surveys": {"ExportedRecord", "Violation"},
 }  # fmt: skip

@@ -121,7 +121,9 @@ def gets_one(method: MethodDescriptor) -> bool:
     return one and re.match("Get(?!C[a-z]+C)", method.name) is not None
 
 
-ENDS = re.compile("Delete|Remove|Redact|End|Merge|Pause|Close|Cancel|(Refuse|Finish|Complete|Abandon|Transfer)[A-Z]")
+ENDS = re.compile(
+    "Delete|Remove|Redact|End|Merge|Pause|Close|Cancel|(Refuse|Reject|Engage|Finish|Complete|Abandon|Transfer)[A-Z]"
+)
 """Methods that end a thing of which others are tried, too."""
 
 

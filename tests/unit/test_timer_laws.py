@@ -31,10 +31,14 @@ from services.interactions.cases.application import Cases
 from services.interactions.cases.domain.cases import Case
 from services.interactions.cases.domain.parts import CaseType
 from services.interactions.cases.domain.terms import CaseTerms
+from services.interactions.complaints.domain.complaints import Complaint, ComplaintReceived, ComplaintState
 from services.interactions.customers.domain import CustomerProjection, customer_key
 from services.interactions.promises.application import Promises
 from services.interactions.promises.domain import Promise
 from services.interactions.quality.domain.resolutions import Resolution
+from services.interactions.remedies.application import Remedies
+from services.interactions.remedies.domain import authority
+from services.interactions.remedies.domain.goodwill import Goodwill, RemedyAction
 from services.interactions.routing.application.people import People
 from services.interactions.routing.application.queues import Queues
 from services.interactions.routing.application.works import Works
@@ -145,6 +149,36 @@ def resolves_a_case(store: Any) -> None:
     cases.resolve(made.id, "typing error", "We sent it again.")
 
 
+def waits_for_an_approval(store: Any) -> None:
+    case = Cases(store.cases).create(Case(id="", subject="No invoice", type=CaseType.REQUEST), owner="ada")
+    limits = authority.AuthorityMatrix(
+        id="",
+        limits=(
+            authority.AuthorityLimit(
+                role="lead",
+                action=RemedyAction.REFUND,
+                currency_code="EUR",
+                per_case=9,
+                per_day=9,
+                per_customer_year=9,
+            ),
+        ),
+        approvers=(authority.Agent(id="bob", role="lead"),),
+    )
+    remedies = Remedies(store.remedies)
+    remedies.set_authority(limits)
+    remedies.ask(Goodwill(id="", case_id=case.id, action=RemedyAction.REFUND, currency_code="EUR", amount=5))
+
+
+def complains_and_is_quiet(store: Any) -> None:
+    cases = Cases(store.cases)
+    cases.set_terms(CaseTerms(id="", grace=timedelta(days=1)))
+    case = cases.create(Case(id="", subject="Rude", type=CaseType.COMPLAINT), owner="ada")
+    complaint, _ = Complaint.receive("cmp_1", case_id=case.id, customer_id="", complained_of="Rude", now=NOW)
+    answered = replace(complaint, id=identity.new_id("cmp"), state=ComplaintState.REMEDY_PROPOSED, decision="Sorry.")
+    store.complaints.complaints.insert((answered.timed(timedelta(days=1)), [ComplaintReceived(complaint=answered)]))
+
+
 def plans_to_count_anew(store: Any) -> None:
     store.sla.refoldings.insert((Refolding(id="", policy_id=identity.new_id("sla"), due_time=NOW), []), key="plan")
 
@@ -233,6 +267,8 @@ DUE: Mapping[tuple[str, str], Callable[[Any], None]] = {
     ("profiles", "purges"): deletes,
     ("interactions", "promises"): promises,
     ("interactions", "cases"): resolves_a_case,
+    ("interactions", "goodwill"): waits_for_an_approval,
+    ("interactions", "complaints"): complains_and_is_quiet,
     ("interactions", "refoldings"): plans_to_count_anew,
     ("interactions", "first_contacts"): settles_something,
     ("interactions", "presences"): vanishes,

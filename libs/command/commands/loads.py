@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 loads = typer.Typer(
     no_args_is_help=True,
-    help="""Load CSV or JSON-lines files (also .gz) of customers, transactions, interactions, deals or leads.
+    help="""Load CSV or JSON-lines files (also .gz) of customers, transactions, interactions, cases, deals or leads.
 
     A mapping file (TOML) says which column fills which field; [bold]libs/command/mappings[/bold] holds examples, which
     are also found by their names. Rows are recognised when they come again, so a load that was interrupted, even by
@@ -81,6 +81,17 @@ def interactions(
     [bold]Example:[/bold] kehu import interactions complaints.csv.gz --mapping cfpb_complaints
     """
     _load("interactions", file, mapping, rejects, dry_run=dry_run, as_json=as_json)
+
+
+@loads.command("cases")
+def cases(
+    file: File, mapping: MappingFile, rejects: RejectFile = None, dry_run: DryRun = False, as_json: AsJson = False
+) -> None:
+    """Load cases of the past, with the states that they went through. The key of a row is its `source_key`.
+
+    [bold]Example:[/bold] kehu import cases incidents.csv --mapping desk_cases
+    """
+    _load("cases", file, mapping, rejects, dry_run=dry_run, as_json=as_json)
 
 
 @loads.command("deals")

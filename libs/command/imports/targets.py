@@ -9,6 +9,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 from kehu.common.v1.outcome_pb2 import RowOutcome
+from kehu.interactions.v1.cases_pb2 import ImportCasesRequest
 from kehu.interactions.v1.timeline_pb2 import Interaction
 from kehu.opportunities.v1.deals_pb2 import ImportDealsRequest
 from kehu.opportunities.v1.leads_pb2 import ImportLeadsRequest
@@ -81,11 +82,12 @@ def _without_messages(waiting: deque[Chunk]) -> Iterator[tuple[Chunk, Outcomes]]
 
 
 def target(client: Client, entity: str) -> Rows:
-    """Returns the destination of rows of `customers`, `transactions`, `interactions`, `deals` or `leads`."""
+    """Returns the destination of rows of `customers`, `transactions`, `interactions`, `cases`, `deals` or `leads`."""
     known = {
         "customers": _customers,
         "transactions": _transactions,
         "interactions": _interactions,
+        "cases": _cases,
         "deals": _deals,
         "leads": _leads,
     }
@@ -128,6 +130,19 @@ def _interactions(client: Client) -> Rows:
         def call(rows: Sequence[Message]) -> Outcomes:
             answer = client.interactions.import_interactions(interactions=rows)
             return answer.outcomes  # type: ignore[no-any-return]
+
+        return _several(call, parts)
+
+    return Rows(build, send)
+
+
+def _cases(client: Client) -> Rows:
+    def build(row: Row, fields: Fields) -> Message:
+        return fill(ImportCasesRequest.Row(), {"source_key": row.key, **fields})
+
+    def send(parts: Iterator[Sequence[Message]]) -> Iterator[Outcomes]:
+        def call(rows: Sequence[Message]) -> Outcomes:
+            return client.interactions.import_cases(rows=rows).outcomes  # type: ignore[no-any-return]
 
         return _several(call, parts)
 

@@ -12,10 +12,12 @@ from libs.chassis.customers import CustomerErased
 from libs.chassis.domain import Change, DomainError
 from libs.chassis.paging import Page, PageRequest
 from libs.chassis.store import Outcome
+from libs.worktime.clock import CalendarVersion
+from libs.worktime.hours import Hours
 from libs.worktime.refusals import ClockEventAhead
 from services.interactions.cases.domain.cases import Case
 from services.interactions.cases.domain.parts import CancelReason, CaseState, ChecklistItem, OpenPromise
-from services.interactions.cases.domain.past import PastCase, replay
+from services.interactions.cases.domain.past import ANY_TIME, PastCase, replay
 from services.interactions.cases.domain.record import CLOSED, DONE, OPEN, RESOLVED, USUAL
 from services.interactions.cases.domain.refusals import CaseRowUnfit
 from services.interactions.cases.domain.relations import come_back, merge, split
@@ -116,6 +118,24 @@ class Cases:
             return self._change(case_id, lambda each, now, terms: each.reopen(reason, now, terms), revision)
         follow = self._follow(known, reason, now, terms)
         return self._while_living(known.customer_id, lambda: self._store.cases.insert(follow))
+
+    def reopen_again(self, case_id: str, reason: str) -> Case:
+        """The same case in a new episode, however long ago it was resolved: for whoever appeals."""
+        return self._change(
+            case_id, lambda each, now, terms: each.reopen(reason, now, replace(terms, reopen_window=ANY_TIME))
+        )
+
+    def close_quietly(self, case_id: str) -> None:
+        """Closes a resolved case whose customer was reached out to in vain. Any other one stays as it is."""
+
+        def close(case: Case, now: datetime, terms: CaseTerms) -> Change[Case]:
+            return case.close_silently(now, terms) if case.state is RESOLVED else (case, [])
+
+        self._change(case_id, close)
+
+    def convert(self, case_id: str) -> Case:
+        """The case has grown into a complaint."""
+        return self._change(case_id, lambda each, now, _: each.convert_to_complaint(now))
 
     def transition(self, rows: Sequence[CaseTransition | DomainError]) -> Sequence[Outcome[Case]]:
         """Outcome of each move of many cases. None passes a guard that a single call would not pass."""
@@ -254,6 +274,10 @@ class Cases:
         return [outcomes[number] for number in range(len(rows))]
 
     # -------------------------------------------------------------------------------------------- terms and clock
+
+    def hours_of(self, calendar: CalendarVersion) -> Hours:
+        """The hours of a calendar at one of its revisions."""
+        return self._clocks.hours_of(calendar)
 
     def terms(self) -> CaseTerms:
         """The terms of the tenant, the usual ones while it set none."""

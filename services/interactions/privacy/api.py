@@ -9,11 +9,14 @@ from typing import Any
 from kehu.interactions.v1 import (
     calls_pb2,
     cases_pb2,
+    complaints_pb2,
     conversations_pb2,
     customers_pb2,
     privacy_pb2_grpc,
+    problems_pb2,
     promises_pb2,
     quality_pb2,
+    remedies_pb2,
     routing_pb2,
     timeline_pb2,
 )
@@ -43,5 +46,8 @@ _RECORDS: dict[str, Any] = {
     "resolution": quality_pb2.Resolution,
     "work": routing_pb2.WorkItem,
     "call": calls_pb2.Call,
+    "complaint": complaints_pb2.Complaint,
+    "goodwill": remedies_pb2.Goodwill,
+    "affected": problems_pb2.AffectedCustomer,
 }
 """Kind of a record of an export → its message."""

@@ -11,10 +11,13 @@ from libs.chassis.erasure import Erasure, Erasures, Holding
 from libs.chassis.store import Database
 from services.interactions.callcenter.domain.calls import Call
 from services.interactions.cases.domain.cases import Case
-from services.interactions.cases.store import CasesStore
+from services.interactions.complaints.domain.complaints import Complaint
+from services.interactions.complaints.store import ComplaintsStore
+from services.interactions.problems.store import ProblemsStore
 from services.interactions.promises.domain import Promise
 from services.interactions.quality.domain.resolutions import Resolution
 from services.interactions.quality.store import QualityStore
+from services.interactions.remedies.domain.goodwill import Goodwill
 from services.interactions.routing.domain.work import WorkItem
 from services.interactions.timeline.store import TimelineStore
 
@@ -24,9 +27,17 @@ ACTOR: Final = "service:interactions"
 class PrivacyStore:
     """The holdings of the service."""
 
-    def __init__(self, database: Database, timeline: TimelineStore, cases: CasesStore, quality: QualityStore) -> None:
+    def __init__(
+        self,
+        database: Database,
+        timeline: TimelineStore,
+        complaints: ComplaintsStore,
+        problems: ProblemsStore,
+        quality: QualityStore,
+    ) -> None:
         self._customers, self._timeline, self._conversations = timeline.customers, timeline, timeline.conversations
-        conversations, promises, routing = timeline.conversations, cases.promises, quality.routing
+        conversations, promises, routing = timeline.conversations, complaints.promises, quality.routing
+        cases, remedies = complaints.cases, complaints.remedies
         # Without an open conversation no new interaction is taken for theirs, so interactions come last.
         self.erasures = Erasures(
             database,
@@ -58,6 +69,27 @@ class PrivacyStore:
                     kept="states, times and clocks without words",
                     order="-open_time",
                     record="case",
+                ),
+                Holding(
+                    collection=complaints.complaints,
+                    erased=Complaint.erase,
+                    kept="stages, times and causes without words",
+                    order="-received_time",
+                    record="complaint",
+                ),
+                Holding(
+                    collection=remedies.goodwill,
+                    erased=Goodwill.erase,
+                    kept="amounts and times without words",
+                    order="-asked_time",
+                    record="goodwill",
+                ),
+                Holding(
+                    collection=problems.affected,
+                    erased=lambda each: (each, []),
+                    kept="ids and times, which hold no words",
+                    order="-create_time",
+                    record="affected",
                 ),
                 Holding(
                     collection=timeline.interactions,

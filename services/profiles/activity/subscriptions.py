@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from datetime import UTC
 from typing import cast
 
 from kehu.interactions.v1 import events_pb2 as interactions
+from kehu.interactions.v1 import remedies_pb2
 from kehu.profiles.v1 import events_pb2 as profiles
 
 from libs.chassis.codec import from_proto
@@ -13,7 +15,7 @@ from libs.chassis.inbox import Received, Subscription
 from services.profiles.activity.application.habits import Habits
 from services.profiles.activity.application.transactions import Transactions
 from services.profiles.activity.domain.habits import Contact
-from services.profiles.activity.domain.transactions import Transaction
+from services.profiles.activity.domain.transactions import Money, Transaction, TransactionType
 from services.profiles.activity.store import ActivityStore
 
 Follow = Callable[[Collection[str]], None]
@@ -36,6 +38,10 @@ def subscriptions(store: ActivityStore, *, after_sales: Follow, after_contacts: 
         habits.learn(known)
         after_contacts({customer_id for customer_id, _ in known})
 
+    def take_goodwill(events: Sequence[Received]) -> None:
+        told = [cast(interactions.GoodwillPosted, event.message).goodwill for event in events]
+        transactions.take_goodwill([_given(each) for each in told if each.customer_id])
+
     # A customer's transactions and interactions are entities of their own, so several partitions would fight over what
     # they add up to.
     return [
@@ -46,4 +52,19 @@ def subscriptions(store: ActivityStore, *, after_sales: Follow, after_contacts: 
             handle=learn,
             partitions=1,
         ),
+        # Its key makes a repeat record nothing.
+        Subscription(name="goodwill", listens=[interactions.GoodwillPosted], handle=take_goodwill, remembers=False),
     ]
+
+
+def _given(goodwill: remedies_pb2.Goodwill) -> Transaction:
+    """The transaction that a goodwill is."""
+    return Transaction(
+        id="",
+        customer_id=goodwill.customer_id,
+        occurred_time=goodwill.decided_time.ToDatetime(UTC),
+        type=TransactionType.GOODWILL,
+        amount=Money(currency_code=goodwill.currency_code, minor_units=goodwill.amount),
+        source="interactions",
+        source_key=goodwill.id,
+    )

@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kehu.interactions.v1 import events_pb2 as interactions
 
+from libs.chassis import identity
 from libs.chassis.domain import InvalidArgument, NotFound, SourceKeyReused
 from libs.chassis.paging import PageRequest
+from libs.chassis.testing import World
 from libs.engine.store.memory import MemoryDatabase
+from services.profiles.__main__ import SERVICE
 from services.profiles.activity.application.transactions import Row, Transactions
 from services.profiles.activity.domain.transactions import (
     CURRENCIES,
@@ -168,3 +172,22 @@ def test_the_summary_does_not_depend_on_order_or_batches(each: list[Transaction]
     for currency in ("EUR", "JPY", "KWD"):
         expected = sum(t.amount.minor_units for t in each if t.amount.currency_code == currency)
         assert expected == sum(t.amount.minor_units for t in whole.totals if t.amount.currency_code == currency)
+
+
+def test_goodwill_that_another_service_posted_counts_once_even_under_the_id_of_an_absorbed_customer() -> None:
+    with World(SERVICE, at=NOW).entered() as world:
+        customers = world.store.customers.customers
+        old = identity.new_id("cus")
+        made, told = person().created()
+        survivor = customers.insert((replace(made, merged_ids=(old,)), told))
+        absorbed = customers.insert((replace(made, id=old, merged_into=survivor.id), told))
+        posted = interactions.GoodwillPosted()
+        posted.goodwill.id, posted.goodwill.customer_id = identity.new_id("gdw"), absorbed.id
+        posted.goodwill.currency_code, posted.goodwill.amount = "EUR", 500
+        posted.goodwill.decided_time.FromDatetime(NOW)
+        world.hear(posted, entity_id=posted.goodwill.id)
+        world.hear(posted, entity_id=posted.goodwill.id)
+        [row] = Transactions(world.store.activity).list(survivor.id, "", PageRequest(size=5)).items
+        assert (row.type, row.amount, row.source) == (TransactionType.GOODWILL, money(500), "interactions")
+        [total] = Transactions(world.store.activity).summary(survivor.id).totals
+        assert (total.type, total.count) == (TransactionType.GOODWILL, 1)

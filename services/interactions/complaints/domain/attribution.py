@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Set
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import ClassVar, Final
 
+from libs.chassis.domain import Change, Entity, Event
 from services.interactions.complaints.domain.refusals import AttributionUnknown, CauseUnknown, TaxonomyRootMissing
 
 ROOTS: Final = ("staff", "broken_promise", "led_nowhere", "product", "process")
@@ -15,21 +16,52 @@ NOT_ATTRIBUTABLE: Final = "NOT_ATTRIBUTABLE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Taxonomy:
-    """Version of the causes to which complaints are put, as paths such as `staff/attitude`."""
+class Taxonomy(Entity):
+    """Causes to which complaints are put, as paths such as `staff/attitude`, and all that may be behind them."""
 
-    version: int
-    paths: frozenset[str]
+    ID_PREFIX: ClassVar[str] = "tax"
 
-    def __post_init__(self) -> None:
-        roots = {path.split("/", maxsplit=1)[0] for path in self.paths}
+    version: int = 1
+    paths: tuple[str, ...] = ROOTS
+    touchpoints: tuple[str, ...] = ()
+    employees: tuple[str, ...] = ()
+    products: tuple[str, ...] = ()
+
+    def set(self, wanted: Taxonomy) -> Change[Taxonomy]:
+        """The next version. TaxonomyRootMissing when a mandatory root is."""
+        roots = {path.split("/", maxsplit=1)[0] for path in wanted.paths}
         if missing := tuple(root for root in ROOTS if root not in roots):
             raise TaxonomyRootMissing(missing=missing)
+        became = replace(
+            self,
+            version=self.version + bool(self.revision),
+            paths=tuple(dict.fromkeys(wanted.paths)),
+            touchpoints=wanted.touchpoints,
+            employees=wanted.employees,
+            products=wanted.products,
+        )
+        return became, [TaxonomySet(taxonomy=became)]
+
+    @property
+    def references(self) -> References:
+        """Ids that an attribution may name."""
+        return References(
+            touchpoints=frozenset(self.touchpoints),
+            employees=frozenset(self.employees),
+            products=frozenset(self.products),
+        )
 
     def check(self, path: str) -> None:
         """Refuses a path that it does not have."""
         if path not in self.paths:
             raise CauseUnknown(path=path, version=self.version)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaxonomySet(Event):
+    """The taxonomy of complaints has another version."""
+
+    taxonomy: Taxonomy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

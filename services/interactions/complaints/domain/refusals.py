@@ -79,3 +79,11 @@ class ComplaintTimeUnfit(InvalidArgument):
 
     time: datetime
     before_time: datetime
+
+
+class ComplaintFull(FailedPrecondition):
+    """{complaint_id} cannot have more {part}: {limit} are the most."""
+
+    complaint_id: str
+    part: str
+    limit: int

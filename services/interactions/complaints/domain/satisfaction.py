@@ -9,11 +9,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from libs.statistics.survival import Survival, kaplan_meier, time_to
+from libs.statistics.survival import kaplan_meier, time_to
 from services.interactions.complaints.domain.complaints import Complaint, ComplaintState
 
 _ENDED = frozenset({ComplaintState.SILENT_CLOSE, ComplaintState.EXTERNAL})
 """States after which nobody waits for a confirmation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SatisfactionStep:
+    """Share of complaints that have no confirmation yet some time after the first word."""
+
+    after: timedelta
+    share: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +30,7 @@ class TimeToSatisfaction:
 
     confirmed: int
     censored: int
-    steps: tuple[Survival, ...]
-    """Times are seconds."""
+    steps: tuple[SatisfactionStep, ...]
     median: timedelta | None
     """None while fewer than half are known to have been satisfied."""
 
@@ -37,13 +44,14 @@ def time_to_satisfaction(complaints: Iterable[Complaint], now: datetime) -> Time
     return TimeToSatisfaction(
         confirmed=confirmed,
         censored=len(cases) - confirmed,
-        steps=tuple(steps),
+        steps=tuple(SatisfactionStep(after=timedelta(seconds=each.time), share=each.share) for each in steps),
         median=timedelta(seconds=median) if median is not None else None,
     )
 
 
 def _observed(complaint: Complaint, now: datetime) -> tuple[float, bool]:
+    began = complaint.first_time or complaint.received_time or now
     if complaint.confirmed_time is not None:
-        return (complaint.confirmed_time - complaint.first_time).total_seconds(), True
+        return (complaint.confirmed_time - began).total_seconds(), True
     until = complaint.state_time if complaint.state in _ENDED else now
-    return (until - complaint.first_time).total_seconds(), False
+    return ((until or now) - began).total_seconds(), False

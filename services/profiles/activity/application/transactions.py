@@ -50,6 +50,13 @@ class Transactions:
         keyed = [(row.transaction.key if isinstance(row, Row) else "", row) for row in rows]
         return insert_rows(self._store.transactions, keyed, make)
 
+    def take_goodwill(self, given: Sequence[Transaction]) -> None:
+        """Records what another service gave to customers, under whichever of their ids. A repeat records nothing."""
+        rows = [Row(replace(each, customer_id=self._store.customers.resolve(each.customer_id).id)) for each in given]
+        for outcome in self.record(rows):
+            if outcome.error is not None:
+                raise outcome.error
+
     def list(self, customer_id: str, filter: str, wanted: PageRequest) -> Page[Transaction]:
         """A page of transactions, the latest occurrence first."""
         customer = self._store.customers.resolve(customer_id)

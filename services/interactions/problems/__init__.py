@@ -1,0 +1,1 @@
+"""Problems that many customers have, and one remedy for all of them."""
