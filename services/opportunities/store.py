@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from libs.chassis.operations import Operations
 from libs.chassis.projection import Customers
 from libs.chassis.store import Database
 from services.opportunities.assignment.store import AssignmentStore
@@ -11,9 +12,11 @@ from services.opportunities.customers.domain import CustomerProjection
 from services.opportunities.deals.store import DealsStore
 from services.opportunities.forecast.store import ForecastStore
 from services.opportunities.leads.store import LeadsStore
+from services.opportunities.notes.store import NotesStore
 from services.opportunities.pipelines.store import PipelinesStore
 from services.opportunities.privacy.store import PrivacyStore
 from services.opportunities.rates.store import RatesStore
+from services.opportunities.rivals.store import RivalsStore
 
 
 class OpportunitiesStore:
@@ -21,6 +24,7 @@ class OpportunitiesStore:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self.operations = Operations(database)
         self.pipelines = PipelinesStore(database)
         self.customers = Customers(database, CustomerProjection)
         self.deals = DealsStore(database, self.customers, self.pipelines)
@@ -32,4 +36,6 @@ class OpportunitiesStore:
         self.forecast = ForecastStore(
             database, deals=self.deals, customers=self.customers, pipelines=self.pipelines, rates=self.rates
         )
-        self.privacy = PrivacyStore(database, self.customers, self.deals, self.leads)
+        self.rivals = RivalsStore(database, self.deals)
+        self.notes = NotesStore(database, self.deals)
+        self.privacy = PrivacyStore(database, self.customers, deals=self.deals, leads=self.leads, notes=self.notes)

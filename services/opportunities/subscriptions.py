@@ -31,5 +31,6 @@ def timers(store: OpportunitiesStore) -> list[Timer[Any]]:
         *deals.timers(store.deals),
         *leads.timers(store.leads),
         *assignment.timers(store.assignment),
+        *forecast.timers(store.forecast, store.operations),
         store.privacy.erasures.timer(),
     ]

@@ -3,7 +3,8 @@
     python -m tests.bench [--quick] [--json FILE] [name …]
 
 Names: get list create update relay inbox visible start memory imports growth duplicates
-worth; all of them when none is given. Rows of docs/figures.md are replaced by what was measured, unless it was --quick.
+worth deals forecast simulation; all of them when none is given. Rows of docs/figures.md are replaced by what was
+measured, unless it was --quick.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import calls, duplicates, events, processes, sizes, worth
+from tests.bench import calls, deals, duplicates, events, processes, sizes, worth
 from tests.bench.figures import Figure, as_json, record, table
 from tests.bench.stage import Stage, stage
 
@@ -37,6 +38,9 @@ FIGURES: Mapping[str, Callable[[Stage], Figure | list[Figure]]] = {
     "growth": sizes.growth,
     "duplicates": duplicates.duplicates,
     "worth": worth.worth,
+    "deals": deals.deals,
+    "forecast": deals.forecast,
+    "simulation": deals.simulation,
 }
 
 

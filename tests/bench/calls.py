@@ -34,68 +34,68 @@ WORKERS = tuple(f"{service}-worker" for service in SERVICES)
 
 def get(stage: Stage) -> Figure:
     """Get by id beside a bare find_one."""
-    ids = _customers(stage, 200)
+    ids = customers(stage, 200)
     requests = [GetCustomerRequest(customer_id=id) for id in ids]
-    with _side_by_side(stage) as (ours, bare_target):
+    with side_by_side(stage) as (ours, bare_target):
         rates = in_turns(
             stage.rounds,
-            ours=lambda: _rate(stage, ours, f"{SERVICE}/GetCustomer", requests),
-            bare=lambda: _rate(stage, bare_target, bare.GET, requests),
+            ours=lambda: rate(stage, ours, f"{SERVICE}/GetCustomer", requests),
+            bare=lambda: rate(stage, bare_target, bare.GET, requests),
         )
     return Figure.ratio("Get by id, calls/s", "threads + find_one", rates, reach=0.75)
 
 
 def masking(stage: Stage) -> Figure:
     """Get by id for a caller to whom every class is hidden, beside one who sees it in full."""
-    requests = [GetCustomerRequest(customer_id=id) for id in _customers(stage, 200)]
+    requests = [GetCustomerRequest(customer_id=id) for id in customers(stage, 200)]
     method, masked = f"{SERVICE}/GetCustomer", stage.system.token(TENANT, ("profiles.customers.read",))
-    with _side_by_side(stage) as (ours, _):
+    with side_by_side(stage) as (ours, _):
         rates = in_turns(
             stage.rounds,
-            ours=lambda: _rate(stage, ours, method, requests, token=masked),
-            bare=lambda: _rate(stage, ours, method, requests),
+            ours=lambda: rate(stage, ours, method, requests, token=masked),
+            bare=lambda: rate(stage, ours, method, requests),
         )
     return Figure.ratio("Get with masks, calls/s", "Get in full", rates, reach=0.97)
 
 
 def list_(stage: Stage) -> Figure:
     """A page of 50 by an indexed filter beside a bare cursor."""
-    _customers(stage, 200)
+    customers(stage, 200)
     requests = [ListCustomersRequest(page_size=50, filter="lifecycle = LEAD")]
-    with _side_by_side(stage) as (ours, bare_target):
+    with side_by_side(stage) as (ours, bare_target):
         rates = in_turns(
             stage.rounds,
-            ours=lambda: _rate(stage, ours, f"{SERVICE}/ListCustomers", requests),
-            bare=lambda: _rate(stage, bare_target, bare.LIST, requests),
+            ours=lambda: rate(stage, ours, f"{SERVICE}/ListCustomers", requests),
+            bare=lambda: rate(stage, bare_target, bare.LIST, requests),
         )
     return Figure.ratio("List of 50, calls/s", "threads + cursor + encode", rates, reach=0.7)
 
 
 def create(stage: Stage) -> Figure:
     """Create with events, audit and idempotency beside a bare majority insert."""
-    _customers(stage, 1)
-    with _side_by_side(stage) as (ours, bare_target):
+    customers(stage, 1)
+    with side_by_side(stage) as (ours, bare_target):
         rates = in_turns(
             stage.rounds,
-            ours=lambda: _rate(stage, ours, f"{SERVICE}/CreateCustomer", _creations(int(2500 * stage.seconds))),
-            bare=lambda: _rate(stage, bare_target, bare.INSERT, _creations(100)),
+            ours=lambda: rate(stage, ours, f"{SERVICE}/CreateCustomer", _creations(int(2500 * stage.seconds))),
+            bare=lambda: rate(stage, bare_target, bare.INSERT, _creations(100)),
         )
     return Figure.ratio("Create, calls/s", "threads + majority insert", rates, reach=0.6)
 
 
 def update(stage: Stage) -> Figure:
     """Update with events, audit and idempotency beside a bare majority insert."""
-    ids = _customers(stage, 1000)
-    with _side_by_side(stage) as (ours, bare_target):
+    ids = customers(stage, 1000)
+    with side_by_side(stage) as (ours, bare_target):
         rates = in_turns(
             stage.rounds,
-            ours=lambda: _rate(stage, ours, f"{SERVICE}/UpdateCustomer", _updates(ids, int(2500 * stage.seconds))),
-            bare=lambda: _rate(stage, bare_target, bare.INSERT, _creations(100)),
+            ours=lambda: rate(stage, ours, f"{SERVICE}/UpdateCustomer", _updates(ids, int(2500 * stage.seconds))),
+            bare=lambda: rate(stage, bare_target, bare.INSERT, _creations(100)),
         )
     return Figure.ratio("Update, calls/s", "threads + majority insert", rates, reach=0.6)
 
 
-def _rate(stage: Stage, target: str, method: str, requests: Sequence[Message], *, token: str = "") -> float:
+def rate(stage: Stage, target: str, method: str, requests: Sequence[Message], *, token: str = "") -> float:
     return load.run(
         target,
         method,
@@ -137,7 +137,7 @@ def _updates(ids: Sequence[str], count: int) -> list[UpdateCustomerRequest]:
     return requests
 
 
-def _customers(stage: Stage, count: int) -> list[str]:
+def customers(stage: Stage, count: int) -> list[str]:
     """Ids of so many customers, made when there are fewer."""
     with stage.system.client(TENANT, timeout=30) as client:
         ids = [found.id for found in islice(client.profiles.list_customers(page_size=500), count)]
@@ -160,10 +160,10 @@ def _lay_open(stage: Stage) -> None:
 
 
 @contextmanager
-def _side_by_side(stage: Stage) -> Iterator[tuple[str, str]]:
+def side_by_side(stage: Stage, service: str = "profiles") -> Iterator[tuple[str, str]]:
     """Addresses of our server and of a bare one, both on the same core; workers pause, since bare has none."""
     port = free_port()
-    load.pin(stage.system.pid("profiles-api"), load.SERVER_CORE)
+    load.pin(stage.system.pid(f"{service}-api"), load.SERVER_CORE)
     command = [sys.executable, "-m", "tests.bench.bare", stage.mongodb_uri, str(port)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
@@ -172,7 +172,7 @@ def _side_by_side(stage: Stage) -> Iterator[tuple[str, str]]:
                 raise RuntimeError("the bare server does not start")
             for name in WORKERS:
                 stage.system.kill(name, signal.SIGSTOP)
-            yield stage.system.targets["profiles"], f"{HOST}:{port}"
+            yield stage.system.targets[service], f"{HOST}:{port}"
         finally:
             server.kill()
             for name in WORKERS:

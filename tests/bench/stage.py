@@ -1,4 +1,4 @@
-"""What the benchmarks run on: a store and a bus of their own, the composed services, each kept on its core."""
+"""Ground that the benchmarks run on: a store and a bus of their own, the composed services, each kept on its core."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Stage:
 
     @property
     def rounds(self) -> int:
-        """How often each side is measured."""
+        """Times that each side is measured."""
         return 3 if self.quick else 5
 
     @property

@@ -112,7 +112,9 @@ AREAS: dict[str, dict[str, set[str]]] = {
         "leads": {"calendars", "customers", "deals", "forecast"},
         "assignment": {"calendars", "leads"},
         "conversion": {"deals", "leads"},
-        "privacy": {"customers", "deals", "leads"},
+        "rivals": {"deals"},
+        "notes": {"deals"},
+        "privacy": {"customers", "deals", "leads", "notes"},
     },
     "surveys": {
         "questionnaires": set(),

@@ -145,7 +145,15 @@ KEPT_INSIDE = {
         "Standing",
     },
     "interactions": {"CalendarRevision", "ChannelDay", "GoodwillTurn", "PresenceSpan"},
-    "opportunities": {"CalendarProjection", "DealPosition", "Engagement", "PipelineVersion", "Total", "TotalsHead"},
+    "opportunities": {
+        "CalendarProjection",
+        "DealPosition",
+        "Engagement",
+        "PipelineVersion",
+        "SnapshotPlan",
+        "Total",
+        "TotalsHead",
+    },
     "surveys": set(),
 }
 """Entities that no caller sees: what others are found by, counted with or worked out from."""

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from kehu.common.v1.envelope_pb2 import Envelope
+from kehu.opportunities.v1.snapshots_pb2 import SnapshotForecastsRequest
 from kehu.profiles.v1.events_pb2 import CustomerErasureRequested
 
 from libs.chassis import context, identity
@@ -18,15 +20,18 @@ from libs.chassis.context import Context
 from libs.chassis.domain import DomainError
 from libs.chassis.inbox import event_type
 from libs.chassis.paging import PageRequest
+from libs.chassis.testing import MemoryJob
 from libs.engine.inbox.decoding import received
 from libs.engine.store import MongoDatabase, connect
 from services.opportunities.deals.application import Deals, PastDeal
 from services.opportunities.deals.domain.deals import Deal
 from services.opportunities.deals.domain.history import DealState
-from services.opportunities.deals.domain.terms import Money, Split
+from services.opportunities.deals.domain.terms import Competitor, Money, Split
 from services.opportunities.forecast.application.forecasts import Forecasts
+from services.opportunities.forecast.application.snapshots import Snapshots, SnapshotState
 from services.opportunities.forecast.domain.periods import Span
 from services.opportunities.forecast.domain.totals import Dimension
+from services.opportunities.notes.application import WorkingNotes
 from services.opportunities.pipelines.application import Pipelines
 from services.opportunities.pipelines.domain import CERTAIN, ForecastCategory, Pipeline, Stage, StageKind
 from services.opportunities.store import OpportunitiesStore
@@ -176,3 +181,50 @@ def test_timers_find_what_is_due(store: OpportunitiesStore, deals: Deals, pipeli
             pass
     left = deals.get(deal.id)
     assert (left.display_name, left.probability_basis_points, left.erased) == ("", 2_000, True)
+
+
+def test_whatever_a_forecast_asks_walks_an_index(store: OpportunitiesStore, deals: Deals, pipeline: Pipeline) -> None:
+    rival = Competitor(name="Rival", product="Chair X")
+    late = deals.create(draft(pipeline, close_date=date(2020, 1, 1), competitors=(rival,), owner="bob"))
+    for _ in range(3):
+        deals.create(draft(pipeline, close_date=date(2199, 1, 1)))
+    page, now = PageRequest(size=2), identity.now() + DAY
+    assert [each.id for each in store.deals.slipped(pipeline.id, now.date(), page).items] == [late.id]
+    assert len(store.deals.stalled(pipeline.id, now, page).items) == 2
+    assert len(store.deals.aging(pipeline.id, {"look": now, "offer": now}, page).items) == 2
+    assert [each.id for each in store.deals.cards(pipeline.id, "look", "bob", 5)] == [late.id]
+    assert len(store.deals.cards(pipeline.id, "look", "", 3)) == 3
+    for product in ("", "Chair X"):
+        assert [each.id for each in store.deals.contested("Rival", product, page).items] == [late.id]
+    assert store.deals.contested("Rival", "Desk Y", page).items == []
+    assert sum(len(some) for some in store.deals.open_in(pipeline.id)) == 4
+    since = identity.now() - DAY
+    [every] = store.deals.opened_since(pipeline.id, since)
+    assert store.deals.histories([each.id for each in every]).keys() == {each.id for each in every}
+    assert store.rates.on(now.date()).tables == []
+    assert WorkingNotes(store.notes).keep(late.id, "x").author == "ann"
+    assert [each.text for each in WorkingNotes(store.notes).list(late.id, page).items] == ["x"]
+
+
+def test_two_workers_keep_the_forecasts_of_a_night_once(
+    store: OpportunitiesStore, deals: Deals, pipeline: Pipeline
+) -> None:
+    follow(store, deals.create(draft(pipeline, close_date=identity.now().date())))
+    snapshots = Snapshots(store.forecast)
+    snapshots.expect(["UTC"])
+    with identity.clock(identity.FixedClock(identity.now() + 2 * DAY)):
+        due = [each.entity for each in store.forecast.nights().find(identity.now()) if each.entity is not None]
+        begin = partial(store.operations.start_again, "snapshot_forecasts", SnapshotForecastsRequest())
+        with ThreadPoolExecutor(2) as threads:
+            runs = [threads.submit(copy_context().run, snapshots.begin, due, begin) for _ in range(2)]
+            assert [each.exception() for each in runs] == [None, None]
+        begun = store.operations.list("", PageRequest(size=10)).items
+        assert [(each.kind, each.active) for each in begun] == [("snapshot_forecasts", True)]
+        with ThreadPoolExecutor(2) as threads:
+            jobs = [MemoryJob[Any, SnapshotState](state=SnapshotState()) for _ in range(2)]
+            kept = [threads.submit(copy_context().run, snapshots.run, job) for job in jobs]
+            assert [each.exception() for each in kept] == [None, None]
+        page = snapshots.list(pipeline.id, PageRequest(size=50))
+        assert sorted(len(each.period) for each in page.items) == [7, 7, 8, 8]
+        assert all(each.revision == 1 for each in page.items)
+        assert snapshots.accuracy(pipeline.id, YEAR).snapshots == 0

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kehu.opportunities.v1 import forecast_pb2, pipelines_pb2
+from kehu.opportunities.v1 import forecast_pb2, pipelines_pb2, plans_pb2
 
 from libs.chassis.testing import World
 from services.opportunities.__main__ import SERVICE
@@ -139,7 +139,7 @@ def test_by_month_of_closing(history: History) -> None:
 
 def test_what_is_open(history: History) -> None:
     request = forecast_pb2.GetForecastRequest(pipeline_id=history.pipeline, **YEAR)
-    [dollars] = history.world.call(request, forecast_pb2.Forecast).currencies
+    [dollars] = history.world.call(request, plans_pb2.Forecast).currencies
     open_value, counted = defaultdict[str, float](float), dict[str, int]()
     for each in dollars.stages:
         open_value[each.stage.capitalize()] = each.sums.amount / 100

@@ -50,6 +50,7 @@ from services.opportunities.assignment.application import AssignmentRules
 from services.opportunities.assignment.domain import Agent, AssignmentRule
 from services.opportunities.deals.application import Deals
 from services.opportunities.deals.domain.deals import Deal
+from services.opportunities.forecast.application.snapshots import Snapshots
 from services.opportunities.leads.application import Leads
 from services.opportunities.leads.domain.leads import Lead
 from services.opportunities.leads.domain.parts import Assignment, ResponseClock
@@ -258,6 +259,10 @@ def settles_something(store: Any) -> None:
     store.quality.resolutions.insert(settled.settle(), key=settled.customer_id)
 
 
+def has_a_night(store: Any) -> None:
+    Snapshots(store.forecast).expect(["UTC"])
+
+
 DUE: Mapping[tuple[str, str], Callable[[Any], None]] = {
     ("profiles", "segments"): moves_with_time,
     ("profiles", "segment_evaluations"): defines_a_segment,
@@ -280,6 +285,7 @@ DUE: Mapping[tuple[str, str], Callable[[Any], None]] = {
     ("opportunities", "responses"): awaits_an_answer_to_a_lead,
     ("opportunities", "triage"): captures_a_lead,
     ("opportunities", "erasures"): hears_of_an_erasure,
+    ("opportunities", "nights"): has_a_night,
     ("surveys", "erasures"): hears_of_an_erasure,
     ("interactions", "backlogs"): owes_attributions,
 }

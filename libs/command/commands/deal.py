@@ -149,7 +149,11 @@ def history(
         if at is not None or known is not None:
             times = {"effective_time": at, "known_time": known}
             given = {name: time.replace(tzinfo=UTC) for name, time in times.items() if time is not None}
-            print_json(as_dict(connected.opportunities.get_deal_facts(deal_id=deal_id, **given)))
+            found = connected.opportunities.get_deal_facts(deal_id=deal_id, **given)
+            if as_json:
+                print_json(as_dict(found))
+            else:
+                console.print(board.facts(found, given.get("effective_time", datetime.now(UTC))))
             return
         changes = list(connected.opportunities.list_deal_changes(deal_id=deal_id, page_size=500))
     if as_json:

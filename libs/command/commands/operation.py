@@ -84,13 +84,13 @@ def cancel(operation_id: Id) -> None:
     console.print(f"{asked.id} is {state(asked)}" + (", and ends at its next step" if asked.cancel_requested else ""))
 
 
-def follow(connected: Client, operation_id: str, *, quiet: bool = False) -> Operation:
-    """The operation at its end. Failure when it did not succeed."""
+def follow(connected: Client, operation_id: str, *, quiet: bool = False, service: str = "profiles") -> Operation:
+    """The operation of a service at its end. Failure when it did not succeed."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=quiet, transient=True) as bar:
         task = bar.add_task("waits for a worker", total=None)
         while True:
-            now: Operation = connected.profiles.get_operation(operation_id=operation_id)
+            now: Operation = getattr(connected, service).get_operation(operation_id=operation_id)
             bar.update(task, description=f"{now.kind} {state(now)}", completed=now.done, total=now.total or None)
             if now.HasField("end_time"):
                 break

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from datetime import UTC, date, datetime
-from itertools import islice
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -69,6 +68,7 @@ def board(
     pipeline_id: PipelineId,
     limit: Annotated[int, typer.Option(help="Cards of a stage at most.", min=1, max=50)] = 6,
     owner: Annotated[str, typer.Option(help="Only the deals of this owner.")] = "",
+    period: Annotated[str, typer.Option(help="The period of the forecast below; this year when left out.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Show the board: stages as columns, the latest deals as cards, late ones in red.
@@ -79,19 +79,13 @@ def board(
 
     now = datetime.now(UTC)
     with client() as connected:
-        service = connected.opportunities
-        pipeline = service.get_pipeline(pipeline_id=pipeline_id)
-        cards: dict[str, Any] = {}
-        for stage in pipeline.stages:
-            where = f'pipeline_id = "{pipeline_id}" AND state = OPEN AND stage = "{stage.key}"'
-            where += f' AND owner = "{owner}"' if owner else ""
-            cards[stage.key] = list(islice(service.list_deals(filter=where, page_size=limit), limit))
-        year = {"start_date": date(now.year, 1, 1), "end_date": date(now.year, 12, 31)}
-        found = service.get_forecast(pipeline_id=pipeline_id, owner=owner, **year)
+        found = connected.opportunities.get_board(
+            pipeline_id=pipeline_id, period=period or str(now.year), owner=owner, cards=limit
+        )
     if as_json:
-        print_json({key: [as_dict(each) for each in deals] for key, deals in cards.items()})
+        print_json(as_dict(found))
     else:
-        console.print(views.board(pipeline, cards, found, now))
+        console.print(views.board(found, now))
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
@@ -15,27 +15,31 @@ from libs.client.values import from_money
 from libs.command.views.words import moment, name_of, word
 
 if TYPE_CHECKING:
-    from kehu.opportunities.v1.deals_pb2 import Deal, DealChange, Move
-    from kehu.opportunities.v1.forecast_pb2 import CurrencyForecast, Forecast, SalesReport
-    from kehu.opportunities.v1.pipelines_pb2 import Pipeline, Stage
+    from kehu.opportunities.v1.board_pb2 import Board, BoardCard, BoardStage
+    from kehu.opportunities.v1.deals_pb2 import DealChange, DealFacts, Move
+    from kehu.opportunities.v1.forecast_pb2 import SalesReport
+    from kehu.opportunities.v1.pipelines_pb2 import Stage
+    from kehu.opportunities.v1.plans_pb2 import ConvertedForecast, CurrencyForecast, Forecast, ForecastOverride
 
 BAR = 32
 """Characters of the longest bar."""
 _COLORS = {"closed": "green", "commit": "bright_green", "best case": "cyan", "pipeline": "blue", "omitted": "dim"}
 
 
-def board(pipeline: Pipeline, cards: Mapping[str, Sequence[Deal]], forecast: Forecast, now: datetime) -> RenderableType:
-    """Stages as columns, each with its deals. What is late is red, what is about to be is yellow."""
-    stages = [each for each in pipeline.stages if cards.get(each.key) or (_is_open(each) and not each.retired)]
+def board(found: Board, now: datetime) -> RenderableType:
+    """Stages as columns, each with its latest deals. What is late is red, what is about to be is yellow."""
     table = Table(box=None, expand=True, padding=(0, 1), show_header=True, header_style="bold")
-    for stage in stages:
-        table.add_column(_heading(stage, forecast), ratio=1, vertical="top")
-    table.add_row(*(Group(*(_card(each, stage, now) for each in cards.get(stage.key, ()))) for stage in stages))
-    return Group(Text(f"{pipeline.display_name}\n", style="bold"), table, *map(_line, forecast.currencies))
+    stages = {each.key: each for each in found.pipeline.stages}
+    for each in found.stages:
+        table.add_column(_heading(stages[each.stage], found.forecast), ratio=1, vertical="top")
+    table.add_row(*(_column(each, stages[each.stage], now) for each in found.stages))
+    name = Text(f"{found.pipeline.display_name}\n", style="bold")
+    return Group(name, table, *map(_line, found.forecast.currencies))
 
 
-def _is_open(stage: Stage) -> bool:
-    return name_of(stage, "kind") not in ("WON", "LOST")
+def _column(shown: BoardStage, stage: Stage, now: datetime) -> RenderableType:
+    cards: list[RenderableType] = [_card(each, stage, now) for each in shown.cards]
+    return Group(*cards, Text("and more", style="dim")) if shown.more else Group(*cards)
 
 
 def _heading(stage: Stage, forecast: Forecast) -> Text:
@@ -48,7 +52,7 @@ def _heading(stage: Stage, forecast: Forecast) -> Text:
     return text
 
 
-def _card(deal: Deal, stage: Stage, now: datetime) -> Panel:
+def _card(deal: BoardCard, stage: Stage, now: datetime) -> Panel:
     age = (now - deal.stage_time.ToDatetime(tzinfo=UTC)).days
     body = Text(f"{from_money(deal.amount):,} {deal.amount.currency_code}" if deal.HasField("amount") else "amount ?")
     body.append(f"\n{deal.owner}", style="dim")
@@ -89,8 +93,32 @@ def forecast(found: Forecast) -> RenderableType:
             bar = Text("█" * round(BAR * sums.amount / most), style=_COLORS.get(name, "red"))
             table.add_row(name, f"{sums.deals:,}", money(sums.amount, code), money(sums.weighted, code), bar)
         parts += [table, Text(f"expected {money(each.expected, code)}", style="bold")]
+    if found.HasField("converted"):
+        parts.append(_converted(found.converted))
+    parts += [_override(each) for each in found.overrides]
     told = f"as of {moment(found.as_of_time)}" if found.HasField("as_of_time") else "no deal yet"
     return Group(*parts, Text(told, style="dim"))
+
+
+def _converted(found: ConvertedForecast) -> Text:
+    """All currencies in one, with what has no rate."""
+    code = found.forecast.currency_code
+    text = Text(f"all in {code}: expected {money(found.forecast.expected, code)}", style="bold")
+    text.append(f"  closed {money(found.forecast.closed.amount, code)}", style="green")
+    if found.HasField("oldest_rate_date"):
+        at = found.oldest_rate_date
+        text.append(f"  rates since {at.year:04}-{at.month:02}-{at.day:02}", style="dim")
+    if found.unconverted_deals:
+        codes = ", ".join(each.currency_code for each in found.unconverted)
+        text.append(f"  {found.unconverted_deals:,} deals left out, no rate for {codes}", style="red")
+    return text
+
+
+def _override(found: ForecastOverride) -> Text:
+    whose = f" of {found.owner}" if found.owner else ""
+    text = Text(f"{found.actor} expects{whose} {money(found.amount.minor_units, found.amount.currency_code)}", "yellow")
+    text.append(f"  {found.reason}", style="italic")
+    return text
 
 
 def report(found: SalesReport) -> Table:
@@ -124,6 +152,19 @@ def history(changes: Iterable[DealChange]) -> Table:
             f"{facts.probability_basis_points / 100:g} %",
         )
     return table
+
+
+def facts(found: DealFacts, at: datetime) -> Text:
+    """A deal as it was at a time."""
+    text = Text(f"{at:%Y-%m-%d %H:%M}  ", style="dim")
+    text.append(f"{word(name_of(found, 'state'))} in {found.stage}", style="cyan")
+    if found.HasField("amount"):
+        text.append(f"  {money(found.amount.minor_units, found.amount.currency_code)}", style="bold")
+    text.append(f"  {found.probability_basis_points / 100:g} %  {found.owner}")
+    if found.HasField("close_date"):
+        day = found.close_date
+        text.append(f"  closes {day.year:04}-{day.month:02}-{day.day:02}", style="dim")
+    return text
 
 
 def lacking(move: Move) -> Text:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
 
-from libs.chassis.filtering import FilterSpec, all_of, field
+from libs.chassis.filtering import Condition, FilterSpec, all_of, any_of, field
 from libs.chassis.paging import Page, PageRequest
 from libs.chassis.projection import Customers
 from libs.chassis.store import Database, Due, Index
@@ -21,11 +21,20 @@ EXPIRY_BATCH = 200
 HISTORY_STRETCH = 500
 """Rows of a history that are read in one go."""
 
+HISTORIES_STRETCH = 5_000
+"""Rows of many histories that are read in one go."""
+DEALS_STRETCH = 500
+"""Deals that are read in one go."""
 DEALS = (
     Index(("customer_id", "-open_time")),
     Index(("pipeline_id", "state", "stage", "-open_time")),
     Index(("pipeline_id", "-open_time")),
     Index(("owner", "state", "-open_time")),
+    Index(("pipeline_id", "owner", "state", "stage", "-open_time")),
+    Index(("pipeline_id", "state", "close_date")),
+    Index(("pipeline_id", "state", "update_time")),
+    Index(("pipeline_id", "state", "stage_time")),
+    Index(("competitors.name", "state", "-open_time")),
     Index(("state", "-open_time")),
     Index(("-open_time",)),
     Index(("manual_expire_time",), only=EXPIRES, every_tenant=True),
@@ -72,6 +81,67 @@ class DealsStore:
             if not place:
                 return
 
+    # ------------------------------------------------------------------------------------------- of a whole pipeline
+
+    def opened_since(self, pipeline_id: str, since: datetime) -> Iterator[Sequence[Deal]]:
+        """All deals of a pipeline that were opened since a time, a stretch at a time."""
+        where = all_of(field("pipeline_id") == pipeline_id, field("open_time") >= since)
+        return self._stretches(where, "-open_time")
+
+    def open_in(self, pipeline_id: str) -> Iterator[Sequence[Deal]]:
+        """All open deals of a pipeline, a stretch at a time."""
+        return self._stretches(_open_in(pipeline_id), ("stage", "-open_time"))
+
+    def _stretches(self, where: Condition, order: str | Sequence[str]) -> Iterator[Sequence[Deal]]:
+        place = ""
+        while True:
+            found, place = self.deals.stretch(where, order=order, after=place, limit=DEALS_STRETCH)
+            yield found
+            if not place:
+                return
+
+    def histories(self, ids: Sequence[str]) -> Mapping[str, Sequence[DealChange]]:
+        """Id of a deal → its whole history, of those that have one."""
+        found: dict[str, list[DealChange]] = {}
+        place, where = "", field("deal_id").one_of(ids)
+        while ids:
+            rows, place = self.changes.stretch(where, order=("deal_id", "number"), after=place, limit=HISTORIES_STRETCH)
+            for each in rows:
+                found.setdefault(each.deal_id, []).append(each)
+            if not place:
+                break
+        return found
+
+    def cards(self, pipeline_id: str, stage: str, owner: str, limit: int) -> Sequence[Deal]:
+        """The latest open deals of a stage, perhaps of one owner."""
+        mine = field("owner") == owner if owner else None
+        where = all_of(_open_in(pipeline_id), field("stage") == stage, mine)
+        return self.deals.find(where, order="-open_time", limit=limit)
+
+    def slipped(self, pipeline_id: str, today: date, request: PageRequest) -> Page[Deal]:
+        """Open deals whose close date is over, the longest ago first."""
+        over = all_of(field("close_date") > "", field("close_date") < today)
+        return self.deals.page(all_of(_open_in(pipeline_id), over), request, order="close_date")
+
+    def stalled(self, pipeline_id: str, since: datetime, request: PageRequest) -> Page[Deal]:
+        """Open deals that were not changed since a time, the longest first."""
+        where = all_of(_open_in(pipeline_id), field("update_time") <= since)
+        return self.deals.page(where, request, order="update_time")
+
+    def aging(self, pipeline_id: str, since: Mapping[str, datetime], request: PageRequest) -> Page[Deal]:
+        """Open deals that are in their stage since before a time that each stage has, the longest first."""
+        late = [all_of(field("stage") == stage, field("stage_time") < time) for stage, time in sorted(since.items())]
+        where = all_of(_open_in(pipeline_id), field("stage_time") < max(since.values()), any_of(*late))
+        return self.deals.page(where, request, order="stage_time")
+
+    def contested(self, competitor: str, product: str, request: PageRequest) -> Page[Deal]:
+        """Open deals for which a rival competes, perhaps with one of its products, the latest opened first."""
+        where = all_of(field("competitors.name") == competitor, field("state") == DealState.OPEN)
+        if product:
+            offered = all_of(field("name") == competitor, field("product").one_of(["", product]))
+            where = all_of(where, field("competitors").any_element(offered))
+        return self.deals.page(where, request, order="-open_time")
+
     def expired(self) -> Due[Deal]:
         """Deals whose given probability has expired, the longest ago first."""
         return Due(
@@ -80,3 +150,7 @@ class DealsStore:
             order="manual_expire_time",
             limit=EXPIRY_BATCH,
         )
+
+
+def _open_in(pipeline_id: str) -> Condition:
+    return all_of(field("pipeline_id") == pipeline_id, field("state") == DealState.OPEN)

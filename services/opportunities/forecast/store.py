@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, date, datetime
 
 from libs.chassis.filtering import Condition, all_of, any_of, field
+from libs.chassis.paging import Page, PageRequest
 from libs.chassis.projection import Customers
-from libs.chassis.store import Database, Index
+from libs.chassis.store import Database, Due, Index
 from services.opportunities.customers.domain import CustomerProjection
 from services.opportunities.deals.domain.history import DealState
 from services.opportunities.deals.store import DealsStore
+from services.opportunities.forecast.domain.health import PipelineHealth
+from services.opportunities.forecast.domain.learning import PipelineModel
 from services.opportunities.forecast.domain.periods import Period
 from services.opportunities.forecast.domain.plans import ForecastOverride, Quota
+from services.opportunities.forecast.domain.snapshots import ForecastSnapshot, SnapshotPlan
 from services.opportunities.forecast.domain.totals import (
     DealPosition,
     Dimension,
@@ -20,6 +24,7 @@ from services.opportunities.forecast.domain.totals import (
     Total,
     TotalsHead,
 )
+from services.opportunities.pipelines.domain import Pipeline
 from services.opportunities.pipelines.store import PipelinesStore
 from services.opportunities.rates.store import RatesStore
 
@@ -37,6 +42,18 @@ TOTALS = (
 )
 HEAD = "head"
 """Key of the one head of a tenant."""
+PLAN = "plan"
+"""Key of the one plan of nights of a tenant."""
+PIPELINES_MAX = 1_000
+"""Pipelines of a tenant that a night goes through."""
+SNAPSHOTS_MAX = 3_000
+"""Snapshots that one report of accuracy reads: four of each night, for two years."""
+NIGHTS_BATCH = 50
+"""Tenants whose night is begun in one go."""
+PLANNED = field("next_time") > datetime(1970, 1, 1, tzinfo=UTC)
+"""Condition of a partial index. A query that is to use it repeats it."""
+SNAPSHOTS = (Index(("pipeline_id", "-snapshot_date")), Index(("pipeline_id", "end_date")))
+NIGHTS = (Index(("next_time",), only=PLANNED, every_tenant=True),)
 PLANS = (Index(("pipeline_id", "start_date", "end_date")),)
 
 
@@ -62,6 +79,10 @@ class ForecastStore:
         self.heads = database.collection(TotalsHead, "totals_heads", publishes=False)
         self.overrides = database.collection(ForecastOverride, "forecast_overrides", indexes=PLANS)
         self.quotas = database.collection(Quota, "quotas", indexes=PLANS)
+        self.models = database.collection(PipelineModel, "pipeline_models", publishes=False)
+        self.snapshots = database.collection(ForecastSnapshot, "forecast_snapshots", indexes=SNAPSHOTS)
+        self.plans = database.collection(SnapshotPlan, "snapshot_plans", indexes=NIGHTS, publishes=False)
+        self.healths = database.collection(PipelineHealth, "pipeline_healths", publishes=False)
 
     def as_of(self) -> datetime | None:
         """The time of the latest change of a deal that the sums know."""
@@ -88,6 +109,44 @@ class ForecastStore:
         found = self.quotas.find(_of(pipeline_id, period), order=None, limit=PLANS_MAX)
         kept = (each for each in found if each.amount is not None)
         return sorted(kept, key=lambda each: (each.dimension, each.key))
+
+    def model_of(self, pipeline_id: str) -> PipelineModel | None:
+        """The lessons of a pipeline. None before the first fit."""
+        return self.models.find_by_id(self.models.id_of(pipeline_id))
+
+    def all_pipelines(self) -> Sequence[Pipeline]:
+        """All pipelines of a tenant, by name."""
+        return self.pipelines.pipelines.find(None, order="display_name", limit=PIPELINES_MAX)
+
+    # --------------------------------------------------------------------------------------------------- snapshots
+
+    def snapshot(self, pipeline_id: str, day: date, period: str) -> ForecastSnapshot | None:
+        """The forecast of a period as it was on one night."""
+        return self.snapshots.find_by_id(self.snapshots.id_of(f"{pipeline_id}:{day.isoformat()}:{period}"))
+
+    def keep_snapshot(self, taken: ForecastSnapshot) -> ForecastSnapshot:
+        """Keeps the forecast of a night. SourceKeyReused when another one is kept for it."""
+        key = f"{taken.pipeline_id}:{taken.snapshot_date.isoformat()}:{taken.period}"
+        return self.snapshots.insert(taken.take(), key=key)
+
+    def list_snapshots(self, pipeline_id: str, request: PageRequest) -> Page[ForecastSnapshot]:
+        """The snapshots of a pipeline, the latest night first."""
+        return self.snapshots.page(field("pipeline_id") == pipeline_id, request, order="-snapshot_date")
+
+    def snapshots_of(self, pipeline_id: str, within: Period) -> Sequence[ForecastSnapshot]:
+        """The snapshots of all periods that end within another one."""
+        ends = all_of(field("end_date") >= within.start_date, field("end_date") <= within.end_date)
+        where = all_of(field("pipeline_id") == pipeline_id, ends)
+        found = self.snapshots.find(where, order=None, limit=SNAPSHOTS_MAX + 1)
+        if len(found) > SNAPSHOTS_MAX:
+            raise ReportTooLarge(allowed=SNAPSHOTS_MAX)
+        return found
+
+    def nights(self) -> Due[SnapshotPlan]:
+        """Tenants whose night has come, the longest ago first."""
+        return Due(
+            self.plans, lambda now: all_of(PLANNED, field("next_time") <= now), order="next_time", limit=NIGHTS_BATCH
+        )
 
     def _find(self, pipeline_id: str, by: Dimension, where: Condition, key: str) -> Sequence[Total]:
         there = all_of(field("place.pipeline_id") == pipeline_id, field("place.dimension") == by)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from kehu.opportunities.v1 import customers_pb2, deals_pb2, leads_pb2, privacy_pb2_grpc
+from kehu.opportunities.v1 import customers_pb2, deals_pb2, leads_pb2, notes_pb2, privacy_pb2_grpc
 from kehu.opportunities.v1 import privacy_pb2 as pb
 
 from libs.chassis.codec import to_proto
@@ -28,5 +28,6 @@ _RECORDS: dict[str, Any] = {
     "customer": customers_pb2.CustomerProjection,
     "deal": deals_pb2.Deal,
     "lead": leads_pb2.Lead,
+    "working_note": notes_pb2.WorkingNote,
 }
 """Kind of a record of an export → its message."""

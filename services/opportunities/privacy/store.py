@@ -10,13 +10,21 @@ from services.opportunities.deals.domain.deals import Deal
 from services.opportunities.deals.store import DealsStore
 from services.opportunities.leads.domain.leads import Lead
 from services.opportunities.leads.store import LeadsStore
+from services.opportunities.notes.domain import WorkingNote
+from services.opportunities.notes.store import NotesStore
 
 
 class PrivacyStore:
     """The holdings of the service."""
 
     def __init__(
-        self, database: Database, customers: Customers[CustomerProjection], deals: DealsStore, leads: LeadsStore
+        self,
+        database: Database,
+        customers: Customers[CustomerProjection],
+        *,
+        deals: DealsStore,
+        leads: LeadsStore,
+        notes: NotesStore,
     ) -> None:
         held = Holding(
             collection=deals.deals,
@@ -31,4 +39,10 @@ class PrivacyStore:
             kept="states, sources and dates without words",
             record="lead",
         )
-        self.erasures = Erasures(database, customers, [held, became])
+        noted = Holding(
+            collection=notes.notes,
+            erased=WorkingNote.erase,
+            kept="that there was one",
+            record="working_note",
+        )
+        self.erasures = Erasures(database, customers, [held, became, noted])

@@ -6,14 +6,13 @@ import io
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import pytest
-from kehu.opportunities.v1 import deals_pb2, forecast_pb2, pipelines_pb2
+from kehu.opportunities.v1 import board_pb2, deals_pb2, forecast_pb2, models_pb2, plans_pb2, snapshots_pb2
 from rich.console import Console
 
 from libs.client.values import fill
-from libs.command.commands.forecast import days
-from libs.command.output import Misuse
+from libs.command.commands.forecast import span
 from libs.command.views import board
+from libs.command.views import forecast as views
 
 NOW = datetime(2026, 6, 10, 12, tzinfo=UTC)
 SUMS = {"deals": 2, "amount": 100_000, "weighted": 30_000}
@@ -25,7 +24,7 @@ def printed(renderable: Any) -> str:
     return out.getvalue()
 
 
-def forecast(**fields: Any) -> forecast_pb2.Forecast:
+def forecast(**fields: Any) -> plans_pb2.Forecast:
     euro = {
         "currency_code": "EUR",
         "closed": {"deals": 1, "amount": 50_000},
@@ -35,7 +34,7 @@ def forecast(**fields: Any) -> forecast_pb2.Forecast:
         "stages": [{"stage": "offer", "sums": SUMS}],
         "expected": 80_000,
     }
-    return fill(forecast_pb2.Forecast(), {"as_of_time": NOW, "currencies": [{**euro, **fields}]})
+    return fill(plans_pb2.Forecast(), {"as_of_time": NOW, "currencies": [{**euro, **fields}]})
 
 
 def test_stages_are_columns_and_late_deals_say_so() -> None:
@@ -45,8 +44,8 @@ def test_stages_are_columns_and_late_deals_say_so() -> None:
         {"key": "old", "display_name": "Gone", "retired": True},
         {"key": "won", "display_name": "Won", "kind": "WON"},
     ]
-    pipeline = fill(pipelines_pb2.Pipeline(), {"display_name": "Direct", "stages": stages})
-    deal = {
+    pipeline = {"display_name": "Direct", "stages": stages}
+    card = {
         "display_name": "Hundred [chairs]",
         "owner": "ada",
         "amount": {"currency_code": "EUR", "minor_units": 123_450},
@@ -54,7 +53,10 @@ def test_stages_are_columns_and_late_deals_say_so() -> None:
         "close_date": date(2026, 6, 1),
         "next_step": {"text": "call back"},
     }
-    shown = printed(board.board(pipeline, {"offer": [fill(deals_pb2.Deal(), deal)]}, forecast(), NOW))
+    columns = [{"stage": "look"}, {"stage": "offer", "cards": [card], "more": True}]
+    found = fill(board_pb2.Board(), {"pipeline": pipeline, "stages": columns})
+    found.forecast.CopyFrom(forecast())
+    shown = printed(board.board(found, NOW))
     for part in (
         "First look",
         "Offer 50 %",
@@ -66,6 +68,7 @@ def test_stages_are_columns_and_late_deals_say_so() -> None:
         "→ call back",
         "expected 800.00 EUR",
         "slipped 700.00 EUR in 3 deals",
+        "and more",
     ):
         assert part in shown
     assert "Gone" not in shown
@@ -106,21 +109,104 @@ def test_a_history_and_a_preview_are_read_at_a_glance() -> None:
     assert "nothing is in the way" in printed(board.lacking(deals_pb2.Move(from_stage="look", to_stage="offer")))
 
 
-@pytest.mark.parametrize(
-    ("period", "first", "last"),
-    [
-        ("2026", date(2026, 1, 1), date(2026, 12, 31)),
-        ("2026-Q2", date(2026, 4, 1), date(2026, 6, 30)),
-        ("2028-02", date(2028, 2, 1), date(2028, 2, 29)),
-        ("2026-12", date(2026, 12, 1), date(2026, 12, 31)),
-        ("9999", date(9999, 1, 1), date.max),
-    ],
-)
-def test_a_period_is_its_first_and_last_day(period: str, first: date, last: date) -> None:
-    assert days(period) == (first, last)
+def test_a_forecast_shows_what_people_expect_and_what_has_no_rate() -> None:
+    found = forecast()
+    override = {
+        "actor": "ada",
+        "owner": "bob",
+        "reason": "signed",
+        "amount": {"currency_code": "EUR", "minor_units": 9_000},
+    }
+    fill(found.overrides.add(), override)
+    converted = {
+        "forecast": {"currency_code": "EUR", "expected": 123_400},
+        "oldest_rate_date": date(2026, 5, 29),
+        "unconverted_deals": 2,
+        "unconverted": [{"currency_code": "CHF"}],
+    }
+    fill(found.converted, converted)
+    shown = printed(board.forecast(found))
+    for part in (
+        "ada expects of bob 90.00 EUR  signed",
+        "all in EUR: expected 1,234.00 EUR",
+        "rates since 2026-05-29",
+        "2 deals left out, no rate for CHF",
+    ):
+        assert part in shown
 
 
-@pytest.mark.parametrize("period", ["2026-Q5", "0000", "2026-13", "soon"])
-def test_what_is_no_period_is_refused(period: str) -> None:
-    with pytest.raises(Misuse, match="2026-Q2"):
-        days(period)
+def test_a_deal_is_shown_as_it_was() -> None:
+    told = {"state": "OPEN", "stage": "offer", "amount": {"currency_code": "EUR", "minor_units": 100}, "owner": "ann"}
+    told |= {"close_date": date(2026, 7, 1), "probability_basis_points": 2_550}
+    shown = printed(board.facts(fill(deals_pb2.DealFacts(), told), NOW))
+    assert "2026-06-10 12:00  open in offer  1.00 EUR  25.5 %  ann  closes 2026-07-01" in shown
+
+
+def simulated(**fields: Any) -> dict[str, Any]:
+    distribution = {
+        "mean": 60_000,
+        "error": 120,
+        "p10": 40_000,
+        "p50": 60_000,
+        "p90": 80_000,
+        "draws": 10_000,
+        "seed": 7,
+    }
+    return {"currency_code": "EUR", "closed": 20_000, "distribution": distribution, "open_deals": 5, **fields}
+
+
+def test_an_interval_is_drawn_on_a_scale() -> None:
+    line = views.band(20_000, 40_000, 60_000, 80_000, 80_000).plain
+    assert (line.index("█"), line.index("─"), line.index("●"), len(line)) == (0, 24, 36, views.WIDTH + 1)
+    assert line.count("█") == 12
+    assert views.band(0, 0, 0, 0, 0).plain == "● "
+    shown = printed(views.simulation(fill(models_pb2.SimulatedForecast(), simulated(undated_deals=3, new_deals=2.5))))
+    for part in (
+        "P10 400.00 EUR",
+        "P90 800.00 EUR",
+        "10,000 draws, seed 7",
+        "2.5 wins of new deals",
+        "3 without a date",
+    ):
+        assert part in shown
+
+
+def test_nights_are_drawn_below_each_other() -> None:
+    nights = [
+        fill(snapshots_pb2.ForecastSnapshot(), {"snapshot_date": date(2026, 7, day), "simulations": [simulated()]})
+        for day in (1, 2)
+    ]
+    shown = printed(views.chart(nights))
+    assert shown.index("2026-07-01") < shown.index("2026-07-02")
+    assert shown.count("●") == 2
+
+
+def test_quotas_movements_accuracy_and_late_deals() -> None:
+    quota = {"key": "ann", "amount": {"currency_code": "EUR", "minor_units": 100_000}}
+    met = {"quota": {"amount": quota["amount"]}, "attainment": 1.2, "unconverted_deals": 4}
+    rows = [{"quota": quota, "attainment": 0.6, "coverage": 2.0, "open": SUMS}, met]
+    shown = printed(views.coverage(fill(plans_pb2.CoverageReport(), {"coverages": rows})))
+    for part in ("ann", "60%", "2.0 x", "everybody", "met", "4 without a rate"):
+        assert part in shown
+    moved = {"currency_code": "EUR", "closed": SUMS, "slipped": {"deals": -1, "amount": -500}, "expected": 1_000}
+    shown = printed(views.comparison(fill(snapshots_pb2.ForecastComparison(), {"currencies": [moved]})))
+    for part in ("+2", "+1,000.00 EUR", "-5.00 EUR", "expected +10.00 EUR"):
+        assert part in shown
+    row = {
+        "basis": "SIMULATION",
+        "days_from": 8,
+        "days_to": 30,
+        "accuracy": {"wape": 0.25, "bias": -0.1, "forecasts": 3},
+    }
+    shown = printed(views.accuracy(fill(snapshots_pb2.AccuracyReport(), {"rows": [row]})))
+    for part in ("simulation", "8-30", "25%", "-10%", "3"):
+        assert part in shown
+    late = fill(deals_pb2.Deal(), {"display_name": "Chairs", "close_date": date(2026, 6, 1), "id": "deal_1"})
+    assert "9 d" in printed(views.late([late], NOW.date()))
+
+
+def test_without_a_period_it_is_this_quarter() -> None:
+    assert span("2026-P05") == {"period": "2026-P05"}
+    days = span("")
+    assert days["start_date"] <= datetime.now(UTC).date() <= days["end_date"]
+    assert 90 <= (days["end_date"] - days["start_date"]).days + 1 <= 92

@@ -15,7 +15,7 @@ from services.opportunities.__main__ import SERVICE
 from services.opportunities.store import OpportunitiesStore
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
-AREAS = ("pipelines", "deals", "forecast", "rates", "leads")
+AREAS = ("pipelines", "deals", "forecast", "rates", "leads", "rivals", "notes")
 SCOPES = {f"opportunities.{area}.{right}" for area in AREAS for right in ("read", "write", "configure", "report")}
 STAGES: list[Any] = [
     {"key": "prospect", "display_name": "Prospect", "probability_basis_points": 1000},

@@ -128,14 +128,15 @@ class Forecasts:
         for each in news:
             before = known.get(each.id, DealPosition(id=each.id))
             if each.source_revision > before.source_revision:
-                changes += [(_total(entry), (entry, sign)) for entry, sign in moved(before.entries, each.entries)]
+                changes += [(total_of(entry), (entry, sign)) for entry, sign in moved(before.entries, each.entries)]
         self._store.positions.upsert_many(((DealPosition(id=each.id), each) for each in news), DealPosition.take)
         self._store.totals.upsert_many(changes, _add)
         head = TotalsHead(id=self._store.heads.id_of(HEAD))
         self._store.heads.upsert_many(((head, time) for _, _, time in heard), TotalsHead.reach)
 
 
-def _total(entry: Entry) -> Total:
+def total_of(entry: Entry) -> Total:
+    """The sums that an entry goes into, as nothing but their place."""
     place = entry.place
     parts = (place.currency_code, place.dimension, place.key, str(place.close_date), place.stage, place.state)
     id = identity.derived_id(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Any
 
@@ -17,10 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from libs.chassis.domain import InvalidArgument, OpenEnum
+from services.opportunities.forecast.domain.learning import Arrivals, CurveStep, at
 
 CONVOLUTION_MAX_DEALS = 40
 """Deals up to which independent wins of fixed amounts are worked out exactly."""
 QUANTILES = (0.1, 0.5, 0.9)
+DRAWS = 10_000
+"""Draws of a simulation when nobody says how many."""
+NEW_WINS_MAX = 10_000
+"""Wins of new deals in one draw. More is no forecast of a period."""
+_STRETCH = 500
+"""Draws whose new deals are drawn at once."""
 _MARKET = "market"
 """Name of the stream that all deals share. No id of a deal, which carries a prefix."""
 
@@ -46,6 +53,8 @@ class OpenDeal:
     """Chance to win it at all."""
     days_left: tuple[int, int] | None = None
     """Days of slip, first and last, for which the deal still closes within the period. None when every day does."""
+    waited: int | None = None
+    """Days since its close date, negative before it: it is still open, so a smaller slip is not possible any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +65,20 @@ class Experience:
     """Final amount over the amount at this point of earlier won deals. Empty takes amounts as they are."""
     slips: tuple[int, ...] = ()
     """Days from the expected to the actual close date of earlier won deals. Empty takes dates as they are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDeals:
+    """Deals that are still to be opened and may be won within the period."""
+
+    name: str
+    """Name of their stream of random numbers, such as a currency."""
+    expected: float
+    """How many are opened in time, on average."""
+    probability: float
+    """Chance of one of them to be won within the period."""
+    amounts: tuple[int, ...]
+    """Amounts that such deals were won for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,23 +94,54 @@ class Distribution:
     seed: int = 0
     draws: int = 0
     """Draws of the simulation. 0 when the distribution is exact."""
+    error: float = 0.0
+    """Standard error of the mean that comes of simulating instead of computing."""
 
-    @property
-    def error(self) -> float:
-        """Standard error of the mean that comes of simulating instead of computing."""
-        return self.deviation / sqrt(self.draws) if self.draws else 0.0
+    def plus(self, certain: int) -> Distribution:
+        """With an amount that is certain, such as what is won already."""
+        moved = {name: getattr(self, name) + certain for name in ("mean", "p10", "p50", "p90")}
+        return replace(self, **moved)
+
+
+def opened_in_time(
+    arrivals: Arrivals, curve: Sequence[CurveStep], days_to_start: float, days_to_end: float, amounts: Sequence[int]
+) -> NewDeals:
+    """Deals that are opened from now to the end of a period, and the mean chance of one to be won within it.
+
+    One that is opened after u days is won by `F(end - u) - F(start - u)`, the curve of all deals.
+    """
+    opened = np.arange(0.5, max(days_to_end, 1.0), 1.0)
+    inside = [_won(curve, days_to_end - each) - _won(curve, days_to_start - each) for each in opened]
+    mean = float(np.mean(inside)) if inside else 0.0
+    return NewDeals(
+        name=arrivals.currency_code,
+        expected=arrivals.per_day * days_to_end,
+        probability=mean,
+        amounts=tuple(amounts),
+    )
+
+
+def _won(curve: Sequence[CurveStep], days: float) -> float:
+    return at(curve, days).won if days > 0 else 0.0
 
 
 def distribution(
-    deals: Sequence[OpenDeal], *, rho: float, seed: int, draws: int, experience: Experience | None = None
+    deals: Sequence[OpenDeal],
+    *,
+    rho: float,
+    seed: int,
+    draws: int,
+    experience: Experience | None = None,
+    new_deals: Sequence[NewDeals] = (),
 ) -> Distribution:
     """The distribution of the sum of what these deals bring, exact where that is possible, else by Monte Carlo."""
     _check(deals, rho, draws)
     known = experience or Experience()
     certain_dates = all(deal.days_left is None for deal in deals) or not known.slips
-    if rho == 0 and not known.amount_ratios and certain_dates and len(deals) <= CONVOLUTION_MAX_DEALS:
-        return convolved([deal for deal in deals if _in_time(deal, 0)])
-    return simulated(deals, rho=rho, seed=seed, draws=draws, experience=known)
+    fixed = not known.amount_ratios and certain_dates and not new_deals
+    if rho == 0 and fixed and len(deals) <= CONVOLUTION_MAX_DEALS:
+        return convolved([deal for deal in deals if _in_time(deal, max(deal.waited or 0, 0))])
+    return simulated(deals, rho=rho, seed=seed, draws=draws, experience=known, new_deals=new_deals)
 
 
 def _check(deals: Sequence[OpenDeal], rho: float, draws: int) -> None:
@@ -108,13 +162,21 @@ def _in_time(deal: OpenDeal, slip: int) -> bool:
 # -------------------------------------------------------------------------------------------------- Monte Carlo
 
 
-def simulated(deals: Sequence[OpenDeal], *, rho: float, seed: int, draws: int, experience: Experience) -> Distribution:
+def simulated(
+    deals: Sequence[OpenDeal],
+    *,
+    rho: float,
+    seed: int,
+    draws: int,
+    experience: Experience,
+    new_deals: Sequence[NewDeals] = (),
+) -> Distribution:
     """Draws every deal's win, amount and date so many times, and adds up what falls into the period."""
     from scipy.special import ndtri
 
     sums = np.zeros(draws, dtype=np.int64)
     market = _stream(seed, _MARKET).standard_normal(draws)
-    slips = np.array(experience.slips, dtype=np.int64)
+    slips = np.sort(np.array(experience.slips, dtype=np.int64))
     ratios = np.array(experience.amount_ratios, dtype=np.float64)
     weight = sqrt(1 - rho)
     shared = sqrt(rho) * market
@@ -122,17 +184,21 @@ def simulated(deals: Sequence[OpenDeal], *, rho: float, seed: int, draws: int, e
         stream = _stream(seed, deal.id)
         won = shared + weight * stream.standard_normal(draws) < ndtri(deal.probability)
         if deal.days_left is not None:
-            slip = slips[stream.integers(len(slips), size=draws)] if len(slips) else np.zeros(draws, dtype=np.int64)
+            slip = _slips(slips, deal, stream, draws)
             won &= (slip >= deal.days_left[0]) & (slip <= deal.days_left[1])
         if len(ratios):
             drawn = ratios[stream.integers(len(ratios), size=draws)]
             sums += np.where(won, np.rint(deal.amount * drawn).astype(np.int64), 0)
         else:
             sums += won * np.int64(deal.amount)
+    for each in new_deals:
+        sums += _new(each, shared, weight, _stream(seed, f"new:{each.name}"), draws)
     p10, p50, p90 = (int(each) for each in np.quantile(sums, QUANTILES, method="inverted_cdf"))
+    deviation = float(sums.std())
     return Distribution(
         mean=float(sums.mean()),
-        deviation=float(sums.std()),
+        deviation=deviation,
+        error=deviation / sqrt(draws),
         p10=p10,
         p50=p50,
         p90=p90,
@@ -140,6 +206,33 @@ def simulated(deals: Sequence[OpenDeal], *, rho: float, seed: int, draws: int, e
         seed=seed,
         draws=draws,
     )
+
+
+def _slips(slips: Integers, deal: OpenDeal, stream: np.random.Generator, draws: int) -> Integers:
+    """Draws of the slip of a deal, from those that are still possible. Its date as it is when history has none."""
+    least = deal.waited
+    pool = slips if least is None else slips[np.searchsorted(slips, least) :]
+    if len(pool):
+        found: Integers = pool[stream.integers(len(pool), size=draws)]
+        return found
+    return np.full(draws, max(least or 0, 0), dtype=np.int64)
+
+
+def _new(each: NewDeals, shared: Numbers, weight: float, stream: np.random.Generator, draws: int) -> Integers:
+    """Draws of what new deals bring: a Poisson number of wins, whose chance the market moves as that of any deal."""
+    from scipy.special import ndtr, ndtri
+
+    chances = ndtr((ndtri(each.probability) - shared) / weight)
+    wins = stream.poisson(np.minimum(each.expected * chances, NEW_WINS_MAX))
+    amounts = np.array(each.amounts, dtype=np.int64)
+    sums: Integers = np.zeros(draws, dtype=np.int64)
+    for start in range(0, draws, _STRETCH):  # because all amounts of all draws would not fit into memory
+        some = wins[start : start + _STRETCH]
+        drawn = amounts[stream.integers(len(amounts), size=int(some.sum()))]
+        ends = np.cumsum(some)
+        totals = np.concatenate([[0], np.cumsum(drawn)])
+        sums[start : start + _STRETCH] = totals[ends] - totals[ends - some]
+    return sums
 
 
 def _stream(seed: int, name: str) -> np.random.Generator:

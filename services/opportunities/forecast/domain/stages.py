@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from math import exp, lgamma, log
 
 from libs.chassis.domain import FailedPrecondition
@@ -77,6 +78,39 @@ def _log_beta(a: float, b: float) -> float:
     return lgamma(a) + lgamma(b) - lgamma(a + b)
 
 
-def velocity(open_deals: int, win_rate: float, mean_won: float, cycle_days: float) -> float | None:
-    """Value that a pipeline brings each day: `deals * win rate * mean value / days of a cycle`."""
-    return open_deals * win_rate * mean_won / cycle_days if cycle_days > 0 else None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Velocity:
+    """Value that a pipeline brings each day, and what it is made of, in one currency."""
+
+    currency_code: str
+    open_deals: int
+    win_rate: float | None
+    mean_won: float | None
+    """Minor units of a won deal."""
+    cycle_days: float | None
+    """Days from the beginning of a deal to winning it."""
+    per_day: float | None
+    """Minor units: `deals * win rate * mean value / days of a cycle`. None while a factor is not known."""
+    as_of_time: datetime | None
+
+
+def velocity(
+    open_deals: int,
+    win_rate: float | None,
+    mean_won: float | None,
+    cycle_days: float | None,
+    *,
+    currency_code: str = "",
+    as_of_time: datetime | None = None,
+) -> Velocity:
+    """The value of each day. None when no deal was won, or all within a day."""
+    known = win_rate is not None and mean_won is not None and cycle_days is not None and cycle_days > 0
+    return Velocity(
+        currency_code=currency_code,
+        open_deals=open_deals,
+        win_rate=win_rate,
+        mean_won=mean_won,
+        cycle_days=cycle_days,
+        per_day=open_deals * win_rate * mean_won / cycle_days if known else None,  # type: ignore[operator]
+        as_of_time=as_of_time,
+    )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kehu.opportunities.v1 import forecast_pb2, pipelines_pb2
+from kehu.opportunities.v1 import forecast_pb2, pipelines_pb2, plans_pb2
 
 from libs.chassis.domain import InvalidArgument
 from services.opportunities.forecast.domain.periods import (
@@ -96,12 +96,12 @@ def test_a_forecast_is_asked_for_by_name_or_by_days(world: Sales, opened: Open) 
     opened(pipeline_id=pipeline, close_date={"year": 2026, "month": 4, "day": 1})
     world.deliver()
     asked = forecast_pb2.GetForecastRequest(pipeline_id=pipeline, period="2026-Q4")
-    found = world.call(asked, forecast_pb2.Forecast)
+    found = world.call(asked, plans_pb2.Forecast)
     assert [each.sums.deals for each in found.currencies[0].categories] == [1]
     assert (found.start_date.month, found.end_date.month, found.end_date.day) == (1, 3, 31)
     for unclear in ({}, {"period": "2026", "start_date": fiscal_day(1)}, {"start_date": fiscal_day(1)}):
         with pytest.raises(PeriodUnclear):
-            world.call(forecast_pb2.GetForecastRequest(pipeline_id=pipeline, **unclear), forecast_pb2.Forecast)
+            world.call(forecast_pb2.GetForecastRequest(pipeline_id=pipeline, **unclear), plans_pb2.Forecast)
 
 
 def fiscal_day(day: int) -> Any:
@@ -129,7 +129,7 @@ def test_t34_thirty_first_of_march_late_in_kiritimati_is_a_day_before_in_honolul
     won = world.call(deals_pb2.WinDealRequest(deal_id=deal.id), deals_pb2.Deal)
     assert (won.close_date.month, won.close_date.day) == (3, 30)
     world.deliver()
-    year = world.call(forecast_pb2.GetForecastRequest(pipeline_id=pipeline, period="2026"), forecast_pb2.Forecast)
+    year = world.call(forecast_pb2.GetForecastRequest(pipeline_id=pipeline, period="2026"), plans_pb2.Forecast)
     assert year.currencies[0].closed.deals == 1
     assert (year.today_date.month, year.today_date.day) == (3, 30)
 

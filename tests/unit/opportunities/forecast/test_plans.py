@@ -45,19 +45,19 @@ def test_an_override_stands_beside_the_sums_and_never_inside(world: Sales, opene
     pipeline = opened(**MARCH).pipeline_id
     world.deliver()
     request = forecast_pb2.GetForecastRequest(pipeline_id=pipeline, **QUARTER)
-    before = world.call(request, forecast_pb2.Forecast)
+    before = world.call(request, plans_pb2.Forecast)
     told = override(world, pipeline, eur(77_700))
-    after = world.call(request, forecast_pb2.Forecast)
+    after = world.call(request, plans_pb2.Forecast)
     assert list(after.currencies) == list(before.currencies)
     [beside] = after.overrides
     assert (beside.amount.minor_units, beside.actor, beside.reason) == (77_700, "ada", "they called")
     assert told == beside
     override(world, pipeline, eur(1), owner="bob")
-    assert [each.owner for each in world.call(request, forecast_pb2.Forecast).overrides] == ["", "bob"]
+    assert [each.owner for each in world.call(request, plans_pb2.Forecast).overrides] == ["", "bob"]
     of_bob = forecast_pb2.GetForecastRequest(pipeline_id=pipeline, owner="bob", **QUARTER)
-    assert [each.owner for each in world.call(of_bob, forecast_pb2.Forecast).overrides] == ["bob"]
+    assert [each.owner for each in world.call(of_bob, plans_pb2.Forecast).overrides] == ["bob"]
     override(world, pipeline, None)
-    assert [each.owner for each in world.call(request, forecast_pb2.Forecast).overrides] == ["bob"]
+    assert [each.owner for each in world.call(request, plans_pb2.Forecast).overrides] == ["bob"]
 
 
 def test_an_override_says_why_and_in_which_currency(world: Sales, pipeline: Any) -> None:

@@ -1,4 +1,4 @@
-"""What a period will bring, exact and simulated."""
+"""Sums that a period may bring, exact and simulated."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.chassis.domain import InvalidArgument
+from services.opportunities.forecast.domain.learning import Arrivals, CurveStep
 from services.opportunities.forecast.domain.simulation import (
     Distribution,
     Experience,
     Method,
+    NewDeals,
     OpenDeal,
     distribution,
+    opened_in_time,
     outcomes,
     simulated,
 )
@@ -86,6 +89,49 @@ def test_deals_that_slip_out_of_the_period_do_not_count() -> None:
     assert found.mean == pytest.approx(50, abs=2)
     late = OpenDeal(id="deal_b", amount=100, probability=1.0, days_left=(-60, -1))
     assert of([*deals, late]).p90 == 100
+
+
+def test_a_slip_that_is_over_is_not_drawn_again() -> None:
+    late = OpenDeal(id="deal_a", amount=100, probability=1.0, days_left=(20, 40), waited=20)
+    assert of([late], experience=Experience(slips=(0, 10, 30, 90))).mean == pytest.approx(50, abs=2)
+    assert of([late], experience=Experience(slips=(0, 10))).mean == 100  # never seen: as if it closed today
+    assert of([late]).method is Method.CONVOLUTION
+
+
+NEW = NewDeals(name="EUR", expected=30.0, probability=0.4, amounts=(100, 200, 600))
+
+
+def test_deals_still_to_come_bring_what_they_bring_on_average() -> None:
+    found = distribution([], rho=0.0, seed=1, draws=50_000, new_deals=[NEW])
+    assert found.mean == pytest.approx(12 * 300, abs=4 * found.error)
+    spread = 12 * (100**2 + 200**2 + 600**2) / 3  # of a compound Poisson sum
+    assert found.deviation == pytest.approx(spread**0.5, rel=0.02)
+    together = distribution([], rho=0.3, seed=1, draws=50_000, new_deals=[NEW])
+    assert together.mean == pytest.approx(12 * 300, abs=4 * together.error)
+    assert together.deviation > 1.2 * found.deviation
+
+
+def test_the_market_moves_new_and_open_deals_together() -> None:
+    apart = distribution(MANY, rho=0.3, seed=1, draws=50_000).deviation
+    new = distribution([], rho=0.3, seed=1, draws=50_000, new_deals=[NEW]).deviation
+    both = distribution(MANY, rho=0.3, seed=1, draws=50_000, new_deals=[NEW]).deviation
+    assert both > 0.98 * (apart + new)
+
+
+def test_new_deals_have_the_time_that_is_left() -> None:
+    curve = [CurveStep(days=10, won=0.5, lost=0.5, open=0.0, at_risk=1)]
+    coming = Arrivals(currency_code="EUR", per_day=2.0, amounts=(1,))
+    found = opened_in_time(coming, curve, 0.0, 20.0, (1,))
+    assert (found.expected, found.probability) == (40.0, pytest.approx(0.25))  # half of them come too late
+    assert opened_in_time(coming, curve, 0.0, 5.0, (1,)).probability == 0
+    next_month = opened_in_time(coming, curve, 20.0, 40.0, (1,))
+    assert next_month.expected * next_month.probability == pytest.approx(20.0)  # twenty days of two, half of them won
+
+
+def test_what_is_won_already_moves_all_of_it() -> None:
+    found = of(THREE).plus(1_000)
+    assert (found.mean, found.p10, found.p50, found.p90) == (pytest.approx(151_000), 51_000, 151_000, 351_000)
+    assert found.deviation == of(THREE).deviation
 
 
 def test_forty_deals_of_any_amounts_are_still_exact() -> None:

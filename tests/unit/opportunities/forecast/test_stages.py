@@ -44,8 +44,9 @@ def test_too_few_deals_and_one_outcome_only_teach_nothing() -> None:
 
 
 def test_the_pace_of_a_pipeline() -> None:
-    assert velocity(40, 0.30, 25_000, 60) == pytest.approx(5000)
-    assert velocity(40, 0.30, 25_000, 0) is None
+    assert velocity(40, 0.30, 25_000, 60).per_day == pytest.approx(5000)
+    for unknown in ((40, 0.30, 25_000, 0), (40, None, 25_000, 60), (40, 0.30, None, 60), (40, 0.30, 25_000, None)):
+        assert velocity(*unknown).per_day is None
 
 
 def test_forecasts_are_judged_by_error_bias_and_coverage() -> None:

@@ -12,7 +12,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.type.date_pb2 import Date
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from kehu.opportunities.v1 import deals_pb2, forecast_pb2, pipelines_pb2
+from kehu.opportunities.v1 import deals_pb2, forecast_pb2, pipelines_pb2, plans_pb2
 
 from services.opportunities.forecast.domain.periods import PeriodBackward
 from services.opportunities.forecast.domain.totals import apportion, median
@@ -31,10 +31,10 @@ def money(units: int, currency: str = "EUR") -> dict[str, Any]:
     return {"currency_code": currency, "minor_units": units}
 
 
-def forecast(world: Sales, pipeline: str, **fields: Any) -> dict[str, forecast_pb2.CurrencyForecast]:
+def forecast(world: Sales, pipeline: str, **fields: Any) -> dict[str, plans_pb2.CurrencyForecast]:
     world.deliver()
     request = forecast_pb2.GetForecastRequest(pipeline_id=pipeline, **{**QUARTER, **fields})
-    found = world.call(request, forecast_pb2.Forecast)
+    found = world.call(request, plans_pb2.Forecast)
     return {each.currency_code: each for each in found.currencies}
 
 
@@ -125,10 +125,10 @@ def test_events_that_come_again_or_late_change_nothing(world: Sales, opened: Ope
 def test_every_answer_says_as_of_when(world: Sales, opened: Open) -> None:
     deal = opened()
     request = forecast_pb2.GetForecastRequest(pipeline_id=deal.pipeline_id, **QUARTER)
-    assert not world.call(request, forecast_pb2.Forecast).HasField("as_of_time")  # nothing was heard yet
+    assert not world.call(request, plans_pb2.Forecast).HasField("as_of_time")  # nothing was heard yet
     world.deliver()
     world.clock.advance(DAY)
-    assert world.call(request, forecast_pb2.Forecast).as_of_time.ToDatetime(tzinfo=UTC) == NOW
+    assert world.call(request, plans_pb2.Forecast).as_of_time.ToDatetime(tzinfo=UTC) == NOW
 
 
 def test_a_period_ends_after_it_begins(world: Sales, pipeline: Any) -> None:
@@ -172,7 +172,7 @@ def test_sums_are_those_of_the_deals(steps: list[tuple[int, str, int]]) -> None:
             change(world, deals[number], step, value)
             if value % 3 == 0:
                 world.deliver()
-        found = forecast(world, pipeline).get("EUR", forecast_pb2.CurrencyForecast())  # none when all are lost
+        found = forecast(world, pipeline).get("EUR", plans_pb2.CurrencyForecast())  # none when all are lost
         now = [world.call(deals_pb2.GetDealRequest(deal_id=each), deals_pb2.Deal) for each in deals]
         still = [each for each in now if each.state == deals_pb2.DEAL_STATE_OPEN]
         assert sum(each.sums.amount for each in found.stages) == sum(each.amount.minor_units for each in still)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kehu.opportunities.v1 import forecast_pb2, rates_pb2
+from kehu.opportunities.v1 import forecast_pb2, plans_pb2, rates_pb2
 
 from libs.chassis.domain import InvalidArgument
 from services.opportunities.rates.domain import Rate, Rates, RateTable
@@ -77,7 +77,7 @@ def test_t33_what_has_no_rate_is_counted_and_shown(world: Sales, opened: Open) -
     record(world, {"JPY": "161.24", "KWD": "0.33310"})
     world.deliver()
     request = forecast_pb2.GetForecastRequest(pipeline_id=pipeline, convert_to="EUR", **QUARTER)
-    found = world.call(request, forecast_pb2.Forecast)
+    found = world.call(request, plans_pb2.Forecast)
     assert {each.currency_code for each in found.currencies} == {"", "CHF", "JPY", "KWD"}
     whole = found.converted
     assert [(each.sums.deals, each.sums.amount) for each in whole.forecast.categories] == [(3, 200_000)]
@@ -92,7 +92,7 @@ def test_rates_of_tomorrow_are_not_used(world: Sales, opened: Open) -> None:
     record(world, valid_date={"year": 2026, "month": 3, "day": 3})
     world.deliver()
     request = forecast_pb2.GetForecastRequest(pipeline_id=pipeline, convert_to="EUR", **QUARTER)
-    assert world.call(request, forecast_pb2.Forecast).converted.unconverted_deals == 1
+    assert world.call(request, plans_pb2.Forecast).converted.unconverted_deals == 1
 
 
 def test_rates_told_again_take_the_place_of_the_first(world: Sales) -> None:
