@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from libs.chassis.projection import Customers
 from libs.chassis.store import Database
+from services.surveys.collection.store import CollectionStore
 from services.surveys.customers.domain import CustomerProjection
+from services.surveys.loop.store import LoopStore
 from services.surveys.privacy.store import PrivacyStore
 from services.surveys.questionnaires.store import QuestionnairesStore
+from services.surveys.results.store import ResultsStore
+from services.surveys.sampling.store import SamplingStore
 
 
 class SurveysStore:
@@ -16,4 +20,8 @@ class SurveysStore:
         self.database = database
         self.customers = Customers(database, CustomerProjection)
         self.questionnaires = QuestionnairesStore(database)
-        self.privacy = PrivacyStore(database, self.customers)
+        self.sampling = SamplingStore(database, self.customers, self.questionnaires)
+        self.collection = CollectionStore(database, self.customers, self.questionnaires, self.sampling)
+        self.results = ResultsStore(database, self.questionnaires, self.sampling, self.collection)
+        self.loop = LoopStore(database, self.questionnaires)
+        self.privacy = PrivacyStore(database, self.customers, self.sampling, self.collection, self.loop)

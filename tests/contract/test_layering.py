@@ -120,8 +120,10 @@ AREAS: dict[str, dict[str, set[str]]] = {
         "questionnaires": set(),
         "customers": set(),
         "sampling": {"customers", "questionnaires"},
-        "results": {"questionnaires", "sampling"},
-        "privacy": {"customers"},
+        "collection": {"customers", "questionnaires", "sampling"},
+        "results": {"collection", "questionnaires", "sampling"},
+        "loop": {"collection", "questionnaires"},
+        "privacy": {"collection", "customers", "loop", "sampling"},
     },
     "profiles": {
         "customers": set(),

@@ -154,7 +154,7 @@ KEPT_INSIDE = {
         "Total",
         "TotalsHead",
     },
-    "surveys": set(),
+    "surveys": {"Coding", "ScoreCell", "UsedLink"},
 }
 """Entities that no caller sees: what others are found by, counted with or worked out from."""
 PUT_TOGETHER = {
@@ -164,7 +164,7 @@ PUT_TOGETHER = {
     },
     "interactions": {"ComplaintStory", "ExportedRecord"},
     "opportunities": {"ExportedRecord", "Violation"},
-    "surveys": {"ExportedRecord", "Violation"},
+    "surveys": {"ExportedRecord", "Invited", "Violation"},
 }  # fmt: skip
 """Messages without a dataclass of their name, which an api puts together of several."""
 

@@ -108,6 +108,11 @@ HINTS: Mapping[str, Any] = {
     "kehu.profiles.v1.Relationship.type": "TYPE_REFERRED_BY",
     "kehu.profiles.v1.TierPolicy.currency_code": "EUR",
     "kehu.profiles.v1.TierPolicy.review_date": {"year": 2100, "month": 1, "day": 1},
+    "kehu.surveys.v1.FatigueRule.period": timedelta(days=1),
+    "kehu.surveys.v1.ItemAnswer.answer": {"number": 7},
+    "kehu.surveys.v1.ItemAnswer.item": "nps",
+    "kehu.surveys.v1.RecordDeliveryRequest.outcome": "INVITATION_STATE_SENT",
+    "kehu.surveys.v1.Sample.method": "DESIGN_METHOD_CENSUS",
     "kehu.surveys.v1.Questionnaire.items": [
         {"key": "nps", "type": "ITEM_TYPE_NPS_0_10", "texts": {"en": "Recommend?"}}
     ],

@@ -111,7 +111,7 @@ def needs_one(method: MethodDescriptor) -> bool:
     return method.output_type.fields_by_name.get("id") is not None
 
 
-LONG_WORK = ("GetErasureStatus", "GetRefolding", "GetCall", "GetAuditSample", "GetLeadModel")
+LONG_WORK = ("GetErasureStatus", "GetRefolding", "GetCall", "GetAuditSample", "GetLeadModel", "GetResponse")
 """Get what long work makes, some time after the call that starts it, or what comes of rows or of work that is done."""
 
 
@@ -125,6 +125,8 @@ ENDS = re.compile(
     "Delete|Remove|Redact|End|Merge|Pause|Close|Cancel|(Refuse|Reject|Engage|Finish|Complete|Abandon|Transfer)[A-Z]"
 )
 """Methods that end a thing of which others are tried, too."""
+INSIDE = "sheet"
+"""Field of an answer with the thing that a call has made, where the answer tells more than that."""
 
 
 def sow(door: Door) -> dict[str, str]:
@@ -137,7 +139,8 @@ def sow(door: Door) -> dict[str, str]:
         m
         for service in SERVICES
         for m in methods(service)
-        if not (reads(m) or rows(m) or streams(m) or ENDS.match(m.name)) and "id" in m.output_type.fields_by_name
+        if not (reads(m) or rows(m) or streams(m) or ENDS.match(m.name))
+        and not {"id", INSIDE}.isdisjoint(m.output_type.fields_by_name)
     ]
     enders = [m for m in makers if m.name == "RequestErasure"]
     for method in (*[m for m in makers if m not in enders] * 3, *enders):
@@ -149,6 +152,8 @@ def sow(door: Door) -> dict[str, str]:
 
 def harvest(made: Any, ids: dict[str, str]) -> None:
     """Notes the id of a thing and of those that it names, and a second one of each kind as `other_<prefix>`."""
+    if INSIDE in made.DESCRIPTOR.fields_by_name:
+        harvest(getattr(made, INSIDE), ids)
     for named, content in made.ListFields():
         if isinstance(content, str) and (found := re.fullmatch(r"([a-z]{2,8})_[0-9a-hjkmnp-tv-z]{26}", content)):
             if ids.setdefault(found[1], content) != content:

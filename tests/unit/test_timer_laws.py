@@ -67,6 +67,14 @@ from services.profiles.segments.domain.segments import Segment
 from services.profiles.segments.domain.subjects import Source
 from services.profiles.worth.domain.concentration import Tier
 from services.profiles.worth.domain.tiers import TierEvidence, TierOverride, first_assignment
+from services.surveys.collection.application.responses import Collection
+from services.surveys.collection.domain.sheets import ItemAnswer, Sheet
+from services.surveys.questionnaires.application import Surveys
+from services.surveys.questionnaires.domain.answers import Answer
+from services.surveys.questionnaires.domain.items import Item, ItemType
+from services.surveys.questionnaires.domain.surveys import DesignMethod, Questionnaire, Survey, SurveyKind
+from services.surveys.sampling.application import Invitations
+from services.surveys.sampling.domain.invitations import Invitation
 from tests.support.contracts import SERVICES
 from tests.unit.profiles.builders import person
 
@@ -263,6 +271,33 @@ def has_a_night(store: Any) -> None:
     Snapshots(store.forecast).expect(["UTC"])
 
 
+def _launched(store: Any) -> str:
+    item = Item(key="nps", type=ItemType.NPS_0_10, texts={"en": "Recommend?"})
+    survey = Survey(
+        id="",
+        display_name="Calls",
+        kind=SurveyKind.NPS,
+        questionnaire=Questionnaire(languages=("en",), items=(item,)),
+        design=DesignMethod.CENSUS,
+        owner="ada",
+        idle_limit=timedelta(days=1),
+    )
+    surveys = Surveys(store.questionnaires)
+    return surveys.launch(surveys.create(survey).id).id
+
+
+def invites(store: Any) -> None:
+    until = NOW + timedelta(days=1)
+    given = Invitation(id="", survey_id=_launched(store), customer_id=identity.new_id("cus"), expire_time=until)
+    Invitations(store.sampling).invite(given)
+
+
+def begins_a_sheet(store: Any) -> None:
+    collection = Collection(store.collection)
+    begun = collection.interview(Sheet(id="", survey_id=_launched(store)))
+    collection.save(begun.sheet.id, [ItemAnswer(item="nps", answer=Answer(number=3), sequence=1)])
+
+
 DUE: Mapping[tuple[str, str], Callable[[Any], None]] = {
     ("profiles", "segments"): moves_with_time,
     ("profiles", "segment_evaluations"): defines_a_segment,
@@ -286,6 +321,8 @@ DUE: Mapping[tuple[str, str], Callable[[Any], None]] = {
     ("opportunities", "triage"): captures_a_lead,
     ("opportunities", "erasures"): hears_of_an_erasure,
     ("opportunities", "nights"): has_a_night,
+    ("surveys", "invitations"): invites,
+    ("surveys", "sheets"): begins_a_sheet,
     ("surveys", "erasures"): hears_of_an_erasure,
     ("interactions", "backlogs"): owes_attributions,
 }

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from kehu.surveys.v1 import customers_pb2, privacy_pb2_grpc
+from kehu.surveys.v1 import collection_pb2, customers_pb2, loop_pb2, privacy_pb2_grpc, sampling_pb2
 from kehu.surveys.v1 import privacy_pb2 as pb
 
 from libs.chassis.codec import to_proto
@@ -24,5 +24,13 @@ class PrivacyApi(privacy_pb2_grpc.PrivacyServiceServicer):
             yield pb.ExportedRecord(**{kind: to_proto(record, _RECORDS[kind])})
 
 
-_RECORDS: dict[str, Any] = {"customer": customers_pb2.CustomerProjection}
+_RECORDS: dict[str, Any] = {
+    "customer": customers_pb2.CustomerProjection,
+    "invitation": sampling_pb2.Invitation,
+    "frame_entry": sampling_pb2.FrameEntry,
+    "sheet": collection_pb2.Sheet,
+    "response": collection_pb2.Response,
+    "paper_entry": collection_pb2.PaperEntry,
+    "alert": loop_pb2.Alert,
+}
 """Kind of a record of an export → its message."""

@@ -16,6 +16,7 @@ from services.surveys.store import SurveysStore
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 AREAS = ("questionnaires", "sampling", "collection", "results", "loop")
 SCOPES = {f"surveys.{area}.{right}" for area in AREAS for right in ("read", "write", "launch", "answer")}
+SCOPES |= {"surveys.responses.read", "surveys.invitation_links.read", "surveys.subject_data.read"}
 ITEMS: list[Any] = [
     {
         "key": "nps",

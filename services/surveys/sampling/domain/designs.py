@@ -65,7 +65,7 @@ def plan(
 
 
 def apportion(total: int, shares: Mapping[str, float]) -> dict[str, int]:
-    """Whole numbers in proportion to shares that add up to the total, by largest remainder; ties by name."""
+    """Whole numbers in proportion to shares that add up to the total, by largest remainder. Ties by name."""
     everything = fsum(shares.values())
     if everything <= 0:
         raise InvalidArgument.field("strata", "all are empty")
@@ -110,7 +110,7 @@ def draw(frame: Sequence[str], count: int, *, seed: int, stratum: str = "") -> l
 
 
 def draw_systematic(frame: Sequence[str], count: int, *, seed: int) -> list[Drawn]:
-    """Every k-th of the frame in its order, from a start that the seed chooses; k may be a fraction."""
+    """Every k-th of the frame in its order, from a start that the seed chooses. K may be a fraction."""
     if count > len(frame):
         raise FrameTooSmall(frame_size=len(frame), sample_size=count)
     if not count:
