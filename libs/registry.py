@@ -30,6 +30,7 @@ REGISTRY = (
     Registration("interactions"),
     Registration("opportunities", calls=("profiles",)),
     Registration("surveys"),
+    Registration("care"),
 )
 """In the order in which they start and are shown. The place of a service decides its local ports, so none moves."""
 

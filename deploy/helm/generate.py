@@ -43,7 +43,7 @@ SERVICE: Mapping[str, Schema] = {
     "target": {
         "type": "string",
         "pattern": "^(dns|ipv4|ipv6):.+:[0-9]+$",
-        "description": "Where others call it when it does not run here, for example `dns:///kehu-care.crm:50051`.",
+        "description": "Where others call it when it does not run here, for example `dns:///kehu.crm:50051`.",
     },
     "calls": {
         "type": "array",

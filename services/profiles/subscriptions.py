@@ -8,6 +8,7 @@ from typing import Any
 from libs.chassis.inbox import Subscription
 from libs.chassis.timers import Timer
 from services.profiles.activity import subscriptions as activity
+from services.profiles.consent import subscriptions as consent
 from services.profiles.identity import subscriptions as identity
 from services.profiles.ownership import subscriptions as ownership
 from services.profiles.privacy import subscriptions as privacy
@@ -28,6 +29,7 @@ def subscriptions(store: ProfilesStore) -> list[Subscription]:
             after_sales=partial(follow, because=Source.TRANSACTIONS),
             after_contacts=partial(follow, because=Source.CONTACTS),
         ),
+        *consent.subscriptions(store.consent),
         *identity.subscriptions(store.identity),
         *ownership.subscriptions(store.ownership),
         *segments.subscriptions(store.segments),
@@ -39,6 +41,7 @@ def subscriptions(store: ProfilesStore) -> list[Subscription]:
 def timers(store: ProfilesStore) -> list[Timer[Any]]:
     """Everything that the clock sets off."""
     return [
+        *consent.timers(store.consent),
         *worth.timers(store.worth),
         *segments.timers(store.segments, store.operations),
         *schedules.timers(store.schedules, store.operations),

@@ -47,8 +47,8 @@ NONSENSE = {
     ),
     "a name that is none of a service": ({"services": {"My-Service": {}}}, "does not match pattern '^[a-z]+$'"),
     "a call to nobody": (
-        {"services": {"profiles": {"calls": ["care"]}}},
-        'services.profiles.calls: there is no service "care"; declare it, with enabled: false when it runs elsewhere',
+        {"services": {"profiles": {"calls": ["nobody"]}}},
+        'services.profiles.calls: there is no service "nobody"; declare it, with enabled: false when it runs elsewhere',
     ),
     "an ear for nobody": (
         {"services": {"profiles": {"listens": ["parcels"]}}},
@@ -82,7 +82,7 @@ NONSENSE = {
     ),
     "more at least than at most": (
         {"defaults": {"autoscaling": {"enabled": True, "min": 5, "max": 3}}},
-        "services.interactions.api.autoscaling: min is 5 and max is 3; min must not be greater",
+        "services.care.api.autoscaling: min is 5 and max is 3; min must not be greater",
     ),
     "per cent of nothing": (
         {

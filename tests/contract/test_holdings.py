@@ -7,6 +7,7 @@ import re
 from importlib import import_module
 
 import pytest
+from kehu.care.v1 import privacy_pb2 as care
 from kehu.interactions.v1 import privacy_pb2 as interactions
 from kehu.opportunities.v1 import privacy_pb2 as opportunities
 from kehu.profiles.v1 import privacy_pb2 as profiles
@@ -15,6 +16,7 @@ from kehu.surveys.v1 import privacy_pb2 as surveys
 from libs.chassis.domain import Entity
 from libs.engine.store.memory import MemoryDatabase
 from libs.registry import SERVICES, registered
+from services.care.store import CareStore
 from services.interactions.store import InteractionsStore
 from services.opportunities.store import OpportunitiesStore
 from services.profiles.privacy.store import NOT_EXPORTED
@@ -101,4 +103,13 @@ def test_surveys_goes_through_whatever_names_a_customer() -> None:
     naming = {name for name, each in database.collections.items() if names_customers(each.entity)}
     assert naming - holdings.keys() - NOT_ABOUT_ONE.keys() == set()
     records = {each.name for each in surveys.ExportedRecord.DESCRIPTOR.oneofs_by_name["record"].fields}
+    assert records == {each.record for each in holdings.values()}
+
+
+def test_care_goes_through_whatever_names_a_customer() -> None:
+    database = MemoryDatabase("care")
+    holdings = CareStore(database).privacy.erasures.holdings
+    naming = {name for name, each in database.collections.items() if names_customers(each.entity)}
+    assert naming - holdings.keys() - NOT_ABOUT_ONE.keys() == set()
+    records = {each.name for each in care.ExportedRecord.DESCRIPTOR.oneofs_by_name["record"].fields}
     assert records == {each.record for each in holdings.values()}

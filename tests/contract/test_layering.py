@@ -70,6 +70,13 @@ PARTS = {
 """Part of a service → the parts of the same service that it may import."""
 
 AREAS: dict[str, dict[str, set[str]]] = {
+    "care": {
+        "customers": set(),
+        "programs": {"customers"},
+        "senders": {"customers"},
+        "touches": {"customers", "programs", "senders"},
+        "privacy": {"customers", "programs", "touches"},
+    },
     "interactions": {
         "customers": set(),
         "calendars": {"customers"},
@@ -153,12 +160,12 @@ AREAS: dict[str, dict[str, set[str]]] = {
 
 LIBRARIES = {
     "domain": {
+        "libs.almanac",
         "libs.money",
         "libs.worktime",
         "email_validator",
         "libs.registry",
         "libs.statistics",
-        "libs.almanac",
         "numpy",
         "phonenumbers",
         "pypinyin",

@@ -135,8 +135,10 @@ def test_the_codec_converts_every_pair_both_ways(service: str) -> None:
 
 
 KEPT_INSIDE = {
+    "care": {"ConsentSign", "Outflow", "ProgramVersion", "Sweep"},
     "profiles": {
         "BlockingKeys",
+        "ConsentPulse",
         "ContactRecord",
         "MergeForest",
         "Negotiation",
@@ -158,6 +160,7 @@ KEPT_INSIDE = {
 }
 """Entities that no caller sees: what others are found by, counted with or worked out from."""
 PUT_TOGETHER = {
+    "care": {"ExportedRecord", "Violation"},
     "profiles": {
         "CanonicalId", "Customer360", "CustomerChange", "Duplicate", "ExportedChange", "ExportedRecord", "Field",
         "FieldOrigin", "Partial", "PoolEntry", "Version",

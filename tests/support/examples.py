@@ -33,6 +33,13 @@ Ids = Mapping[str, str]
 """Prefix of a typed id, or full name of a message, → the id to name."""
 
 HINTS: Mapping[str, Any] = {
+    "kehu.care.v1.Plan.assignee": "ada",
+    "kehu.care.v1.Plan.form": "FORM_CALL",
+    "kehu.care.v1.Plan.minute": 540,
+    "kehu.care.v1.PlanOverride.expire_time": datetime(2100, 1, 1, tzinfo=UTC),
+    "kehu.care.v1.Program.time_zone": "Asia/Shanghai",
+    "kehu.care.v1.Recurrence.rule": "FREQ=DAILY",
+    "kehu.care.v1.Recurrence.start_date": {"year": 2026, "month": 1, "day": 1},
     "kehu.interactions.v1.BusinessCalendar.time_zone": "Asia/Shanghai",
     "kehu.interactions.v1.CreateCaseRequest.owner": "ada",
     "kehu.interactions.v1.MergeCaseRequest.survivor_id": lambda ids: own(ids, "other_cas"),

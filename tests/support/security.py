@@ -111,7 +111,7 @@ def needs_one(method: MethodDescriptor) -> bool:
     return method.output_type.fields_by_name.get("id") is not None
 
 
-LONG_WORK = ("GetErasureStatus", "GetRefolding", "GetCall", "GetAuditSample", "GetLeadModel", "GetResponse")
+LONG_WORK = ("GetTouch", "GetErasureStatus", "GetRefolding", "GetCall", "GetAuditSample", "GetLeadModel", "GetResponse")
 """Get what long work makes, some time after the call that starts it, or what comes of rows or of work that is done."""
 
 
@@ -122,7 +122,8 @@ def gets_one(method: MethodDescriptor) -> bool:
 
 
 ENDS = re.compile(
-    "Delete|Remove|Redact|End|Merge|Pause|Close|Cancel|(Refuse|Reject|Engage|Finish|Complete|Abandon|Transfer)[A-Z]"
+    "Delete|Remove|Redact|Retire|"
+    "End|Merge|Pause|Close|Cancel|(Refuse|Reject|Engage|Finish|Complete|Abandon|Transfer)[A-Z]"
 )
 """Methods that end a thing of which others are tried, too."""
 INSIDE = "sheet"

@@ -27,6 +27,16 @@ from libs.engine.timers import Round
 from libs.suite import composition
 from libs.worktime.civil import CivilTime
 from libs.worktime.terms import Term
+from services.care.customers.domain.projection import Channel
+from services.care.customers.domain.projection import CustomerProjection as CareCustomer
+from services.care.programs.application import Programs
+from services.care.programs.domain.contents import Purpose
+from services.care.programs.domain.plans import Form, Plan
+from services.care.programs.domain.programs import Phase, Program
+from services.care.programs.domain.triggers import Recurrence
+from services.care.touches.application.planning import Planning
+from services.care.touches.domain.enrollments import Enrollment
+from services.care.touches.domain.planning import Planner
 from services.interactions.cases.application import Cases
 from services.interactions.cases.domain.cases import Case
 from services.interactions.cases.domain.parts import CaseType
@@ -57,6 +67,7 @@ from services.opportunities.leads.domain.parts import Assignment, ResponseClock
 from services.opportunities.pipelines.application import Pipelines
 from services.opportunities.pipelines.domain import CERTAIN, ForecastCategory, Pipeline, Stage, StageKind
 from services.profiles.activity.domain.transactions import Money
+from services.profiles.consent.application import Consents
 from services.profiles.customers.application.customers import Customers
 from services.profiles.customers.domain.customers import KEPT_AFTER_DELETION
 from services.profiles.privacy.application.erasures import Erasures as ProfileErasures
@@ -192,6 +203,47 @@ def plans_to_count_anew(store: Any) -> None:
     store.sla.refoldings.insert((Refolding(id="", policy_id=identity.new_id("sla"), due_time=NOW), []), key="plan")
 
 
+def sweeps_customers(store: Any) -> None:
+    Planning(store.touches).begin_sweep([at_work(store).id])
+
+
+def plans_a_touch(store: Any) -> None:
+    program, id = at_work(store), identity.new_id("cus")
+    known = CareCustomer(id=id, source_revision=1, source_time=NOW)
+    store.customers.collection.insert((known, []))
+    enrolled = Enrollment(id="", program_id=program.id, customer_id=id).look(NOW + timedelta(days=1), anew=False)
+    store.touches.enrollments.insert(enrolled, key=f"{program.id}:{id}")
+
+
+def has_a_touch(channel: Channel) -> Callable[[Any], None]:
+    def make(store: Any) -> None:
+        program, id = at_work(store), identity.new_id("cus")
+        plan = replace(program.plans[0], channel=channel)
+        known = CareCustomer(id=id, source_revision=1, source_time=NOW)
+        store.customers.collection.insert((known, []))
+        store.customers.hear_consent(NOW + timedelta(days=2))
+        planner = Planner(program=program, plan=plan, customer=known)
+        touch = replace(planner.at(NOW + timedelta(days=1), "x"), channel=channel, expire_time=NOW + timedelta(days=9))
+        store.touches.touches.insert(touch.plan(), key="x")
+
+    return make
+
+
+def at_work(store: Any) -> Program:
+    recurrence = Recurrence(rule="FREQ=DAILY", start_date=NOW.date())
+    plan = Plan(recurrence=recurrence, minute=600, form=Form.CALL, assignee="ada")
+    draft = Program(
+        id="", display_name="Calls", purpose=Purpose.CARE, phase=Phase.AFTER_SALE, time_zone="UTC", plans=(plan,)
+    )
+    made = Programs(store.programs).create(draft)
+    store.programs.programs.update(made.id, Program.review)
+    return Programs(store.programs).activate(made.id)
+
+
+def pulses(store: Any) -> None:
+    Consents(store.consent).begin_pulse()
+
+
 def believes_in_a_deal(store: Any) -> None:
     deals = Deals(store.deals)
     stages = (
@@ -324,6 +376,14 @@ DUE: Mapping[tuple[str, str], Callable[[Any], None]] = {
     ("surveys", "invitations"): invites,
     ("surveys", "sheets"): begins_a_sheet,
     ("surveys", "erasures"): hears_of_an_erasure,
+    ("care", "erasures"): hears_of_an_erasure,
+    ("care", "sweeps"): sweeps_customers,
+    ("care", "planning"): plans_a_touch,
+    ("care", "touches_email"): has_a_touch(Channel.EMAIL),
+    ("care", "touches_sms"): has_a_touch(Channel.SMS),
+    ("care", "touches_messenger"): has_a_touch(Channel.MESSENGER),
+    ("care", "tasks"): has_a_touch(Channel.VOICE),
+    ("profiles", "pulses"): pulses,
     ("interactions", "backlogs"): owes_attributions,
 }
 """(service, timer) → makes one thing that is due for it two days later, in the tenant of the context."""

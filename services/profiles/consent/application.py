@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from libs.chassis import context, identity
 from libs.chassis.paging import Page, PageRequest
 from services.profiles.consent.domain.chain import ChainCheck, check_chain
 from services.profiles.consent.domain.permission import Sending, SendPermission, SendQuestion
+from services.profiles.consent.domain.pulses import ConsentPulse
 from services.profiles.consent.store import ConsentStore
 from services.profiles.customers.domain.consents import ConsentReceipt, ConsentState
 from services.profiles.customers.domain.customers import ConsentChanged
@@ -44,6 +46,16 @@ class Consents:
         """The permission to send a message, with every reason that speaks against it."""
         customer = self._store.customers.resolve(customer_id)
         return Sending.to(customer, question).permission(question.send_time or identity.now())
+
+    def begin_pulse(self) -> None:
+        """Begins the pulse of the tenant, if it does not beat yet."""
+        now = identity.now()
+        self._store.pulses.upsert_many([(self._store.pulse(), now)], ConsentPulse.begin)
+
+    def beat(self, due: Sequence[ConsentPulse]) -> None:
+        """Sends the sign that events about consent flow."""
+        now = identity.now()
+        self._store.pulses.update_many([(each.id, now) for each in due], ConsentPulse.beat)
 
     def _append(self, customer_id: str, proposal: ConsentReceipt, within: str) -> ConsentReceipt:
         receipts, customers = self._store.receipts, self._store.customers

@@ -1,0 +1,1 @@
+"""Care: the right attention at the right local time, exactly once."""

@@ -1,0 +1,27 @@
+"""The gRPC services of the areas, each with its store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kehu.care.v1.privacy_pb2_grpc import add_PrivacyServiceServicer_to_server
+from kehu.care.v1.programs_pb2_grpc import add_ProgramsServiceServicer_to_server
+from kehu.care.v1.senders_pb2_grpc import add_SendersServiceServicer_to_server
+from kehu.care.v1.touches_pb2_grpc import add_TouchesServiceServicer_to_server
+
+from services.care.privacy.api import PrivacyApi
+from services.care.programs.api import ProgramsApi
+from services.care.senders.api import SendersApi
+from services.care.store import CareStore
+from services.care.touches.api import TouchesApi
+
+
+def servicers(store: CareStore) -> Sequence[tuple[Any, object]]:
+    """Returns the generated function of each service with its servicer."""
+    return [
+        (add_ProgramsServiceServicer_to_server, ProgramsApi(store.programs)),
+        (add_SendersServiceServicer_to_server, SendersApi(store.senders)),
+        (add_TouchesServiceServicer_to_server, TouchesApi(store.touches)),
+        (add_PrivacyServiceServicer_to_server, PrivacyApi(store.privacy)),
+    ]

@@ -1,0 +1,1 @@
+"""Customers as far as care has to know them."""

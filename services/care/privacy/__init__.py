@@ -1,0 +1,1 @@
+"""Export and erasure of what is held on a customer."""

@@ -1,0 +1,1 @@
+"""Programs, their triggers, their words, and who gets which plan."""

@@ -1,0 +1,1 @@
+"""Senders: one for each channel, behind one small port."""

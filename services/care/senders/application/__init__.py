@@ -1,0 +1,1 @@
+"""Senders: defining them, and the ways to hand a message over."""

@@ -1,0 +1,22 @@
+"""The stores of all areas of the service, each with what it may read of others."""
+
+from __future__ import annotations
+
+from libs.chassis.store import Database
+from services.care.customers.store import CustomersStore
+from services.care.privacy.store import PrivacyStore
+from services.care.programs.store import ProgramsStore
+from services.care.senders.store import SendersStore
+from services.care.touches.store import TouchesStore
+
+
+class CareStore:
+    """One store for each area."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.customers = CustomersStore(database)
+        self.programs = ProgramsStore(database, self.customers)
+        self.senders = SendersStore(database)
+        self.touches = TouchesStore(database, self.customers, self.programs, self.senders)
+        self.privacy = PrivacyStore(database, self.customers, self.programs, self.touches)

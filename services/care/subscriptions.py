@@ -1,0 +1,29 @@
+"""Reactions and timers of all areas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from libs.chassis.inbox import Subscription
+from libs.chassis.timers import Timer
+from services.care.customers import subscriptions as customers
+from services.care.store import CareStore
+from services.care.touches import subscriptions as touches
+from services.care.touches.application.planning import Planning
+
+
+def subscriptions(store: CareStore) -> list[Subscription]:
+    """Everything that the worker consumes."""
+    planning = Planning(store.touches)
+    return [
+        customers.subscription(store.customers, store.privacy.erasures.begin, touches.after_customers(store.touches)),
+        *customers.meetings(
+            store.customers, silence=lambda ids: planning.follow(ids, silence_alone=True), moved=planning.follow
+        ),
+        *touches.subscriptions(store.touches),
+    ]
+
+
+def timers(store: CareStore) -> list[Timer[Any]]:
+    """Everything that the clock sets off."""
+    return [*touches.timers(store.touches), store.privacy.erasures.timer()]

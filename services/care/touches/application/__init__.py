@@ -1,0 +1,1 @@
+"""Touches: planning, judging, sending, tasks and reports."""

@@ -1,0 +1,1 @@
+"""Touches from the day they are planned to what became of them, and every reason against them."""
