@@ -138,16 +138,19 @@ def tenant() -> str:
 
 @pytest.fixture(scope="module")
 def canaries(stack: System, tenant: str) -> Iterator[tuple[Canaries, dict[str, str], set[str]]]:
-    """Canaries through every method, in three rounds because some need what others make."""
+    """Canaries through every method, in three rounds because some need what others make.
+
+    Services take part in the order of the registry, so that customers are made before others name one.
+    """
     door, sown, ids, customers = Door(stack, stack.token(tenant)), Canaries(), dict[str, str](), set[str]()
-    changing = {
+    changing = [
         m
         for service in SERVICES
-        for m in methods(service)
+        for m in sorted(methods(service), key=lambda each: str(each.full_name))
         if not (reads(m) or m.name in ENDS or re.match("Merge|Delete|End|Remove|Unmerge", m.name))
-    }
+    ]
     for _ in range(3):
-        for method in sorted(changing, key=lambda each: each.full_name):
+        for method in list(changing):
             for paths in attempts(method):
                 message = request(method, ids)
                 for path in paths:
@@ -157,9 +160,11 @@ def canaries(stack: System, tenant: str) -> Iterator[tuple[Canaries, dict[str, s
                     sown.sent(method, message, paths)
                     if not streams(method):
                         harvest(outcome.response, ids)
+                    if method.full_name.startswith("kehu.profiles."):
                         customers |= set(re.findall("cus_[0-9a-hjkmnp-tv-z]{26}", str(outcome.response)))
                     if len(paths) != 1:
-                        changing -= {method} if paths else set()
+                        if paths:
+                            changing.remove(method)
                         break
     yield sown, ids, customers
     door.close()
@@ -262,10 +267,13 @@ def test_no_document_shows_a_canary_or_a_digest_of_one(
     pool_work: str,
     canaries: tuple[Canaries, dict[str, str], set[str]],
 ) -> None:
-    sown, _, customers = canaries
+    sown, ids, _ = canaries
     files()
-    places = {each.partition(":")[0] for each in found_in_documents(mongodb_uri, {"id": min(customers).encode()})}
-    assert {"profiles.customers", "profiles.journal", "interactions.customers"} <= places, "the search finds nothing"
+    customer = ids["kehu.profiles.v1.Customer"].encode()
+    places = {each.partition(":")[0] for each in found_in_documents(mongodb_uri, {"id": customer})}
+    assert {"profiles.customers", "profiles.journal", "interactions.customers"} <= places, (
+        f"{customer!r} only in {places}"
+    )
     assert pool_work == "STATE_SUCCEEDED", "no long work has read why somebody was held back from it"
     assert found_in_documents(mongodb_uri, sown.traces()) == set()
 

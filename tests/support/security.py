@@ -111,7 +111,17 @@ def needs_one(method: MethodDescriptor) -> bool:
     return method.output_type.fields_by_name.get("id") is not None
 
 
-LONG_WORK = ("GetTouch", "GetErasureStatus", "GetRefolding", "GetCall", "GetAuditSample", "GetLeadModel", "GetResponse")
+LONG_WORK = (
+    "GetTouch",
+    "GetErasureStatus",
+    "GetRefolding",
+    "GetCall",
+    "GetAuditSample",
+    "GetLeadModel",
+    "GetResponse",
+    "GetPipelineHealth",
+    "GetPipelineModel",
+)
 """Get what long work makes, some time after the call that starts it, or what comes of rows or of work that is done."""
 
 

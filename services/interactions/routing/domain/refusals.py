@@ -59,7 +59,7 @@ class PresenceLapsed(FailedPrecondition):
     agent_id: str
 
 
-class NoAgentOfCaller(PermissionDenied):
+class NoAgentOfCaller(FailedPrecondition):
     """{principal} is not registered as an agent, so no work can be offered or accepted."""
 
     principal: str

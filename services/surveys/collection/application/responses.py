@@ -102,9 +102,16 @@ class Collection:
         language = self._asked(survey, given.language)
 
         def work() -> Sheet:
-            blank = Sheet(id=self._store.sheets.next_id(), survey_id=survey.id)
-            whole = replace(given, customer_id=named, language=language)
-            return self._begin(replace(whole, id=blank.id), survey, context.current().actor)
+            asked = Sheet(
+                id=self._store.sheets.next_id(),
+                survey_id=survey.id,
+                mode=given.mode,
+                language=language,
+                customer_id=named,
+                labels=given.labels,
+                stratum=given.stratum,
+            )
+            return self._begin(asked, survey, context.current().actor)
 
         return self._progress(self._store.database.transact(work, again=self._store.sheets.made))
 
