@@ -149,9 +149,12 @@ def _numpy(found: Sequence[Deal]) -> None:
 
 @contextmanager
 def _store(stage: Bench, tenant: str) -> Iterator[OpportunitiesStore]:
+    """The store of the service while its worker rests: the sums are written here, and nothing is to be followed."""
     seal_key = bytes.fromhex((stage.system.keys / SEAL_KEY).read_text())
+    stage.system.stop_one("opportunities-worker")
     with stage.mongo("opportunities") as mongo, context.enter(Context(tenant=tenant, actor="bench")):
         yield OpportunitiesStore(MongoDatabase(mongo, "opportunities", page_key=bytes(32), seal_key=seal_key))
+    stage.system.restart("opportunities-worker")
 
 
 def _grow(store: OpportunitiesStore, pipeline: Pipeline, first: int, last: int) -> None:
@@ -160,7 +163,7 @@ def _grow(store: OpportunitiesStore, pipeline: Pipeline, first: int, last: int) 
     for start in range(first, last, _AT_ONCE):
         numbers = range(start, min(start + _AT_ONCE, last))
         made = [_drafted(pipeline, number).open(pipeline, at=now, now=now, actor="bench") for number in numbers]
-        store.deals.deals.insert_many([(deal, []) for deal, _ in made], keys=[""] * len(made))
+        store.deals.deals.insert_many(made, keys=[""] * len(made))
         added = [(total_of(entry), entry) for deal, _ in made for entry in entries(deal)]
         store.forecast.totals.upsert_many(added, _add)
 
