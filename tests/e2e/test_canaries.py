@@ -271,9 +271,7 @@ def test_no_document_shows_a_canary_or_a_digest_of_one(
     files()
     customer = ids["kehu.profiles.v1.Customer"].encode()
     places = {each.partition(":")[0] for each in found_in_documents(mongodb_uri, {"id": customer})}
-    assert {"profiles.customers", "profiles.journal", "interactions.customers"} <= places, (
-        f"{customer!r} only in {places}"
-    )
+    assert {"profiles.ownerships", "profiles.journal", "interactions.customers"} <= places, f"{customer!r}: {places}"
     assert pool_work == "STATE_SUCCEEDED", "no long work has read why somebody was held back from it"
     assert found_in_documents(mongodb_uri, sown.traces()) == set()
 

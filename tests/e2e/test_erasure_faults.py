@@ -61,7 +61,7 @@ def test_killed_workers_answer_once_and_for_everything(
         kills, seen = 0, -1
         while kills < 3:
             found = eventually(lambda: progress.find_one({"_id": begun.id}), seconds=60)
-            if not found["pending"]:
+            if found["answered"]:
                 break
             if found["stage"] == "interactions" and found["revision"] != seen:
                 stack.kill("interactions-worker")
@@ -69,7 +69,7 @@ def test_killed_workers_answer_once_and_for_everything(
                 seen = progress.find_one({"_id": begun.id})["revision"]  # type: ignore[index]
                 stack.restart("interactions-worker")
         assert kills, "it was over before anybody could be killed"
-        eventually(lambda: not progress.find_one({"_id": begun.id})["pending"], seconds=60)  # type: ignore[index]
+        eventually(lambda: progress.find_one({"_id": begun.id})["answered"], seconds=60)  # type: ignore[index]
         stack.kill("profiles-worker")
         stack.restart("profiles-worker")
         done = eventually(lambda: _with_certificate(client, begun.id), seconds=90)

@@ -297,8 +297,12 @@ def anything(descriptor: Descriptor, ids: Ids, depth: int = 0) -> st.SearchStrat
 def fill(draw: Any, message: Any, field: FieldDescriptor, ids: Ids, depth: int) -> None:
     """Sets a field to something."""
     if field.message_type is not None and field.message_type.GetOptions().map_entry:
-        values = something(field.message_type.fields_by_name["value"], ids, depth)
-        getattr(message, field.name).update(draw(st.dictionaries(_TEXT, values, max_size=3)))
+        held = field.message_type.fields_by_name["value"]
+        drawn = draw(st.dictionaries(_TEXT, something(held, ids, depth), max_size=3))
+        if held.message_type is None:
+            getattr(message, field.name).update(drawn)
+        for key, each in drawn.items() if held.message_type is not None else ():
+            getattr(message, field.name)[key].CopyFrom(each)
         return
     if depth > _DEPTH and field.message_type is not None:
         return

@@ -11,6 +11,7 @@ from libs.chassis import context, identity
 from libs.chassis.customers import CustomerErased
 from libs.chassis.domain import Change, DomainError, NotFound
 from libs.chassis.paging import Page, PageRequest
+from libs.chassis.scopes import covers
 from libs.chassis.store import Outcome
 from services.opportunities.deals.domain.deals import Deal, Move
 from services.opportunities.deals.domain.history import DealChange, DealFacts, facts_at
@@ -262,5 +263,5 @@ def _key(change: DealChange) -> str:
 
 
 def _require_waiver(waive: bool) -> None:
-    if waive and WAIVER_SCOPE not in context.current().scopes:
+    if waive and not covers(context.current().scopes, WAIVER_SCOPE):
         raise WaiverNotAllowed(scope=WAIVER_SCOPE)

@@ -38,6 +38,7 @@ RESPONSES = (
     Index(("survey_id", "wave", "-create_time")),
     Index(("survey_id", "state", "-create_time")),
     Index(("customer_id", "-create_time")),
+    Index(("-create_time",)),
 )
 QUOTAS = (Index(("survey_id", "key")),)
 PAPERS = (Index(("survey_id", "-create_time")), Index(("customer_id", "-create_time")))

@@ -16,6 +16,7 @@ ALERTS = (
     Index(("survey_id", "-create_time")),
     Index(("survey_id", "wave", "-create_time")),
     Index(("customer_id", "-create_time")),
+    Index(("-create_time",)),
 )
 FINDINGS = (Index(("survey_id", "-create_time")),)
 FILTER = FilterSpec({"survey_id": str, "wave": int, "kind": AlertKind, "customer_id": str})

@@ -45,6 +45,7 @@ INVITATIONS = (
     Index(("sample_id", "-create_time")),
     Index(("token_hash",), unique=True, every_tenant=True, only=field("token_hash") > ""),
     Index(("expire_time",), only=EXPIRES, every_tenant=True),
+    Index(("-create_time",)),
 )
 FILTER = FilterSpec({"survey_id": str, "state": InvitationState, "wave": int, "customer_id": str, "sample_id": str})
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from libs.chassis import context, identity
 from libs.chassis.domain import NotFound
 from libs.chassis.paging import Page, PageRequest
+from libs.chassis.scopes import covers
 from services.interactions.calendars.application import Calendars
 from services.interactions.routing.domain.agents import ActivityTime, AgentTimes, Presence, QueueAgent, span_between
 from services.interactions.routing.domain.queues import WorkQueue
@@ -56,7 +57,7 @@ class People:
             return own
         if not agent_id:
             raise NoAgentOfCaller(principal=here.actor)
-        if SUPERVISE_SCOPE not in here.scopes:
+        if not covers(here.scopes, SUPERVISE_SCOPE):
             raise ActsForAnother(agent_id=agent_id, scope=SUPERVISE_SCOPE)
         return self.get(agent_id)
 
