@@ -22,7 +22,8 @@ from tests.support.patience import eventually
 VALUES = Index(("values",), unique=True)
 MIGRATE = """
 import sys
-from libs.chassis.store import Index, MongoDatabase, connect
+from libs.chassis.store import Index
+from libs.engine.store import MongoDatabase, connect
 database = MongoDatabase(connect(sys.argv[1], "things", patient=True), "things", page_key=bytes(32), name=sys.argv[2])
 database.keep("things", (Index(("values",), unique=True),))
 database.migrate()
