@@ -13,6 +13,9 @@ import pytest
 from tests.chaos import faults
 from tests.chaos.lab import Lab, Victims
 from tests.chaos.trial import Trial
+from tests.support.skips import long_run
+
+pytestmark = long_run
 
 
 @pytest.fixture

@@ -26,9 +26,10 @@ from services.opportunities.deals.domain.terms import Line, LostReason, Money
 from services.opportunities.forecast.application.snapshots import Snapshots, SnapshotState
 from services.opportunities.store import OpportunitiesStore
 from tests.integration.test_opportunities_reference import rows
+from tests.support.skips import long_run
 from tests.unit.opportunities.conftest import SCOPES, Sales
 
-pytestmark = pytest.mark.timeout(900)  # eleven months of sales, day by day
+pytestmark = [long_run, pytest.mark.timeout(900)]  # eleven months of sales, day by day
 
 NIGHTS = [date(2017, month, 1) for month in (6, 7, 8, 9)]
 """The first days after the month ends from May to August."""

@@ -8,7 +8,11 @@ from typing import Final
 
 import pytest
 
+LONG: Final = "It takes minutes: set KEHU_TEST_LONG=1."
+long_run: Final = pytest.mark.skipif(not os.environ.get("KEHU_TEST_LONG"), reason=LONG)
+"""Marks a test that is run by hand, before a release."""
 ALLOWED: Final[Mapping[str, str]] = {
+    LONG: "what it proves at length stands in shorter tests beside it",
     "There is no kube-apiserver under": "it is built from sources with the node of `make cluster`, for half an hour",
     "There is no reference data at": "public data of several licenses is no part of this repository",
 }
