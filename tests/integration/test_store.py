@@ -97,7 +97,7 @@ class TestMongo(StoreLaws, CommandLaws):
             for n in range(count):
                 accounts.insert(account(f"a{n}").opened())
 
-        with pytest.raises(TransactionTooLarge, match="would write 6 documents at once; allowed are 5"):
+        with pytest.raises(TransactionTooLarge, match="would write 6 documents at once, and 5 are allowed"):
             database.transact(lambda: insert(6))
         assert accounts.raw.count_documents({}) == 0
         for _ in range(2):
