@@ -44,7 +44,7 @@ from services.profiles.ownership.application.ownership import Ownerships
 from services.profiles.ownership.application.policies import OwnershipPolicies, RunProgress, RunRequest
 from services.profiles.ownership.domain.ownership import Hold, Ownership, OwnershipState
 from services.profiles.ownership.domain.policies import OwnershipPolicy, PickRule, RecycleRule
-from services.profiles.segments.application import EvaluationProgress, EvaluationRequest, Segments
+from services.profiles.segments.application import EvaluationProgress, EvaluationRequest, EvaluationRun, Segments
 from services.profiles.segments.domain.segments import Segment
 from services.profiles.segments.domain.subjects import Source
 from services.profiles.store import ProfilesStore
@@ -226,7 +226,7 @@ def test_everybody_is_judged_while_customers_change(store: ProfilesStore) -> Non
     judged, changed = at_once(
         lambda: Segments(store.segments).evaluate_all(MemoryJob(EvaluationRequest(), EvaluationProgress())), change
     )
-    assert (judged, changed) == ({"customer_count": 250, "segment_count": 1}, None)
+    assert (judged, changed) == (EvaluationRun(customer_count=250, segment_count=1), None)
     listed = Segments(store.segments).members("group", PageRequest(size=500)).items
     assert {each.customer_id for each in listed} == set(ids) - set(ids[::25])
 

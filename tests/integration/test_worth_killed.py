@@ -19,6 +19,7 @@ from kehu.profiles.v1 import tiers_pb2 as pb
 from libs.chassis import context, identity
 from libs.chassis.context import Context
 from libs.chassis.operations import CLAIM, Operation, OperationState, to_message
+from libs.engine.run.claims import Claims
 from libs.engine.run.operate import operate
 from libs.engine.store import MongoDatabase, connect
 from services.profiles.activity.domain.transactions import Money, Transaction, TransactionType
@@ -73,7 +74,7 @@ def start(store: ProfilesStore) -> str:
 
 
 def work(store: ProfilesStore, id: str) -> None:
-    operate(store.operations, {kind.name: kind for kind in operations(store)}, "acme", id, threading.Event())
+    operate(Claims(store.database), {kind.name: kind for kind in operations(store)}, "acme", id, threading.Event())
 
 
 def work_in_a_process(uri: str, name: str, id: str) -> None:
