@@ -23,6 +23,7 @@ from libs.chassis import context
 from libs.chassis.codec import to_doc
 from libs.chassis.context import Context
 from libs.chassis.operations import to_message
+from libs.engine.run.claims import Claims
 from libs.engine.run.operate import operate
 from libs.engine.store import MongoDatabase, connect
 from services.profiles.activity.domain.transactions import Money, Transaction, TransactionType
@@ -92,7 +93,7 @@ def _compute(uri: str, customers: int, answer: Connection) -> None:
         seconds = []
         for expected in (customers, 0):
             id = store.operations.start("evaluate_tiers", request).id
-            seconds.append(clocked(partial(operate, store.operations, kinds, TENANT, id, threading.Event())))
+            seconds.append(clocked(partial(operate, Claims(store.database), kinds, TENANT, id, threading.Event())))
             result = pb.EvaluateTiersResult()
             to_message(store.operations.get(id)).result.Unpack(result)
             table = store.worth.rfm_tables.get(result.evaluation.rfm_table_id)
