@@ -36,6 +36,7 @@ from services.interactions.routing.domain.agents import Presence, QueueAgent
 from services.interactions.routing.domain.queues import WorkQueue
 from services.interactions.routing.domain.work import WorkItem, WorkResult, WorkState
 from services.interactions.store import InteractionsStore
+from tests.support.skips import long_run
 
 SCOPES = frozenset({"interactions.work.supervise"})
 THREADS = 8
@@ -141,6 +142,7 @@ def decide(uri: str, name: str) -> None:
                     Works(store.routing).dispatch()
 
 
+@long_run
 def test_nobody_is_offered_twice_or_lost_while_deciders_are_killed(
     store: InteractionsStore, mongodb_uri: str, name: str
 ) -> None:
