@@ -87,8 +87,15 @@ def test_what_waits_its_age_and_who_consumes_it(amqp_uri: str, management_uri: s
 
         eventually(lambda: told().unacked == 30, 60)
         assert (told().ready, told().consumers, told().oldest) == (0, 1, None)
-        channel.basic_ack(0, multiple=True)
-        eventually(lambda: told().rate_out and told().rate_in, 60)
+
+        def flows() -> bool:
+            publish(amqp_uri, service, 1)  # rates are of the last samples, so something must flow while one looks
+            connection.drain_events(timeout=30)
+            channel.basic_ack(0, multiple=True)
+            total = told()
+            return bool(total.rate_out and total.rate_in)
+
+        eventually(flows, 60)
 
 
 def test_amqp_alone_tells_how_much_waits(amqp_uri: str, service: str) -> None:

@@ -58,7 +58,9 @@ class Models:
             beat(len(paths))
         learned = learn(pipeline_id, paths, now)
         blank = PipelineModel(id=self._store.models.id_of(pipeline_id), pipeline_id=pipeline_id)
-        [kept] = self._store.models.upsert_many([(blank, learned)], PipelineModel.relearn)
+        [kept] = self._store.database.transact(
+            lambda: self._store.models.upsert_many([(blank, learned)], PipelineModel.relearn)
+        )
         return kept
 
     def get(self, pipeline_id: str) -> PipelineModel:

@@ -109,7 +109,7 @@ class Snapshots:
             self._store_snapshot(self._taken(pipeline, period, today, deals, beat))
         found = health(pipeline, deals, today, now)
         blank = PipelineHealth(id=self._store.healths.id_of(pipeline.id), pipeline_id=pipeline.id)
-        self._store.healths.upsert_many([(blank, found)], PipelineHealth.renew)
+        self._store.database.transact(lambda: self._store.healths.upsert_many([(blank, found)], PipelineHealth.renew))
         return len(wanted)
 
     def _taken(
