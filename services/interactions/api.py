@@ -60,7 +60,7 @@ def servicers(store: InteractionsStore, feed: Feed) -> Sequence[tuple[Any, objec
         (add_ComplaintsServiceServicer_to_server, ComplaintsApi(store.complaints)),
         (add_ProblemsServiceServicer_to_server, ProblemsApi(store.problems, store.operations)),
         (add_SlaServiceServicer_to_server, SlaApi(store.sla)),
-        (add_ContextServiceServicer_to_server, ContextApi(store.timeline, store.promises, feed)),
+        (add_ContextServiceServicer_to_server, ContextApi(store.timeline, store.cases, feed)),
         (add_RoutingServiceServicer_to_server, RoutingApi(store.routing)),
         (add_CallsServiceServicer_to_server, CallsApi(store.callcenter)),
         (add_QualityServiceServicer_to_server, QualityApi(store.quality)),

@@ -38,7 +38,7 @@ class InteractionsStore:
         self.cases = CasesStore(database, self.customers, self.promises, self.clocks)
         self.sla = SlaStore(database, self.cases, self.clocks)
         self.routing = RoutingStore(database, self.customers, self.calendars, self.promises)
-        self.callcenter = CallcenterStore(database, self.routing, self.timeline, self.promises)
+        self.callcenter = CallcenterStore(database, self.routing, self.timeline, self.cases)
         self.quality = QualityStore(database, self.callcenter)
         self.remedies = RemediesStore(database, self.cases)
         self.complaints = ComplaintsStore(database, self.remedies)

@@ -82,7 +82,7 @@ AREAS: dict[str, dict[str, set[str]]] = {
         "customers": set(),
         "calendars": {"customers"},
         "routing": {"calendars", "customers", "promises", "timeline"},
-        "callcenter": {"calendars", "customers", "promises", "routing", "timeline"},
+        "callcenter": {"calendars", "cases", "customers", "promises", "routing", "timeline"},
         "quality": {"callcenter", "cases", "customers", "routing", "timeline"},
         "clocks": {"calendars"},
         "cases": {"clocks", "customers", "promises", "timeline"},
@@ -94,7 +94,7 @@ AREAS: dict[str, dict[str, set[str]]] = {
         "timeline": {"conversations", "customers"},
         "counts": {"customers", "timeline"},
         "promises": {"calendars", "conversations", "customers", "timeline"},
-        "context": {"conversations", "customers", "promises", "timeline"},
+        "context": {"cases", "conversations", "customers", "promises", "timeline"},
         "privacy": {
             "callcenter",
             "cases",

@@ -28,6 +28,9 @@ from libs.engine.timers import Round
 from libs.worktime.civil import CivilTime
 from libs.worktime.terms import Term
 from services.interactions.attribution.application import Attribution
+from services.interactions.cases.application import Cases
+from services.interactions.cases.domain.cases import Case
+from services.interactions.cases.domain.parts import CancelReason, CaseType
 from services.interactions.context.application import Contexts
 from services.interactions.conversations.application import Conversations
 from services.interactions.conversations.domain import CloseReason
@@ -409,20 +412,24 @@ def test_every_question_is_answered_by_an_index(library: Library) -> None:
         assert each["docsExamined"] <= 12, each
 
 
-def test_the_context_costs_five_bounded_reads(library: Library) -> None:
+def test_the_context_costs_six_bounded_reads(library: Library) -> None:
     database, store, busy = library.database, library.store, library.customer_id
-    timeline, conversations, promises = (
+    timeline, conversations, promises, cases = (
         Timeline(store.timeline),
         Conversations(store.conversations),
         Promises(store.promises),
+        Cases(store.cases),
     )
     term = Term(civil_time=CivilTime(date=date(2199, 1, 1), time_zone="UTC"))
     for n in range(60):
         promises.make(Promise(id="", customer_id=busy, text=str(n), term=term))
+        opened = cases.create(Case(id="", customer_id=busy, subject=str(n), type=CaseType.REQUEST))
+        if n % 4:
+            cases.cancel(opened.id, CancelReason.SPAM)
         closed = timeline.ingest(contact(customer_id=busy))
         conversations.close(closed.conversation_id, CloseReason.RESOLVED)
-    done = profiled(database, lambda: Contexts(store.timeline, store.promises).get(busy))
-    assert len(done) == 5
+    done = profiled(database, lambda: Contexts(store.timeline, store.cases).get(busy))
+    assert len(done) == 6
     for each in done:
         assert "IXSCAN" in each["planSummary"], each
         assert not each.get("hasSortStage"), each

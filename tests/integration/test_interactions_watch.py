@@ -111,7 +111,7 @@ def test_contacts_and_promises_are_told_in_order_each_once(
     store: InteractionsStore, feed: ChangeFeed, customer_id: str
 ) -> None:
     timeline, promises = Timeline(store.timeline), Promises(store.promises)
-    notices = Contexts(store.timeline, store.promises).watch(feed, customer_id, "", patiently())
+    notices = Contexts(store.timeline, store.cases).watch(feed, customer_id, "", patiently())
     assert next(notices).entity is None
     recorded = timeline.ingest(contact(customer_id, agent_id="a"))
     term = Term(civil_time=CivilTime(date=identity.now().date() + timedelta(days=2), time_zone="UTC"))
@@ -126,7 +126,7 @@ def test_contacts_and_promises_are_told_in_order_each_once(
 
 def test_what_the_relay_clears_is_no_news(store: InteractionsStore, feed: ChangeFeed, customer_id: str) -> None:
     timeline = Timeline(store.timeline)
-    notices = Contexts(store.timeline, store.promises).watch(feed, customer_id, "", patiently())
+    notices = Contexts(store.timeline, store.cases).watch(feed, customer_id, "", patiently())
     next(notices)
     first = timeline.ingest(contact(customer_id))
     cast(MongoDatabase, store.database).raw["interactions"].update_many({}, {"$set": {"_pending": []}})
@@ -138,7 +138,7 @@ def test_a_contact_that_is_attributed_is_told_to_its_customer(
     store: InteractionsStore, feed: ChangeFeed, customer_id: str
 ) -> None:
     timeline = Timeline(store.timeline)
-    notices = Contexts(store.timeline, store.promises).watch(feed, customer_id, "", patiently())
+    notices = Contexts(store.timeline, store.cases).watch(feed, customer_id, "", patiently())
     next(notices)
     unknown = timeline.ingest(
         Interaction(id="", channel=Channel.FAX, direction=Direction.INBOUND, occurred_time=identity.now())
@@ -152,7 +152,7 @@ def test_a_cursor_serves_any_process_and_any_age(
 ) -> None:
     monkeypatch.setattr(feed_module, "BACKLOG", 5)
     timeline, first_process = Timeline(store.timeline), new_feed(store)
-    notices = Contexts(store.timeline, store.promises).watch(first_process, customer_id, "", patiently())
+    notices = Contexts(store.timeline, store.cases).watch(first_process, customer_id, "", patiently())
     checkpoint = next(notices)
     recorded = [timeline.ingest(contact(customer_id, agent_id="a")) for _ in range(20)]
     expected = [(each.id, 1) for each in recorded]
@@ -162,9 +162,7 @@ def test_a_cursor_serves_any_process_and_any_age(
         assert (
             seen(
                 take(
-                    Contexts(store.timeline, store.promises).watch(
-                        process, customer_id, checkpoint.cursor, patiently()
-                    ),
+                    Contexts(store.timeline, store.cases).watch(process, customer_id, checkpoint.cursor, patiently()),
                     20,
                 )
             )
@@ -173,7 +171,7 @@ def test_a_cursor_serves_any_process_and_any_age(
         assert (
             seen(
                 take(
-                    Contexts(store.timeline, store.promises).watch(process, customer_id, told[9].cursor, patiently()),
+                    Contexts(store.timeline, store.cases).watch(process, customer_id, told[9].cursor, patiently()),
                     10,
                 )
             )
@@ -184,7 +182,7 @@ def test_a_cursor_serves_any_process_and_any_age(
 @pytest.mark.parametrize("cursor", ["x", "8265", "82FFFFFFFF000000012B0229296E04", "' OR 1=1", "82" + "0" * 3000])
 def test_a_made_up_cursor_is_refused(store: InteractionsStore, feed: ChangeFeed, customer_id: str, cursor: str) -> None:
     with pytest.raises(InvalidArgument, match="cursor"):
-        take(Contexts(store.timeline, store.promises).watch(feed, customer_id, cursor, patiently()), 1)
+        take(Contexts(store.timeline, store.cases).watch(feed, customer_id, cursor, patiently()), 1)
 
 
 @pytest.mark.parametrize("cursor", ["8265000000" + "AB" * 20])
@@ -192,14 +190,14 @@ def test_a_cursor_that_cannot_be_resumed_is_refused(
     store: InteractionsStore, feed: ChangeFeed, customer_id: str, cursor: str
 ) -> None:
     with pytest.raises((FailedPrecondition, InvalidArgument), match="cursor"):
-        take(Contexts(store.timeline, store.promises).watch(feed, customer_id, cursor, patiently()), 1)
+        take(Contexts(store.timeline, store.cases).watch(feed, customer_id, cursor, patiently()), 1)
 
 
 def test_another_tenants_customer_cannot_be_watched(
     store: InteractionsStore, feed: ChangeFeed, customer_id: str
 ) -> None:
     with context.enter(Context(tenant="other", actor="bob")), pytest.raises(NotFound):
-        take(Contexts(store.timeline, store.promises).watch(feed, customer_id, "", patiently()), 1)
+        take(Contexts(store.timeline, store.cases).watch(feed, customer_id, "", patiently()), 1)
     assert feed._watchers == {}
 
 

@@ -12,7 +12,7 @@ from libs.chassis.store.totals import Count
 from services.interactions.callcenter.domain.calls import Call, CallState
 from services.interactions.callcenter.domain.forecasting import CallCount
 from services.interactions.callcenter.domain.levels import Arrival, ServiceOutcome
-from services.interactions.promises.store import PromisesStore
+from services.interactions.cases.store import CasesStore
 from services.interactions.routing.domain.work import HELD, WAITING, WorkItem, WorkState
 from services.interactions.routing.store import RESULTS, SERVED, RoutingStore
 from services.interactions.timeline.store import TimelineStore
@@ -27,11 +27,9 @@ COUNTS_MAX = 200_000
 class CallcenterStore:
     """Calls, counts, and the stores beside them."""
 
-    def __init__(
-        self, database: Database, routing: RoutingStore, timeline: TimelineStore, promises: PromisesStore
-    ) -> None:
+    def __init__(self, database: Database, routing: RoutingStore, timeline: TimelineStore, cases: CasesStore) -> None:
         self.database = database
-        self.routing, self.timeline, self.promises = routing, timeline, promises
+        self.routing, self.timeline, self.cases, self.promises = routing, timeline, cases, cases.promises
         self.customers = timeline.customers
         self.calls = database.collection(Call, "calls", indexes=CALLS, publishes=False)
         self.counts = database.collection(CallCount, "call_counts", indexes=(COUNTS,), publishes=False)

@@ -10,6 +10,7 @@ from libs.chassis.paging import Page, PageRequest
 from libs.chassis.store import Database, Due, Index
 from services.interactions.cases.domain.cases import Case
 from services.interactions.cases.domain.parts import CaseState, CaseType
+from services.interactions.cases.domain.record import LIVE
 from services.interactions.cases.domain.terms import CaseTerms
 from services.interactions.clocks.store import ClocksStore
 from services.interactions.customers.store import CustomersStore
@@ -17,11 +18,14 @@ from services.interactions.promises.store import PromisesStore
 
 WAKES = field("wake_time") > datetime(1970, 1, 1, tzinfo=UTC)
 """Condition of a partial index. A query that is to use it repeats it."""
+GOES_ON = field("state").one_of(sorted(LIVE))
+"""Condition of a partial index. A query that is to use it repeats it."""
 WAKE_BATCH = 500
 """Cases that the clock moves on in one go."""
 
 CASES = (
     Index(("customer_id", "-open_time")),
+    Index(("customer_id", "-open_time"), only=GOES_ON),
     Index(("state", "-open_time")),
     Index(("type", "-open_time")),
     Index(("owner", "state", "-open_time")),
@@ -62,9 +66,10 @@ class CasesStore:
         """Cases that meet an AIP-160 filter, the latest opened first."""
         return self.cases.page(self.customers.condition(filter, FILTER), page, order="-open_time")
 
-    def of_customer(self, ids: Sequence[str], limit: int) -> Sequence[Case]:
-        """The cases of a customer under any of its ids, the latest opened first."""
-        return self.cases.find(field("customer_id").one_of(ids), order="-open_time", limit=limit)
+    def open_of(self, ids: Sequence[str], limit: int) -> Sequence[Case]:
+        """The open cases of a customer under any of its ids, the latest opened first."""
+        theirs = all_of(GOES_ON, field("customer_id").one_of(ids))
+        return self.cases.find(theirs, order="-open_time", limit=limit)
 
     def to_wake(self) -> Due[Case]:
         """Cases of which a clock is to be told or silence is to close, the longest overdue first."""

@@ -11,10 +11,10 @@ from kehu.interactions.v1 import context_pb2_grpc
 from libs.chassis.codec import to_proto
 from libs.chassis.feed import Feed, Notice
 from libs.chassis.serving import still_open
+from services.interactions.cases.store import CasesStore
 from services.interactions.context.application import Contexts
 from services.interactions.promises.api import promise
 from services.interactions.promises.domain import Promise
-from services.interactions.promises.store import PromisesStore
 from services.interactions.timeline.api import interaction
 from services.interactions.timeline.domain import Interaction
 from services.interactions.timeline.store import TimelineStore
@@ -23,8 +23,8 @@ from services.interactions.timeline.store import TimelineStore
 class ContextApi(context_pb2_grpc.ContextServiceServicer):
     """Serves `kehu.interactions.v1.ContextService`."""
 
-    def __init__(self, timeline: TimelineStore, promises: PromisesStore, feed: Feed) -> None:
-        self._contexts = Contexts(timeline, promises)
+    def __init__(self, timeline: TimelineStore, cases: CasesStore, feed: Feed) -> None:
+        self._contexts = Contexts(timeline, cases)
         self._feed = feed
 
     def GetContext(self, request: pb.GetContextRequest, _: object) -> pb.CustomerContext:

@@ -8,9 +8,9 @@ from typing import Final
 
 from libs.chassis import identity
 from libs.chassis.feed import Feed, Notice
+from services.interactions.cases.store import CasesStore
 from services.interactions.context.domain import CustomerContext
 from services.interactions.customers.application import Customers
-from services.interactions.promises.store import PromisesStore
 from services.interactions.timeline.store import TimelineStore
 
 RECENT: Final = timedelta(days=30)
@@ -20,13 +20,13 @@ RECENT: Final = timedelta(days=30)
 class Contexts:
     """Contexts of customers for the next person who serves them."""
 
-    def __init__(self, timeline: TimelineStore, promises: PromisesStore) -> None:
-        self._timeline, self._promises = timeline, promises
+    def __init__(self, timeline: TimelineStore, cases: CasesStore) -> None:
+        self._timeline, self._cases, self._promises = timeline, cases, cases.promises
         self._group = timeline.customers.group
         self._customers = Customers(timeline.customers)
 
     def get(self, customer_id: str) -> CustomerContext:
-        """All that whoever picks up next must know, in five bounded reads."""
+        """All that whoever picks up next must know, in six bounded reads."""
         now = identity.now()
         customer = self._customers.require(customer_id)
         ids = self._group(customer_id, customer)
@@ -40,6 +40,7 @@ class Contexts:
             broken_promises=tuple(self._promises.broken_of(ids, now - RECENT, 10)),
             waiting_since_time=min(waiting, default=None),
             as_of_time=now,
+            cases=tuple(self._cases.open_of(ids, 10)),
         )
 
     def watch(self, feed: Feed, customer_id: str, cursor: str, listening: Callable[[], bool]) -> Iterator[Notice]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from services.interactions.cases.domain.cases import Case
 from services.interactions.conversations.domain import Conversation
 from services.interactions.customers.domain import CustomerProjection
 from services.interactions.promises.domain import Promise
@@ -22,3 +23,4 @@ class CustomerContext:
     broken_promises: tuple[Promise, ...]
     waiting_since_time: datetime | None
     as_of_time: datetime
+    cases: tuple[Case, ...] = ()

@@ -9,7 +9,7 @@ from libs.chassis.filtering import all_of, field
 from libs.chassis.paging import Page, PageRequest
 from libs.chassis.store import Database, Due, Index
 from services.interactions.cases.domain.cases import Case
-from services.interactions.cases.domain.record import DONE, ENDED, MOVES
+from services.interactions.cases.domain.record import LIVE
 from services.interactions.cases.store import CasesStore
 from services.interactions.clocks.store import ClocksStore
 from services.interactions.sla.domain import Refolding
@@ -18,8 +18,6 @@ PENDING = field("pending") == True  # noqa: E712  (a condition, not a comparison
 """Condition of a partial index. A query that is to use it repeats it."""
 PLANS_LOOKED_AT = 50
 """Plans that are looked at in one go."""
-LIVE = sorted(MOVES.keys() - DONE - ENDED)
-"""States in which clocks run."""
 
 REFOLDINGS = (
     Index(("-due_time",)),
@@ -60,5 +58,5 @@ class SlaStore:
 
     def measured_by(self, policy_ids: Sequence[str], place: str, limit: int) -> tuple[Sequence[Case], str]:
         """(cases whose clocks may run under policies, the place to go on from)."""
-        theirs = all_of(field("clocks.policy_id").one_of(sorted(policy_ids)), field("state").one_of(LIVE))
+        theirs = all_of(field("clocks.policy_id").one_of(sorted(policy_ids)), field("state").one_of(sorted(LIVE)))
         return self.cases.cases.stretch(theirs, order="-open_time", after=place, limit=limit)

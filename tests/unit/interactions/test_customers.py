@@ -46,7 +46,7 @@ def customers(world: Any) -> Customers:
 
 @pytest.fixture
 def contexts(world: Any) -> Contexts:
-    return Contexts(world.store.timeline, world.store.promises)
+    return Contexts(world.store.timeline, world.store.cases)
 
 
 def full_event() -> profiles.CustomerUpdated:

@@ -184,7 +184,7 @@ def test_context_conversations_and_promises_are_of_all_ids(world: World, timelin
     world.deliver()
     hear(world, merged(A, B, epoch=1, revision=2), gone(B, A, 2))
     for id in (A, B):
-        told = Contexts(world.store.timeline, world.store.promises).get(id)
+        told = Contexts(world.store.timeline, world.store.cases).get(id)
         assert (told.customer.id, told.customer.merged_ids) == (A, (B,))
         assert len(told.interactions) == len(told.conversations) == 2
         listed = Conversations(world.store.conversations).list(

@@ -24,7 +24,7 @@ from services.interactions.routing.domain.queues import WorkQueue
 
 SHARERS_MAX = 25
 """Customers with one number who are looked at."""
-POP_WORK, POP_PROMISES, POP_INTERACTIONS = 10, 10, 3
+POP_WORK, POP_PROMISES, POP_INTERACTIONS, POP_CASES = 10, 10, 3, 10
 """Rows of a screen pop."""
 LEVEL_DAYS = 31
 """Longest time of a service level."""
@@ -62,7 +62,7 @@ class Calls:
         return self._store.list_calls(self._people.queue(queue_id).id, page)
 
     def screen_pop(self, number: str) -> ScreenPop:
-        """All about a caller, in six bounded reads."""
+        """All about a caller, in seven bounded reads."""
         led = self._store.customers.led_to_by([_key(number)], SHARERS_MAX)
         several = {each.canonical_id for each in led}
         if len(several) != 1:
@@ -70,12 +70,17 @@ class Calls:
         customer = self._customers.require(several.pop())
         ids = self._store.customers.group(customer.id, customer)
         work, tier = self._store.open_work_of(ids, POP_WORK)
-        visible = self._people.visible_queue_ids()
+        cases, visible = self._store.cases.open_of(ids, POP_CASES), self._people.visible_queue_ids()
+        if visible is not None:
+            work = [each for each in work if each.queue_id in visible]
+            about = {each.about.id for each in work if each.about is not None}
+            cases = [each for each in cases if each.id in about]
         return ScreenPop(
             matches=1,
             customer=customer,
             tier=tier,
-            work=tuple(each for each in work if visible is None or each.queue_id in visible),
+            cases=tuple(cases),
+            work=tuple(work),
             promises=tuple(self._store.promises.pending_of(ids, POP_PROMISES)),
             interactions=tuple(self._store.timeline.last_of(ids, POP_INTERACTIONS)),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from services.interactions.cases.domain.cases import Case
 from services.interactions.customers.domain import CustomerProjection
 from services.interactions.promises.domain import Promise
 from services.interactions.routing.domain.work import WorkItem
@@ -20,3 +21,4 @@ class ScreenPop:
     work: tuple[WorkItem, ...] = ()
     promises: tuple[Promise, ...] = ()
     interactions: tuple[Interaction, ...] = ()
+    cases: tuple[Case, ...] = ()

@@ -34,6 +34,8 @@ MOVES: Final = {
     CLOSED: ENDED | {OPEN},
 }
 """State → the states that follow it. From MERGED and CANCELLED nothing does."""
+LIVE: Final = frozenset(MOVES) - DONE
+"""States in which something is left to do, and clocks may run."""
 USUAL: Final = 3
 """Impact and urgency of a case of which nobody said more."""
 BOUNDS: Final = {

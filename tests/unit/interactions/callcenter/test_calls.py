@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from kehu.interactions.v1 import calls_pb2 as pb
-from kehu.interactions.v1 import routing_pb2
+from kehu.interactions.v1 import cases_pb2, routing_pb2
 from kehu.profiles.v1 import events_pb2 as profiles
 
 from libs.chassis import identity
@@ -27,9 +27,8 @@ from services.interactions.callcenter.domain.staffing import AnswerTarget, Deman
 from services.interactions.store import InteractionsStore
 
 NOW = datetime(2026, 8, 10, 9, tzinfo=UTC)
-SCOPES = {
-    f"interactions.{area}.{right}" for area in ("queues", "calls", "work", "agents") for right in ("read", "write")
-}
+AREAS = ("queues", "calls", "cases", "work", "agents")
+SCOPES = {f"interactions.{area}.{right}" for area in AREAS for right in ("read", "write")}
 NUMBER = "+8613800138000"
 Center = World[InteractionsStore]
 
@@ -170,17 +169,29 @@ def test_a_screen_pops_with_who_it_is_and_what_is_open(world: Center) -> None:
     told.customer.id = customer_id
     told.customer.contact_points.add(type="TYPE_PHONE", canonical=NUMBER)
     world.hear(told, entity_id=customer_id)
+    cases = [
+        world.call(
+            cases_pb2.CreateCaseRequest(
+                case=cases_pb2.Case(subject=subject, type=cases_pb2.CASE_TYPE_REQUEST, customer_id=customer_id)
+            ),
+            cases_pb2.Case,
+        ).id
+        for subject in ("No invoice", "New address", "Sent twice")
+    ]
+    world.call(cases_pb2.CancelCaseRequest(case_id=cases[2], reason=cases_pb2.CANCEL_REASON_DUPLICATE), cases_pb2.Case)
     work = routing_pb2.WorkItem(
-        queue_id=there, customer_id=customer_id, tier="gold", about={"kind": "case", "id": "case_1"}
+        queue_id=there, customer_id=customer_id, tier="gold", about={"kind": "case", "id": cases[0]}
     )
     world.call(routing_pb2.EnqueueWorkRequest(work=work), routing_pb2.WorkItem)
     found = world.call(pb.PopScreenRequest(number=NUMBER), pb.ScreenPop)
     assert (found.matches, found.customer.id, found.tier) == (1, customer_id, "gold")
-    assert [each.about.id for each in found.work] == ["case_1"]
+    assert [each.about.id for each in found.work] == [cases[0]]
+    assert {each.id for each in found.cases} == {*cases[:2]}, "what is done or cancelled is nobody's concern now"
     agent = routing_pb2.QueueAgent(principal="kim", vendor="callco")
     world.call(routing_pb2.RegisterAgentRequest(agent=agent), routing_pb2.QueueAgent)
     outside = world.call(pb.PopScreenRequest(number=NUMBER), pb.ScreenPop, actor="kim")
-    assert (outside.customer.id, len(outside.work)) == (customer_id, 0), "it is in a queue of ours"
+    hidden = (outside.customer.id, len(outside.work), len(outside.cases))
+    assert hidden == (customer_id, 0, 0), "it is in a queue of ours"
     assert world.call(pb.PopScreenRequest(number="+8613800138001"), pb.ScreenPop).matches == 0
     [outcome] = record(world, event("RINGING", 0, number=NUMBER))
     assert get(world, outcome.id).customer_id == customer_id
