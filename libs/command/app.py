@@ -50,6 +50,8 @@ for _module in (
     "deal",
     "lead",
     "forecast",
+    "survey",
+    "loop",
     "queue",
     "agent",
     "staffing",

@@ -116,6 +116,17 @@ def leads(
     _load("leads", file, mapping, rejects, dry_run=dry_run, as_json=as_json)
 
 
+@loads.command("responses")
+def responses(
+    file: File, mapping: MappingFile, rejects: RejectFile = None, dry_run: DryRun = False, as_json: AsJson = False
+) -> None:
+    """Load responses of the past to a survey that was launched. The key of a row is its `source_key`.
+
+    [bold]Example:[/bold] kehu import responses airport.csv --mapping sfo_responses
+    """
+    _load("responses", file, mapping, rejects, dry_run=dry_run, as_json=as_json)
+
+
 def _load(entity: str, file: Path, mapping_file: Path, rejects: Path | None, *, dry_run: bool, as_json: bool) -> None:
     from libs.client.errors import Unavailable
     from libs.client.stack import Stack

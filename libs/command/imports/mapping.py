@@ -1,6 +1,6 @@
 """A mapping file: which field of a message each column fills, and how.
 
-    entity = "transactions"                              # customers, transactions, interactions, deals or leads
+    entity = "transactions"                              # customers, transactions, interactions, deals, leads, …
     key = "cdnow:{sample_id}:{date}:{occurrence}"        # names a row for ever: a repeat is recognised by it
     encoding = "gb18030"                                 # of a CSV file without a BOM that is not UTF-8
     delimiter = ";"                                      # between its cells, unless the header line shows it
@@ -17,8 +17,9 @@
     contact_points.0.raw = { column = "phone" }                          # field, index, field
 
 A column is read as text unless its rule has `money` (a currency; with `factor` if the file counts in thousands), `time`
-(a format as in strptime, or "iso") with its `zone`, `date` (likewise), `number` ("integer" or "decimal"), or `values`
-(a table from cell to value; `otherwise` for all other cells).
+(a format as in strptime, or "iso") with its `zone`, `date` (likewise), `number` ("integer", "decimal" or "real"), or
+`values` (a table from cell to value; `otherwise` for all other cells). `blank` lists cells that tell nothing, such as
+codes of missing answers.
 
 In a template `{column}` is a cell, `{row}` the number of a row, and `{occurrence}` (in `key` only) counts rows that
 would otherwise have the same key. Without `key` a row is named by the content of the file and its number in it. With
@@ -44,7 +45,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from libs.client.values import to_money
 
-ENTITIES = ("customers", "transactions", "interactions", "cases", "deals", "leads")
+ENTITIES = ("customers", "transactions", "interactions", "cases", "deals", "leads", "responses")
 SHIPPED = Path(__file__).resolve().parent.parent / "mappings"
 """The example mappings that come with the client. `--mapping cdnow_transactions` finds them by name."""
 
@@ -192,14 +193,14 @@ def _converter(path: str, rule: object, decimal: str) -> Convert:
         return lambda cells: render(template, cells)
     if "column" not in rest:
         raise MappingError(f"{path}: say column or template, or give a constant")
-    column = str(rest.pop("column"))
+    column, blank = str(rest.pop("column")), {"", *map(str, rest.pop("blank", ()))}
     read = _reader(path, rest, decimal)
 
     def convert(cells: Cells) -> Any:
         if column not in cells:
             raise ValueError(f"there is no column {column!r}; there are {', '.join(cells)}")
         text = cells[column].strip()
-        return read(text) if text else None
+        return None if text in blank else read(text)
 
     return convert
 
@@ -274,7 +275,11 @@ def _choose(text: str, values: Mapping[str, Any], fallback: object) -> object:
     return fallback
 
 
-_NUMBERS: Mapping[str, Callable[[Decimal, str], Any]] = {"integer": _integer, "decimal": lambda number, _: str(number)}
+_NUMBERS: Mapping[str, Callable[[Decimal, str], Any]] = {
+    "integer": _integer,
+    "decimal": lambda number, _: str(number),
+    "real": lambda number, _: float(number),
+}
 
 
 def _nothing_left(path: str, rest: Mapping[str, object]) -> None:

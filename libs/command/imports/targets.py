@@ -16,6 +16,7 @@ from kehu.opportunities.v1.leads_pb2 import ImportLeadsRequest
 from kehu.profiles.v1.customer_pb2 import Customer
 from kehu.profiles.v1.customers_pb2 import ImportCustomersRequest
 from kehu.profiles.v1.transactions_pb2 import RecordTransactionsRequest
+from kehu.surveys.v1.collection_pb2 import PastResponse
 
 from libs.client.client import Client
 from libs.client.values import fill
@@ -82,7 +83,7 @@ def _without_messages(waiting: deque[Chunk]) -> Iterator[tuple[Chunk, Outcomes]]
 
 
 def target(client: Client, entity: str) -> Rows:
-    """Returns the destination of rows of `customers`, `transactions`, `interactions`, `cases`, `deals` or `leads`."""
+    """Returns the destination of rows of one of the entities that a mapping may name."""
     known = {
         "customers": _customers,
         "transactions": _transactions,
@@ -90,6 +91,7 @@ def target(client: Client, entity: str) -> Rows:
         "cases": _cases,
         "deals": _deals,
         "leads": _leads,
+        "responses": _responses,
     }
     return known[entity](client)
 
@@ -171,6 +173,19 @@ def _leads(client: Client) -> Rows:
     def send(parts: Iterator[Sequence[Message]]) -> Iterator[Outcomes]:
         def call(rows: Sequence[Message]) -> Outcomes:
             return client.opportunities.import_leads(rows=rows).outcomes  # type: ignore[no-any-return]
+
+        return _several(call, parts)
+
+    return Rows(build, send)
+
+
+def _responses(client: Client) -> Rows:
+    def build(row: Row, fields: Fields) -> Message:
+        return fill(PastResponse(), {"source_key": row.key, **fields})
+
+    def send(parts: Iterator[Sequence[Message]]) -> Iterator[Outcomes]:
+        def call(rows: Sequence[Message]) -> Outcomes:
+            return client.surveys.import_responses(rows=rows).outcomes  # type: ignore[no-any-return]
 
         return _several(call, parts)
 

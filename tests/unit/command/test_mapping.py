@@ -189,3 +189,13 @@ def test_a_decimal_sign_is_never_guessed(decimal: str, cell: str) -> None:
 def test_settings_of_the_file_are_checked(setting: dict[str, str], told: str) -> None:
     with pytest.raises(MappingError, match=told):
         parse({"entity": "customers", "fields": {"kind": "PERSON"}, **setting})
+
+
+def test_a_blank_code_tells_nothing_and_a_real_number_is_one() -> None:
+    fields = {
+        "answers.nps.number": {"column": "n", "number": "integer", "blank": ["11"]},
+        "weight": {"column": "w", "number": "real"},
+    }
+    table = {"entity": "responses", "fields": fields}
+    assert parse(table).convert({"n": "11", "w": "0.25"}) == {"weight": 0.25}
+    assert parse(table).convert({"n": "0", "w": ""}) == {"answers": {"nps": {"number": 0}}}
