@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from kehu.care.v1.alerts_pb2_grpc import add_AlertsServiceServicer_to_server
 from kehu.care.v1.privacy_pb2_grpc import add_PrivacyServiceServicer_to_server
 from kehu.care.v1.programs_pb2_grpc import add_ProgramsServiceServicer_to_server
 from kehu.care.v1.senders_pb2_grpc import add_SendersServiceServicer_to_server
 from kehu.care.v1.touches_pb2_grpc import add_TouchesServiceServicer_to_server
 
+from services.care.alerts.api import AlertsApi
 from services.care.privacy.api import PrivacyApi
 from services.care.programs.api import ProgramsApi
 from services.care.senders.api import SendersApi
@@ -23,5 +25,6 @@ def servicers(store: CareStore) -> Sequence[tuple[Any, object]]:
         (add_ProgramsServiceServicer_to_server, ProgramsApi(store.programs)),
         (add_SendersServiceServicer_to_server, SendersApi(store.senders)),
         (add_TouchesServiceServicer_to_server, TouchesApi(store.touches)),
+        (add_AlertsServiceServicer_to_server, AlertsApi(store.alerts)),
         (add_PrivacyServiceServicer_to_server, PrivacyApi(store.privacy)),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from libs.chassis.store import Database
+from services.care.alerts.store import AlertsStore
 from services.care.customers.store import CustomersStore
 from services.care.privacy.store import PrivacyStore
 from services.care.programs.store import ProgramsStore
@@ -19,4 +20,5 @@ class CareStore:
         self.programs = ProgramsStore(database, self.customers)
         self.senders = SendersStore(database)
         self.touches = TouchesStore(database, self.customers, self.programs, self.senders)
-        self.privacy = PrivacyStore(database, self.customers, self.programs, self.touches)
+        self.alerts = AlertsStore(database, self.customers)
+        self.privacy = PrivacyStore(database, self.customers, self.programs, self.touches, self.alerts)

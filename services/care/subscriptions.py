@@ -6,6 +6,7 @@ from typing import Any
 
 from libs.chassis.inbox import Subscription
 from libs.chassis.timers import Timer
+from services.care.alerts import subscriptions as alerts
 from services.care.customers import subscriptions as customers
 from services.care.store import CareStore
 from services.care.touches import subscriptions as touches
@@ -16,14 +17,20 @@ def subscriptions(store: CareStore) -> list[Subscription]:
     """Everything that the worker consumes."""
     planning = Planning(store.touches)
     return [
-        customers.subscription(store.customers, store.privacy.erasures.begin, touches.after_customers(store.touches)),
+        customers.subscription(
+            store.customers,
+            store.privacy.erasures.begin,
+            touches.after_customers(store.touches),
+            alerts.after_customers(store.alerts),
+        ),
         *customers.meetings(
             store.customers, silence=lambda ids: planning.follow(ids, silence_alone=True), moved=planning.follow
         ),
         *touches.subscriptions(store.touches),
+        *alerts.subscriptions(store.alerts),
     ]
 
 
 def timers(store: CareStore) -> list[Timer[Any]]:
     """Everything that the clock sets off."""
-    return [*touches.timers(store.touches), store.privacy.erasures.timer()]
+    return [*touches.timers(store.touches), *alerts.timers(store.alerts), store.privacy.erasures.timer()]

@@ -76,7 +76,8 @@ AREAS: dict[str, dict[str, set[str]]] = {
         "programs": {"customers"},
         "senders": {"customers"},
         "touches": {"customers", "programs", "senders"},
-        "privacy": {"customers", "programs", "touches"},
+        "alerts": {"customers"},
+        "privacy": {"alerts", "customers", "programs", "touches"},
     },
     "interactions": {
         "customers": set(),

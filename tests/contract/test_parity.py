@@ -135,7 +135,7 @@ def test_the_codec_converts_every_pair_both_ways(service: str) -> None:
 
 
 KEPT_INSIDE = {
-    "care": {"ConsentSign", "Outflow", "ProgramVersion", "Sweep"},
+    "care": {"ConsentSign", "Outflow", "ProgramVersion", "SurveyScales", "Sweep"},
     "profiles": {
         "BlockingKeys",
         "ConsentPulse",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
-from libs.chassis.filtering import field
+from libs.chassis.filtering import all_of, field
 from libs.chassis.projection import Customers
-from libs.chassis.store import Database
+from libs.chassis.store import Database, Due, Index
 from services.care.customers.domain.projection import ConsentSign, CustomerProjection
+
+CHECKS = field("check_time") > datetime(1970, 1, 1, tzinfo=UTC)
+SIGNS = (Index(("check_time",), only=CHECKS, every_tenant=True),)
 
 
 class CustomersStore(Customers[CustomerProjection]):
@@ -17,7 +20,7 @@ class CustomersStore(Customers[CustomerProjection]):
     def __init__(self, database: Database) -> None:
         super().__init__(database, CustomerProjection)
         self.database = database
-        self.signs = database.collection(ConsentSign, "consent_signs", publishes=False)
+        self.signs = database.collection(ConsentSign, "consent_signs", indexes=SIGNS, publishes=False)
 
     def stretch(self, after: str, limit: int) -> tuple[Sequence[CustomerProjection], str]:
         """Some of all customers by id, and the place to go on from. Empty at the end."""
@@ -40,6 +43,11 @@ class CustomersStore(Customers[CustomerProjection]):
         """Time of the last sign. None when there was none."""
         sign = self.signs.find_by_id(self.signs.id_of("consent"))
         return sign.heard_time if sign is not None else None
+
+    def to_check(self) -> Due[ConsentSign]:
+        """Signs after which another one should have come, or has come late."""
+        where = lambda now: all_of(CHECKS, field("check_time") <= now)  # noqa: E731
+        return Due(self.signs, where, order="check_time", limit=100)
 
     def _some(self, ids: Sequence[str]) -> Sequence[CustomerProjection]:
         return self.collection.find(field("_id").one_of(ids), limit=len(ids)) if ids else []

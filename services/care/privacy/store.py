@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from libs.chassis import identity
 from libs.chassis.erasure import Erasures, Holding
 from libs.chassis.store import Database
+from services.care.alerts.domain.watches import Watch
+from services.care.alerts.store import AlertsStore
 from services.care.customers.store import CustomersStore
 from services.care.programs.domain.programs import PlanOverride
 from services.care.programs.store import ProgramsStore
@@ -17,7 +20,12 @@ class PrivacyStore:
     """The holdings of the service."""
 
     def __init__(
-        self, database: Database, customers: CustomersStore, programs: ProgramsStore, touches: TouchesStore
+        self,
+        database: Database,
+        customers: CustomersStore,
+        programs: ProgramsStore,
+        touches: TouchesStore,
+        alerts: AlertsStore,
     ) -> None:
         overrides = Holding(
             collection=programs.overrides,
@@ -38,4 +46,11 @@ class PrivacyStore:
         measured = Holding(
             collection=touches.measurements, erased=Measurement.erase, kept="ids and times", record="measurement"
         )
-        self.erasures = Erasures(database, customers, [overrides, came, enrolled, measured])
+        raised = Holding(
+            collection=alerts.alerts,
+            erased=lambda each: each.erase(identity.now()),
+            kept="kinds, states and times without words",
+            record="alert",
+        )
+        watched = Holding(collection=alerts.watches, erased=Watch.erase, kept="ids and times", record="watch")
+        self.erasures = Erasures(database, customers, [overrides, came, enrolled, measured, raised, watched])

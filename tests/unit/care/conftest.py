@@ -26,6 +26,11 @@ SCOPES = {
     "profiles.names.read",
     "profiles.contacts.read",
 }
+SCOPES |= {
+    f"care.{area}.{right}"
+    for area in ("alerts", "alert_rules", "plays", "churn", "entitlements", "adherence", "subject_data")
+    for right in ("read", "write")
+}
 Care: TypeAlias = World[CareStore]
 Heard = Callable[..., str]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any, ClassVar
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Final
 
 from libs.almanac.yearly import Calendar, Feb29Policy, YearlyDay
 from libs.chassis.customers import CustomerProjection as Projection
@@ -247,6 +247,10 @@ class CustomerProjection(Projection):
 _TOLD_BY_OTHERS = ("tier", "segment_ids", "contact_time", "open_complaints", "taken_out")
 
 
+CONSENT_LATE: Final = timedelta(minutes=5)
+"""Time without a sign after which nothing is sent: events about consent are late."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentSign(Entity):
     """Last sign that events about consent flow."""
@@ -254,7 +258,18 @@ class ConsentSign(Entity):
     ID_PREFIX: ClassVar[str] = "sgn"
 
     heard_time: datetime | None = None
+    check_time: datetime | None = None
+    """Time at which it is looked whether the next sign is late. None while that is known already."""
+    late: bool = False
 
     def hear(self, at: datetime) -> Change[ConsentSign]:
         """Heard again. An older sign changes nothing."""
-        return replace(self, heard_time=max(self.heard_time or at, at)), []
+        heard = max(self.heard_time or at, at)
+        return replace(self, heard_time=heard, check_time=heard if self.late else heard + CONSENT_LATE), []
+
+    def check(self, now: datetime) -> Change[ConsentSign]:
+        """Looked at: late, or in time and looked at again."""
+        if self.heard_time is None or self.check_time is None or self.check_time > now:
+            return self, []
+        due = self.heard_time + CONSENT_LATE
+        return replace(self, late=due <= now, check_time=None if due <= now else due), []

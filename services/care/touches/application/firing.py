@@ -18,7 +18,7 @@ from libs.chassis import identity
 from libs.chassis.domain import Change
 from libs.worktime.civil import instant, zone
 from services.care.customers.domain.permission import Finding, Reason, obstacles
-from services.care.customers.domain.projection import Channel, CustomerProjection
+from services.care.customers.domain.projection import CONSENT_LATE, Channel, CustomerProjection
 from services.care.programs.domain.contents import in_language
 from services.care.programs.domain.plans import Form, Plan
 from services.care.programs.domain.programs import Program
@@ -31,8 +31,6 @@ from services.care.touches.domain.planning import key_of, zone_of
 from services.care.touches.domain.touches import Touch
 from services.care.touches.store import TouchesStore
 
-CONSENT_LATE: Final = timedelta(minutes=5)
-"""Age of the last sign of consent events, after which nothing is sent."""
 SPENT: Final = timedelta(seconds=10)
 """Time that one round may hand messages over, well within that of a timer."""
 CHUNK: Final = 50

@@ -1,0 +1,1 @@
+"""Alerts: customers who may leave, why, and who does something about it."""
