@@ -1,5 +1,7 @@
 """The relay: takes the events that wait in their entities to the broker, then clears them.
 
+It looks again and again while events come, and is woken by a change stream of the database when none does.
+
 Read, publish, clear: a crash anywhere repeats, nothing can skip. Events of an entity go out in the order of its
 revisions, because they wait in its own document in that order and are never in two batches at a time. Only the holder
 of a lease works; two of them would only repeat each other.
@@ -34,6 +36,8 @@ from libs.engine.lease import SWIFT, Lease
 from libs.engine.loop import Loop
 from libs.engine.store import MongoDatabase
 
+Document = dict[str, Any]
+
 EVENTS: Final = 500
 """Events in one batch, give or take those of its last entity."""
 BYTES: Final = 4 * 1024**2
@@ -41,15 +45,30 @@ BYTES: Final = 4 * 1024**2
 IN_FLIGHT: Final = 2
 """Batches that are published and not yet cleared: the broker writes one while we clear the other."""
 IDLE: Final = 0.025
-"""Seconds between two looks when nothing waits."""
+"""Seconds between two looks when nothing waits, while events were seen a moment ago."""
+ASLEEP_AFTER: Final = 1.0
+"""Seconds without an event after which the database is left to wake the relay."""
+_AWAIT: Final = 200
+"""Milliseconds that a sleeping relay waits for news at a time, because it has a lease and a connection to keep."""
+_STORED: Final[list[Document]] = [
+    {
+        "$match": {
+            "operationType": {"$in": ["insert", "update", "replace"]},
+            "$or": [
+                {"fullDocument._pending_since": {"$exists": True}},
+                {"updateDescription.updatedFields._pending_since": {"$exists": True}},
+            ],
+        }
+    },
+    {"$project": {"_id": 1}},
+]
+"""The changes that leave an event waiting."""
 _LOOK_EVERY: Final = 1.0
 _FOLLOW_EVERY: Final = SWIFT.try_after
 _COUNTED: Final = 10_000
 _LOOK_FOR_HELD_EVERY: Final = 30.0
 _WAITING: Final = {"_pending_since": {"$exists": True}}
 _DATABASE_TIMEOUT: Final = 10.0
-
-Document = dict[str, Any]
 
 log = logs.get(__name__)
 
@@ -96,6 +115,7 @@ class Relay(Loop):
         self._idle = idle
         self._next_look = 0.0
         self._next_look_for_held = 0.0
+        self._quiet_since = time.monotonic()
         self._backoffs: dict[tuple[str, str], Backoff] = {}
         """(collection, type of a refused event) → how it is tried again."""
 
@@ -129,23 +149,49 @@ class Relay(Loop):
         with Publisher(self._amqp_uri(), name=self.name) as publisher:
             self.ready()
             flights: deque[_Flight] = deque()
-            while not self.stopping.is_set() and self._leads():
-                self.beat()
-                self._observe()
-                self._look_for_held()
+            while self._goes_on():
                 departed = (flights or self._anything_waits()) and self._depart(publisher, flights)
                 # The oldest flight lands when the next one is up, or when there was nothing to send.
                 if flights and (len(flights) == IN_FLIGHT or not departed):
                     self._land(publisher, flights.popleft())
-                elif not departed:
+                elif departed:
+                    self._quiet_since = time.monotonic()
+                elif time.monotonic() - self._quiet_since < ASLEEP_AFTER:
                     publisher.tick()
                     self.stopping.wait(self._idle)
+                else:
+                    self._sleep(publisher)
             while flights:
                 self._land(publisher, flights.popleft())
 
+    def _goes_on(self) -> bool:
+        """True while this relay leads and is not told to stop. Does what is due now and then."""
+        if self.stopping.is_set() or not self._leads():
+            return False
+        self.beat()
+        self._observe()
+        self._look_for_held()
+        return True
+
+    def _sleep(self, publisher: Publisher) -> None:
+        """Returns when an event may wait. The stream is open before the last look, so nothing falls between the two."""
+        with pymongo.timeout(_DATABASE_TIMEOUT):
+            stored = self._database.raw.watch(_STORED, max_await_time_ms=_AWAIT)
+        with stored:
+            asleep = not self._anything_waits()
+            while asleep and self._goes_on():
+                publisher.tick()
+                # Without `pymongo.timeout`, which would take the place of the time to wait.
+                asleep = stored.try_next() is None and stored.alive and not self._retries()
+        self._quiet_since = time.monotonic()
+
+    def _retries(self) -> bool:
+        """True when it is time to try again what is held."""
+        return any(backoff.due for backoff in self._backoffs.values())
+
     def _anything_waits(self) -> bool:
         """Looks at all collections at once, which is what an idle relay does all day."""
-        if any(backoff.due for backoff in self._backoffs.values()):
+        if self._retries():
             return True
         first, *others = self._collections
         look: list[Document] = [{"$match": _free()}, {"$limit": 1}, {"$project": {"_id": 1}}]

@@ -15,7 +15,7 @@ import pytest
 from kehu.common.v1 import envelope_pb2
 
 from libs.chassis.inbox import Received, Subscription
-from libs.engine import metrics
+from libs.engine import metrics, outbox
 from libs.engine.bus import Publisher, PublishFailed, service_topology
 from libs.engine.bus.publisher import Batch
 from libs.engine.bus.topology import aside_queues, shard_exchange
@@ -251,6 +251,20 @@ def test_a_follower_publishes_nothing(client, station: Station) -> None:
         assert len(station.waiting()) == 1
         leader.release()
         eventually(lambda: not station.waiting())
+
+
+def test_a_relay_that_sleeps_is_woken_by_new_entities_and_by_changed_ones(
+    station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "ASLEEP_AFTER", 0.0)
+    relay = station.relay()
+    with running(relay):
+        eventually(lambda: relay.why_not_ready() is None)
+        for _ in range(3):
+            [id] = station.open("a")
+            eventually(lambda: not station.waiting())
+            station.deposit(id)
+            eventually(lambda: not station.waiting())
 
 
 def test_without_a_broker_what_waits_is_seen_to_grow_old(station: Station) -> None:
