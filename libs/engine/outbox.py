@@ -48,7 +48,7 @@ IDLE: Final = 0.025
 """Seconds between two looks when nothing waits, while events were seen a moment ago."""
 ASLEEP_AFTER: Final = 1.0
 """Seconds without an event after which the database is left to wake the relay."""
-_AWAIT: Final = 200
+_AWAIT: Final = 400
 """Milliseconds that a sleeping relay waits for news at a time, because it has a lease and a connection to keep."""
 _STORED: Final[list[Document]] = [
     {
@@ -131,9 +131,7 @@ class Relay(Loop):
             if self._leads():
                 self._lead()
             else:
-                # What waits is for the leader to tell.
-                metrics.OUTBOX_OLDEST.set(0)
-                metrics.OUTBOX_PENDING.set(0)
+                self._tell(0, 0.0)  # what waits is for the leader to tell
                 self.ready()
                 self.stopping.wait(_FOLLOW_EVERY)
         with pymongo.timeout(_DATABASE_TIMEOUT):
@@ -150,26 +148,26 @@ class Relay(Loop):
             self.ready()
             flights: deque[_Flight] = deque()
             while self._goes_on():
+                self._observe()
                 departed = (flights or self._anything_waits()) and self._depart(publisher, flights)
+                if departed:
+                    self._quiet_since = time.monotonic()
                 # The oldest flight lands when the next one is up, or when there was nothing to send.
                 if flights and (len(flights) == IN_FLIGHT or not departed):
                     self._land(publisher, flights.popleft())
-                elif departed:
-                    self._quiet_since = time.monotonic()
-                elif time.monotonic() - self._quiet_since < ASLEEP_AFTER:
+                elif not departed and time.monotonic() - self._quiet_since < ASLEEP_AFTER:
                     publisher.tick()
                     self.stopping.wait(self._idle)
-                else:
+                elif not departed:
                     self._sleep(publisher)
             while flights:
                 self._land(publisher, flights.popleft())
 
     def _goes_on(self) -> bool:
-        """True while this relay leads and is not told to stop. Does what is due now and then."""
+        """True while this relay leads and is not told to stop. Shows that it lives and finds what others held."""
         if self.stopping.is_set() or not self._leads():
             return False
         self.beat()
-        self._observe()
         self._look_for_held()
         return True
 
@@ -179,7 +177,11 @@ class Relay(Loop):
             stored = self._database.raw.watch(_STORED, max_await_time_ms=_AWAIT)
         with stored:
             asleep = not self._anything_waits()
+            if asleep:
+                self._tell(0, 0.0)
             while asleep and self._goes_on():
+                if self._backoffs:
+                    self._observe()
                 publisher.tick()
                 # Without `pymongo.timeout`, which would take the place of the time to wait.
                 asleep = stored.try_next() is None and stored.alive and not self._retries()
@@ -190,7 +192,7 @@ class Relay(Loop):
         return any(backoff.due for backoff in self._backoffs.values())
 
     def _anything_waits(self) -> bool:
-        """Looks at all collections at once, which is what an idle relay does all day."""
+        """Looks at all collections at once."""
         if self._retries():
             return True
         first, *others = self._collections
@@ -331,8 +333,12 @@ class Relay(Loop):
                     first = collection.find_one(query, {"_pending_since": 1}, sort=[("_pending_since", 1)])
                     if first is not None:
                         oldest = min(oldest, first["_pending_since"])
+        self._tell(waiting, (identity.now() - oldest).total_seconds())
+
+    def _tell(self, waiting: int, oldest: float) -> None:
+        """Brings the gauges up to date: how many entities wait, and for how many seconds the oldest does."""
         metrics.OUTBOX_PENDING.set(waiting)
-        metrics.OUTBOX_OLDEST.set((identity.now() - oldest).total_seconds())
+        metrics.OUTBOX_OLDEST.set(oldest)
 
 
 def _free() -> Document:
