@@ -19,10 +19,11 @@ from google.protobuf.message import Message
 
 from libs.chassis import context
 from libs.chassis.customers import CustomerErased, CustomerProjection
-from libs.chassis.domain import Change, NotFound
+from libs.chassis.domain import Change, DomainError, E, NotFound
 from libs.chassis.filtering import AllOf, AnyOf, Compare, Condition, FilterSpec, field, parse
 from libs.chassis.inbox import Received, Subscription
-from libs.chassis.store import BlindIndexes, Database, Index
+from libs.chassis.rows import M, row_by_row
+from libs.chassis.store import BlindIndexes, Database, Index, Outcome
 
 P = TypeVar("P", bound=CustomerProjection)
 Source = str | Callable[[Any], Any]
@@ -40,6 +41,7 @@ class OfCustomer(Protocol):
 
 
 R = TypeVar("R", bound=OfCustomer)
+W = TypeVar("W")
 
 
 class Customers(Generic[P]):
@@ -114,6 +116,39 @@ class Customers(Generic[P]):
                 withdraw(stored)
             raise
         return stored
+
+    def take(
+        self,
+        rows: Sequence[W | DomainError],
+        make: Callable[[W], M],
+        store: Callable[[Sequence[M]], Sequence[Outcome[E]]],
+        *,
+        of: Callable[[W], str],
+        withdraw: Callable[[list[str]], object],
+    ) -> list[Outcome[E]]:
+        """Outcome of each row of a bulk request, as `row_by_row` does it, where a row is `of` a customer.
+
+        A row of an erased customer is refused. What was created of one whose erasure began in between is withdrawn, by
+        its ids, as `while_living` does.
+        """
+        gone = {each.id for each in self.erased(of(row) for row in rows if not isinstance(row, DomainError))}
+
+        def made(row: W) -> M:
+            if of(row) in gone:
+                raise CustomerErased(customer_id=of(row))
+            return make(row)
+
+        outcomes = row_by_row(rows, made, store)
+        created = {
+            outcome.entity.id: of(row)
+            for row, outcome in zip(rows, outcomes, strict=True)
+            if outcome.created and outcome.entity is not None and not isinstance(row, DomainError)
+        }
+        late = {each.id for each in self.erased(created.values())}
+        if late:
+            with context.uncommanded():
+                withdraw([id for id, customer_id in created.items() if customer_id in late])
+        return outcomes
 
 
 class CustomerEvents(Generic[P]):

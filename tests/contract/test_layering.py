@@ -24,6 +24,7 @@ MODULES = {
         "operations",
         "paging",
         "projection",
+        "rows",
         "scopes",
         "store",
         "timers",

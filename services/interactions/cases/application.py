@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from libs.chassis import context, identity
-from libs.chassis.customers import CustomerErased
 from libs.chassis.domain import Change, DomainError
 from libs.chassis.paging import Page, PageRequest
 from libs.chassis.store import Outcome
@@ -249,29 +248,20 @@ class Cases:
         """
         now, terms = identity.now(), self.terms()
         policy = self._clocks.get(policy_id) if policy_id else None
-        read = [row for row in rows if isinstance(row, PastCase)]
-        gone = {each.id for each in self._store.customers.erased(row.case.customer_id for row in read)}
-        made: dict[int, tuple[str, Change[Case]]] = {}
-        outcomes: dict[int, Outcome[Case]] = {}
-        for number, row in enumerate(rows):
-            try:
-                if isinstance(row, DomainError):
-                    raise row
-                if row.case.customer_id in gone:
-                    raise CustomerErased(customer_id=row.case.customer_id)
-                made[number] = (row.source_key, self._past(row, terms, policy, now))
-            except DomainError as error:
-                outcomes[number] = Outcome(error=error)
-        changes, keys = [each for _, each in made.values()], [key for key, _ in made.values()]
-        if made:
-            stored = self._store.cases.insert_many(changes, keys=keys, contents=[rows[number] for number in made])
-            outcomes |= dict(zip(made, stored, strict=True))
-        created = {
-            each.entity.id: each.entity.customer_id for each in outcomes.values() if each.created and each.entity
-        }
-        late = {each.id for each in self._store.customers.erased(created.values())}
-        self._withdraw([id for id, customer_id in created.items() if customer_id in late])
-        return [outcomes[number] for number in range(len(rows))]
+
+        def make(row: PastCase) -> tuple[PastCase, Change[Case]]:
+            return row, self._past(row, terms, policy, now)
+
+        def store(made: Sequence[tuple[PastCase, Change[Case]]]) -> Sequence[Outcome[Case]]:
+            return self._store.cases.insert_many(
+                [case for _, case in made],
+                keys=[row.source_key for row, _ in made],
+                contents=[row for row, _ in made],
+            )
+
+        return self._store.customers.take(
+            rows, make, store, of=lambda row: row.case.customer_id, withdraw=self.withdraw
+        )
 
     # -------------------------------------------------------------------------------------------- terms and clock
 
@@ -327,9 +317,9 @@ class Cases:
 
     def _while_living(self, customer_id: str, write: Callable[[], Case]) -> Case:
         """Writes, and withdraws the words when the customer is erased meanwhile."""
-        return self._store.customers.while_living({customer_id}, write, lambda case: self._withdraw([case.id]))
+        return self._store.customers.while_living({customer_id}, write, lambda case: self.withdraw([case.id]))
 
-    def _withdraw(self, ids: Sequence[str]) -> None:
+    def withdraw(self, ids: Sequence[str]) -> None:
         self._store.cases.erase(ids)
         self._store.cases.update_many(((id, None) for id in ids), lambda each, _: each.erase())
 

@@ -9,7 +9,6 @@ from itertools import islice
 from typing import Final
 
 from libs.chassis import identity
-from libs.chassis.customers import CustomerErased
 from libs.chassis.domain import Change, DomainError
 from libs.chassis.paging import Page, PageRequest
 from libs.chassis.store import Outcome
@@ -257,39 +256,38 @@ class Complaints:
     def take(self, rows: Sequence[PastComplaint | DomainError]) -> Sequence[Outcome[Complaint]]:
         """Outcome of each complaint of the past, which gets a case of its own."""
         taxonomy, now, terms = self.taxonomy(), identity.now(), self._cases.terms()
-        read = [row for row in rows if isinstance(row, PastComplaint)]
-        gone = {each.id for each in self._store.customers.erased(row.customer_id for row in read)}
-        made: dict[int, tuple[str, Change[Case], Change[Complaint]]] = {}
-        outcomes: dict[int, Outcome[Complaint]] = {}
-        for number, row in enumerate(rows):
-            try:
-                if isinstance(row, DomainError):
-                    raise row
-                if row.customer_id in gone:
-                    raise CustomerErased(customer_id=row.customer_id)
-                key = f"complaint:{row.source_key}"
-                draft = Case(
-                    id=self._store.cases.cases.id_of(key),
-                    customer_id=row.customer_id,
-                    subject=row.complaint.complained_of[:500],
-                    type=CaseType.COMPLAINT,
-                    source_key=row.source_key,
-                )
-                clocks = ServiceClocks(priority=terms.priority(USUAL, USUAL))
-                opened = draft.open(terms, now=row.received_time, clocks=clocks)
-                past = self._past(row, opened[0].id, taxonomy, now)
-                made[number] = (key, opened, past)
-            except DomainError as error:
-                outcomes[number] = Outcome(error=error)
 
-        def work() -> Sequence[Outcome[Complaint]]:
-            keys = [key for key, _, _ in made.values()]
-            self._store.cases.cases.insert_many([case for _, case, _ in made.values()], keys=keys)
-            return self._store.complaints.insert_many([each for _, _, each in made.values()], keys=keys)
+        def make(row: PastComplaint) -> tuple[PastComplaint, Change[Case], Change[Complaint]]:
+            draft = Case(
+                id=self._store.cases.cases.id_of(_key(row)),
+                customer_id=row.customer_id,
+                subject=row.complaint.complained_of[:500],
+                type=CaseType.COMPLAINT,
+                source_key=row.source_key,
+            )
+            clocks = ServiceClocks(priority=terms.priority(USUAL, USUAL))
+            opened = draft.open(terms, now=row.received_time, clocks=clocks)
+            return row, opened, self._past(row, opened[0].id, taxonomy, now)
 
-        if made:
-            outcomes |= dict(zip(made, self._store.database.transact(work), strict=True))
-        return [outcomes[number] for number in range(len(rows))]
+        def store(
+            made: Sequence[tuple[PastComplaint, Change[Case], Change[Complaint]]],
+        ) -> Sequence[Outcome[Complaint]]:
+            keys, contents = [_key(row) for row, _, _ in made], [row for row, _, _ in made]
+            self._store.cases.cases.insert_many([case for _, case, _ in made], keys=keys, contents=contents)
+            return self._store.complaints.insert_many([each for _, _, each in made], keys=keys, contents=contents)
+
+        return self._store.customers.take(
+            rows,
+            make,
+            lambda made: self._store.database.transact(lambda: store(made)),
+            of=lambda row: row.customer_id,
+            withdraw=self._withdraw_past,
+        )
+
+    def _withdraw_past(self, ids: Sequence[str]) -> None:
+        """Takes the words out of complaints of the past and of their cases."""
+        self._withdraw(ids)
+        self._cases.withdraw([each.case_id for each in self._store.complaints.batch_get(ids)])
 
     def _past(self, row: PastComplaint, case_id: str, taxonomy: Taxonomy, now: datetime) -> Change[Complaint]:
         if row.taxonomy_path:
@@ -297,7 +295,7 @@ class Complaints:
         if row.attribution is not None:
             taxonomy.references.check(row.attribution)
         received, events = Complaint.receive(
-            self._store.complaints.id_of(f"complaint:{row.source_key}"),
+            self._store.complaints.id_of(_key(row)),
             case_id=case_id,
             customer_id=row.customer_id,
             complained_of=row.complaint.complained_of,
@@ -384,3 +382,7 @@ class Complaints:
     def _withdraw(self, ids: Sequence[str]) -> None:
         self._store.complaints.erase(ids)
         self._store.complaints.update_many(((id, None) for id in ids), lambda each, _: each.erase())
+
+
+def _key(row: PastComplaint) -> str:
+    return f"complaint:{row.source_key}"

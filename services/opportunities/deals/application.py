@@ -8,7 +8,6 @@ from datetime import datetime
 from functools import partial
 
 from libs.chassis import context, identity
-from libs.chassis.customers import CustomerErased
 from libs.chassis.domain import Change, DomainError, NotFound
 from libs.chassis.paging import Page, PageRequest
 from libs.chassis.scopes import covers
@@ -149,30 +148,20 @@ class Deals:
 
     def take(self, rows: Sequence[PastDeal | DomainError]) -> Sequence[Outcome[Deal]]:
         """Outcome of each deal of the past. One that could not be read comes as its error."""
-        readable = [row for row in rows if isinstance(row, PastDeal)]
-        gone = {each.id for each in self._store.customers.erased(row.deal.customer_id for row in readable)}
-        pipelines = self._pipelines({row.deal.pipeline_id for row in readable})
-        made: dict[int, tuple[str, Change[Deal], Sequence[DealChange]]] = {}
-        refused: dict[int, Outcome[Deal]] = {}
-        for number, row in enumerate(rows):
-            try:
-                if isinstance(row, DomainError):
-                    raise row
-                if row.deal.customer_id in gone:
-                    raise CustomerErased(customer_id=row.deal.customer_id)
-                made[number] = (row.source_key, *_past(row, pipelines, self._store.deals.id_of(row.source_key)))
-            except DomainError as error:
-                refused[number] = Outcome(error=error)
+        pipelines = self._pipelines({row.deal.pipeline_id for row in rows if isinstance(row, PastDeal)})
 
-        def work() -> Sequence[Outcome[Deal]]:
+        def make(row: PastDeal) -> tuple[PastDeal, Change[Deal], Sequence[DealChange]]:
+            return (row, *_past(row, pipelines, self._store.deals.id_of(row.source_key)))
+
+        def store(made: Sequence[tuple[PastDeal, Change[Deal], Sequence[DealChange]]]) -> Sequence[Outcome[Deal]]:
             stored = self._store.deals.insert_many(
-                [change for _, change, _ in made.values()],
-                keys=[key for key, _, _ in made.values()],
-                contents=[rows[number] for number in made],
+                [change for _, change, _ in made],
+                keys=[row.source_key for row, _, _ in made],
+                contents=[row for row, _, _ in made],
             )
             history = [
                 each
-                for outcome, (_, _, changes) in zip(stored, made.values(), strict=True)
+                for outcome, (_, _, changes) in zip(stored, made, strict=True)
                 if outcome.created
                 for each in changes
             ]
@@ -180,13 +169,13 @@ class Deals:
                 self._store.changes.insert_many([(each, []) for each in history], keys=[*map(_key, history)])
             return stored
 
-        outcomes = refused | dict(zip(made, self._store.database.transact(work), strict=True))
-        created = {
-            each.entity.id: each.entity.customer_id for each in outcomes.values() if each.created and each.entity
-        }
-        late = {each.id for each in self._store.customers.erased(created.values())}
-        self.withdraw([id for id, customer_id in created.items() if customer_id in late])
-        return [outcomes[number] for number in range(len(rows))]
+        return self._store.customers.take(
+            rows,
+            make,
+            lambda made: self._store.database.transact(lambda: store(made)),
+            of=lambda row: row.deal.customer_id,
+            withdraw=self.withdraw,
+        )
 
     # ------------------------------------------------------------------------------------------------------ clock
 

@@ -13,6 +13,7 @@ from libs.chassis import identity
 from libs.chassis.domain import Change, DomainError, NotFound
 from libs.chassis.operations import Job
 from libs.chassis.paging import Page, PageRequest
+from libs.chassis.rows import row_by_row
 from libs.chassis.store import Outcome
 from services.opportunities.calendars.application import hours as hours_in
 from services.opportunities.leads.domain.filters import LeadFilter
@@ -104,26 +105,21 @@ class Leads:
     def take(self, rows: Sequence[PastLead | DomainError]) -> Sequence[Outcome[Lead]]:
         """Outcome of each lead of the past. One that could not be read comes as its error."""
         forms = {id: self._store.forms.find_by_id(id) for id in {_form(row) for row in rows} - {""}}
-        made: dict[int, tuple[str, Change[Lead]]] = {}
-        refused: dict[int, Outcome[Lead]] = {}
-        for number, row in enumerate(rows):
-            try:
-                if isinstance(row, DomainError):
-                    raise row
-                _check(row.lead, forms.get(row.lead.form_id))
-                key = _key(row.lead)
-                begun = replace(row.lead, id=self._store.leads.id_of(key))
-                past = begun.past(converted=row.converted, close_time=row.close_time, reason=row.disqualify_reason)
-                made[number] = key, past
-            except DomainError as error:
-                refused[number] = Outcome(error=error)
-        stored = self._store.leads.insert_many(
-            [each for _, each in made.values()],
-            keys=[key for key, _ in made.values()],
-            contents=[rows[number] for number in made],
-        )
-        outcomes = refused | dict(zip(made, stored, strict=True))
-        return [outcomes[number] for number in range(len(rows))]
+
+        def make(row: PastLead) -> tuple[PastLead, Change[Lead]]:
+            _check(row.lead, forms.get(row.lead.form_id))
+            begun = replace(row.lead, id=self._store.leads.id_of(_key(row.lead)))
+            past = begun.past(converted=row.converted, close_time=row.close_time, reason=row.disqualify_reason)
+            return row, past
+
+        def store(made: Sequence[tuple[PastLead, Change[Lead]]]) -> Sequence[Outcome[Lead]]:
+            return self._store.leads.insert_many(
+                [past for _, past in made],
+                keys=[_key(row.lead) for row, _ in made],
+                contents=[row for row, _ in made],
+            )
+
+        return row_by_row(rows, make, store)
 
     def get(self, lead_id: str) -> Lead:
         """One lead."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import permutations
+from types import NoneType
 from typing import Any
 
 import pytest
@@ -15,8 +16,9 @@ from kehu.profiles.v1 import events_pb2 as profiles
 
 from libs.chassis import identity
 from libs.chassis.customers import CustomerErased
-from libs.chassis.domain import NotFound
+from libs.chassis.domain import DomainError, InvalidArgument, NotFound
 from libs.chassis.erasure import ERASURE_BATCH
+from libs.chassis.store import Outcome
 from libs.chassis.testing import World
 from tests.support.ledger import Account
 from tests.support.ledger_service import customers
@@ -163,6 +165,31 @@ def test_what_is_stored_while_an_erasure_begins_is_withdrawn(world: World[Custom
     with pytest.raises(CustomerErased):
         world.store.customers.while_living([ADA], insert, withdrawn.append)
     assert [each.id for each in withdrawn] == [account.id]
+
+
+def test_rows_of_erased_customers_are_refused_and_those_of_one_erased_meanwhile_withdrawn(
+    world: World[CustomersLedger],
+) -> None:
+    late = identity.new_id("cus")
+    for id in (ADA, TWIN, late):
+        world.hear(told(id), entity_id=id)
+    world.hear(to_be_erased(TWIN), entity_id=TWIN, revision=2)
+
+    def account(customer_id: str) -> Account:
+        return Account(id=identity.new_id("acc"), name="main", holder="Ada Lovelace", customer_id=customer_id)
+
+    def store(made: Sequence[Account]) -> Sequence[Outcome[Account]]:
+        outcomes = world.store.accounts.insert_many([each.opened() for each in made], keys=[each.id for each in made])
+        world.hear(to_be_erased(late), entity_id=late, revision=2)
+        return outcomes
+
+    withdrawn: list[str] = []
+    unread = InvalidArgument.field("name", "is missing")
+    rows: list[str | DomainError] = [ADA, unread, TWIN, late]
+    outcomes = world.store.customers.take(rows, account, store, of=str, withdraw=withdrawn.extend)
+    assert [type(each.error) for each in outcomes] == [NoneType, InvalidArgument, CustomerErased, NoneType]
+    assert outcomes[3].entity is not None
+    assert withdrawn == [outcomes[3].entity.id]
 
 
 def test_an_export_holds_everything_under_every_id(world: World[CustomersLedger]) -> None:

@@ -9,10 +9,10 @@ from datetime import datetime
 from libs.chassis import identity
 from libs.chassis.domain import Change, DomainError, InvalidArgument, NotFound
 from libs.chassis.paging import Page, PageRequest
+from libs.chassis.rows import row_by_row
 from libs.chassis.store import Outcome
 from services.profiles.activity.domain.transactions import Transaction, TransactionSummary, TransactionType
 from services.profiles.activity.store import ActivityStore
-from services.profiles.customers.application.rows import insert_rows
 from services.profiles.customers.domain.customers import Customer
 from services.profiles.customers.domain.external_ids import ExternalId
 
@@ -42,13 +42,14 @@ class Transactions:
         )
         now = identity.now()
 
-        def make(row: Row | DomainError) -> Change[Transaction]:
-            if isinstance(row, DomainError):
-                raise row
-            return replace(row.transaction, customer_id=_customer_of(row, owners, known)).recorded(now)
+        def make(row: Row) -> tuple[str, Change[Transaction]]:
+            named = replace(row.transaction, customer_id=_customer_of(row, owners, known))
+            return row.transaction.key, named.recorded(now)
 
-        keyed = [(row.transaction.key if isinstance(row, Row) else "", row) for row in rows]
-        return insert_rows(self._store.transactions, keyed, make)
+        def store(made: Sequence[tuple[str, Change[Transaction]]]) -> Sequence[Outcome[Transaction]]:
+            return self._store.transactions.insert_many([each for _, each in made], keys=[key for key, _ in made])
+
+        return row_by_row(rows, make, store)
 
     def take_goodwill(self, given: Sequence[Transaction]) -> None:
         """Records what another service gave to customers, under whichever of their ids. A repeat records nothing."""

@@ -9,8 +9,8 @@ from datetime import datetime
 from libs.chassis import identity
 from libs.chassis.domain import Change, InvalidArgument
 from libs.chassis.paging import Page, PageRequest
+from libs.chassis.rows import row_by_row
 from libs.chassis.store import Outcome
-from services.profiles.customers.application.rows import insert_rows
 from services.profiles.customers.domain.contact_points import (
     ContactPoint,
     ContactPointStatus,
@@ -38,8 +38,15 @@ class Customers:
 
     def import_rows(self, rows: Sequence[tuple[str, Callable[[], Customer]]]) -> list[Outcome[Customer]]:
         """The outcome of each row, which is its own request id and what reads its draft."""
-        keyed = [(f"row/{request_id.lower()}", read) for request_id, read in rows]
-        return insert_rows(self._customers, keyed, lambda read: read().created())
+
+        def make(row: tuple[str, Callable[[], Customer]]) -> tuple[str, Change[Customer]]:
+            request_id, read = row
+            return f"row/{request_id.lower()}", read().created()
+
+        def store(made: Sequence[tuple[str, Change[Customer]]]) -> Sequence[Outcome[Customer]]:
+            return self._customers.insert_many([each for _, each in made], keys=[key for key, _ in made])
+
+        return row_by_row(rows, make, store)
 
     def get(self, id: str) -> Customer:
         """One customer, live or deleted. Who lives on, when it was merged."""

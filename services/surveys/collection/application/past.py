@@ -49,39 +49,37 @@ class PastResponses:
 
     def take(self, rows: Sequence[PastResponse | DomainError]) -> Sequence[Outcome[Response]]:
         """Outcome of each response of the past. One that could not be read comes as its error."""
-        readable = [row for row in rows if isinstance(row, PastResponse)]
-        gone = {each.id for each in self._store.customers.erased(row.customer_id for row in readable)}
-        refused: dict[int, Outcome[Response]] = {}
-        made: dict[int, tuple[str, Change[Response]]] = {}
         surveys: dict[str, Survey] = {}
-        for number, row in enumerate(rows):
-            try:
-                if isinstance(row, DomainError):
-                    raise row
-                if row.customer_id in gone:
-                    self._store.customers.refuse_erased([row.customer_id])
-                if row.survey_id not in surveys:
-                    surveys[row.survey_id] = self._store.questionnaires.surveys.get(row.survey_id)
-                survey = surveys[row.survey_id]
-                survey.require(*(each for each in SurveyState if each is not SurveyState.DRAFT))
-                questionnaire = (
-                    self._store.version(survey.id, row.version).questionnaire if row.version else survey.questionnaire
-                )
-                check_all(survey, row.answers, questionnaire)
-                response = response_of(row, survey, questionnaire, identity.now(), Mode.IMPORT)
-                key = f"{survey.id}:{row.source_key}"
-                made[number] = key, replace(response, id=self._store.responses.id_of(key)).hand_in()
-            except DomainError as error:
-                refused[number] = Outcome(error=error)
-        keyed = [*made.values()]
-        stored = self._store.responses.insert_many([each for _, each in keyed], keys=[key for key, _ in keyed])
-        outcomes = refused | dict(zip(made, stored, strict=True))
-        named = {each.entity.id: each.entity.customer_id for each in stored if each.created and each.entity}
-        late = {each.id for each in self._store.customers.erased(named.values())}
-        withdrawn = [id for id, customer_id in named.items() if customer_id in late]
-        self._store.responses.erase(withdrawn)
-        self._store.responses.update_many(((id, None) for id in withdrawn), lambda each, _: each.erase())
-        return [outcomes[number] for number in range(len(rows))]
+
+        def make(row: PastResponse) -> tuple[PastResponse, Change[Response]]:
+            if row.survey_id not in surveys:
+                surveys[row.survey_id] = self._store.questionnaires.surveys.get(row.survey_id)
+            survey = surveys[row.survey_id]
+            survey.require(*(each for each in SurveyState if each is not SurveyState.DRAFT))
+            questionnaire = (
+                self._store.version(survey.id, row.version).questionnaire if row.version else survey.questionnaire
+            )
+            check_all(survey, row.answers, questionnaire)
+            response = response_of(row, survey, questionnaire, identity.now(), Mode.IMPORT)
+            return row, replace(response, id=self._store.responses.id_of(_key(row))).hand_in()
+
+        def store(made: Sequence[tuple[PastResponse, Change[Response]]]) -> Sequence[Outcome[Response]]:
+            return self._store.responses.insert_many(
+                [response for _, response in made],
+                keys=[_key(row) for row, _ in made],
+                contents=[row for row, _ in made],
+            )
+
+        return self._store.customers.take(rows, make, store, of=lambda row: row.customer_id, withdraw=self._withdraw)
+
+    def _withdraw(self, ids: Sequence[str]) -> None:
+        """Takes the words out of responses."""
+        self._store.responses.erase(ids)
+        self._store.responses.update_many(((id, None) for id in ids), lambda each, _: each.erase())
+
+
+def _key(row: PastResponse) -> str:
+    return f"{row.survey_id}:{row.source_key}"
 
 
 def check_all(survey: Survey, answers: Mapping[str, Answer], questionnaire: Questionnaire | None = None) -> None:

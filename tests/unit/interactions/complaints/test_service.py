@@ -217,6 +217,9 @@ def test_complaints_of_the_past_are_counted_by_product_and_cause(desk: Desk) -> 
     outcomes = desk.call(pb.ImportComplaintsRequest(rows=rows), pb.ImportComplaintsResponse).outcomes
     assert [each.created for each in outcomes] == [True, True, True, False, False, False]
     assert [bool(each.error.code) for each in outcomes] == [False, False, False, True, True, False]
+    desk.clock.advance(DAY)  # who imports a file again does it later
+    again = desk.call(pb.ImportComplaintsRequest(rows=rows[:3]), pb.ImportComplaintsResponse).outcomes
+    assert [(each.created, each.error.code) for each in again] == [(False, 0)] * 3
     span: Any = {"start_time": NOW - 2 * DAY, "end_time": NOW}
     found = desk.call(pb.GetComplaintReportRequest(**span), pb.ComplaintReport)
     assert (found.complaints, found.timely, found.untimely, found.mean_forward.ToTimedelta()) == (3, 2, 1, DAY)

@@ -32,6 +32,14 @@ def score(world: Field, survey_id: str, **fields: Any) -> pb.Score:
     return world.call(pb.GetScoreRequest(survey_id=survey_id, **told), pb.Score)
 
 
+def test_responses_that_are_imported_again_later_count_once(world: Field, counted: questionnaires_pb2.Survey) -> None:
+    world.clock.advance(timedelta(days=1))
+    again = imported(world, counted.id, *ROWS)
+    assert {(each.created, each.error.code) for each in again.outcomes} == {(False, 0)}
+    world.deliver()
+    assert score(world, counted.id).base == len(ROWS)
+
+
 def test_t31_a_score_pools_counts_and_is_no_mean_of_scores(world: Field, counted: questionnaires_pb2.Survey) -> None:
     whole = score(world, counted.id)
     assert (whole.base, round(whole.estimate.value, 4)) == (43, round(100 * (33 - 10) / 43, 4))
