@@ -40,7 +40,8 @@ class YearlyDay:
     feb29_policy: Feb29Policy = Feb29Policy.FEB28
 
     def occurrence(self, year: int) -> date | None:
-        """The day in a year of its own calendar on which it is kept. None where it is not.
+        """The day in a year of its own calendar on which it is kept. None where it is not, or where nobody knows: in a
+        calendar, or by a policy, of a newer release.
 
         The 30th of a Chinese month that has 29 days is kept on its last day, and a day of a leap month in the ordinary
         month of the same number where the year does not repeat it. YearUnknown outside of the Chinese tables.
@@ -49,12 +50,14 @@ class YearlyDay:
             leaps = self.leap_month and leap_month(year) == self.month
             last = days_in(year, self.month, leap=leaps)
             return gregorian(LunarDay(year, self.month, min(self.day, last), leap_month=leaps))
+        if self.calendar is not Calendar.GREGORIAN:
+            return None
         if (self.month, self.day) == (2, 29) and not calendar.isleap(year):
             return {
                 Feb29Policy.FEB28: date(year, 2, 28),
                 Feb29Policy.MAR01: date(year, 3, 1),
                 Feb29Policy.LEAP_ONLY: None,
-            }[self.feb29_policy]
+            }.get(self.feb29_policy)
         return date(year, self.month, self.day)
 
     def between(self, start: date, end: date) -> list[date]:

@@ -5,7 +5,8 @@
 - `store`: `database.collection(…)` and the verbs of a collection: `insert`, `update`, `update_many`, `upsert_many`,
   `find`, `page`, `rows`, `totals`; `filtering` for conditions, `paging` for `PageRequest` and `to_page`; `contention`
   and `ahead` for bulk work, `rows` for requests of many rows that stand alone
-- `codec`: `field_of(request, …)` from the wire, `to_proto(value, …)` back; `validation` for the rules of the protos
+- `codec`: `field_of(request, …)` from the wire, `to_proto(value, …)` back; `enums` for the words of their values;
+  `validation` for the rules of the protos
 - `serving`, `status`: questions about the call that is served; a refusal as one row of an answer tells it
 - `scopes`, `privacy`: what a caller may do, and what is personal in what it is shown
 - `inbox`: reactions to events; `timers`: work that time causes; `operations`: `Job[Request, State]`, long work

@@ -54,7 +54,7 @@ MODULES = {
         "store",
         "validation",
     },
-    "subscriptions": {"codec", "domain", "erasure", "inbox", "operations", "projection", "timers"},
+    "subscriptions": {"codec", "domain", "enums", "erasure", "inbox", "operations", "projection", "timers"},
     "operations": {"codec", "domain", "operations"},
     "__main__": {"service"},
 }

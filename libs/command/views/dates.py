@@ -7,6 +7,7 @@ from datetime import date
 from kehu.profiles.v1.customer_pb2 import TypedDate
 
 from libs.almanac.yearly import Calendar, Feb29Policy, YearlyDay
+from libs.chassis.enums import enum_word
 
 _MONTHS = ["正月", "二月", "三月", "四月", "五月", "六月", "七月", "八月", "九月", "十月", "冬月", "腊月"]
 _TENS = ("初", "十", "廿", "三")
@@ -30,20 +31,12 @@ def next_time(kept: TypedDate, today: date) -> date | None:
     if not kept.month:
         return None
     return YearlyDay(
-        calendar=Calendar(_word(TypedDate.Calendar.Name(kept.calendar), "CALENDAR_", Calendar.GREGORIAN)),
+        calendar=Calendar(enum_word(TypedDate.Calendar.DESCRIPTOR, kept.calendar) or Calendar.GREGORIAN),
         month=kept.month,
         day=kept.day,
         leap_month=kept.leap_month,
-        feb29_policy=Feb29Policy(
-            _word(TypedDate.Feb29Policy.Name(kept.feb29_policy), "FEB29_POLICY_", Feb29Policy.FEB28)
-        ),
+        feb29_policy=Feb29Policy(enum_word(TypedDate.Feb29Policy.DESCRIPTOR, kept.feb29_policy) or Feb29Policy.FEB28),
     ).next(today)
-
-
-def _word(name: str, prefix: str, usual: str) -> str:
-    """The value of an enum without its prefix, or the usual one where none is given."""
-    word = name.removeprefix(prefix)
-    return usual if word == "UNSPECIFIED" else word
 
 
 def _lunar_day(day: int) -> str:

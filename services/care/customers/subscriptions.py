@@ -7,13 +7,13 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, cast
 
-from google.protobuf.descriptor import EnumDescriptor
 from kehu.interactions.v1 import events_pb2 as interactions
 from kehu.profiles.v1 import consent_pb2, customer_pb2, segments_pb2, tiers_pb2
 from kehu.profiles.v1 import contact_points_pb2 as contact
 from kehu.profiles.v1 import events_pb2 as profiles
 
 from libs.chassis.codec import from_proto
+from libs.chassis.enums import enum_word
 from libs.chassis.inbox import Received, Subscription
 from libs.chassis.projection import CustomerEvents
 from services.care.customers.domain.projection import (
@@ -65,9 +65,7 @@ def customer_events(store: CustomersStore) -> CustomerEvents[CustomerProjection]
         {
             "display_name": "display_name",
             "owner": "owner",
-            "lifecycle": lambda customer: _name(
-                customer_pb2.Customer.Lifecycle.DESCRIPTOR, customer.lifecycle, "LIFECYCLE_"
-            ),
+            "lifecycle": lambda customer: enum_word(customer_pb2.Customer.Lifecycle.DESCRIPTOR, customer.lifecycle),
             "language_code": "preferences.language_code",
             "time_zones": lambda customer: _zones(customer)[0],
             "zone_source": lambda customer: _zones(customer)[1],
@@ -95,7 +93,7 @@ def _span(window: customer_pb2.QuietWindow) -> QuietSpan:
         start_minute=_minute(window.start),
         end_minute=_minute(window.end),
         weekdays=tuple(day - 1 for day in window.weekdays),
-        purposes=tuple(ConsentPurpose(_name(purposes, each, "PURPOSE_")) for each in window.purposes),
+        purposes=tuple(ConsentPurpose(enum_word(purposes, each)) for each in window.purposes),
     )
 
 
@@ -110,12 +108,6 @@ def _point(point: contact.ContactPoint) -> ReachPoint:
 
 def _decision(decision: consent_pb2.ConsentDecision) -> Decision:
     return replace(from_proto(Decision, decision), own_act=decision.capture in _OWN_ACTS)
-
-
-def _name(enum: EnumDescriptor, number: int, prefix: str) -> str:
-    """The word of an enum value. Empty for the unspecified one, the number for one that this release does not know."""
-    value = enum.values_by_number.get(number)
-    return "" if number == 0 else value.name.removeprefix(prefix) if value is not None else str(number)
 
 
 def meetings(
@@ -150,7 +142,7 @@ def meetings(
         told = [(event.time, cast(Any, event.message).tier_assignment) for event in events]
         store.collection.upsert_many(
             [
-                (CustomerProjection.unheard(each.customer_id, at), _name(tiers_pb2.Tier.DESCRIPTOR, each.tier, "TIER_"))
+                (CustomerProjection.unheard(each.customer_id, at), enum_word(tiers_pb2.Tier.DESCRIPTOR, each.tier))
                 for at, each in told
             ],
             CustomerProjection.rank,

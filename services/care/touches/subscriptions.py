@@ -7,12 +7,13 @@ from datetime import timedelta
 from typing import Any, cast
 
 from kehu.care.v1 import events_pb2 as own
-from kehu.common.v1.types_pb2 import Channel as ChannelNumber
+from kehu.common.v1 import types_pb2
 from kehu.interactions.v1 import events_pb2 as interactions
 from kehu.opportunities.v1 import events_pb2 as opportunities
 from kehu.profiles.v1 import customer_pb2, tiers_pb2, transactions_pb2
 from kehu.profiles.v1 import events_pb2 as profiles
 
+from libs.chassis.enums import enum_word
 from libs.chassis.inbox import Received, Subscription
 from libs.chassis.timers import NotYet, Timer
 from services.care.customers.domain.projection import Channel
@@ -108,10 +109,10 @@ def _facts(event: Received) -> Iterator[Told]:
         case profiles.CustomerCreated:
             yield Fact.CUSTOMER_CREATED, "", message.customer.id
         case profiles.CustomerUpdated if "lifecycle" in event.changed_fields:
-            word = customer_pb2.Customer.Lifecycle.Name(message.customer.lifecycle).removeprefix("LIFECYCLE_")
+            word = enum_word(customer_pb2.Customer.Lifecycle.DESCRIPTOR, message.customer.lifecycle)
             yield Fact.LIFECYCLE_CHANGED, word, message.customer.id
         case profiles.TierChanged:
-            word = tiers_pb2.Tier.Name(message.tier_assignment.tier).removeprefix("TIER_")
+            word = enum_word(tiers_pb2.Tier.DESCRIPTOR, message.tier_assignment.tier)
             yield Fact.TIER_CHANGED, word, message.tier_assignment.customer_id
         case profiles.TransactionRecorded:
             if message.transaction.type == transactions_pb2.Transaction.TYPE_SALE:
@@ -120,7 +121,7 @@ def _facts(event: Received) -> Iterator[Told]:
             yield Fact.PROMISE_BROKEN, "", message.promise.customer_id
         case interactions.ConversationClosed:
             for number in message.conversation.channels[-1:]:
-                word = ChannelNumber.Name(number).removeprefix("CHANNEL_")
+                word = enum_word(types_pb2.Channel.DESCRIPTOR, number)
                 yield Fact.CONVERSATION_CLOSED, word, message.conversation.customer_id
         case opportunities.DealWon:
             yield Fact.DEAL_WON, "", message.deal.customer_id

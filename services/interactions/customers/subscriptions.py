@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from google.protobuf.descriptor import EnumDescriptor
 from kehu.common.v1 import types_pb2
 from kehu.profiles.v1 import consent_pb2, customer_pb2, merges_pb2
 from kehu.profiles.v1 import contact_points_pb2 as contact
 from kehu.profiles.v1 import events_pb2 as profiles
 
+from libs.chassis.enums import enum_word
 from libs.chassis.projection import CustomerEvents
 from services.interactions.customers.domain import (
     Channel,
@@ -32,9 +32,7 @@ def customer_events(store: CustomersStore) -> CustomerEvents[CustomerProjection]
         profiles,
         {
             "display_name": "display_name",
-            "lifecycle": lambda customer: _name(
-                customer_pb2.Customer.Lifecycle.DESCRIPTOR, customer.lifecycle, "LIFECYCLE_"
-            ),
+            "lifecycle": lambda customer: enum_word(customer_pb2.Customer.Lifecycle.DESCRIPTOR, customer.lifecycle),
             "language_code": "preferences.language_code",
             "time_zone": "preferences.time_zone",
             "preferred_channels": lambda customer: tuple(filter(None, map(_channel, customer.preferences.channels))),
@@ -57,7 +55,7 @@ def identifier_keys(customer: customer_pb2.Customer | merges_pb2.Alias) -> Itera
     points = [
         Identifier(kind=kinds[name], value=point.canonical)
         for point in customer.contact_points
-        if (name := _name(contact.ContactPoint.Type.DESCRIPTOR, point.type, "TYPE_")) in kinds
+        if (name := enum_word(contact.ContactPoint.Type.DESCRIPTOR, point.type)) in kinds
         and point.canonical
         and point.status not in _DEAD_ENDS
     ]
@@ -70,8 +68,8 @@ def identifier_keys(customer: customer_pb2.Customer | merges_pb2.Alias) -> Itera
 def _consents(consent: consent_pb2.ConsentHead) -> tuple[ConsentSummary, ...]:
     return tuple(
         ConsentSummary(
-            purpose=_name(consent_pb2.ConsentReceipt.Purpose.DESCRIPTOR, decision.purpose, "PURPOSE_"),
-            state=_name(consent_pb2.ConsentReceipt.State.DESCRIPTOR, decision.state, "STATE_"),
+            purpose=enum_word(consent_pb2.ConsentReceipt.Purpose.DESCRIPTOR, decision.purpose),
+            state=enum_word(consent_pb2.ConsentReceipt.State.DESCRIPTOR, decision.state),
             channel=_channel(decision.channel),
             contact_point=decision.contact_point,
         )
@@ -81,13 +79,5 @@ def _consents(consent: consent_pb2.ConsentHead) -> tuple[ConsentSummary, ...]:
 
 def _channel(number: int) -> Channel | None:
     """The channel of a number; None for every channel, and for one that this code is too old to know."""
-    name = _name(types_pb2.Channel.DESCRIPTOR, number, "CHANNEL_")
+    name = enum_word(types_pb2.Channel.DESCRIPTOR, number)
     return Channel(name) if name in set(Channel) else None
-
-
-def _name(enum: EnumDescriptor, number: int, prefix: str) -> str:
-    """The word of an enum value; empty for the unspecified one, the number for one that this code does not know."""
-    if number == 0:
-        return ""
-    value = enum.values_by_number.get(number)
-    return value.name.removeprefix(prefix) if value is not None else str(number)

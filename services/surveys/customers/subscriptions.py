@@ -9,6 +9,7 @@ from kehu.common.v1 import types_pb2
 from kehu.profiles.v1 import consent_pb2, customer_pb2
 from kehu.profiles.v1 import events_pb2 as profiles
 
+from libs.chassis.enums import enum_word
 from libs.chassis.projection import CustomerEvents, Customers
 from services.surveys.customers.domain import ANY_CHANNEL, REFUSALS, CustomerProjection
 
@@ -27,17 +28,10 @@ def _consents(customer: customer_pb2.Customer) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for each in customer.consent.decisions:
         if each.purpose == _RECEIPT.PURPOSE_SURVEY and each.state in _RECEIPT.State.values():
-            channel, state = _channel(each.channel), _RECEIPT.State.Name(each.state).removeprefix("STATE_")
+            channel = enum_word(types_pb2.Channel.DESCRIPTOR, each.channel) or ANY_CHANNEL
+            state = enum_word(_RECEIPT.State.DESCRIPTOR, each.state)
             found[channel] = found[channel] if found.get(channel) in REFUSALS else state
     return found
-
-
-def _channel(number: int) -> str:
-    """The word of a channel. `ANY` for the unspecified one, the number for one that this code does not know."""
-    if number == types_pb2.CHANNEL_UNSPECIFIED:
-        return ANY_CHANNEL
-    value = types_pb2.Channel.DESCRIPTOR.values_by_number.get(number)
-    return value.name.removeprefix("CHANNEL_") if value is not None else str(number)
 
 
 def _is_employee(customer: customer_pb2.Customer) -> bool:

@@ -130,6 +130,12 @@ def test_what_no_table_knows_is_refused_by_name() -> None:
         solar_term(2024, "春节")
 
 
+def test_a_day_of_a_calendar_or_policy_of_a_newer_release_is_kept_on_no_day() -> None:
+    assert YearlyDay(calendar=Calendar("PERSIAN"), month=1, day=1).next(date(2026, 1, 1)) is None
+    leap = YearlyDay(month=2, day=29, feb29_policy=Feb29Policy("FEB30"))
+    assert (leap.occurrence(2026), leap.occurrence(2028)) == (None, date(2028, 2, 29))
+
+
 def test_nothing_comes_after_the_tables_end() -> None:
     assert YearlyDay(calendar=Calendar.CHINESE_LUNISOLAR, month=1, day=1).next(date(2100, 6, 1)) is None
     assert YearlyDay(month=1, day=1).next(date(9998, 6, 1)) is None

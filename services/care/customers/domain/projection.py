@@ -33,42 +33,27 @@ class DateKind(OpenEnum):
     CUSTOM = "CUSTOM"
 
 
-class DateCalendar(OpenEnum):
-    """Calendar in which a date counts."""
-
-    GREGORIAN = "GREGORIAN"
-    CHINESE_LUNISOLAR = "CHINESE_LUNISOLAR"
-
-
-class LeapDayPolicy(OpenEnum):
-    """Day on which 29 February is kept in a year that has none."""
-
-    FEB28 = "FEB28"
-    MAR01 = "MAR01"
-    LEAP_ONLY = "LEAP_ONLY"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptDate:
     """A date that a customer keeps every year."""
 
     kind: DateKind
     label: str = ""
-    calendar: DateCalendar = DateCalendar.GREGORIAN
+    calendar: Calendar = Calendar.GREGORIAN
     month: int
     day: int
     leap_month: bool = False
-    feb29_policy: LeapDayPolicy = LeapDayPolicy.FEB28
+    feb29_policy: Feb29Policy = Feb29Policy.FEB28
 
     @property
     def yearly(self) -> YearlyDay:
-        """The same for the almanac. ValueError for a calendar or a policy of a newer release."""
+        """The same for the almanac."""
         return YearlyDay(
-            calendar=Calendar(self.calendar),
+            calendar=self.calendar,
             month=self.month,
             day=self.day,
             leap_month=self.leap_month,
-            feb29_policy=Feb29Policy(self.feb29_policy),
+            feb29_policy=self.feb29_policy,
         )
 
 

@@ -1,0 +1,17 @@
+"""Words of the protos' enums, as documents and conditions hold them."""
+
+from __future__ import annotations
+
+from google.protobuf.descriptor import EnumDescriptor
+
+
+def enum_word(enum: EnumDescriptor, number: int) -> str:
+    """The word of a value without the prefix that its enum gives all of them: `WEB_CHAT` of `CHANNEL_WEB_CHAT`.
+
+    Empty for the unspecified value, the number for one that a newer release knows and this one does not.
+    """
+    if number == 0:
+        return ""
+    value = enum.values_by_number.get(number)
+    prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
+    return value.name.removeprefix(prefix) if value is not None else str(number)
