@@ -49,7 +49,7 @@ IDLE: Final = 0.025
 ASLEEP_AFTER: Final = 1.0
 """Seconds without an event after which the database is left to wake the relay."""
 _AWAIT: Final = 400
-"""Milliseconds that a sleeping relay waits for news at a time, because it has a lease and a connection to keep."""
+"""Milliseconds that a sleeping relay waits to be woken at a time, because it has a lease and a connection to keep."""
 _STORED: Final[list[Document]] = [
     {
         "$match": {
