@@ -3,7 +3,8 @@
     python -m tests.bench [--quick] [--json FILE] [name …]
 
 Names: get list create update relay inbox visible start memory imports growth duplicates
-worth deals forecast simulation; all of them when none is given. Rows of docs/figures.md are replaced by what was
+worth deals forecast simulation cases warnings refolds pops routing
+staffing; all of them when none is given. Rows of docs/figures.md are replaced by what was
 measured, unless it was --quick.
 """
 
@@ -19,7 +20,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import calls, deals, duplicates, events, processes, sizes, worth
+from tests.bench import calls, deals, desk, duplicates, events, floor, processes, sizes, worth
 from tests.bench.figures import Figure, as_json, record, table
 from tests.bench.stage import Stage, stage
 
@@ -41,6 +42,12 @@ FIGURES: Mapping[str, Callable[[Stage], Figure | list[Figure]]] = {
     "deals": deals.deals,
     "forecast": deals.forecast,
     "simulation": deals.simulation,
+    "cases": desk.cases,
+    "warnings": desk.warnings,
+    "refolds": desk.refolds,
+    "pops": floor.pops,
+    "routing": floor.routing,
+    "staffing": floor.staffing,
 }
 
 

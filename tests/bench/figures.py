@@ -50,6 +50,11 @@ class Figure:
         return cls(name=name, baseline="", ours=value, bare=None, value=value, reach=f"<= {most:g}", ok=value <= most)
 
     @classmethod
+    def stated(cls, name: str, value: float) -> Self:
+        """An absolute figure to which no limit is set."""
+        return cls(name=name, baseline="", ours=value, bare=None, value=value, reach="", ok=True)
+
+    @classmethod
     def growth(cls, name: str, before: float, after: float, *, most: float, baseline: str = "the same before") -> Self:
         """A cost over the one it is held against, such as that before growth, which should be at most so much."""
         value = after / before

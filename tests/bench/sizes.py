@@ -20,6 +20,7 @@ from libs.chassis.codec import to_doc
 from libs.client import Client
 from libs.command.imports import loading, targets
 from libs.command.imports.mapping import RowMapping, parse
+from services.interactions.store import InteractionsStore
 from services.profiles.store import ProfilesStore
 from tests.bench.calls import customer
 from tests.bench.figures import Figure
@@ -163,7 +164,7 @@ def _grow(stage: Stage, tenant: str, template: _Template, start: int, end: int) 
                 database[name].insert_many(sealed(store, name, entities), ordered=False)
 
 
-def sealed(store: ProfilesStore, collection: str, entities: Sequence[Any]) -> list[dict[str, Any]]:
+def sealed(store: ProfilesStore | InteractionsStore, collection: str, entities: Sequence[Any]) -> list[dict[str, Any]]:
     """The documents of entities as the service would store them."""
     kept, tenant = store.database.collections[collection], context.current().tenant
     return [{**kept._sealing(each.id).whole(each, to_doc(each)), "tenant": tenant} for each in entities]

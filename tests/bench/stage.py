@@ -23,6 +23,7 @@ from libs.localstack.mongo import ReplicaSet
 from libs.localstack.processes import guard
 from libs.localstack.rabbit import Broker
 from libs.registry import ROLES
+from services.interactions.store import InteractionsStore
 from services.profiles.store import ProfilesStore
 from tests.bench.load import LOAD_CORE, pin
 from tests.support.stack import System
@@ -57,18 +58,18 @@ class Stage:
         return connect(self.mongodb_uri, service)
 
     @contextmanager
-    def loading(self, *names: str) -> Iterator[RawDatabase[dict[str, Any]]]:
-        """The database of the profiles service, with collections of it that lack their indexes inside the block.
+    def loading(self, *names: str, service: str = "profiles") -> Iterator[RawDatabase[dict[str, Any]]]:
+        """The database of a service, with collections of it that lack their indexes inside the block.
 
         They are built at its end, which takes less than half of the time that keeping them up to date would; and all
         is on disk then, so that what is measured next does not pay for it. The processes of the service, which would
         notice what is missing, begin anew afterwards.
         """
-        processes = [f"profiles-{role}" for role in ROLES]
+        processes = [f"{service}-{role}" for role in ROLES]
         for process in processes:
             self.system.stop_one(process)
-        with connect(self.mongodb_uri, "profiles", patient=True) as mongo:
-            database = mongo["profiles"]
+        with connect(self.mongodb_uri, service, patient=True) as mongo:
+            database = mongo[service]
             kept: dict[str, list[IndexModel]] = {}
             for name in names:
                 # Partial ones stay: they are small, and the relay would read everything for want of its own.
@@ -88,9 +89,23 @@ class Stage:
     @contextmanager
     def profiles(self, tenant: str) -> Iterator[ProfilesStore]:
         """The store of the profiles service, for a tenant."""
+        with self._database("profiles", tenant) as database:
+            yield ProfilesStore(database)
+
+    @contextmanager
+    def interactions(self, tenant: str) -> Iterator[InteractionsStore]:
+        """The store of the interactions service, for a tenant, while its worker rests."""
+        self.system.stop_one("interactions-worker")
+        with self._database("interactions", tenant) as database:
+            yield InteractionsStore(database)
+        self.system.restart("interactions-worker")
+
+    @contextmanager
+    def _database(self, service: str, tenant: str) -> Iterator[MongoDatabase]:
         seal_key = bytes.fromhex((self.system.keys / SEAL_KEY).read_text())
-        with self.mongo("profiles") as mongo, context.enter(Context(tenant=tenant, actor="bench")):
-            yield ProfilesStore(MongoDatabase(mongo, "profiles", page_key=bytes(32), seal_key=seal_key))
+        acting = Context(tenant=tenant, actor="bench", scopes=frozenset({"interactions.work.supervise"}))
+        with self.mongo(service) as mongo, context.enter(acting):
+            yield MongoDatabase(mongo, service, page_key=bytes(32), seal_key=seal_key)
 
 
 @contextmanager

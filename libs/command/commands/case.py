@@ -1,27 +1,25 @@
-"""`kehu case` and `kehu complaint`: what a customer needs done, its clocks, and the whole story of a complaint."""
+"""`kehu case`: what a customer needs done, from opening it to the word of the customer, and its clocks explained."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from libs.command.output import AsJson, as_dict, client, console, print_json
+from libs.command.output import AsJson, Misuse, as_dict, client, console, print_json
 
 if TYPE_CHECKING:
     from kehu.interactions.v1.cases_pb2 import Case
 
 cases = typer.Typer(no_args_is_help=True, help="Cases: opening them, working on them, and their clocks explained.")
-complaints = typer.Typer(no_args_is_help=True, help="Complaints: their stages, and the whole story of each.")
 
 CaseId = Annotated[str, typer.Argument(help="The id cas_….")]
-ComplaintId = Annotated[str, typer.Argument(help="The id cmp_….")]
 
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
     app.add_typer(cases, name="case")
-    app.add_typer(complaints, name="complaint")
 
 
 @cases.command("open")
@@ -92,20 +90,76 @@ def clock(case_id: CaseId, as_json: AsJson = False) -> None:
         console.print(case.clocks(told.clocks))
 
 
-@complaints.command("story")
-def story(complaint_id: ComplaintId, as_json: AsJson = False) -> None:
-    """Tell the whole story of a complaint: stages, promises, goodwill and its case.
+@cases.command("start")
+def start(case_id: CaseId, as_json: AsJson = False) -> None:
+    """Go on with a case.
 
-    [bold]Example:[/bold] kehu complaint story cmp_01jd5w3k8e7r9s2t4v6x8y0z1a
+    [bold]Example:[/bold] kehu case start cas_01jd5w3k8e7r9s2t4v6x8y0z1a
     """
-    from libs.command.views import case
-
     with client() as connected:
-        told = connected.interactions.get_complaint_story(complaint_id=complaint_id)
-    if as_json:
-        print_json(as_dict(told))
-    else:
-        console.print(case.story(told))
+        _tell(connected.interactions.start_case(case_id=case_id), as_json=as_json)
+
+
+@cases.command("wait")
+def wait(
+    case_id: CaseId,
+    next_step: Annotated[str, typer.Argument(help="The next step, in words for the customer.")],
+    until: Annotated[datetime, typer.Argument(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="Its time, in UTC.")],
+    *,
+    whom: Annotated[str, typer.Option("--for", help="customer, third_party or date.")] = "customer",
+    as_json: AsJson = False,
+) -> None:
+    """Let a case wait for somebody, or for a date. The clocks whose policy says so are paused.
+
+    [bold]Example:[/bold] kehu case wait cas_01jd5w3k8e7r9s2t4v6x8y0z1a "Please send the receipt" 2026-09-01
+    """
+    states = {"customer": "WAITING_CUSTOMER", "third_party": "WAITING_THIRD_PARTY", "date": "SCHEDULED"}
+    if whom not in states:
+        raise Misuse(f"--for is one of {', '.join(states)}, not {whom}")
+    at = until.replace(tzinfo=UTC)
+    with client() as connected:
+        told = connected.interactions.wait_case(case_id=case_id, state=states[whom], next_step=next_step, next_time=at)
+    _tell(told, as_json=as_json)
+
+
+@cases.command("resolve")
+def resolve(
+    case_id: CaseId,
+    cause: Annotated[str, typer.Argument(help="The cause.")],
+    explanation: Annotated[str, typer.Argument(help="The outcome, in words for the customer.")],
+    as_json: AsJson = False,
+) -> None:
+    """Resolve a case, past no guard.
+
+    [bold]Example:[/bold] kehu case resolve cas_01jd5w3k8e7r9s2t4v6x8y0z1a "late bill" "The invoice is on its way."
+    """
+    with client() as connected:
+        told = connected.interactions.resolve_case(case_id=case_id, cause=cause, explanation=explanation)
+    _tell(told, as_json=as_json)
+
+
+@cases.command("reopen")
+def reopen(
+    case_id: CaseId,
+    reason: Annotated[str, typer.Argument(help="The reason for which it came back.")],
+    as_json: AsJson = False,
+) -> None:
+    """Go on with a case that came back: the same one within its window, else one that follows it.
+
+    [bold]Example:[/bold] kehu case reopen cas_01jd5w3k8e7r9s2t4v6x8y0z1a "The invoice is wrong"
+    """
+    with client() as connected:
+        _tell(connected.interactions.reopen_case(case_id=case_id, reason=reason), as_json=as_json)
+
+
+@cases.command("confirm")
+def confirm(case_id: CaseId, as_json: AsJson = False) -> None:
+    """Note that the customer is satisfied. The case closes.
+
+    [bold]Example:[/bold] kehu case confirm cas_01jd5w3k8e7r9s2t4v6x8y0z1a
+    """
+    with client() as connected:
+        _tell(connected.interactions.confirm_case(case_id=case_id), as_json=as_json)
 
 
 def _tell(told: Case, *, as_json: bool) -> None:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 loads = typer.Typer(
     no_args_is_help=True,
-    help="""Load CSV or JSON-lines files (also .gz) of customers, transactions, interactions, cases, deals or leads.
+    help="""Load CSV or JSON-lines files (also .gz) of customers, transactions, interactions, cases, complaints, deals
+    or leads.
 
     A mapping file (TOML) says which column fills which field; [bold]libs/command/mappings[/bold] holds examples, which
     are also found by their names. Rows are recognised when they come again, so a load that was interrupted, even by
@@ -92,6 +93,17 @@ def cases(
     [bold]Example:[/bold] kehu import cases incidents.csv --mapping desk_cases
     """
     _load("cases", file, mapping, rejects, dry_run=dry_run, as_json=as_json)
+
+
+@loads.command("complaints")
+def complaints(
+    file: File, mapping: MappingFile, rejects: RejectFile = None, dry_run: DryRun = False, as_json: AsJson = False
+) -> None:
+    """Load complaints of the past, each with a case of its own. The key of a row is its `source_key`.
+
+    [bold]Example:[/bold] kehu import complaints complaints.csv.gz --mapping bureau_complaints
+    """
+    _load("complaints", file, mapping, rejects, dry_run=dry_run, as_json=as_json)
 
 
 @loads.command("deals")

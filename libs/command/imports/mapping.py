@@ -45,7 +45,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from libs.client.values import to_money
 
-ENTITIES = ("customers", "transactions", "interactions", "cases", "deals", "leads", "responses")
+ENTITIES = ("customers", "transactions", "interactions", "cases", "complaints", "deals", "leads", "responses")
 SHIPPED = Path(__file__).resolve().parent.parent / "mappings"
 """The example mappings that come with the client. `--mapping cdnow_transactions` finds them by name."""
 

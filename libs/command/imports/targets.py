@@ -10,6 +10,7 @@ from typing import Any
 from google.protobuf.message import Message
 from kehu.common.v1.outcome_pb2 import RowOutcome
 from kehu.interactions.v1.cases_pb2 import ImportCasesRequest
+from kehu.interactions.v1.complaints_pb2 import ImportComplaintsRequest
 from kehu.interactions.v1.timeline_pb2 import Interaction
 from kehu.opportunities.v1.deals_pb2 import ImportDealsRequest
 from kehu.opportunities.v1.leads_pb2 import ImportLeadsRequest
@@ -89,6 +90,7 @@ def target(client: Client, entity: str) -> Rows:
         "transactions": _transactions,
         "interactions": _interactions,
         "cases": _cases,
+        "complaints": _complaints,
         "deals": _deals,
         "leads": _leads,
         "responses": _responses,
@@ -145,6 +147,19 @@ def _cases(client: Client) -> Rows:
     def send(parts: Iterator[Sequence[Message]]) -> Iterator[Outcomes]:
         def call(rows: Sequence[Message]) -> Outcomes:
             return client.interactions.import_cases(rows=rows).outcomes  # type: ignore[no-any-return]
+
+        return _several(call, parts)
+
+    return Rows(build, send)
+
+
+def _complaints(client: Client) -> Rows:
+    def build(row: Row, fields: Fields) -> Message:
+        return fill(ImportComplaintsRequest.Row(), {"source_key": row.key, **fields})
+
+    def send(parts: Iterator[Sequence[Message]]) -> Iterator[Outcomes]:
+        def call(rows: Sequence[Message]) -> Outcomes:
+            return client.interactions.import_complaints(rows=rows).outcomes  # type: ignore[no-any-return]
 
         return _several(call, parts)
 
