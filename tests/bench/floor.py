@@ -147,6 +147,7 @@ def routing(stage: Stage) -> list[Figure]:
         for number in range(AGENTS):
             drafted = QueueAgent(id="", principal=f"agent {number}", queue_ids=(queue.id,), capacity_units=UNITS)
             Works(store.routing).appear(people.register(drafted).id, Presence.AVAILABLE)
+        _clear(store)  # their presences would have ended by now
         rounds = []
         for _ in range(stage.rounds):
             now = identity.now()

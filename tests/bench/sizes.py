@@ -167,7 +167,7 @@ def _grow(stage: Stage, tenant: str, template: _Template, start: int, end: int) 
 def sealed(store: ProfilesStore | InteractionsStore, collection: str, entities: Sequence[Any]) -> list[dict[str, Any]]:
     """The documents of entities as the service would store them."""
     kept, tenant = store.database.collections[collection], context.current().tenant
-    return [{**kept._sealing(each.id).whole(each, to_doc(each)), "tenant": tenant} for each in entities]
+    return [{**kept._drafts._sealing(each.id).whole(each, to_doc(each)), "tenant": tenant} for each in entities]
 
 
 def _medians(client: Client, template: _Template, size: int) -> dict[str, float]:

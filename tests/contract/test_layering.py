@@ -89,7 +89,7 @@ AREAS: dict[str, dict[str, set[str]]] = {
         "clocks": {"calendars"},
         "cases": {"clocks", "customers", "promises", "timeline"},
         "problems": {"cases", "clocks", "remedies"},
-        "sla": {"cases", "clocks"},
+        "sla": {"cases", "clocks", "customers"},
         "remedies": {"cases", "clocks", "customers"},
         "complaints": {"cases", "clocks", "promises", "remedies", "timeline"},
         "conversations": {"customers"},

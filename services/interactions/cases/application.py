@@ -60,8 +60,12 @@ class Cases:
     # --------------------------------------------------------------------------------------------------- beginning
 
     def create(self, draft: Case, *, owner: str = "", team: str = "", policy_id: str = "", tier: str = "") -> Case:
-        """A new case, whose clocks start under a policy or else under that of the terms."""
+        """A new case, whose clocks start under a policy or else under that of the terms, for the tier of its customer.
+
+        A caller who knows the tier better says so.
+        """
         now, terms = identity.now(), self.terms()
+        tier = tier or self._store.customers.tier_of(draft.customer_id)
         clocks = self._started(policy_id or terms.policy_id, now, tier)
         drafted = replace(draft, owner=owner, team=team, source_key="", split_from="", follows="", level=1)
         return self._while_living(

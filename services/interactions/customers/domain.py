@@ -106,6 +106,8 @@ class CustomerProjection(Projection):
     time_zone: str = ""
     preferred_channels: tuple[Channel, ...] = ()
     consents: tuple[ConsentSummary, ...] = ()
+    tier: str = ""
+    """Tier of the customer in the words of the profiles service. Empty while it gave none."""
     identifiers: Sealed[tuple[str, ...]] = ()
     """Keys of the identifiers that lead to this customer; only its own id once it is deleted."""
     handed_over: Sealed[tuple[str, ...]] = ()
@@ -121,8 +123,9 @@ class CustomerProjection(Projection):
         return cls(id=id, source_revision=0, source_time=time, identifiers=(customer_key(id),))
 
     def kept_of(self, known: CustomerProjection) -> Mapping[str, Any]:
-        """Identifiers that merges handed over, and the backlog."""
+        """Identifiers that merges handed over, the tier, and the backlog."""
         return {
+            "tier": known.tier,
             "identifiers": _with(self.identifiers, known.handed_over),
             "handed_over": known.handed_over,
             "backlog_time": known.backlog_time,
@@ -139,10 +142,14 @@ class CustomerProjection(Projection):
         keys = (tuple(handed_over) or self.handed_over) if newer.merged_into else ()
         return replace(newer, handed_over=keys, identifiers=_with(self.identifiers, keys)), []
 
+    def rank(self, tier: str) -> Change[CustomerProjection]:
+        """In another tier."""
+        return replace(self, tier="" if self.erased else tier), []
+
     def doom(self) -> Change[CustomerProjection]:
         """About to be erased: nothing leads to this customer any more, and nothing is recorded of it."""
         return replace(
-            self, erased=True, identifiers=(), handed_over=(), backlog_time=None, backlog_conversations=()
+            self, erased=True, tier="", identifiers=(), handed_over=(), backlog_time=None, backlog_conversations=()
         ), []
 
     def owe(self, at: datetime, conversations: Sequence[str] = ()) -> Change[CustomerProjection]:

@@ -40,6 +40,16 @@ class CustomersStore(Customers[CustomerProjection]):
         tokens = [self.customers.blind_index("identifiers", key) for key in keys]
         return self.customers.find(field("_blind.identifiers").one_of(tokens), limit=limit)
 
+    def rank(self, tiers: Sequence[tuple[str, datetime, str]]) -> None:
+        """Takes in (customer id, when it was told, tier), of customers that may not have been heard of yet."""
+        told = [(CustomerProjection.unheard(id, at), tier) for id, at, tier in tiers]
+        self.customers.upsert_many(told, CustomerProjection.rank)
+
+    def tier_of(self, customer_id: str) -> str:
+        """The tier of a customer. Empty while none is known."""
+        known = self.find(customer_id) if customer_id else None
+        return known.tier if known is not None else ""
+
     def backlogs(self) -> Due[CustomerProjection]:
         """Customers with earlier interactions that wait to be attributed, the longest ago first."""
         return Due(self.customers, lambda _: OWES, order="backlog_time", limit=BACKLOG_BATCH)

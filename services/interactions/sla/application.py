@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import Final
 
 from libs.chassis import identity
-from libs.chassis.domain import Change
+from libs.chassis.domain import Change, NotFound
 from libs.chassis.operations import Job
 from libs.chassis.paging import Page, PageRequest
 from libs.worktime.folding import explain
 from services.interactions.cases.application import Cases
 from services.interactions.cases.domain.cases import Case
-from services.interactions.cases.domain.recounting import count_in, recount
+from services.interactions.cases.domain.recounting import count_in, recount, retier
 from services.interactions.clocks.application import Clocks
 from services.interactions.clocks.domain.clocks import ServiceClocks
 from services.interactions.clocks.domain.policies import NoPolicyInForce, ServicePolicy, ServicePolicyVersion
@@ -128,6 +129,15 @@ class Sla:
         plan = Refolding(id="", calendar_id=calendar_id, calendar_revision=revision, due_time=identity.now())
         self._store.refoldings.insert((plan, []), key=f"{calendar_id}:{revision}")
 
+    def follow_tiers(self, told: Sequence[tuple[str, datetime, str]]) -> None:
+        """Counts the open cases of customers with the targets of their new tiers: (customer id, time, tier) of each."""
+        self._store.cases.customers.rank(told)
+        now = identity.now()
+        for customer_id, tier in {id: tier for id, _, tier in told}.items():
+            for found in self._store.open_of(self._store.cases.customers.group(customer_id), REFOLD_BATCH):
+                versions = self._in_force({each.clocks.policy_id for each in found if each.clocks is not None}, now)
+                self._cases.recount([each.id for each in found], partial(_retiered, versions, tier, now))
+
     def refold(self, job: Job[PlannedRequest, RefoldProgress]) -> RefoldProgress:
         """Counts anew whatever is planned.
 
@@ -187,7 +197,7 @@ class Sla:
         for id in sorted(policy_ids):
             try:
                 found[id] = self._clocks.in_force(id, now)
-            except NoPolicyInForce:
+            except (NoPolicyInForce, NotFound):
                 continue
         return found
 
@@ -204,3 +214,7 @@ class Sla:
     def _of_calendar(self, calendar_id: str, now: datetime) -> Refolding:
         revision = self._clocks.calendar(calendar_id).revision
         return Refolding(id="", calendar_id=calendar_id, calendar_revision=revision, due_time=now)
+
+
+def _retiered(versions: Mapping[str, ServicePolicyVersion], tier: str, now: datetime, case: Case) -> Change[Case]:
+    return retier(case, versions.get(case.clocks.policy_id if case.clocks is not None else ""), tier, now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from libs.chassis.filtering import all_of, field
@@ -10,7 +10,7 @@ from libs.chassis.paging import Page, PageRequest
 from libs.chassis.store import Database, Due, Index
 from services.interactions.cases.domain.cases import Case
 from services.interactions.cases.domain.record import LIVE
-from services.interactions.cases.store import CasesStore
+from services.interactions.cases.store import GOES_ON, CasesStore
 from services.interactions.clocks.store import ClocksStore
 from services.interactions.sla.domain import Refolding
 
@@ -55,6 +55,14 @@ class SlaStore:
         """(cases that were opened in a stretch of time, the place to go on from)."""
         within = all_of(field("open_time") >= start, field("open_time") < end)
         return self.cases.cases.stretch(within, order="-open_time", after=place, limit=limit)
+
+    def open_of(self, customer_ids: Sequence[str], limit: int) -> Iterator[Sequence[Case]]:
+        """The open cases of a customer under any of its ids, so many at a time."""
+        theirs, place, more = all_of(GOES_ON, field("customer_id").one_of(customer_ids)), "", True
+        while more:
+            found, place = self.cases.cases.stretch(theirs, order="-open_time", after=place, limit=limit)
+            more = bool(place)
+            yield found
 
     def measured_by(self, policy_ids: Sequence[str], place: str, limit: int) -> tuple[Sequence[Case], str]:
         """(cases whose clocks may run under policies, the place to go on from)."""

@@ -1,13 +1,15 @@
-"""The reaction that plans to count clocks anew, and the timer that has it done."""
+"""The reactions that count clocks anew or plan to, and the timer that has it done."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, cast
 
 from kehu.interactions.v1 import events_pb2 as own
 from kehu.interactions.v1.sla_pb2 import RefoldPlannedClocksRequest
+from kehu.profiles.v1 import events_pb2 as profiles
+from kehu.profiles.v1 import tiers_pb2
 
 from libs.chassis.codec import from_proto
 from libs.chassis.inbox import Received, Subscription
@@ -20,7 +22,7 @@ from services.interactions.sla.store import SlaStore
 
 
 def subscriptions(store: SlaStore) -> list[Subscription]:
-    """Calendars and policies that changed."""
+    """Calendars and policies that changed, and customers whose tier did."""
     sla = Sla(store)
 
     def plan(events: Sequence[Received]) -> None:
@@ -31,7 +33,20 @@ def subscriptions(store: SlaStore) -> list[Subscription]:
             else:
                 sla.follow_policy(from_proto(ServicePolicy, message.policy))
 
-    return [Subscription(name="sla", listens=(own.CalendarUpdated, own.PolicyVersionPublished), handle=plan)]
+    def follow(events: Sequence[Received]) -> None:
+        told = [(event.time, cast(Any, event.message).tier_assignment) for event in events]
+        names = tiers_pb2.Tier.DESCRIPTOR.values_by_number
+        sla.follow_tiers([(each.customer_id, at, _word(names, each.tier)) for at, each in told])
+
+    return [
+        Subscription(name="sla", listens=(own.CalendarUpdated, own.PolicyVersionPublished), handle=plan),
+        Subscription(name="tiers", listens=(profiles.TierChanged,), handle=follow),
+    ]
+
+
+def _word(names: Mapping[int, Any], number: int) -> str:
+    """The word of a tier. The number for one that this release does not know."""
+    return names[number].name.removeprefix("TIER_") if number in names else str(number)
 
 
 def timers(store: SlaStore, operations: Operations) -> list[Timer[Any]]:

@@ -78,7 +78,7 @@ class Calls:
         return ScreenPop(
             matches=1,
             customer=customer,
-            tier=tier,
+            tier=tier or customer.tier,
             cases=tuple(cases),
             work=tuple(work),
             promises=tuple(self._store.promises.pending_of(ids, POP_PROMISES)),

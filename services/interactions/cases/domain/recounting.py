@@ -1,4 +1,4 @@
-"""The clocks of a case counted anew under another version of their policy, or in another revision of its calendar."""
+"""The clocks of a case counted anew: another version of their policy, another revision of its calendar, or tier."""
 
 from __future__ import annotations
 
@@ -30,4 +30,15 @@ def count_in(case: Case, calendar: CalendarVersion, now: datetime) -> Change[Cas
     if calendar in known or all(each.calendar_id != calendar.calendar_id for each in known):
         return case, []
     counted = clocks.count_in(clocks.next_id, calendar, now)
+    return case.became(replace(case, clocks=counted), CaseUpdated)
+
+
+def retier(case: Case, version: ServicePolicyVersion | None, tier: str, now: datetime) -> Change[Case]:
+    """Counted with the targets of another tier from now on. Nothing when it has it already."""
+    clocks = case.clocks
+    if clocks is None or clocks.tier == tier:
+        return case, []
+    if version is None:
+        return case.became(replace(case, clocks=replace(clocks, tier=tier)), CaseUpdated)
+    counted = clocks.measure_by(clocks.next_id, version, now, priority=case.priority, tier=tier)
     return case.became(replace(case, clocks=counted), CaseUpdated)
