@@ -109,7 +109,7 @@ def test_a_deal_on_its_way(store: OpportunitiesStore, deals: Deals, pipeline: Pi
     assert (closed.closed.amount, closed.stages) == (30_000, ())
     report = Forecasts(store.forecast).report(pipeline.id, today, Dimension.OWNER, by_month=True)
     assert {each.key: each.revenue for each in report.results} == {"ann": 70_000, "bob": 30_000}
-    assert [each.number for each in store.deals.changes_of(opened.id)] == [1, 2, 3]
+    assert [each.number for each in store.deals.changes_of(store.deals.deals.get(opened.id))] == [1, 2, 3]
     assert deals.facts(opened.id).state is DealState.WON
 
 
@@ -146,7 +146,7 @@ def test_of_many_who_end_a_deal_at_once_one_does(deals: Deals, pipeline: Pipelin
     with ThreadPoolExecutor(THREADS) as threads:
         ended = [each.result() for each in [threads.submit(copy_context().run, win, n) for n in range(THREADS)]]
     assert sorted(ended) == ["DEAL_CLOSED"] * (THREADS - 1) + ["WON"]
-    assert [each.number for each in store.deals.changes_of(deal.id)] == [1, 2]
+    assert [each.number for each in store.deals.changes_of(deal)] == [1, 2]
 
 
 def test_an_import_that_runs_twice_at_once_makes_nothing_twice(
@@ -164,7 +164,7 @@ def test_an_import_that_runs_twice_at_once_makes_nothing_twice(
     assert sum(each.created for run in taken for each in run) == len(rows)
     for each in taken[0]:
         assert each.entity is not None
-        assert [change.number for change in store.deals.changes_of(each.entity.id)] == [1, 2]
+        assert [change.number for change in store.deals.changes_of(each.entity)] == [1, 2]
 
 
 def test_timers_find_what_is_due(store: OpportunitiesStore, deals: Deals, pipeline: Pipeline) -> None:
@@ -200,7 +200,7 @@ def test_whatever_a_forecast_asks_walks_an_index(store: OpportunitiesStore, deal
     assert sum(len(some) for some in store.deals.open_in(pipeline.id)) == 4
     since = identity.now() - DAY
     [every] = store.deals.opened_since(pipeline.id, since)
-    assert store.deals.histories([each.id for each in every]).keys() == {each.id for each in every}
+    assert store.deals.histories(every).keys() == {each.id for each in every}
     assert store.rates.on(now.date()).tables == []
     assert WorkingNotes(store.notes).keep(late.id, "x").author == "ann"
     assert [each.text for each in WorkingNotes(store.notes).list(late.id, page).items] == ["x"]

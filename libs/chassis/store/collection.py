@@ -56,9 +56,16 @@ class Collection(ABC, Generic[E]):
 
     @abstractmethod
     def page(
-        self, where: Condition | None, request: PageRequest, *, order: str | Sequence[str] = "-create_time"
+        self,
+        where: Condition | None,
+        request: PageRequest,
+        *,
+        order: str | Sequence[str] = "-create_time",
+        then: Sequence[E] = (),
     ) -> Page[E]:
         """One keyset page. Its page token only works with the same request, order and tenant.
+
+        `then` are entities that come after all stored ones, as long as they are not stored themselves.
 
         A document that cannot be read is left out, counted and noted for operators: one must not take away the page.
         """

@@ -7,12 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from libs.chassis import context
+from libs.chassis.codec import to_doc
 from libs.chassis.domain import E, NotFound
 from libs.chassis.filtering import Condition
 from libs.chassis.paging import Order, Page, PageRequest, Position, page_size
 from libs.chassis.store import Collection, Index, Key, Measure, Row
 from libs.engine import metrics
 from libs.engine.store.drafts import Drafts
+from libs.engine.store.matching import matches
 from libs.engine.store.pager import Pager
 from libs.engine.store.refusals import require_index
 from libs.engine.store.totals import paths_of, require_within
@@ -67,15 +69,20 @@ class ReadableCollection(Collection[E]):
         request: PageRequest,
         *,
         order: str | Sequence[str] = "-create_time",
+        then: Sequence[E] = (),
     ) -> Page[E]:
         require_index(self.indexes.values(), where, order)
         total, bound_to = Order(order), request.bound_to + context.current().tenant.encode()
         size, token = page_size(request.size), request.token
-        rest = where
+        rest, after = where, None
         if token:
             after = total.after(self._pager.open(token, bound_to, len(total.keys)))
             rest = after if where is None else where & after
         documents = self._select(rest, total, size + 1)
+        if then and len(documents) <= size:
+            known = {document["_id"] for document in documents}
+            unstored = (to_doc(each) for each in then if each.id not in known)
+            documents += [document for document in unstored if matches(after, document)]
         more = len(documents) > size
         documents = documents[:size]
         return Page(

@@ -43,21 +43,20 @@ class Deals:
         """A new deal, in the first stage of its pipeline or in the one that it names."""
         pipeline = self._pipeline(draft.pipeline_id)
         now, actor = identity.now(), context.current().actor
-        return self._while_living(
-            draft.customer_id,
+        return self._store.customers.while_living(
+            {draft.customer_id},
             lambda: self._store.deals.insert(
                 lambda id: replace(draft, id=id, source_key="").open(pipeline, at=now, now=now, actor=actor)
             ),
+            self._withdraw,
         )
 
     def open_once(self, draft: Deal, key: str, at: datetime | None) -> Deal:
         """A new deal that its key names for ever, within the transaction of what it comes from."""
         pipeline = self._pipeline(draft.pipeline_id)
         now, actor = identity.now(), context.current().actor
-        return self._written(
-            lambda: self._store.deals.insert(
-                lambda id: replace(draft, id=id).open(pipeline, at=at or now, now=now, actor=actor), key=key
-            )
+        return self._store.deals.insert(
+            lambda id: replace(draft, id=id).open(pipeline, at=at or now, now=now, actor=actor), key=key
         )
 
     def get(self, deal_id: str) -> Deal:
@@ -83,19 +82,21 @@ class Deals:
     ) -> Deal:
         """Moves a deal to another open stage."""
         _require_waiver(waive)
-        pipeline, now, actor = self._pipeline_of(deal_id), identity.now(), context.current().actor
+        now, actor = identity.now(), context.current().actor
         return self._change(
             deal_id,
-            lambda each: each.move(pipeline, stage, at=at or now, now=now, actor=actor, waive=waive),
+            lambda each: each.move(self._pipeline_of(each), stage, at=at or now, now=now, actor=actor, waive=waive),
             revision,
         )
 
     def win(self, deal_id: str, at: datetime | None = None, *, waive: bool = False, revision: int = 0) -> Deal:
         """Wins a deal."""
         _require_waiver(waive)
-        pipeline, now, actor = self._pipeline_of(deal_id), identity.now(), context.current().actor
+        now, actor = identity.now(), context.current().actor
         return self._change(
-            deal_id, lambda each: each.win(pipeline, at=at or now, now=now, actor=actor, waive=waive), revision
+            deal_id,
+            lambda each: each.win(self._pipeline_of(each), at=at or now, now=now, actor=actor, waive=waive),
+            revision,
         )
 
     def lose(
@@ -109,17 +110,21 @@ class Deals:
         revision: int = 0,
     ) -> Deal:
         """Loses a deal."""
-        pipeline, now, actor = self._pipeline_of(deal_id), identity.now(), context.current().actor
+        now, actor = identity.now(), context.current().actor
         return self._change(
             deal_id,
-            lambda each: each.lose(pipeline, reason, to=to, note=note, at=at or now, now=now, actor=actor),
+            lambda each: each.lose(
+                self._pipeline_of(each), reason, to=to, note=note, at=at or now, now=now, actor=actor
+            ),
             revision,
         )
 
     def reopen(self, deal_id: str, stage: str = "", *, revision: int = 0) -> Deal:
         """Goes on with a closed deal."""
-        pipeline, now, actor = self._pipeline_of(deal_id), identity.now(), context.current().actor
-        return self._change(deal_id, lambda each: each.reopen(pipeline, stage, now=now, actor=actor), revision)
+        now, actor = identity.now(), context.current().actor
+        return self._change(
+            deal_id, lambda each: each.reopen(self._pipeline_of(each), stage, now=now, actor=actor), revision
+        )
 
     def believe(self, deal_id: str, points: int, reason: str, expire_time: datetime, *, revision: int = 0) -> Deal:
         """Gives a deal a probability that its owner believes in."""
@@ -132,14 +137,12 @@ class Deals:
 
     def changes(self, deal_id: str, request: PageRequest) -> Page[DealChange]:
         """A page of the history of a deal."""
-        self._store.deals.get(deal_id)
-        return self._store.list_changes(deal_id, request)
+        return self._store.list_changes(self._store.deals.get(deal_id), request)
 
     def facts(self, deal_id: str, effective: datetime | None = None, known: datetime | None = None) -> DealFacts:
         """Rebuilds a deal at one time, as far as it was known at another."""
-        self._store.deals.get(deal_id)
-        now = identity.now()
-        found = facts_at(self._store.changes_of(deal_id), effective or now, known or now)
+        deal, now = self._store.deals.get(deal_id), identity.now()
+        found = facts_at(self._store.changes_of(deal), effective or now, known or now)
         if found is None:
             raise NotFound(Deal, f"{deal_id} at {(effective or now).isoformat()}")
         return found
@@ -150,31 +153,18 @@ class Deals:
         """Outcome of each deal of the past. One that could not be read comes as its error."""
         pipelines = self._pipelines({row.deal.pipeline_id for row in rows if isinstance(row, PastDeal)})
 
-        def make(row: PastDeal) -> tuple[PastDeal, Change[Deal], Sequence[DealChange]]:
-            return (row, *_past(row, pipelines, self._store.deals.id_of(row.source_key)))
+        def make(row: PastDeal) -> tuple[PastDeal, Change[Deal]]:
+            return row, _past(row, pipelines, self._store.deals.id_of(row.source_key))
 
-        def store(made: Sequence[tuple[PastDeal, Change[Deal], Sequence[DealChange]]]) -> Sequence[Outcome[Deal]]:
-            stored = self._store.deals.insert_many(
-                [change for _, change, _ in made],
-                keys=[row.source_key for row, _, _ in made],
-                contents=[row for row, _, _ in made],
+        def store(made: Sequence[tuple[PastDeal, Change[Deal]]]) -> Sequence[Outcome[Deal]]:
+            return self._store.deals.insert_many(
+                [change for _, change in made],
+                keys=[row.source_key for row, _ in made],
+                contents=[row for row, _ in made],
             )
-            history = [
-                each
-                for outcome, (_, _, changes) in zip(stored, made, strict=True)
-                if outcome.created
-                for each in changes
-            ]
-            if history:
-                self._store.changes.insert_many([(each, []) for each in history], keys=[*map(_key, history)])
-            return stored
 
         return self._store.customers.take(
-            rows,
-            make,
-            lambda made: self._store.database.transact(lambda: store(made)),
-            of=lambda row: row.deal.customer_id,
-            withdraw=self.withdraw,
+            rows, make, store, of=lambda row: row.deal.customer_id, withdraw=self.withdraw
         )
 
     # ------------------------------------------------------------------------------------------------------ clock
@@ -185,48 +175,48 @@ class Deals:
         for deal in due:
             pipeline = self._pipeline(deal.pipeline_id)
             change = partial(Deal.forget_belief, pipeline=pipeline, now=now, actor=actor)
-            self._written(partial(self._store.deals.update, deal.id, change))
+            self._store.deals.update(deal.id, partial(self._filed, change))
 
     # ------------------------------------------------------------------------------------------------------ steps
 
     def _change(self, deal_id: str, change: Callable[[Deal], Change[Deal]], revision: int) -> Deal:
-        customer_id = self._store.deals.get(deal_id).customer_id
-        return self._while_living(customer_id, lambda: self._store.deals.update(deal_id, change, revision=revision))
+        def living(deal: Deal) -> Change[Deal]:
+            self._store.customers.refuse_erased({deal.customer_id})
+            return self._filed(change, deal)
 
-    def _while_living(self, customer_id: str, write: Callable[[], Deal]) -> Deal:
-        """Writes, and withdraws the words when the customer is erased meanwhile."""
         return self._store.customers.while_living(
-            {customer_id}, lambda: self._written(write), lambda written: self.withdraw([written.id])
+            (), lambda: self._store.deals.update(deal_id, living, revision=revision), self._withdraw
         )
+
+    def _filed(self, change: Callable[[Deal], Change[Deal]], deal: Deal) -> Change[Deal]:
+        """A change, with its earlier rows filed when there are many of them."""
+        changed, events = change(deal)
+        if events:
+            with context.uncommanded():
+                changed = self._store.file(changed)
+        return changed, events
+
+    def _withdraw(self, written: Deal) -> None:
+        self.withdraw([written.id])
 
     def withdraw(self, ids: Sequence[str]) -> None:
         """Takes the words out of deals."""
         self._store.deals.erase(ids)
         self._store.deals.update_many(((id, None) for id in ids), lambda each, _: each.erase())
 
-    def _written(self, write: Callable[[], Deal]) -> Deal:
-        """Writes, and returns it with the row of its last change of facts, which is there already when none is new."""
-
-        def work() -> Deal:
-            deal = write()
-            self._store.changes.insert_many([(deal.change, [])], keys=[_key(deal.change)])
-            return deal
-
-        return self._store.database.transact(work)
-
     def _pipeline(self, pipeline_id: str) -> Pipeline:
         return self._store.pipelines.pipelines.get(pipeline_id)
 
-    def _pipeline_of(self, deal_id: str) -> Pipeline:
-        return self._pipeline(self._store.deals.get(deal_id).pipeline_id)
+    def _pipeline_of(self, deal: Deal) -> Pipeline:
+        return self._pipeline(deal.pipeline_id)
 
     def _pipelines(self, ids: Collection[str]) -> Mapping[str, Pipeline]:
         found = (self._store.pipelines.pipelines.find_by_id(id) for id in sorted(ids))
         return {each.id: each for each in found if each is not None}
 
 
-def _past(row: PastDeal, pipelines: Mapping[str, Pipeline], id: str) -> tuple[Change[Deal], Sequence[DealChange]]:
-    """A deal of the past with its events, and the rows of its history."""
+def _past(row: PastDeal, pipelines: Mapping[str, Pipeline], id: str) -> Change[Deal]:
+    """A deal of the past with its events and its history."""
     now, actor = identity.now(), context.current().actor
     if row.deal.pipeline_id not in pipelines:
         raise NotFound(Pipeline, row.deal.pipeline_id)
@@ -234,8 +224,7 @@ def _past(row: PastDeal, pipelines: Mapping[str, Pipeline], id: str) -> tuple[Ch
     stage = pipeline.stage(row.deal.stage) if row.deal.stage else pipeline.first
     begun = replace(row.deal, id=id, source_key=row.source_key)
     if stage.kind is StageKind.OPEN:
-        opened, events = begun.open(pipeline, at=row.open_time or now, now=now, actor=actor)
-        return (opened, events), [opened.change]
+        return begun.open(pipeline, at=row.open_time or now, now=now, actor=actor)
     if row.close_time is None:
         raise CloseTimeMissing(stage=stage.key)
     opened, events = replace(begun, stage="").open(pipeline, at=row.open_time or now, now=now, actor=actor)
@@ -244,11 +233,7 @@ def _past(row: PastDeal, pipelines: Mapping[str, Pipeline], id: str) -> tuple[Ch
     else:
         reason = row.lost_reason or LostReason.OTHER
         closed, more = opened.lose(pipeline, reason, at=row.close_time, now=now, actor=actor)
-    return (closed, [*events, *more]), [opened.change, closed.change]
-
-
-def _key(change: DealChange) -> str:
-    return f"{change.deal_id}:{change.number}"
+    return closed, [*events, *more]
 
 
 def _require_waiver(waive: bool) -> None:

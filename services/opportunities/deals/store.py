@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 from libs.chassis.filtering import Condition, FilterSpec, all_of, any_of, field
@@ -14,13 +15,18 @@ from services.opportunities.deals.domain.deals import Deal
 from services.opportunities.deals.domain.history import DealChange, DealState
 from services.opportunities.pipelines.store import PipelinesStore
 
+OPEN = field("state") == DealState.OPEN
+"""Condition of partial indexes. A query that is to use one repeats it."""
+CONTESTED = all_of(OPEN, field("competitors.name") > "")
+"""Condition of a partial index. A query that is to use it repeats it."""
 EXPIRES = field("manual_expire_time") > datetime(1970, 1, 1, tzinfo=UTC)
 """Condition of a partial index. A query that is to use it repeats it."""
 EXPIRY_BATCH = 200
 """Deals whose given probability expires in one go."""
 HISTORY_STRETCH = 500
 """Rows of a history that are read in one go."""
-
+UNFILED_MAX = 16
+"""Changes before the last one that stand in a deal until they are filed: more than most deals ever have."""
 HISTORIES_STRETCH = 5_000
 """Rows of many histories that are read in one go."""
 DEALS_STRETCH = 500
@@ -30,11 +36,10 @@ DEALS = (
     Index(("pipeline_id", "state", "stage", "-open_time")),
     Index(("pipeline_id", "-open_time")),
     Index(("owner", "state", "-open_time")),
-    Index(("pipeline_id", "owner", "state", "stage", "-open_time")),
-    Index(("pipeline_id", "state", "close_date")),
-    Index(("pipeline_id", "state", "update_time")),
-    Index(("pipeline_id", "state", "stage_time")),
-    Index(("competitors.name", "state", "-open_time")),
+    Index(("pipeline_id", "close_date"), only=OPEN),
+    Index(("pipeline_id", "update_time"), only=OPEN),
+    Index(("pipeline_id", "stage_time"), only=OPEN),
+    Index(("competitors.name", "-open_time"), only=CONTESTED),
     Index(("state", "-open_time")),
     Index(("-open_time",)),
     Index(("manual_expire_time",), only=EXPIRES, every_tenant=True),
@@ -59,27 +64,45 @@ class DealsStore:
         self.database = database
         self.customers = customers
         self.pipelines = pipelines
-        self.deals = database.collection(Deal, "deals", indexes=DEALS)
+        self.deals = database.collection(Deal, "deals", indexes=DEALS, notes_commands=True)
         self.changes = database.collection(DealChange, "deal_changes", indexes=CHANGES, publishes=False)
 
     def list(self, filter: str, request: PageRequest) -> Page[Deal]:
         """Deals that meet an AIP-160 filter, the latest opened first. A customer is meant with all of its ids."""
         return self.deals.page(self.customers.condition(filter, FILTER), request, order="-open_time")
 
-    def list_changes(self, deal_id: str, request: PageRequest) -> Page[DealChange]:
+    def list_changes(self, deal: Deal, request: PageRequest) -> Page[DealChange]:
         """The history of a deal, the first change first."""
-        return self.changes.page(field("deal_id") == deal_id, request, order="number")
+        rows = [self._row(each) for each in deal.changes]
+        return self.changes.page(field("deal_id") == deal.id, request, order="number", then=rows)
 
-    def changes_of(self, deal_id: str) -> Iterator[DealChange]:
+    def changes_of(self, deal: Deal) -> Iterator[DealChange]:
         """The whole history of a deal, a stretch at a time."""
-        place = ""
+        place, number = "", 0
         while True:
             found, place = self.changes.stretch(
-                field("deal_id") == deal_id, order="number", after=place, limit=HISTORY_STRETCH
+                field("deal_id") == deal.id, order="number", after=place, limit=HISTORY_STRETCH
             )
             yield from found
+            number = found[-1].number if found else number
             if not place:
+                yield from (each for each in deal.changes if each.number > number)
                 return
+
+    def file(self, deal: Deal) -> Deal:
+        """The deal as it is to be stored: without its earlier rows when they have become many, which are filed now.
+
+        Rows are written before the deal forgets them and have their number as key, so a kill in between loses nothing,
+        and nothing comes twice.
+        """
+        if len(deal.unfiled) < UNFILED_MAX:
+            return deal
+        rows = deal.changes[:-1]
+        self.changes.insert_many([(each, []) for each in rows], keys=[*map(_key, rows)])
+        return replace(deal, unfiled=())
+
+    def _row(self, change: DealChange) -> DealChange:
+        return replace(change, id=self.changes.id_of(_key(change)), revision=1, create_time=change.record_time)
 
     # ------------------------------------------------------------------------------------------- of a whole pipeline
 
@@ -100,16 +123,19 @@ class DealsStore:
             if not place:
                 return
 
-    def histories(self, ids: Sequence[str]) -> Mapping[str, Sequence[DealChange]]:
-        """Id of a deal → its whole history, of those that have one."""
-        found: dict[str, list[DealChange]] = {}
-        place, where = "", field("deal_id").one_of(ids)
-        while ids:
+    def histories(self, deals: Sequence[Deal]) -> Mapping[str, Sequence[DealChange]]:
+        """Id of a deal → its whole history."""
+        found: dict[str, list[DealChange]] = {each.id: [] for each in deals}
+        place, where = "", field("deal_id").one_of([each.id for each in deals if each.has_filed])
+        while found:
             rows, place = self.changes.stretch(where, order=("deal_id", "number"), after=place, limit=HISTORIES_STRETCH)
             for each in rows:
-                found.setdefault(each.deal_id, []).append(each)
+                found[each.deal_id].append(each)
             if not place:
                 break
+        for deal in deals:
+            last = found[deal.id][-1].number if found[deal.id] else 0
+            found[deal.id] += [each for each in deal.changes if each.number > last]
         return found
 
     def cards(self, pipeline_id: str, stage: str, owner: str, limit: int) -> Sequence[Deal]:
@@ -136,7 +162,7 @@ class DealsStore:
 
     def contested(self, competitor: str, product: str, request: PageRequest) -> Page[Deal]:
         """Open deals for which a rival competes, perhaps with one of its products, the latest opened first."""
-        where = all_of(field("competitors.name") == competitor, field("state") == DealState.OPEN)
+        where = all_of(CONTESTED, field("competitors.name") == competitor)
         if product:
             offered = all_of(field("name") == competitor, field("product").one_of(["", product]))
             where = all_of(where, field("competitors").any_element(offered))
@@ -152,5 +178,9 @@ class DealsStore:
         )
 
 
+def _key(change: DealChange) -> str:
+    return f"{change.deal_id}:{change.number}"
+
+
 def _open_in(pipeline_id: str) -> Condition:
-    return all_of(field("pipeline_id") == pipeline_id, field("state") == DealState.OPEN)
+    return all_of(field("pipeline_id") == pipeline_id, OPEN)

@@ -9,7 +9,14 @@ from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 from libs.chassis.domain import Change, Entity, Event, InvalidArgument, OpenEnum
-from services.opportunities.deals.domain.history import ChangeKind, ChangeStamp, DealChange, DealFacts, DealState
+from services.opportunities.deals.domain.history import (
+    ChangeKind,
+    ChangeStamp,
+    DealChange,
+    DealFacts,
+    DealState,
+    PastChange,
+)
 from services.opportunities.deals.domain.refusals import (
     ClosedAhead,
     CriteriaUnmet,
@@ -110,6 +117,8 @@ class Deal(Entity):
     lost_note: str = ""
     reopened: int = 0
     last_change: ChangeStamp | None = None
+    unfiled: tuple[PastChange, ...] = ()
+    """Changes before the last one that stand in the deal alone, the first one first."""
     erased: bool = False
 
     # ------------------------------------------------------------------------------------------------- beginning
@@ -128,7 +137,8 @@ class Deal(Entity):
             display_name=self.display_name,
             **{name: getattr(self, name) for name in _WRITTEN if name not in ("owner", "display_name")},
         ).checked()
-        opened = replace(drafted, open_time=at).in_stage(stage, at).stamped(ChangeKind.CREATED, at, now, actor)
+        opened = replace(drafted, open_time=at).in_stage(stage, at)
+        opened = drafted.followed_by(opened, ChangeKind.CREATED, at, now, actor)
         return opened, [DealCreated(deal=opened)]
 
     def update(self, other: Deal, *, now: datetime, actor: str) -> Change[Deal]:
@@ -139,7 +149,7 @@ class Deal(Entity):
         if updated.facts == self.facts:
             return updated, [DealUpdated(deal=updated)]
         self._require_open()
-        updated = updated.stamped(ChangeKind.UPDATED, now, now, actor)
+        updated = self.followed_by(updated, ChangeKind.UPDATED, now, now, actor)
         return updated, [DealUpdated(deal=updated)]
 
     # ----------------------------------------------------------------------------------------------------- moves
@@ -176,7 +186,7 @@ class Deal(Entity):
                 deal_id=self.id, lacking=[f"{each.criterion.measure} ({each.stage} {each.side})" for each in move.unmet]
             )
         moved = replace(self, pipeline_version=pipeline.version).in_stage(pipeline.stage(stage), at)
-        moved = moved.stamped(ChangeKind.MOVED, at, now, actor, waived=bool(move.unmet))
+        moved = self.followed_by(moved, ChangeKind.MOVED, at, now, actor, waived=bool(move.unmet))
         return moved, [DealStageChanged(deal=moved, from_stage=move.from_stage)]
 
     def win(self, pipeline: Pipeline, *, at: datetime, now: datetime, actor: str, waive: bool = False) -> Change[Deal]:
@@ -186,7 +196,8 @@ class Deal(Entity):
         if lacking and not waive:
             names = [f"{each.criterion.measure} ({each.stage} {each.side})" for each in lacking]
             raise CriteriaUnmet(deal_id=self.id, lacking=names)
-        won = self._ended(pipeline, stage, at, now).stamped(ChangeKind.WON, at, now, actor, waived=bool(lacking))
+        won = self._ended(pipeline, stage, at, now)
+        won = self.followed_by(won, ChangeKind.WON, at, now, actor, waived=bool(lacking))
         return won, [DealWon(deal=won)]
 
     def lose(
@@ -206,7 +217,7 @@ class Deal(Entity):
             raise RivalUnknown(rival=to or "nobody", competitors=names)
         lost = self._ended(pipeline, pipeline.ending(StageKind.LOST), at, now)
         lost = replace(lost, lost_reason=reason, lost_to=to, lost_note=note)
-        lost = lost.stamped(ChangeKind.LOST, at, now, actor)
+        lost = self.followed_by(lost, ChangeKind.LOST, at, now, actor)
         return lost, [DealLost(deal=lost)]
 
     def reopen(self, pipeline: Pipeline, stage: str, *, now: datetime, actor: str) -> Change[Deal]:
@@ -226,7 +237,7 @@ class Deal(Entity):
             lost_note="",
             reopened=self.reopened + 1,
         ).in_stage(target, now)
-        reopened = reopened.stamped(ChangeKind.REOPENED, now, now, actor)
+        reopened = self.followed_by(reopened, ChangeKind.REOPENED, now, now, actor)
         return reopened, [DealReopened(deal=reopened)]
 
     # ----------------------------------------------------------------------------------------------- probability
@@ -236,9 +247,8 @@ class Deal(Entity):
         self._require_open()
         if expire_time <= now:
             raise InvalidArgument.field("expire_time", f"{expire_time.isoformat()} is over")
-        believed = replace(
-            self, probability_basis_points=points, manual_reason=reason, manual_expire_time=expire_time
-        ).stamped(ChangeKind.PROBABILITY_SET, now, now, actor)
+        believed = replace(self, probability_basis_points=points, manual_reason=reason, manual_expire_time=expire_time)
+        believed = self.followed_by(believed, ChangeKind.PROBABILITY_SET, now, now, actor)
         return believed, [DealProbabilitySet(deal=believed)]
 
     def forget_belief(self, pipeline: Pipeline, *, now: datetime, actor: str) -> Change[Deal]:
@@ -247,7 +257,7 @@ class Deal(Entity):
             return self, []
         points = pipeline.stage(self.stage).probability_basis_points
         forgotten = replace(self, probability_basis_points=points, manual_reason="", manual_expire_time=None)
-        forgotten = forgotten.stamped(ChangeKind.PROBABILITY_SET, now, now, actor)
+        forgotten = self.followed_by(forgotten, ChangeKind.PROBABILITY_SET, now, now, actor)
         return forgotten, [DealProbabilitySet(deal=forgotten)]
 
     def erase(self) -> Change[Deal]:
@@ -283,21 +293,15 @@ class Deal(Entity):
         )
 
     @property
-    def change(self) -> DealChange:
-        """The row of its last change of facts."""
-        stamp = self.last_change
-        assert stamp is not None, self.id  # noqa: S101  (every deal was opened)
-        return DealChange(
-            id="",
-            deal_id=self.id,
-            number=stamp.number,
-            kind=stamp.kind,
-            effective_time=stamp.effective_time,
-            record_time=stamp.record_time,
-            actor=stamp.actor,
-            waived=stamp.waived,
-            facts=self.facts,
-        )
+    def changes(self) -> tuple[DealChange, ...]:
+        """The rows of its history that stand in it, the first one first."""
+        last = () if self.last_change is None else (PastChange(stamp=self.last_change, facts=self.facts),)
+        return tuple(DealChange.of(self.id, each.stamp, each.facts) for each in (*self.unfiled, *last))
+
+    @property
+    def has_filed(self) -> bool:
+        """True when its history has rows that do not stand in it."""
+        return bool(self.changes) and self.changes[0].number > 1
 
     @property
     def measured(self) -> Mapping[Measure, int]:
@@ -350,14 +354,17 @@ class Deal(Entity):
         ended = replace(self, state=state, close_date=closed, close_time=at, pipeline_version=pipeline.version)
         return ended.in_stage(stage, at)
 
-    def stamped(self, kind: ChangeKind, at: datetime, now: datetime, actor: str, *, waived: bool = False) -> Deal:
-        """This deal with another change of its facts, which takes effect after the last one and not in the future."""
+    def followed_by(
+        self, changed: Deal, kind: ChangeKind, at: datetime, now: datetime, actor: str, *, waived: bool = False
+    ) -> Deal:
+        """Another state of this deal, whose facts take effect after those of this one and not in the future."""
         last = self.last_change
         if at > now or (last is not None and at < last.effective_time):
             raise HistoryRewritten(effective_time=at, last_time=last.effective_time if last is not None else at)
         number = last.number + 1 if last is not None else 1
         stamp = ChangeStamp(number=number, kind=kind, effective_time=at, record_time=now, actor=actor, waived=waived)
-        return replace(self, last_change=stamp)
+        past = () if last is None else (PastChange(stamp=last, facts=self.facts),)
+        return replace(changed, last_change=stamp, unfiled=(*self.unfiled, *past))
 
     def _require_open(self) -> None:
         if self.state is not DealState.OPEN:

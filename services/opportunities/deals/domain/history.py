@@ -2,6 +2,9 @@
 
 It has two times. A row tells when a change took effect and when it was recorded, so one may ask what was so on a day,
 and what was known of that day at another.
+
+The latest rows stand in the deal itself, so a change of a deal is one write. When they become many, the earlier ones
+are filed in a collection of their own. A row may be in both places for a while: its number tells.
 """
 
 from __future__ import annotations
@@ -62,6 +65,14 @@ class ChangeStamp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PastChange:
+    """A change that others followed, with the facts after it."""
+
+    stamp: ChangeStamp
+    facts: DealFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DealChange(Entity):
     """A row of the history: the facts after a change. Never changed itself."""
 
@@ -75,6 +86,21 @@ class DealChange(Entity):
     actor: Open[str]
     waived: bool = False
     facts: DealFacts
+
+    @classmethod
+    def of(cls, deal_id: str, stamp: ChangeStamp, facts: DealFacts) -> DealChange:
+        """The row of a change of a deal. Its id is given by whoever stores it."""
+        return cls(
+            id="",
+            deal_id=deal_id,
+            number=stamp.number,
+            kind=stamp.kind,
+            effective_time=stamp.effective_time,
+            record_time=stamp.record_time,
+            actor=stamp.actor,
+            waived=stamp.waived,
+            facts=facts,
+        )
 
 
 def facts_at(rows: Iterable[DealChange], effective: datetime, known: datetime) -> DealFacts | None:

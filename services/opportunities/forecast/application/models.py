@@ -53,8 +53,8 @@ class Models:
         """Learns from the deals of a pipeline, with a sign of life at every stretch."""
         now, paths = identity.now(), []
         for deals in self._store.deals.opened_since(pipeline_id, now - timedelta(days=LEARNED_DAYS)):
-            rows = self._store.deals.histories([each.id for each in deals])
-            paths += [path_of(each, rows[each.id]) for each in deals if each.id in rows]
+            rows = self._store.deals.histories(deals)
+            paths += [path_of(each, rows[each.id]) for each in deals]
             beat(len(paths))
         learned = learn(pipeline_id, paths, now)
         blank = PipelineModel(id=self._store.models.id_of(pipeline_id), pipeline_id=pipeline_id)

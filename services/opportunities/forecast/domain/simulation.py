@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from math import sqrt
 from typing import Any
 
@@ -172,25 +173,30 @@ def simulated(
     new_deals: Sequence[NewDeals] = (),
 ) -> Distribution:
     """Draws every deal's win, amount and date so many times, and adds up what falls into the period."""
-    from scipy.special import ndtri
-
     sums = np.zeros(draws, dtype=np.int64)
-    market = _stream(seed, _MARKET).standard_normal(draws)
     slips = np.sort(np.array(experience.slips, dtype=np.int64))
     ratios = np.array(experience.amount_ratios, dtype=np.float64)
     weight = sqrt(1 - rho)
-    shared = sqrt(rho) * market
-    for deal in deals:
-        stream = _stream(seed, deal.id)
-        won = shared + weight * stream.standard_normal(draws) < ndtri(deal.probability)
-        if deal.days_left is not None:
-            slip = _slips(slips, deal, stream, draws)
-            won &= (slip >= deal.days_left[0]) & (slip <= deal.days_left[1])
-        if len(ratios):
-            drawn = ratios[stream.integers(len(ratios), size=draws)]
-            sums += np.where(won, np.rint(deal.amount * drawn).astype(np.int64), 0)
-        else:
-            sums += won * np.int64(deal.amount)
+    shared = sqrt(rho) * _stream(seed, _MARKET).standard_normal(draws)
+    luck = np.empty(draws, np.float32)
+    for probability, equal in groupby(sorted(deals, key=_probability), _probability):
+        # What the market leaves of a chance is the same for all deals that have it, so a deal costs one uniform draw.
+        chances = _given_market(probability, shared, weight).astype(np.float32)
+        for deal in equal:
+            stream = _stream(seed, deal.id)
+            won = stream.random(dtype=np.float32, out=luck) < chances
+            if deal.days_left is not None:
+                pool = slips if deal.waited is None else slips[np.searchsorted(slips, deal.waited) :]
+                if len(pool):
+                    slip = pool[stream.integers(len(pool), size=draws)]
+                    won &= (slip >= deal.days_left[0]) & (slip <= deal.days_left[1])
+                elif not _in_time(deal, max(deal.waited or 0, 0)):  # history has no such slip: its date as it is
+                    continue
+            if len(ratios):
+                drawn = ratios[stream.integers(len(ratios), size=draws)]
+                sums += np.where(won, np.rint(deal.amount * drawn).astype(np.int64), 0)
+            else:
+                np.add(sums, deal.amount, out=sums, where=won)
     for each in new_deals:
         sums += _new(each, shared, weight, _stream(seed, f"new:{each.name}"), draws)
     p10, p50, p90 = (int(each) for each in np.quantile(sums, QUANTILES, method="inverted_cdf"))
@@ -208,21 +214,9 @@ def simulated(
     )
 
 
-def _slips(slips: Integers, deal: OpenDeal, stream: np.random.Generator, draws: int) -> Integers:
-    """Draws of the slip of a deal, from those that are still possible. Its date as it is when history has none."""
-    least = deal.waited
-    pool = slips if least is None else slips[np.searchsorted(slips, least) :]
-    if len(pool):
-        found: Integers = pool[stream.integers(len(pool), size=draws)]
-        return found
-    return np.full(draws, max(least or 0, 0), dtype=np.int64)
-
-
 def _new(each: NewDeals, shared: Numbers, weight: float, stream: np.random.Generator, draws: int) -> Integers:
     """Draws of what new deals bring: a Poisson number of wins, whose chance the market moves as that of any deal."""
-    from scipy.special import ndtr, ndtri
-
-    chances = ndtr((ndtri(each.probability) - shared) / weight)
+    chances = _given_market(each.probability, shared, weight)
     wins = stream.poisson(np.minimum(each.expected * chances, NEW_WINS_MAX))
     amounts = np.array(each.amounts, dtype=np.int64)
     sums: Integers = np.zeros(draws, dtype=np.int64)
@@ -235,10 +229,22 @@ def _new(each: NewDeals, shared: Numbers, weight: float, stream: np.random.Gener
     return sums
 
 
+def _given_market(probability: float, shared: Numbers, weight: float) -> Numbers:
+    """The chance of a deal in each draw, once it is known how the market moved in it."""
+    from scipy.special import ndtr, ndtri
+
+    chances: Numbers = ndtr((ndtri(probability) - shared) / weight)
+    return chances
+
+
+def _probability(deal: OpenDeal) -> float:
+    return deal.probability
+
+
 def _stream(seed: int, name: str) -> np.random.Generator:
-    """Random numbers that belong to a name, whatever else is drawn (Philox: Salmon and others 2011)."""
+    """Random numbers that belong to a name, whatever else is drawn (SFC64: the fastest of numpy)."""
     key = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
-    return np.random.Generator(np.random.Philox(key=np.array([seed % 2**64, key], dtype=np.uint64)))
+    return np.random.Generator(np.random.SFC64([seed % 2**64, key]))
 
 
 # -------------------------------------------------------------------------------------------------- convolution

@@ -20,6 +20,7 @@ from libs.chassis.customers import CustomerErased
 from libs.chassis.domain import Conflict, DomainError, InvalidArgument
 from services.opportunities.deals.domain import refusals, terms
 from services.opportunities.deals.domain.history import ChangeKind, DealChange, DealFacts, DealState, facts_at
+from services.opportunities.deals.store import UNFILED_MAX
 from services.opportunities.pipelines.domain import StageUnknown
 from tests.unit.opportunities.conftest import NOW, SCOPES, Open, Sales, defined
 
@@ -219,6 +220,29 @@ def test_only_changes_of_facts_become_rows(world: Sales, opened: Open) -> None:
     rows = history(world, deal)
     assert [(each.number, each.facts.amount.minor_units) for each in rows] == [(1, 100_000), (2, 90_000)]
     assert (rows[1].actor, rows[1].record_time.ToDatetime(tzinfo=UTC)) == ("ada", NOW)
+
+
+def test_a_long_history_is_filed_and_read_as_one(world: Sales, opened: Open) -> None:
+    deal, count = opened(), 2 * UNFILED_MAX + 3
+    for number in range(1, count):
+        world.clock.advance(DAY)
+        updated(world, deal, amount=money(1_000 + number))
+        rows = history(world, deal)
+        assert [each.number for each in rows] == [*range(1, number + 2)]
+    assert [each.facts.amount.minor_units for each in rows] == [100_000, *(1_000 + each for each in range(1, count))]
+    assert len({each.id for each in rows}) == count
+    request, pages = pb.ListDealChangesRequest(deal_id=deal.id, page_size=5), list[list[int]]()
+    while not pages or request.page_token:
+        page = world.call(request, pb.ListDealChangesResponse)
+        pages.append([each.number for each in page.changes])
+        request.page_token = page.next_page_token
+    assert pages == [[*range(first, min(first + 5, count + 1))] for first in range(1, count + 1, 5)]
+    past = pb.GetDealFactsRequest(deal_id=deal.id, effective_time=NOW + 5 * DAY)
+    assert world.call(past, pb.DealFacts).amount.minor_units == 1_005
+    stored = world.store.deals.deals.get(deal.id)
+    assert (len(stored.unfiled) < UNFILED_MAX, stored.has_filed) == (True, True)
+    [read] = world.store.deals.histories([stored]).values()
+    assert [each.number for each in read] == [*range(1, count + 1)]
 
 
 def test_history_takes_effect_in_order(world: Sales, opened: Open) -> None:
