@@ -20,7 +20,7 @@ FORBIDDEN_CALLS = {
     "np.random.default_rng",
     "numpy.random.default_rng",
 }
-WITH_SEED = ("np.random.Generator", "np.random.Philox", "np.random.PCG64", "np.random.SeedSequence")
+WITH_SEED = ("np.random.Generator", "np.random.Philox", "np.random.PCG64", "np.random.SFC64", "np.random.SeedSequence")
 ALLOWED: dict[str, str] = {}
 """File → why it may after all."""
 

@@ -244,7 +244,7 @@ def _probability(deal: OpenDeal) -> float:
 def _stream(seed: int, name: str) -> np.random.Generator:
     """Random numbers that belong to a name, whatever else is drawn (SFC64: the fastest of numpy)."""
     key = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
-    return np.random.Generator(np.random.SFC64([seed % 2**64, key]))
+    return np.random.Generator(np.random.SFC64(seed=[seed % 2**64, key]))
 
 
 # -------------------------------------------------------------------------------------------------- convolution
