@@ -5,6 +5,7 @@ from __future__ import annotations
 from libs.chassis.store import Database
 from services.care.alerts.store import AlertsStore
 from services.care.customers.store import CustomersStore
+from services.care.plays.store import PlaysStore
 from services.care.privacy.store import PrivacyStore
 from services.care.programs.store import ProgramsStore
 from services.care.senders.store import SendersStore
@@ -21,4 +22,6 @@ class CareStore:
         self.senders = SendersStore(database)
         self.touches = TouchesStore(database, self.customers, self.programs, self.senders)
         self.alerts = AlertsStore(database, self.customers)
-        self.privacy = PrivacyStore(database, self.customers, self.programs, self.touches, self.alerts)
+        self.plays = PlaysStore(database, self.customers, self.alerts, self.touches)
+        others = [*self.alerts.holdings(), *self.plays.holdings()]
+        self.privacy = PrivacyStore(database, self.customers, self.programs, self.touches, others)

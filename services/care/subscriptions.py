@@ -8,6 +8,7 @@ from libs.chassis.inbox import Subscription
 from libs.chassis.timers import Timer
 from services.care.alerts import subscriptions as alerts
 from services.care.customers import subscriptions as customers
+from services.care.plays import subscriptions as plays
 from services.care.store import CareStore
 from services.care.touches import subscriptions as touches
 from services.care.touches.application.planning import Planning
@@ -28,9 +29,15 @@ def subscriptions(store: CareStore) -> list[Subscription]:
         ),
         *touches.subscriptions(store.touches),
         *alerts.subscriptions(store.alerts),
+        *plays.subscriptions(store.plays),
     ]
 
 
 def timers(store: CareStore) -> list[Timer[Any]]:
     """Everything that the clock sets off."""
-    return [*touches.timers(store.touches), *alerts.timers(store.alerts), store.privacy.erasures.timer()]
+    return [
+        *touches.timers(store.touches),
+        *alerts.timers(store.alerts),
+        *plays.timers(store.plays),
+        store.privacy.erasures.timer(),
+    ]

@@ -78,7 +78,8 @@ AREAS: dict[str, dict[str, set[str]]] = {
         "senders": {"customers"},
         "touches": {"customers", "programs", "senders"},
         "alerts": {"customers"},
-        "privacy": {"alerts", "customers", "programs", "touches"},
+        "plays": {"alerts", "customers", "programs", "touches"},
+        "privacy": {"customers", "programs", "touches"},
     },
     "interactions": {
         "customers": set(),

@@ -37,6 +37,7 @@ HINTS: Mapping[str, Any] = {
     "kehu.care.v1.Plan.form": "FORM_CALL",
     "kehu.care.v1.Plan.minute": 540,
     "kehu.care.v1.PlanOverride.expire_time": datetime(2100, 1, 1, tzinfo=UTC),
+    "kehu.care.v1.PlayStep.form": "FORM_VISIT",
     "kehu.care.v1.Program.time_zone": "Asia/Shanghai",
     "kehu.care.v1.Recurrence.rule": "FREQ=DAILY",
     "kehu.care.v1.Recurrence.start_date": {"year": 2026, "month": 1, "day": 1},

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
+from libs.chassis import identity
+from libs.chassis.erasure import Holding
 from libs.chassis.filtering import Condition, FilterSpec, all_of, field, parse
 from libs.chassis.paging import Page, PageRequest
 from libs.chassis.store import Count, Database, Due, Index
@@ -56,6 +58,17 @@ class AlertsStore:
         self.rules = database.collection(AlertRule, "alert_rules", indexes=RULES)
         self.watches = database.collection(Watch, "watches", indexes=WATCHES, publishes=False)
         self.scales = database.collection(SurveyScales, "survey_scales", publishes=False)
+
+    def holdings(self) -> Sequence[Holding[Any]]:
+        """What is held on customers here."""
+        raised = Holding(
+            collection=self.alerts,
+            erased=lambda each: each.erase(identity.now()),
+            kept="kinds, states and times without words",
+            record="alert",
+        )
+        watched = Holding(collection=self.watches, erased=Watch.erase, kept="ids and times", record="watch")
+        return [raised, watched]
 
     def list(self, filter: str, request: PageRequest) -> Page[Alert]:
         """Alerts that meet an AIP-160 filter, the first due first."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from kehu.care.v1 import alerts_pb2, customers_pb2, privacy_pb2_grpc, programs_pb2, touches_pb2
+from kehu.care.v1 import alerts_pb2, customers_pb2, plays_pb2, privacy_pb2_grpc, programs_pb2, touches_pb2
 from kehu.care.v1 import privacy_pb2 as pb
 
 from libs.chassis.codec import to_proto
@@ -32,5 +32,6 @@ _RECORDS: dict[str, Any] = {
     "enrollment": touches_pb2.Enrollment,
     "alert": alerts_pb2.Alert,
     "watch": alerts_pb2.Watch,
+    "play_run": plays_pb2.PlayRun,
 }
 """Kind of a record of an export → its message."""

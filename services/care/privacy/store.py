@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from libs.chassis import identity
+from collections.abc import Sequence
+from typing import Any
+
 from libs.chassis.erasure import Erasures, Holding
 from libs.chassis.store import Database
-from services.care.alerts.domain.watches import Watch
-from services.care.alerts.store import AlertsStore
 from services.care.customers.store import CustomersStore
 from services.care.programs.domain.programs import PlanOverride
 from services.care.programs.store import ProgramsStore
@@ -25,7 +25,7 @@ class PrivacyStore:
         customers: CustomersStore,
         programs: ProgramsStore,
         touches: TouchesStore,
-        alerts: AlertsStore,
+        others: Sequence[Holding[Any]],
     ) -> None:
         overrides = Holding(
             collection=programs.overrides,
@@ -46,11 +46,4 @@ class PrivacyStore:
         measured = Holding(
             collection=touches.measurements, erased=Measurement.erase, kept="ids and times", record="measurement"
         )
-        raised = Holding(
-            collection=alerts.alerts,
-            erased=lambda each: each.erase(identity.now()),
-            kept="kinds, states and times without words",
-            record="alert",
-        )
-        watched = Holding(collection=alerts.watches, erased=Watch.erase, kept="ids and times", record="watch")
-        self.erasures = Erasures(database, customers, [overrides, came, enrolled, measured, raised, watched])
+        self.erasures = Erasures(database, customers, [overrides, came, enrolled, measured, *others])
