@@ -16,12 +16,14 @@ from services.interactions.remedies import subscriptions as remedies
 from services.interactions.routing import subscriptions as routing
 from services.interactions.sla import subscriptions as sla
 from services.interactions.store import InteractionsStore
+from services.interactions.timeline import subscriptions as timeline
 
 
 def subscriptions(store: InteractionsStore) -> list[Subscription]:
     """Everything that the worker consumes."""
     return [
         *attribution.subscriptions(store.timeline, store.privacy),
+        *timeline.subscriptions(store.timeline),
         *counts.subscriptions(store.counts),
         *cases.subscriptions(store.cases),
         *sla.subscriptions(store.sla),

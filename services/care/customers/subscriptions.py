@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, cast
 
+from kehu.interactions.v1 import complaints_pb2, timeline_pb2
 from kehu.interactions.v1 import events_pb2 as interactions
 from kehu.profiles.v1 import consent_pb2, customer_pb2, segments_pb2, tiers_pb2
 from kehu.profiles.v1 import contact_points_pb2 as contact
@@ -122,7 +123,7 @@ def meetings(
         told: dict[str, datetime] = {}
         for event in events:
             met = cast(Any, event.message).interaction
-            if met.customer_id:
+            if met.customer_id and not _by_machine(met):
                 at = min(met.occurred_time.ToDatetime(UTC), event.time)
                 told[met.customer_id] = max(told.get(met.customer_id, at), at)
         known = store.known(sorted(told))
@@ -161,7 +162,24 @@ def meetings(
         )
         moved({each.customer_id for _, each in steps})
 
+    def complain(events: Sequence[Received]) -> None:
+        steps = [(event.time, cast(Any, event.message).complaint) for event in events]
+        store.collection.upsert_many(
+            [(CustomerProjection.unheard(each.customer_id, at), each) for at, each in steps if each.customer_id],
+            lambda known, each: known.calm(each.id) if each.state in _CALM else known.complain(each.id),
+        )
+
     return [
+        Subscription(
+            name="complaints",
+            listens=(
+                interactions.ComplaintReceived,
+                interactions.ComplaintStateChanged,
+                interactions.ComplaintConfirmed,
+                interactions.ComplaintErased,
+            ),
+            handle=complain,
+        ),
         Subscription(
             name="meetings",
             listens=(interactions.InteractionRecorded, interactions.InteractionAttributed),
@@ -170,6 +188,17 @@ def meetings(
         Subscription(name="tiers", listens=(profiles.TierChanged,), handle=rank),
         Subscription(name="segments", listens=(profiles.SegmentEntered, profiles.SegmentLeft), handle=join),
     ]
+
+
+_CALM = frozenset({complaints_pb2.COMPLAINT_STATE_CONFIRMED, complaints_pb2.COMPLAINT_STATE_SILENT_CLOSE})
+"""States in which a complaint is over."""
+
+
+def _by_machine(met: timeline_pb2.Interaction) -> bool:
+    """Tells whether nobody met: a message that a machine sent ends no silence."""
+    interaction = timeline_pb2.Interaction
+    sent = met.direction == interaction.DIRECTION_OUTBOUND
+    return bool(sent and met.service_level == interaction.SERVICE_LEVEL_SELF)
 
 
 def _day(customer: CustomerProjection) -> date:

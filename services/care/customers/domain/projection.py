@@ -222,6 +222,15 @@ class CustomerProjection(Projection):
         others = tuple(each for each in self.taken_out if each.purpose is not purpose)
         return replace(self, taken_out=() if self.erased else (*others, refusal)), []
 
+    def complain(self, complaint_id: str) -> Change[CustomerProjection]:
+        """With a complaint that is open."""
+        complaints = tuple(dict.fromkeys((*self.open_complaints, complaint_id)))[-COMPLAINTS_MAX:]
+        return replace(self, open_complaints=() if self.erased else complaints), []
+
+    def calm(self, complaint_id: str) -> Change[CustomerProjection]:
+        """Without a complaint that is over."""
+        return replace(self, open_complaints=tuple(each for each in self.open_complaints if each != complaint_id)), []
+
     def meet(self, at: datetime) -> Change[CustomerProjection]:
         """Met at a time. Earlier meetings change nothing."""
         if self.erased or (self.contact_time is not None and self.contact_time >= at):
