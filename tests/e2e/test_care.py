@@ -81,7 +81,7 @@ def buy(client: Client, customer_id: str, key: str) -> None:
 
 def one_click(mail: EmailMessage) -> int:
     """What a mailbox provider does when its user asks for no more: RFC 8058."""
-    where = urlsplit(str(mail["List-Unsubscribe"]).strip("<>"))
+    where = urlsplit(str(mail["List-Unsubscribe"]).strip().strip("<>"))
     name, _, value = str(mail["List-Unsubscribe-Post"]).partition("=")
     page = http.client.HTTPConnection(str(where.hostname), where.port, timeout=30)
     headers = {"Content-Type": "application/x-www-form-urlencoded"}

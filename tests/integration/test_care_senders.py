@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email import policy
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -87,6 +87,18 @@ def test_a_mail_in_chinese_arrives_with_the_way_out_in_its_head(mailbox: tuple[M
     assert first["List-Unsubscribe"] == "<https://example.com/out/abc>"
     assert first["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert first["Content-Language"] == "zh"
+
+
+def test_a_long_way_out_stays_in_one_piece(mailbox: tuple[Mailbox, Sender]) -> None:
+    box, sender = mailbox
+    url = f"https://care.example.com/{'unsubscribe/' * 20}{'0' * 32}"
+    port = open_port(sender)
+    assert port.send(replace(MESSAGE, unsubscribe_url=url)).fate is Fate.ACCEPTED
+    assert port.send(replace(MESSAGE, unsubscribe_url=f"{url}\r\nBcc: b@example.com")).fate is Fate.REFUSED
+    port.close()
+    [mail] = box.mails
+    assert mail["List-Unsubscribe"] == f"<{url}>"
+    assert mail["Subject"] == MESSAGE.subject
 
 
 @pytest.mark.parametrize(
