@@ -39,7 +39,7 @@ def subscriptions(store: TimelineStore) -> list[Subscription]:
 
 
 def _contact(event: Received) -> Interaction:
-    """The contact that a touch was. A machine sent a message, a customer answered one, a person did a task."""
+    """The interaction that a touch was. A machine sent a message, a customer answered one, a person did a task."""
     touch = cast(Any, event.message).touch
     task = touch.form != programs_pb2.FORM_MESSAGE
     answered = isinstance(event.message, care.TouchResponded) and not task
@@ -62,7 +62,7 @@ def _contact(event: Received) -> Interaction:
 
 
 def _refusal(event: Received) -> Interaction:
-    """The contact in which a customer asked for no more messages."""
+    """The interaction in which a customer asked for no more messages."""
     told = cast(Any, event.message)
     return Interaction(
         id="",
