@@ -1,6 +1,6 @@
 """Erasing a customer from a service: everything it holds, a batch at a time, each of which may be repeated.
 
-    erasures = Erasures(database, customers, [Holding(accounts, Account.erased)])
+    erasures = Erasures(database, customers, [Holding(accounts, Account.erase)])
 
 The profiles service asks for it by an event. The customer is marked first, so that nothing more is recorded; then each
 holding is gone through, keys before anything else; at the end a receipt answers. An hour later all of it is gone

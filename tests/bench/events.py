@@ -104,7 +104,7 @@ def _fill(stage: Stage, count: int) -> None:
     with enter(Context(tenant=TENANT, actor="bench")):
         for start in range(0, count, 500):
             numbers = range(start, min(start + 500, count))
-            accounts = [Account(id="", name=f"account {n}" + 300 * "x").opened() for n in numbers]
+            accounts = [Account(id="", name=f"account {n}" + 300 * "x").open() for n in numbers]
             ledger.accounts.insert_many(accounts, keys=[str(n) for n in numbers])
     ledger.database.client.close()
     _purge(stage)

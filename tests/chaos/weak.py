@@ -70,7 +70,7 @@ def _write(store: LedgerStore, ledger: Ledger, stop: threading.Event) -> None:
             account = Account(id=identity.new_id("acc"), name=secrets.token_hex(BYTES // 2))
             ledger.intend(account.id, "create")
             try:
-                saved = store.accounts.insert(account.opened())
+                saved = store.accounts.insert(account.open())
             except (PyMongoError, Contention):
                 continue  # not acknowledged, so nothing was promised
             ledger.acknowledge(Ack(account.id, "create", saved.id, saved.revision))

@@ -145,3 +145,32 @@ def test_entities_that_publish_have_prefixes_of_their_own(service: str) -> None:
     composition(service).store(database)
     prefixes = Counter(each.entity.ID_PREFIX for each in database.collections.values() if each.publishes)
     assert [prefix for prefix, count in prefixes.items() if count > 1] == []
+
+
+# ------------------------------------------------------------------------------------------------- changes
+
+PARTICIPLE = re.compile(r"\w+ed|left|held|kept|sent|told|taken|given|begun|made|lost|won|bought|overridden|paid|met")
+BASE_FORMS = {"feed", "heed", "need", "proceed", "seed", "shed", "speed", "succeed"}
+
+
+def changes() -> Iterator[tuple[str, str]]:
+    """Public methods of entities that return a change, with their places."""
+    for path in sorted((ROOT / "services").rglob("*.py")):
+        if not {"domain", "domain.py"} & set(path.parts):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            for method in node.body if isinstance(node, ast.ClassDef) else ():
+                if (
+                    isinstance(method, ast.FunctionDef)
+                    and method.returns is not None
+                    and ast.unparse(method.returns).startswith("Change[")
+                    and not method.name.startswith("_")
+                ):
+                    yield f"{path.relative_to(ROOT)}:{method.lineno}", method.name
+
+
+def test_changes_are_named_by_imperatives_and_events_by_participles() -> None:
+    found = [*changes()]
+    assert len(found) > 300
+    wrong = [f"{place}: {name}" for place, name in found if PARTICIPLE.fullmatch(name) and name not in BASE_FORMS]
+    assert wrong == [], "a change is an order (`promise.keep`), the event that it causes a participle (`PromiseKept`)"

@@ -46,10 +46,10 @@ class TestNotesInEntities(CommandLaws):
     def test_a_change_and_its_note_are_one_write(self, database: MongoDatabase) -> None:
         accounts = database.collections["accounts"]
         with on("A"):
-            account = accounts.insert(lambda id: Account(id=id, name="n").opened())
+            account = accounts.insert(lambda id: Account(id=id, name="n").open())
         database.raw.command("profile", 2)
         with on("B"):
-            accounts.update(account.id, lambda each: each.renamed("m"))
+            accounts.update(account.id, lambda each: each.rename("m"))
         database.raw.command("profile", 0)
         seen = [each["op"] for each in database.raw["system.profile"].find({"ns": f"{database.raw.name}.accounts"})]
         assert sorted(seen) == ["query", "update"]
@@ -57,10 +57,10 @@ class TestNotesInEntities(CommandLaws):
     def test_an_entity_holds_few_notes_and_the_index_all(self, database: MongoDatabase) -> None:
         accounts = database.collections["accounts"]
         with on("0"):
-            account = accounts.insert(lambda id: Account(id=id, name="n").opened())
+            account = accounts.insert(lambda id: Account(id=id, name="n").open())
         for number in range(1, 100):
             with on(str(number)):
-                accounts.update(account.id, lambda each, n=number: each.renamed(str(n)))
+                accounts.update(account.id, lambda each, n=number: each.rename(str(n)))
         raw = database.raw["accounts"]
         assert len(raw.find_one(account.id)["_commands"]) <= NOTES_IN_ENTITY
         assert (
@@ -95,7 +95,7 @@ class TestMongo(StoreLaws, CommandLaws):
 
         def insert(count: int) -> None:
             for n in range(count):
-                accounts.insert(account(f"a{n}").opened())
+                accounts.insert(account(f"a{n}").open())
 
         with pytest.raises(TransactionTooLarge, match="would write 6 documents at once, and 5 are allowed"):
             database.transact(lambda: insert(6))
@@ -117,7 +117,7 @@ class TestMongo(StoreLaws, CommandLaws):
     def test_queries_use_an_index_and_sort_by_it(self, database: MongoDatabase, where, order) -> None:
         accounts = database.collections["accounts"]
         for n in range(20):
-            accounts.insert(account(f"a{n}").opened())
+            accounts.insert(account(f"a{n}").open())
         query = {"tenant": TENANT.tenant, **to_mongo(where)}
         plan = accounts.raw.find(query).sort(list(Order(order).keys)).explain()["queryPlanner"]["winningPlan"]
         text = str(plan)
@@ -128,7 +128,7 @@ class TestMongo(StoreLaws, CommandLaws):
 
     def test_pages_cost_the_same_at_the_end(self, database: MongoDatabase) -> None:
         accounts = database.collections["accounts"]
-        accounts.insert_many([account(f"n{n:04}").opened() for n in range(600)], keys=[str(n) for n in range(600)])
+        accounts.insert_many([account(f"n{n:04}").open() for n in range(600)], keys=[str(n) for n in range(600)])
         order, documents = Order("name"), accounts.raw.find({}).sort("name", 1).skip(550).limit(1)
         after = order.after(order.position(documents[0]))
         query = {"tenant": TENANT.tenant, **to_mongo(after)}

@@ -41,7 +41,7 @@ class Lab(lab().LabServiceServicer):  # type: ignore[misc]
 
     def GetThing(self, request: Any, _: grpc.ServicerContext) -> Any:
         """The name in the certificate of who asks."""
-        self.store.accounts.insert(lambda id: Account(id=id, name=request.id).opened())
+        self.store.accounts.insert(lambda id: Account(id=id, name=request.id).open())
         return lab().Thing(id=request.id, text=context.current().client_certificate)
 
 

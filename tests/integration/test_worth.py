@@ -77,14 +77,14 @@ def transactions(store: ProfilesStore) -> list[Transaction]:
         )
     for tenant in ("acme", "other"):
         with context.enter(Context(tenant=tenant, actor="ada")):
-            changes = [each.recorded(NOW + timedelta(days=365)) for each in made]
+            changes = [each.record(NOW + timedelta(days=365)) for each in made]
             store.activity.transactions.insert_many(changes, keys=[each.key for each in made])
     with context.enter(Context(tenant="acme", actor="ada")):
         for number in range(CUSTOMERS):
             customer = Customer(
                 id=f"cus_{number:026}", kind=CustomerKind.PERSON, names=(PersonName(given="Ada", family="Lovelace"),)
             )
-            store.customers.customers.insert(customer.created())
+            store.customers.customers.insert(customer.create())
     return sorted(made, key=lambda each: each.customer_id)
 
 

@@ -59,7 +59,7 @@ def stores(mongodb_uri: str) -> Iterator[list[ProfilesStore]]:
                 for number in range(CUSTOMERS * 2)
             ]
             store.activity.transactions.insert_many(
-                [each.recorded(NOW) for each in made], keys=[each.key for each in made]
+                [each.record(NOW) for each in made], keys=[each.key for each in made]
             )
         yield stores
         for store in stores:

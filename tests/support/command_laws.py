@@ -45,10 +45,10 @@ class CommandLaws:
 
     @pytest.fixture
     def stored(self, accounts: Collection[Account]) -> Account:
-        return accounts.insert(lambda id: Account(id=id, name="stored").opened())
+        return accounts.insert(lambda id: Account(id=id, name="stored").open())
 
     def rename(self, accounts: Collection[Account], id: str, name: str) -> Account:
-        return accounts.update(id, lambda each: each.renamed(name))
+        return accounts.update(id, lambda each: each.rename(name))
 
     # ------------------------------------------------------------------------------------------ a repeat is no more
 
@@ -78,11 +78,11 @@ class CommandLaws:
 
     def test_a_create_again_returns_what_it_made(self, accounts: Collection[Account]) -> None:
         with on("A"):
-            made = accounts.insert(lambda id: Account(id=id, name="n").opened())
+            made = accounts.insert(lambda id: Account(id=id, name="n").open())
         with on("B"):
             self.rename(accounts, made.id, "m")
         with on("A"):
-            again = accounts.insert(lambda id: Account(id=id, name="n").opened())
+            again = accounts.insert(lambda id: Account(id=id, name="n").open())
         assert (again.id, again.name) == (made.id, "m")
         assert len(accounts.find(None, limit=9)) == 1
 
@@ -100,11 +100,11 @@ class CommandLaws:
         def close(account: Account) -> Any:
             if account.name == "closed":
                 raise FailedPrecondition("is closed already")
-            return account.renamed("closed")
+            return account.rename("closed")
 
         for number in range(NOTES_IN_ENTITY + 2):
             with on("A" if not number else f"other {number}"):
-                accounts.update(stored.id, close if not number else lambda each, n=number: each.renamed(f"{n}"))
+                accounts.update(stored.id, close if not number else lambda each, n=number: each.rename(f"{n}"))
         with on("C"):
             accounts.update(stored.id, close)
         with on("A"):
@@ -124,17 +124,17 @@ class CommandLaws:
 
     def test_natural_keys_remember_commands_too(self, accounts: Collection[Account]) -> None:
         with on("A"):
-            made = accounts.insert(lambda id: Account(id=id, name="n").opened(), key="erp/1")
+            made = accounts.insert(lambda id: Account(id=id, name="n").open(), key="erp/1")
         with on("B"):  # told again by somebody else
-            assert accounts.insert(lambda id: Account(id=id, name="n").opened(), key="erp/1") == made
+            assert accounts.insert(lambda id: Account(id=id, name="n").open(), key="erp/1") == made
         for request_id in ("A", "B"):
             with on(request_id, "another request"), pytest.raises(RequestIdReused):
-                accounts.insert(lambda id: Account(id=id, name="m").opened(), key="erp/2")
+                accounts.insert(lambda id: Account(id=id, name="m").open(), key="erp/2")
         with on("C"), pytest.raises(SourceKeyReused):
-            accounts.insert(lambda id: Account(id=id, name="m").opened(), key="erp/1")
+            accounts.insert(lambda id: Account(id=id, name="m").open(), key="erp/1")
 
     def test_many_at_once_are_one_command(self, accounts: Collection[Account], tallies: Collection[Tally]) -> None:
-        ids = [accounts.insert(lambda id, n=n: Account(id=id, name=n).opened()).id for n in "ab"]
+        ids = [accounts.insert(lambda id, n=n: Account(id=id, name=n).open()).id for n in "ab"]
         for _ in range(2):
             with on("A"):
                 changed = accounts.update_many([(id, 1) for id in ids], Account.deposit)
@@ -156,11 +156,11 @@ class CommandLaws:
     def test_a_key_is_refused_wherever_it_comes(
         self, accounts: Collection[Account], tallies: Collection[Tally], stored: Account
     ) -> None:
-        other = accounts.insert(lambda id: Account(id=id, name="other").opened())
+        other = accounts.insert(lambda id: Account(id=id, name="other").open())
         first = {
             "changed": lambda: self.rename(accounts, stored.id, "changed"),
             "unchanged": lambda: self.rename(accounts, stored.id, accounts.get(stored.id).name),
-            "made": lambda: accounts.insert(lambda id: Account(id=id, name="new").opened()),
+            "made": lambda: accounts.insert(lambda id: Account(id=id, name="new").open()),
             "elsewhere": lambda: tallies.upsert_many([(Tally(id="tal_a"), 1)], Tally.plus),
         }
         for request_id, work in first.items():
@@ -171,8 +171,8 @@ class CommandLaws:
                 lambda: self.rename(accounts, other.id, "x"),
                 lambda: self.rename(accounts, other.id, "other"),
                 lambda: self.rename(accounts, stored.id, "x"),
-                lambda: accounts.insert(lambda id: Account(id=id, name="x").opened()),
-                lambda: accounts.insert(lambda id: Account(id=id, name="x").opened(), key="erp/9"),
+                lambda: accounts.insert(lambda id: Account(id=id, name="x").open()),
+                lambda: accounts.insert(lambda id: Account(id=id, name="x").open(), key="erp/9"),
                 lambda: accounts.update_many([(other.id, 1)], Account.deposit),
                 lambda: tallies.upsert_many([(Tally(id="tal_b"), 1)], Tally.plus),
             ):
@@ -185,14 +185,14 @@ class CommandLaws:
         with on("A"):
             self.rename(accounts, stored.id, "first")
         with on("A", "another request", OTHER):
-            assert accounts.insert(lambda id: Account(id=id, name="n").opened()).name == "n"
+            assert accounts.insert(lambda id: Account(id=id, name="n").open()).name == "n"
 
     def test_a_taken_value_is_told_as_such(self, accounts: Collection[Account], stored: Account) -> None:
         label = Label(system="erp", id="7")
         with on("A"):
-            accounts.insert(lambda id: Account(id=id, name="n", labels=(label,)).opened())
+            accounts.insert(lambda id: Account(id=id, name="n", labels=(label,)).open())
         with on("B"), pytest.raises(KeyTaken, match="belongs to another account"):
-            accounts.insert(lambda id: Account(id=id, name="m", labels=(label,)).opened())
+            accounts.insert(lambda id: Account(id=id, name="m", labels=(label,)).open())
         with on("C"), pytest.raises(KeyTaken):
             accounts.update(stored.id, lambda each: (replace(each, labels=(label,)), each.deposit(0)[1]))
 
@@ -201,12 +201,12 @@ class CommandLaws:
     def test_what_a_command_changes_in_a_transaction_it_changes_once(
         self, database: Database, accounts: Collection[Account]
     ) -> None:
-        ids = [accounts.insert(lambda id, n=n: Account(id=id, name=n).opened()).id for n in "ab"]
+        ids = [accounts.insert(lambda id, n=n: Account(id=id, name=n).open()).id for n in "ab"]
 
         def move() -> Account:
             for id, amount in zip(ids, (-1, 1), strict=True):
                 accounts.update(id, lambda each, amount=amount: each.deposit(amount))
-            return accounts.insert(lambda id: Account(id=id, name="c").opened())
+            return accounts.insert(lambda id: Account(id=id, name="c").open())
 
         with on("A"):
             made = database.transact(move)
@@ -226,7 +226,7 @@ class CommandLaws:
             accounts.update(stored.id, lambda each: each.deposit(1))
             if dies:
                 raise KeyboardInterrupt
-            accounts.insert(lambda id: Account(id=id, name="c").opened())
+            accounts.insert(lambda id: Account(id=id, name="c").open())
 
         with on("A"), pytest.raises(KeyboardInterrupt):
             database.transact(lambda: move(dies=True))
@@ -241,7 +241,7 @@ class CommandLaws:
         with on("A"):
             self.rename(accounts, stored.id, "first")
             with pytest.raises(RuntimeError, match="one transaction"):
-                accounts.insert(lambda id: Account(id=id, name="n").opened())
+                accounts.insert(lambda id: Account(id=id, name="n").open())
 
     def test_the_same_command_at_the_same_time_is_applied_once(
         self, accounts: Collection[Account], stored: Account
@@ -254,7 +254,7 @@ class CommandLaws:
                 accounts.update(stored.id, lambda each: each.deposit(1))
             with on("B"):
                 ready.wait()
-                accounts.insert(lambda id: Account(id=id, name="once").opened())
+                accounts.insert(lambda id: Account(id=id, name="once").open())
 
         threads = [threading.Thread(target=serve, args=(number,)) for number in range(6)]
         for thread in threads:

@@ -43,7 +43,7 @@ class Account(Entity):
     """The only personal field."""
     customer_id: str = ""
 
-    def opened(self) -> Change[Account]:
+    def open(self) -> Change[Account]:
         return self, [AccountOpened(account=self)]
 
     def deposit(self, amount: int) -> Change[Account]:
@@ -52,12 +52,12 @@ class Account(Entity):
         changed = replace(self, balance=self.balance + amount)
         return changed, [AccountChanged(account=changed)]
 
-    def emptied(self) -> Change[Account]:
+    def empty(self) -> Change[Account]:
         """Without its holder."""
         emptied = replace(self, holder="")
         return emptied, [AccountChanged(account=emptied)]
 
-    def renamed(self, name: str) -> Change[Account]:
+    def rename(self, name: str) -> Change[Account]:
         if name == self.name:
             return self, []
         changed = replace(self, name=name)

@@ -75,7 +75,7 @@ class StoreLaws:
     # -------------------------------------------------------------------------------------------- insert and read
 
     def test_an_entity_reads_back_as_it_was_stored(self, accounts: Collection[Account]) -> None:
-        stored = accounts.insert(account("李小明", labels=(Label(system="erp", id="1"),)).opened())
+        stored = accounts.insert(account("李小明", labels=(Label(system="erp", id="1"),)).open())
         assert accounts.get(stored.id) == stored
         assert stored.revision == 1
         assert stored.create_time == stored.update_time
@@ -83,7 +83,7 @@ class StoreLaws:
         assert stored.create_time.tzinfo is not None
 
     def test_another_tenant_does_not_see_it(self, accounts: Collection[Account]) -> None:
-        stored = accounts.insert(account().opened())
+        stored = accounts.insert(account().open())
         with context.enter(OTHER):
             assert accounts.find_by_id(stored.id) is None
             assert accounts.find(None, limit=10) == []
@@ -108,25 +108,25 @@ class StoreLaws:
         assert "no context" in str(thrown[0])
 
     def test_batch_get_keeps_the_order_and_names_what_is_missing(self, accounts: Collection[Account]) -> None:
-        a, b = (accounts.insert(account(n).opened()) for n in "ab")
+        a, b = (accounts.insert(account(n).open()) for n in "ab")
         assert [x.name for x in accounts.batch_get([b.id, a.id, b.id])] == ["b", "a", "b"]
         with pytest.raises(NotFound, match="acc_missing"):
             accounts.batch_get([a.id, "acc_missing"])
 
     def test_a_unique_key_is_taken_once(self, accounts: Collection[Account]) -> None:
         label = Label(system="erp", id="7")
-        accounts.insert(account(labels=(label, Label(system="crm", id="1"))).opened())
+        accounts.insert(account(labels=(label, Label(system="crm", id="1"))).open())
         with pytest.raises(AlreadyExists, match="belongs to another account"):
-            accounts.insert(account(labels=(label,)).opened())
+            accounts.insert(account(labels=(label,)).open())
         with context.enter(OTHER):
-            accounts.insert(account(labels=(label,)).opened())
-        accounts.insert(account().opened())  # without labels: not in the index
-        accounts.insert(account().opened())
+            accounts.insert(account(labels=(label,)).open())
+        accounts.insert(account().open())  # without labels: not in the index
+        accounts.insert(account().open())
 
     def test_a_unique_key_cannot_be_taken_by_an_update(self, accounts: Collection[Account]) -> None:
         label = Label(system="erp", id="7")
-        accounts.insert(account(labels=(label,)).opened())
-        other = accounts.insert(account().opened())
+        accounts.insert(account(labels=(label,)).open())
+        other = accounts.insert(account().open())
         with pytest.raises(AlreadyExists):
             accounts.update(other.id, lambda a: (replace(a, labels=(label,)), a.deposit(0)[1]))
         assert accounts.get(other.id).labels == ()
@@ -134,20 +134,20 @@ class StoreLaws:
     # ----------------------------------------------------------------------------------------------- natural keys
 
     def test_a_natural_key_finds_the_first(self, accounts: Collection[Account]) -> None:
-        first = accounts.insert(account("n").opened(), key="erp/1")
-        assert accounts.insert(account("n").opened(), key="erp/1") == first
+        first = accounts.insert(account("n").open(), key="erp/1")
+        assert accounts.insert(account("n").open(), key="erp/1") == first
         with pytest.raises(AlreadyExists) as refused:
-            accounts.insert(account("m").opened(), key="erp/1")
+            accounts.insert(account("m").open(), key="erp/1")
         assert refused.value.reason_code == "SOURCE_KEY_REUSED"
         with context.enter(OTHER):
-            assert accounts.insert(account("m").opened(), key="erp/1").id != first.id
+            assert accounts.insert(account("m").open(), key="erp/1").id != first.id
 
     def test_an_insert_gives_the_id(self, accounts: Collection[Account]) -> None:
         given: list[str] = []
 
         def create(id: str) -> Any:
             given.append(id)
-            return Account(id=id, name="Li").opened()
+            return Account(id=id, name="Li").open()
 
         natural = accounts.insert(create, key="erp/2")
         new = accounts.insert(create)
@@ -159,10 +159,10 @@ class StoreLaws:
 
     def test_a_bulk_insert_gives_every_row_its_own_fate(self, accounts: Collection[Account]) -> None:
         taken = Label(system="erp", id="1")
-        accounts.insert(account("there", labels=(taken,)).opened(), key="a")
+        accounts.insert(account("there", labels=(taken,)).open(), key="a")
         rows = [account("there", labels=(taken,)), account("new"), account("new"), account("x", labels=(taken,)),
                 account("changed")]  # fmt: skip
-        outcomes = accounts.insert_many([r.opened() for r in rows], keys=["a", "b", "b", "c", "a"])
+        outcomes = accounts.insert_many([r.open() for r in rows], keys=["a", "b", "b", "c", "a"])
         assert [o.created for o in outcomes] == [False, True, False, False, False]
         assert [o.error.reason_code if o.error else "" for o in outcomes] == [
             "", "", "", "KEY_TAKEN", "SOURCE_KEY_REUSED",
@@ -173,42 +173,42 @@ class StoreLaws:
         """And not what the entity tells besides, such as the time of day."""
         given, other = Label(system="erp", id="1"), Label(system="erp", id="2")
         for name, content, reason in (("first", given, ""), ("later", given, ""), ("x", other, "SOURCE_KEY_REUSED")):
-            [outcome] = accounts.insert_many([account(name).opened()], keys=["k"], contents=[content])
+            [outcome] = accounts.insert_many([account(name).open()], keys=["k"], contents=[content])
             assert (outcome.error.reason_code if outcome.error else "") == reason
         assert accounts.get(accounts.id_of("k")).name == "first"
 
     # ----------------------------------------------------------------------------------------------------- change
 
     def test_a_change_raises_the_revision(self, accounts: Collection[Account]) -> None:
-        stored = accounts.insert(account().opened())
+        stored = accounts.insert(account().open())
         changed = accounts.update(stored.id, lambda a: a.deposit(3), revision=1)
         assert (changed.revision, changed.balance) == (2, 3)
         assert accounts.get(stored.id) == changed
         assert changed.create_time == stored.create_time
 
     def test_a_stale_revision_is_a_conflict(self, accounts: Collection[Account]) -> None:
-        stored = accounts.insert(account().opened())
+        stored = accounts.insert(account().open())
         accounts.update(stored.id, lambda a: a.deposit(3))
         with pytest.raises(Conflict, match="not the current one, 2"):
             accounts.update(stored.id, lambda a: a.deposit(3), revision=1)
 
     def test_a_refused_change_writes_nothing(self, accounts: Collection[Account]) -> None:
-        stored = accounts.insert(account(state=State.CLOSED).opened())
+        stored = accounts.insert(account(state=State.CLOSED).open())
         with pytest.raises(FailedPrecondition):
             accounts.update(stored.id, lambda a: a.deposit(3))
         assert accounts.get(stored.id) == stored
 
     def test_no_change_writes_nothing(self, accounts: Collection[Account]) -> None:
-        stored = accounts.insert(account("same").opened())
-        assert accounts.update(stored.id, lambda a: a.renamed("same")) == stored
+        stored = accounts.insert(account("same").open())
+        assert accounts.update(stored.id, lambda a: a.rename("same")) == stored
 
     def test_a_silent_change_of_a_publishing_entity_is_a_defect(self, accounts: Collection[Account]) -> None:
-        stored = accounts.insert(account().opened())
+        stored = accounts.insert(account().open())
         with pytest.raises(TypeError, match="needs an event"):
             accounts.update(stored.id, lambda a: (replace(a, balance=9), []))
 
     def test_racing_changes_are_all_applied(self, accounts: Collection[Account]) -> None:
-        stored = accounts.insert(account().opened())
+        stored = accounts.insert(account().open())
 
         def add() -> None:
             with context.enter(TENANT):
@@ -224,7 +224,7 @@ class StoreLaws:
         assert accounts.get(stored.id).revision == 21
 
     def test_a_full_backlog_refuses_changes(self, accounts: Collection[Account]) -> None:
-        stored = accounts.insert(account().opened())
+        stored = accounts.insert(account().open())
 
         def many(a: Account) -> Any:
             changed, events = a.deposit(1)
@@ -249,14 +249,14 @@ class StoreLaws:
         assert tallies.upsert_many([], Tally.plus) == []
 
     def test_many_changes_keep_every_event(self, accounts: Collection[Account]) -> None:
-        stored = accounts.insert(account().opened())
+        stored = accounts.insert(account().open())
         [changed] = accounts.update_many([(stored.id, 2), (stored.id, 2)], Account.deposit)
         assert changed == accounts.get(stored.id)
         assert changed.balance == 4
         assert [e["id"] for e in self.pending_events(accounts, stored.id)] == [f"{stored.id}:{n}:0" for n in (1, 2, 3)]
 
     def test_many_changes_want_all_of_them_there(self, accounts: Collection[Account]) -> None:
-        stored = accounts.insert(account().opened())
+        stored = accounts.insert(account().open())
         with pytest.raises(NotFound, match="acc_missing"):
             accounts.update_many([(stored.id, 1), ("acc_missing", 1)], Account.deposit)
         with context.enter(OTHER), pytest.raises(NotFound):
@@ -274,7 +274,7 @@ class StoreLaws:
     # ----------------------------------------------------------------------------------------------- transactions
 
     def test_a_transaction_happens_whole_or_not_at_all(self, database: Database, accounts: Collection[Account]) -> None:
-        a, b = (accounts.insert(account(n).opened()) for n in "ab")
+        a, b = (accounts.insert(account(n).open()) for n in "ab")
 
         def move(fail: bool) -> None:
             accounts.update(a.id, lambda x: x.deposit(-5))
@@ -291,19 +291,19 @@ class StoreLaws:
     def test_a_repeat_inside_a_transaction_returns_the_first(
         self, database: Database, accounts: Collection[Account]
     ) -> None:
-        first = accounts.insert(account("n").opened(), key="k")
-        assert database.transact(lambda: accounts.insert(account("n").opened(), key="k")) == first
+        first = accounts.insert(account("n").open(), key="k")
+        assert database.transact(lambda: accounts.insert(account("n").open(), key="k")) == first
 
     def test_a_taken_key_inside_a_transaction_is_refused(
         self, database: Database, accounts: Collection[Account]
     ) -> None:
         label = Label(system="erp", id="7")
-        accounts.insert(account(labels=(label,)).opened())
+        accounts.insert(account(labels=(label,)).open())
         with pytest.raises(AlreadyExists):
-            database.transact(lambda: accounts.insert(account(labels=(label,)).opened()))
+            database.transact(lambda: accounts.insert(account(labels=(label,)).open()))
 
     def test_racing_transactions_are_all_applied(self, database: Database, accounts: Collection[Account]) -> None:
-        a, b = (accounts.insert(account(n, balance=100).opened()) for n in "ab")
+        a, b = (accounts.insert(account(n, balance=100).open()) for n in "ab")
 
         def move() -> None:
             accounts.update(a.id, lambda x: x.deposit(-1))
@@ -327,7 +327,7 @@ class StoreLaws:
         start = datetime(2026, 1, 1, tzinfo=UTC)
         for n in range(7):
             with identity.clock(identity.FixedClock(start + timedelta(seconds=n // 2))):
-                accounts.insert(account(f"n{n}").opened())
+                accounts.insert(account(f"n{n}").open())
         token, seen = "", []
         for _ in range(10):
             page = accounts.page(None, PageRequest(3, token, b"list"), order="-create_time")
@@ -340,15 +340,15 @@ class StoreLaws:
 
     def test_a_page_is_stable_while_others_insert(self, accounts: Collection[Account]) -> None:
         for n in range(4):
-            accounts.insert(account(f"m{n}").opened())
+            accounts.insert(account(f"m{n}").open())
         first = accounts.page(None, PageRequest(2, "", b"list"), order="name")
-        accounts.insert(account("a").opened())
+        accounts.insert(account("a").open())
         second = accounts.page(None, PageRequest(9, first.next_page_token, b"list"), order="name")
         assert [a.name for a in [*first.items, *second.items]] == ["m0", "m1", "m2", "m3"]
 
     def test_a_token_of_another_request_is_refused(self, accounts: Collection[Account]) -> None:
         for n in range(3):
-            accounts.insert(account(f"m{n}").opened())
+            accounts.insert(account(f"m{n}").open())
         token = accounts.page(None, PageRequest(1, "", b"list"), order="name").next_page_token
         for bad, request in ((token, b"else"), (token[:-2], b"list"), ("nonsense", b"list"), ("é", b"list")):
             with pytest.raises(InvalidArgument) as refused:
@@ -359,7 +359,7 @@ class StoreLaws:
 
     def test_an_exact_last_page_has_no_token(self, accounts: Collection[Account]) -> None:
         for n in range(2):
-            accounts.insert(account(f"m{n}").opened())
+            accounts.insert(account(f"m{n}").open())
         assert accounts.page(None, PageRequest(2, "", b"list"), order="name").next_page_token == ""
 
     @pytest.mark.parametrize("order", ["name", "-create_time", ()])
@@ -405,19 +405,19 @@ class StoreLaws:
             account("b", labels=(erp("2"),), balance=1),
             account("c", state=State.CLOSED, balance=2, due=due),
         ]
-        accounts.insert_many([row.opened() for row in rows], keys=["1", "2", "3", "4"])
+        accounts.insert_many([row.open() for row in rows], keys=["1", "2", "3", "4"])
         assert [a.name for a in accounts.find(where, order="name", limit=10)] == names.split()
 
     def test_without_an_order_any_of_those_that_meet_it_come(self, accounts: Collection[Account]) -> None:
-        accounts.insert_many([account(f"a{n}").opened() for n in range(5)], keys=[str(n) for n in range(5)])
+        accounts.insert_many([account(f"a{n}").open() for n in range(5)], keys=[str(n) for n in range(5)])
         found = accounts.find(field("name").starts_with("a"), order=None, limit=3)
         assert len({a.id for a in found}) == 3
 
     def test_many_values_are_looked_for_at_once(self, accounts: Collection[Account]) -> None:
         names = ["$ann", "bob", "bob", "bob"]
-        made = accounts.insert_many([account(name).opened() for name in names], keys=["1", "2", "3", "4"])
+        made = accounts.insert_many([account(name).open() for name in names], keys=["1", "2", "3", "4"])
         with context.enter(OTHER):
-            accounts.insert(account("bob").opened())
+            accounts.insert(account("bob").open())
         ids = [cast(Account, each.entity).id for each in made]
         found = accounts.ids_by("name", ["bob", "$ann", "nobody", "bob"], limit=2)
         assert (found["$ann"], found["nobody"], len(set(found["bob"]) & set(ids[1:]))) == (ids[:1], [], 2)
@@ -439,7 +439,7 @@ class StoreLaws:
         ]
         for here in (TENANT, OTHER):
             with context.enter(here):
-                accounts.insert_many([row.opened() for row in rows], keys=list("12345"))
+                accounts.insert_many([row.open() for row in rows], keys=list("12345"))
         return accounts
 
     def test_totals_are_worked_out_by_group(self, summed: Collection[Account]) -> None:
@@ -476,8 +476,8 @@ class StoreLaws:
         at = datetime(2026, 5, 1, tzinfo=UTC)
         for here, name in ((TENANT, "mine"), (OTHER, "theirs")):
             with context.enter(here):
-                accounts.insert(account(name, due=at).opened())
-                accounts.insert(account("later", due=at + timedelta(days=1)).opened())
+                accounts.insert(account(name, due=at).open())
+                accounts.insert(account("later", due=at + timedelta(days=1)).open())
         found = accounts.across_tenants(field("due") <= at, order="due", limit=10)
         known = [(tenant, each.name) for tenant, _, each in found if isinstance(each, Account)]
         assert sorted(known) == [("acme", "mine"), ("other", "theirs")]
@@ -487,7 +487,7 @@ class StoreLaws:
         with identity.clock(clock):
             for n in range(7):
                 clock.advance(timedelta(seconds=1))
-                accounts.insert(account("mine", balance=n).opened())
+                accounts.insert(account("mine", balance=n).open())
             found, place = list[int](), "begin"
             while place:
                 after = "" if place == "begin" else place
@@ -499,7 +499,7 @@ class StoreLaws:
     # ----------------------------------------------------------------------------------------------------- events
 
     def test_every_change_leaves_its_event_with_the_state_it_made(self, accounts: Collection[Account]) -> None:
-        stored = accounts.insert(account("Li").opened())
+        stored = accounts.insert(account("Li").open())
         accounts.update(stored.id, lambda a: a.deposit(3))
         envelopes = [
             envelope_pb2.Envelope.FromString(bytes(event["body"])) for event in self.pending_events(accounts, stored.id)

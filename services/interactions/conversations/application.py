@@ -107,7 +107,7 @@ class Conversations:
         """Erases what was said in conversations with a customer while it was erased."""
         now = identity.now()
         self._conversations.erase([*ids])
-        self._conversations.update_many(((id, now) for id in ids), lambda each, at: each.erased(at))
+        self._conversations.update_many(((id, now) for id in ids), lambda each, at: each.erase(at))
 
     def hear(self, recorded: Sequence[Utterance]) -> dict[str, Conversation]:
         """Takes recorded contacts into their conversations; those conversations by id."""

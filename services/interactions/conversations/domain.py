@@ -243,7 +243,7 @@ class Conversation(Entity):
         )
         return closed, [ConversationClosed(conversation=closed)]
 
-    def erased(self, now: datetime) -> Change[Conversation]:
+    def erase(self, now: datetime) -> Change[Conversation]:
         """At its end, if it went on; what is kept of one that ended names nobody."""
         return self.close(CloseReason.ERASED, now) if self.is_open else (self, [])
 

@@ -45,21 +45,21 @@ class PrivacyStore:
             [
                 Holding(
                     collection=conversations.conversations,
-                    erased=lambda each: each.erased(identity.now()),
+                    erased=lambda each: each.erase(identity.now()),
                     order="-last_interaction_time",
                     record="conversation",
                 ),
                 Holding(
                     collection=promises.promises,
-                    erased=Promise.erased,
+                    erased=Promise.erase,
                     order="due_time",
                     record="promise",
                 ),
-                Holding(collection=routing.work, erased=WorkItem.erased, order="-enqueue_time", record="work"),
-                Holding(collection=quality.callcenter.calls, erased=Call.erased, order="-create_time", record="call"),
+                Holding(collection=routing.work, erased=WorkItem.erase, order="-enqueue_time", record="work"),
+                Holding(collection=quality.callcenter.calls, erased=Call.erase, order="-create_time", record="call"),
                 Holding(
                     collection=quality.resolutions,
-                    erased=Resolution.erased,
+                    erased=Resolution.erase,
                     kept="topics and times, nothing that was said",
                     record="resolution",
                 ),
@@ -93,7 +93,7 @@ class PrivacyStore:
                 ),
                 Holding(
                     collection=timeline.interactions,
-                    erased=lambda each: each.erased(ACTOR, identity.now()),
+                    erased=lambda each: each.erase(ACTOR, identity.now()),
                     order="-occurred_time",
                     record="interaction",
                 ),

@@ -97,7 +97,7 @@ class Promises:
     def _withdraw(self, ids: Sequence[str]) -> None:
         """Erases what was promised to a customer while it was erased."""
         self._promises.erase(ids)
-        self._promises.update_many(((id, None) for id in ids), lambda each, _: each.erased())
+        self._promises.update_many(((id, None) for id in ids), lambda each, _: each.erase())
 
     # --------------------------------------------------------------------------------------------------- clock
 

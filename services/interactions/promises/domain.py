@@ -180,7 +180,7 @@ class Promise(Entity):
             return at_risk, [PromiseAtRisk(promise=at_risk)]
         return self, []
 
-    def erased(self) -> Change[Promise]:
+    def erase(self) -> Change[Promise]:
         """Without words, and no longer watched by the clock: there is nobody left to keep it to."""
         if self.wake_time is None and not (self.text or self.agreement or self.recovery or self.broken_reason):
             return self, []

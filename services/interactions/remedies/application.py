@@ -182,7 +182,7 @@ class Remedies:
         leaves = [each.start_time for each in self._store.absent(now) if each.agent_id == goodwill.approver_id]
         timed = goodwill.timed(now, self._clocks.hours_of, leaves)
         if always and not events and timed != goodwill:
-            return timed.watched()
+            return timed.watch()
         return timed, events
 
     def _take_turns(self, goodwill: Goodwill) -> Sequence[str]:

@@ -74,7 +74,7 @@ class Timeline:
         """Erases what was recorded of a customer while it was erased."""
         now, actor = identity.now(), context.current().actor
         self._interactions.erase([each.id for each in recorded])
-        self._interactions.update_many(((each.id, now) for each in recorded), lambda each, at: each.erased(actor, at))
+        self._interactions.update_many(((each.id, now) for each in recorded), lambda each, at: each.erase(actor, at))
         self._conversations.withdraw({each.conversation_id for each in recorded} - {""})
 
     def load(self, contacts: Sequence[Interaction | DomainError]) -> list[Outcome[Interaction]]:

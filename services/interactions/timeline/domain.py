@@ -274,7 +274,7 @@ class Interaction(Entity):
             raise InteractionImmutable(interaction_id=self.id)
         return completed, [InteractionUpdated(interaction=completed)]
 
-    def erased(self, actor: str, now: datetime) -> Change[Interaction]:
+    def erase(self, actor: str, now: datetime) -> Change[Interaction]:
         """Without anything that tells whom it was with, or what was said; nothing changes when that is gone already."""
         if self.is_erased:
             return self, []

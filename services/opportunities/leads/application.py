@@ -261,7 +261,7 @@ class Leads:
             found = islice(chain.from_iterable(self._store.closed(form_id)), LEARNED_MAX)
             closed = [_closed(each) for each in found if not each.erased]
             model = self._store.models.insert(
-                lambda id: LeadModel.learned(id, form_id, version, attributes, closed), key=f"{form_id}:{version}"
+                lambda id: LeadModel.learn(id, form_id, version, attributes, closed), key=f"{form_id}:{version}"
             )
         judged = 0
         for batch in self._store.open(form_id):

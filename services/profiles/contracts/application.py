@@ -21,12 +21,12 @@ class Contracts:
     def add(self, draft: Contract) -> Contract:
         """The contract that a draft describes."""
         self._store.customers.writable(draft.customer_id)
-        return self._contracts.insert(lambda id: replace(draft, id=id).added())
+        return self._contracts.insert(lambda id: replace(draft, id=id).add())
 
     def end(self, id: str, last_day: date | None, revision: int) -> Contract:
         """The contract with another last day, today (UTC) when none is given."""
         day = last_day or identity.now().date()
-        return self._contracts.update(id, lambda contract: contract.ended(day), revision=revision)
+        return self._contracts.update(id, lambda contract: contract.end(day), revision=revision)
 
     def list(self, customer_id: str, wanted: PageRequest) -> Page[Contract]:
         """A page of contracts, the one that began last first."""

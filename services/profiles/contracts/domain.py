@@ -28,7 +28,7 @@ class Contract(Entity):
     valid_to_date: date | None = None
     """The last day. None while none is agreed upon."""
 
-    def added(self) -> Change[Contract]:
+    def add(self) -> Change[Contract]:
         """The contract that a draft describes."""
         violations = Violations("contract")
         contract = replace(self, number=clean(self.number, "number", 100, violations, required=True))
@@ -38,7 +38,7 @@ class Contract(Entity):
         violations.refuse()
         return contract, [ContractChanged(contract=contract)]
 
-    def ended(self, last_day: date) -> Change[Contract]:
+    def end(self, last_day: date) -> Change[Contract]:
         """With another last day."""
         violations = Violations("")
         check_interval(self.valid_from_date, last_day, "end_date", violations)

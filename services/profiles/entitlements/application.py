@@ -25,14 +25,14 @@ class Entitlements:
         return while_living(
             self._store.customers,
             [draft.subject] if draft.basis is Basis.CUSTOMER else [],
-            lambda: self._entitlements.insert(lambda id: replace(draft, id=id).created(author)),
+            lambda: self._entitlements.insert(lambda id: replace(draft, id=id).create(author)),
             shredding(self._entitlements),
         )
 
     def end(self, id: str, last_day: date | None, revision: int) -> Entitlement:
         """The entitlement with another last day, today (UTC) when none is given."""
         day = last_day or identity.now().date()
-        return self._entitlements.update(id, lambda each: each.ended(day), revision=revision)
+        return self._entitlements.update(id, lambda each: each.end(day), revision=revision)
 
     def list(self, filter: str, wanted: PageRequest) -> Page[Entitlement]:
         """A page of entitlements, the newest first."""

@@ -70,7 +70,7 @@ class Entitlement(Entity):
     note: str = ""
     author: str = ""
 
-    def created(self, author: str) -> Change[Entitlement]:
+    def create(self, author: str) -> Change[Entitlement]:
         """The entitlement that a draft describes. What is given to one customer alone needs a reason and an end."""
         violations = Violations("entitlement")
         single = self.basis is Basis.CUSTOMER
@@ -95,7 +95,7 @@ class Entitlement(Entity):
         violations.refuse()
         return entitlement, [EntitlementChanged(entitlement=entitlement)]
 
-    def ended(self, last_day: date) -> Change[Entitlement]:
+    def end(self, last_day: date) -> Change[Entitlement]:
         """With another last day."""
         violations = Violations("")
         check_interval(self.valid_from_date, last_day, "end_date", violations)

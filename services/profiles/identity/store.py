@@ -94,5 +94,5 @@ class IdentityStore:
     def next_epoch(self) -> int:
         """The number of a merge or unmerge, within its transaction. No other one is committed at the same time."""
         forest = MergeForest(id=self.forest.id_of("tenant"))
-        [counted] = self.forest.upsert_many([(forest, 1)], MergeForest.counted)
+        [counted] = self.forest.upsert_many([(forest, 1)], MergeForest.count)
         return counted.source_revision

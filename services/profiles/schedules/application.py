@@ -22,7 +22,7 @@ class Schedules:
         planner, now = context.current().actor, identity.now()
         blank = Schedule(id=self._schedules.id_of(kind), kind=kind)
         [planned] = self._schedules.upsert_many(
-            [(blank, every_days)], lambda each, days: each.planned(request, days, planner, now)
+            [(blank, every_days)], lambda each, days: each.plan(request, days, planner, now)
         )
         return planned
 
@@ -41,4 +41,4 @@ class Schedules:
             except FailedPrecondition as refusal:
                 if refusal.reason_code != "OPERATION_RUNNING":
                     raise
-            self._schedules.update(schedule.id, lambda each: each.started(identity.now()))
+            self._schedules.update(schedule.id, lambda each: each.start(identity.now()))

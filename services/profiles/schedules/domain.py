@@ -23,12 +23,12 @@ class Schedule(Entity):
     next_time: datetime | None = None
     planned_by: str = ""
 
-    def planned(self, request: bytes, every_days: int, planner: str, now: datetime) -> Change[Schedule]:
+    def plan(self, request: bytes, every_days: int, planner: str, now: datetime) -> Change[Schedule]:
         """To be done with this request from now on. The first time was just asked for."""
         next_time = now + timedelta(days=every_days) if every_days else None
         return replace(self, request=request, every_days=every_days, next_time=next_time, planned_by=planner), []
 
-    def started(self, now: datetime) -> Change[Schedule]:
+    def start(self, now: datetime) -> Change[Schedule]:
         """After it was started. Turns that were missed are not made up for."""
         if self.next_time is None or self.next_time > now:
             return self, []

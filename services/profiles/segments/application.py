@@ -93,7 +93,7 @@ class _Move:
     def of(self, membership: SegmentMembership, now: datetime) -> Change[SegmentMembership]:
         """The membership after the move."""
         version = membership.version if self.version is None else self.version
-        move = membership.entered if self.enters else membership.left
+        move = membership.enter if self.enters else membership.leave
         return move(version, self.reasons, now)
 
 
@@ -115,10 +115,10 @@ class Segments:
         if current is None and len(self._store.active()) >= MOST_SEGMENTS:
             raise TooManySegments(allowed=MOST_SEGMENTS)
         if validate_only:
-            return draft.defined(current, author, at)[0]
+            return draft.define(current, author, at)[0]
         if current is None:
-            return self._store.segments.insert(draft.defined(None, author, at), key=draft.key)
-        return self._store.segments.update(id, lambda known: draft.defined(known, author, at), revision=revision)
+            return self._store.segments.insert(draft.define(None, author, at), key=draft.key)
+        return self._store.segments.update(id, lambda known: draft.define(known, author, at), revision=revision)
 
     def get(self, name: str) -> Segment:
         """The segment of an id or a key."""
@@ -133,7 +133,7 @@ class Segments:
 
     def retire(self, name: str, revision: int) -> Segment:
         """The segment, out of use. Its members leave it soon."""
-        return self._store.segments.update(self.get(name).id, Segment.retired, revision=revision)
+        return self._store.segments.update(self.get(name).id, Segment.retire, revision=revision)
 
     # ------------------------------------------------------------------------------------------------ who belongs
 
@@ -223,7 +223,7 @@ class Segments:
             def evaluated(
                 segment: Segment, count: int = count, seen: tuple[int, SegmentState] = seen
             ) -> Change[Segment]:
-                return segment.evaluated(replace(segment, version=seen[0], state=seen[1]), count, now)
+                return segment.evaluate(replace(segment, version=seen[0], state=seen[1]), count, now)
 
             self._store.segments.update(id, evaluated)
 

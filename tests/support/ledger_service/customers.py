@@ -38,7 +38,7 @@ class CustomersLedger:
         self.erasures = Erasures(
             database,
             self.customers,
-            [Holding(collection=self.accounts, erased=Account.emptied, kept="books outlive who they were for")],
+            [Holding(collection=self.accounts, erased=Account.empty, kept="books outlive who they were for")],
         )
 
 

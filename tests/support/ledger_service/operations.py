@@ -25,7 +25,7 @@ def kinds(store: LedgerStore) -> list[OperationKind]:
             raise InvalidArgument.field("value", "is negative")
         for number in range(job.state.get("opened", 0), total):
             account = Account(id="", name=f"account {number}")
-            store.accounts.insert(account.opened(), key=f"operation/{number}")
+            store.accounts.insert(account.open(), key=f"operation/{number}")
             time.sleep(STEP)
             job.progress(number + 1, total, opened=number + 1)
         return Int64Value(value=total)

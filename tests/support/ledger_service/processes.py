@@ -145,7 +145,7 @@ class Ledger:
         """Opens accounts."""
         with enter(Context(tenant="acme", actor="tester")):
             accounts = [Account(id=identity.new_id("acc"), name=name) for name in names]
-            return [self.store.accounts.insert(account.opened()).id for account in accounts]
+            return [self.store.accounts.insert(account.open()).id for account in accounts]
 
     def counts(self) -> dict[str, int]:
         """Account id → effects of its events."""

@@ -98,7 +98,7 @@ class Station:
         """Opens accounts, one event each; their ids."""
         with enter(Context(tenant=tenant, actor="tester")):
             accounts = [Account(id=identity.new_id("acc"), name=name) for name in names]
-            return [self.store.accounts.insert(account.opened()).id for account in accounts]
+            return [self.store.accounts.insert(account.open()).id for account in accounts]
 
     def deposit(self, id: str, times: int = 1) -> None:
         """Changes an account, one event each time."""

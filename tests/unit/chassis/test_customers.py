@@ -58,7 +58,7 @@ def open_account(world: World[CustomersLedger], customer_id: str = ADA, holder: 
     account = Account(id=identity.new_id("acc"), name="main", holder=holder, customer_id=customer_id)
     accounts = world.store.accounts
     return world.store.customers.while_living(
-        [customer_id], lambda: accounts.insert(account.opened()), lambda each: accounts.update(each.id, Account.emptied)
+        [customer_id], lambda: accounts.insert(account.open()), lambda each: accounts.update(each.id, Account.empty)
     )
 
 
@@ -157,7 +157,7 @@ def test_what_is_stored_while_an_erasure_begins_is_withdrawn(world: World[Custom
     account = Account(id=identity.new_id("acc"), name="main", holder="Ada Lovelace", customer_id=ADA)
 
     def insert() -> Account:
-        stored = world.store.accounts.insert(account.opened())
+        stored = world.store.accounts.insert(account.open())
         world.hear(to_be_erased(), entity_id=ADA, revision=2)  # between the look and the next one
         return stored
 
@@ -179,7 +179,7 @@ def test_rows_of_erased_customers_are_refused_and_those_of_one_erased_meanwhile_
         return Account(id=identity.new_id("acc"), name="main", holder="Ada Lovelace", customer_id=customer_id)
 
     def store(made: Sequence[Account]) -> Sequence[Outcome[Account]]:
-        outcomes = world.store.accounts.insert_many([each.opened() for each in made], keys=[each.id for each in made])
+        outcomes = world.store.accounts.insert_many([each.open() for each in made], keys=[each.id for each in made])
         world.hear(to_be_erased(late), entity_id=late, revision=2)
         return outcomes
 

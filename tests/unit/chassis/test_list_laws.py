@@ -37,7 +37,7 @@ def test_of_three_the_one_in_the_middle_cannot_be_read_and_the_others_are_listed
     database: MemoryDatabase, accounts: Collection[Account], monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     deferrals = Deferrals(database)
-    made = [accounts.insert(lambda id, n=n: Account(id=id, name=n).opened()) for n in "abc"]
+    made = [accounts.insert(lambda id, n=n: Account(id=id, name=n).open()) for n in "abc"]
     read, before = drafts.from_doc, STORE_UNREADABLE.labels("accounts")._value.get()
 
     def broken(entity: type[Any], document: Any) -> Any:
@@ -63,7 +63,7 @@ def test_what_can_be_read_again_is_forgotten_by_an_operator(
     database: MemoryDatabase, accounts: Collection[Account], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deferrals, read = Deferrals(database), drafts.from_doc
-    accounts.insert(lambda id: Account(id=id, name="a").opened())
+    accounts.insert(lambda id: Account(id=id, name="a").open())
     with monkeypatch.context() as there:
         there.setattr(drafts, "from_doc", lambda entity, each: 1 / 0 if entity is Account else read(entity, each))
         assert accounts.page(None, PageRequest(), order="name").items == []

@@ -13,7 +13,7 @@ def test_a_natural_key_recognizes_a_repeat_and_stands_in_no_document() -> None:
     store = LedgerStore(MemoryDatabase("ledger"))
     account = Account(id=identity.new_id("acc"), name="savings")
     with context.enter(Context(tenant="acme", actor="ann")):
-        first = store.accounts.insert(account.opened(), key="crm:zanzibar")
-        assert store.accounts.insert(account.opened(), key="crm:zanzibar").id == first.id
+        first = store.accounts.insert(account.open(), key="crm:zanzibar")
+        assert store.accounts.insert(account.open(), key="crm:zanzibar").id == first.id
     assert isinstance(store.accounts, MemoryCollection)
     assert "zanzibar" not in repr(store.accounts.documents)

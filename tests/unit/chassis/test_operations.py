@@ -278,7 +278,7 @@ WRITES: dict[str, Callable[[Collection[Account], str], object]] = {
     "upsert_many": lambda accounts, id: accounts.upsert_many(
         [(Account(id=id, name="x"), 1), (Account(id=identity.new_id("acc"), name="new"), 1)], Account.deposit
     ),
-    "insert": lambda accounts, _: accounts.insert(Account(id=identity.new_id("acc"), name="new").opened()),
+    "insert": lambda accounts, _: accounts.insert(Account(id=identity.new_id("acc"), name="new").open()),
 }
 """Every way in which a job changes the store."""
 
@@ -294,7 +294,7 @@ def test_a_process_that_was_paused_past_its_claim_changes_nothing_any_more(
     database: MemoryDatabase, accounts: Collection[Account], now: FixedClock, name: str, in_transaction: bool
 ) -> None:
     operations = Claims(database)
-    id = accounts.insert(Account(id=identity.new_id("acc"), name="x").opened()).id
+    id = accounts.insert(Account(id=identity.new_id("acc"), name="x").open()).id
     started = operations.start("sum", Int64Value())
 
     def write() -> None:
@@ -341,7 +341,7 @@ def test_a_fence_makes_every_write_of_its_process_collide_with_a_takeover(
 
     def work(_: Job) -> Int64Value:
         for n in range(3):
-            account = accounts.insert(Account(id=identity.new_id("acc"), name=str(n)).opened())
+            account = accounts.insert(Account(id=identity.new_id("acc"), name=str(n)).open())
             accounts.update(account.id, lambda each: each.deposit(1))
             assert operations.get(started.id).steps == 2 * (n + 1)
         return Int64Value()
@@ -386,7 +386,7 @@ def test_an_orphan_changes_nothing_any_more(
 
     def work(_: Job) -> Int64Value:
         monkeypatch.setattr(os, "getppid", lambda: 1)
-        accounts.insert(Account(id=identity.new_id("acc"), name="x").opened())
+        accounts.insert(Account(id=identity.new_id("acc"), name="x").open())
         raise AssertionError("unreachable: the worker is gone")
 
     assert run(operations, started.id, work).state == pb.Operation.STATE_RUNNING

@@ -26,7 +26,7 @@ def store() -> LedgerStore:
 
 
 def opened(store: LedgerStore) -> Account:
-    return store.accounts.insert(Account(id=identity.new_id("acc"), name="a").opened())
+    return store.accounts.insert(Account(id=identity.new_id("acc"), name="a").open())
 
 
 def many(account: Account, events: int) -> tuple[Account, list]:

@@ -54,7 +54,7 @@ def stored(accounts: Collection[Account], id: str) -> dict[str, Any]:
 
 
 def renamed(holder: str) -> Any:
-    return lambda each: replace(each, holder=holder).opened()
+    return lambda each: replace(each, holder=holder).open()
 
 
 # ------------------------------------------------------------------------------------------------------- the keyring
@@ -299,14 +299,14 @@ def test_a_number_without_default_cannot_be_sealed() -> None:
 
 
 def test_nothing_personal_is_ever_stored_or_sent_in_clear(accounts: Collection[Account]) -> None:
-    id = accounts.insert(account().opened()).id
+    id = accounts.insert(account().open()).id
     accounts.update(id, renamed(f"{CANARY}-2"))
     assert CANARY not in repr(stored(accounts, id))
     assert accounts.get(id).holder == f"{CANARY}-2"
 
 
 def test_what_is_sealed_is_found_by_its_token(accounts: Collection[Account]) -> None:
-    mine, other = accounts.insert(account().opened()), accounts.insert(account("Li").opened())
+    mine, other = accounts.insert(account().open()), accounts.insert(account("Li").open())
     where = field("_blind.holder") == accounts.blind_index("holder", CANARY)
     assert accounts.find(where, limit=9) == [mine]
     accounts.update(mine.id, renamed("Wu"))
@@ -318,7 +318,7 @@ def test_what_is_sealed_is_found_by_its_token(accounts: Collection[Account]) -> 
 
 
 def test_a_sealed_document_moved_to_another_id_is_refused(accounts: Collection[Account]) -> None:
-    one, other = accounts.insert(account().opened()), accounts.insert(account("Li").opened())
+    one, other = accounts.insert(account().open()), accounts.insert(account("Li").open())
     stored(accounts, other.id)["_sealed"] = stored(accounts, one.id)["_sealed"]
     with pytest.raises(KeyringError, match="was altered"):
         accounts.get(other.id)
@@ -327,7 +327,7 @@ def test_a_sealed_document_moved_to_another_id_is_refused(accounts: Collection[A
 def test_an_erased_entity_is_a_skeleton_to_every_reader(
     database: MemoryDatabase, accounts: Collection[Account]
 ) -> None:
-    made = accounts.insert(account(balance=7).opened())
+    made = accounts.insert(account(balance=7).open())
     assert accounts.erase([made.id]) == 1
     assert accounts.get(made.id) == replace(made, holder="")
     assert accounts.batch_get([made.id])[0].balance == 7
@@ -337,9 +337,9 @@ def test_an_erased_entity_is_a_skeleton_to_every_reader(
 
 
 def test_a_change_after_erasure_leaves_no_trace_and_begins_anew(accounts: Collection[Account]) -> None:
-    id = accounts.insert(account().opened()).id
+    id = accounts.insert(account().open()).id
     accounts.erase([id])
-    accounts.update(id, lambda each: replace(each, balance=1).opened())
+    accounts.update(id, lambda each: replace(each, balance=1).open())
     assert (stored(accounts, id)["_sealed"], stored(accounts, id)["_blind"]) == ({}, {})
     accounts.update(id, renamed("somebody new"))
     assert accounts.get(id).holder == "somebody new"
@@ -349,7 +349,7 @@ def test_a_change_after_erasure_leaves_no_trace_and_begins_anew(accounts: Collec
 def test_a_document_emptied_of_personal_values_keeps_the_key_of_its_past(
     database: MemoryDatabase, accounts: Collection[Account]
 ) -> None:
-    id = accounts.insert(account().opened()).id
+    id = accounts.insert(account().open()).id
     accounts.update(id, renamed(""))
     assert accounts.erase([id]) == 1
     assert [events_pb2.AccountOpened.FromString(event.data).account.holder for event in database.events()] == ["", ""]
@@ -359,7 +359,7 @@ def test_events_reach_their_handler_opened_and_without_what_was_erased(
     database: MemoryDatabase, accounts: Collection[Account]
 ) -> None:
     listening = Subscription(name="test", listens=[events_pb2.AccountOpened], handle=print)
-    ids = [accounts.insert(account(f"{CANARY}-{n}").opened()).id for n in range(2)]
+    ids = [accounts.insert(account(f"{CANARY}-{n}").open()).id for n in range(2)]
     bodies = [waiting["body"] for id in ids for waiting in stored(accounts, id)["_pending"]]
     assert all(CANARY.encode() not in body for body in bodies)
     received = [decode(listening, body) for body in bodies]
@@ -370,7 +370,7 @@ def test_events_reach_their_handler_opened_and_without_what_was_erased(
 
 
 def test_an_event_with_the_seal_of_another_is_refused(database: MemoryDatabase, accounts: Collection[Account]) -> None:
-    id = accounts.insert(account().opened()).id
+    id = accounts.insert(account().open()).id
     envelope = Envelope.FromString(stored(accounts, id)["_pending"][0]["body"])
     envelope.id = "acc_x:1:0"
     with pytest.raises(KeyringError, match="was altered"):

@@ -94,7 +94,7 @@ def timer(accounts: Collection[Account], booking: Booking) -> Timer[Account]:
 
 def add(accounts: Collection[Account], tenant: str, name: str, due: datetime = NOW) -> str:
     with context.enter(Context(tenant=tenant, actor="ada")):
-        return accounts.insert(Account(id=identity.new_id("acc"), name=name, due=due).opened()).id
+        return accounts.insert(Account(id=identity.new_id("acc"), name=name, due=due).open()).id
 
 
 def balances(accounts: Collection[Account]) -> dict[str, int]:

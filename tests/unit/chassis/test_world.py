@@ -43,7 +43,7 @@ def calendar(name: str, **fields: Any) -> pb.CreateCalendarRequest:
 
 
 def test_its_time_stands_still_and_its_caller_acts(ledger: World[LedgerStore]) -> None:
-    account = ledger.store.accounts.insert(lambda id: Account(id=id, name="Li").opened())
+    account = ledger.store.accounts.insert(lambda id: Account(id=id, name="Li").open())
     assert (account.create_time, context.current().actor) == (AT, "ada")
     ledger.clock.advance(timedelta(days=1))
     assert identity.now() == AT + timedelta(days=1)
@@ -52,7 +52,7 @@ def test_its_time_stands_still_and_its_caller_acts(ledger: World[LedgerStore]) -
 
 
 def test_events_are_delivered_to_the_reactions_of_their_tenant(ledger: World[LedgerStore]) -> None:
-    account = ledger.store.accounts.insert(lambda id: Account(id=id, name="Li").opened())
+    account = ledger.store.accounts.insert(lambda id: Account(id=id, name="Li").open())
     ledger.store.accounts.update(account.id, lambda each: each.deposit(1))
     assert ledger.events() == ["account.opened", "account.changed"]
     assert (ledger.deliver(), ledger.deliver()) == (2, 0)

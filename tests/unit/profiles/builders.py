@@ -26,7 +26,7 @@ def organisation(name: str = "Analytical Engines", **fields: Any) -> Customer:
 
 def customer(**fields: Any) -> Customer:
     """A customer as created."""
-    return Customer(**{"id": "cus_1", **fields}).created()[0]
+    return Customer(**{"id": "cus_1", **fields}).create()[0]
 
 
 def phone(raw: str = "+86 131 2345 6789", **fields: Any) -> ContactPoint:

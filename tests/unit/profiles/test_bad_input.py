@@ -42,7 +42,7 @@ def record(store: ProfilesStore, customer_id: str, units: int, type: Transaction
         type=type,
         occurred_time=NOW - timedelta(days=days_ago),
     )
-    store.activity.transactions.insert(told.recorded(NOW), key=told.source_key)
+    store.activity.transactions.insert(told.record(NOW), key=told.source_key)
 
 
 def test_who_gave_back_more_than_was_bought_has_a_loss_and_is_told_apart(store: ProfilesStore) -> None:

@@ -169,7 +169,7 @@ def test_a_decision_can_be_withdrawn_after_its_contact_point_is_gone() -> None:
 
 
 def test_a_deleted_customer_can_refuse_but_not_grant() -> None:
-    gone = person().deleted(NOW)[0]
+    gone = person().delete(NOW)[0]
     assert decided(gone, decision(DENIED)).consent.count == 1
     with pytest.raises(FailedPrecondition):
         decided(gone, decision(GRANTED))

@@ -111,7 +111,7 @@ def test_a_caller_cannot_say_that_a_point_is_verified_or_works() -> None:
 def test_what_is_known_about_a_point_survives_an_update_in_another_spelling() -> None:
     ada = reachable()
     respelled = (email("ada@EXAMPLE.com"), phone("＋８６ 131 2345 6789"))
-    changed, _ = ada.revised(person(contact_points=respelled))
+    changed, _ = ada.revise(person(contact_points=respelled))
     assert [point.verify_time for point in changed.contact_points] == [NOW, NOW]
 
 
@@ -166,7 +166,7 @@ def test_a_point_is_found_in_any_spelling_and_by_type() -> None:
 
 def test_a_deleted_customer_gets_no_contact_points() -> None:
     with pytest.raises(FailedPrecondition, match="undelete it first"):
-        person().deleted(NOW)[0].with_contact_point(email())
+        person().delete(NOW)[0].with_contact_point(email())
 
 
 @given(st.sampled_from(ContactPointType), st.text(max_size=60))

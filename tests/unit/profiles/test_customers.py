@@ -63,29 +63,29 @@ def test_a_new_customer_is_a_visitor_until_known(fields: dict[str, Any], lifecyc
 
 def test_a_visitor_becomes_a_lead_when_named() -> None:
     visitor = person(names=())
-    known, _ = visitor.revised(replace(visitor, names=(PersonName(given="Ada"),)))
+    known, _ = visitor.revise(replace(visitor, names=(PersonName(given="Ada"),)))
     assert known.lifecycle is Lifecycle.LEAD
 
 
 def test_the_first_sale_makes_a_buyer_and_the_next_ones_nothing_more() -> None:
-    buyer, events = person().bought(NOW, NOW)
+    buyer, events = person().buy(NOW, NOW)
     assert buyer.lifecycle is Lifecycle.ACTIVE
     assert events == [CustomerLifecycleChanged(customer=buyer)]
-    assert buyer.bought(NOW, NOW) == (buyer, [])
+    assert buyer.buy(NOW, NOW) == (buyer, [])
 
 
 def test_the_display_name_follows_the_name_while_nobody_chose_it() -> None:
     ada = person()
-    renamed, _ = ada.revised(replace(ada, names=(PersonName(given="Ada", family="King"),)))
+    renamed, _ = ada.revise(replace(ada, names=(PersonName(given="Ada", family="King"),)))
     assert renamed.display_name == "Ada King"
-    chosen, _ = ada.revised(replace(ada, display_name="Countess"))
-    renamed, _ = chosen.revised(replace(chosen, names=(PersonName(given="Ada", family="King"),)))
+    chosen, _ = ada.revise(replace(ada, display_name="Countess"))
+    renamed, _ = chosen.revise(replace(chosen, names=(PersonName(given="Ada", family="King"),)))
     assert renamed.display_name == "Countess"
 
 
 def test_an_update_that_changes_nothing_says_nothing() -> None:
     ada = person(contact_points=(email(), phone()))
-    assert ada.revised(ada) == (ada, [])
+    assert ada.revise(ada) == (ada, [])
 
 
 @pytest.mark.parametrize(
@@ -106,14 +106,14 @@ def test_an_update_that_changes_nothing_says_nothing() -> None:
 )
 def test_wrong_fields_are_refused_by_path(fields: dict[str, Any], field: str, complaint: str) -> None:
     with pytest.raises(InvalidArgument) as refused:
-        draft(**fields).created()
+        draft(**fields).create()
     assert [v.field for v in refused.value.violations] == [f"customer.{field}"]
     assert complaint in refused.value.violations[0].description
 
 
 def test_everything_wrong_is_told_at_once() -> None:
     with pytest.raises(InvalidArgument) as refused:
-        draft(owner="x" * 201, names=(PersonName(),), contact_points=(email("no"),)).created()
+        draft(owner="x" * 201, names=(PersonName(),), contact_points=(email("no"),)).create()
     assert len(refused.value.violations) == 3
 
 

@@ -124,7 +124,7 @@ def test_a_merged_pair_is_not_decided_again() -> None:
         id="dup_1", customer_ids=("cus_1", "cus_2"), state=DuplicateState.MERGED, merge_id="mrg_1"
     )
     with pytest.raises(FailedPrecondition, match="mrg_1"):
-        pair.decided(Decision.REJECT, decider="ada", reason="", at=NOW)
+        pair.decide(Decision.REJECT, decider="ada", reason="", at=NOW)
 
 
 def test_a_switchboard_is_skipped_and_counted(

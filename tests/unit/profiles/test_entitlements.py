@@ -118,7 +118,7 @@ def test_a_day_lies_in_its_period_and_periods_fill_the_year(day: date, period: P
 )
 def test_wrong_entitlements_are_refused_by_path(wrong: Entitlement, field: str) -> None:
     with pytest.raises(InvalidArgument) as refused:
-        wrong.created("ada")
+        wrong.create("ada")
     assert [violation.field for violation in refused.value.violations] == [f"entitlement.{field}"]
 
 

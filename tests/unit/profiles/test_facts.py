@@ -23,7 +23,7 @@ def fact(customer_id: str = "cus_1", text: str = "sings in a choir", **fields: o
 
 @pytest.fixture
 def ada_id(store: ProfilesStore) -> str:
-    return store.customers.customers.insert(person().created()).id
+    return store.customers.customers.insert(person().create()).id
 
 
 def test_recording_signs_the_fact_and_does_not_tell_what_it_says(
@@ -87,7 +87,7 @@ def test_removing_leaves_no_text(store: ProfilesStore, database: MemoryDatabase,
 )
 def test_wrong_facts_are_refused_by_path(wrong: PersonalFact, field: str) -> None:
     with pytest.raises(InvalidArgument) as refused:
-        wrong.recorded("ada", NOW)
+        wrong.record("ada", NOW)
     assert [v.field for v in refused.value.violations] == [f"fact.{field}"]
 
 

@@ -25,7 +25,7 @@ def contact(
 
 
 def test_habits_show_what_is_usual_in_the_customers_own_hours(store: ProfilesStore) -> None:
-    ada = store.customers.customers.insert(person(preferences=Preferences(time_zone="Europe/Berlin")).created())
+    ada = store.customers.customers.insert(person(preferences=Preferences(time_zone="Europe/Berlin")).create())
     summer, winter = datetime(2026, 7, 1, 7, 5, tzinfo=UTC), datetime(2026, 1, 7, 8, 55, tzinfo=UTC)
     contacts = [
         contact("1", summer),
@@ -46,7 +46,7 @@ def test_habits_show_what_is_usual_in_the_customers_own_hours(store: ProfilesSto
 
 
 def test_who_was_never_in_contact_has_empty_habits(store: ProfilesStore) -> None:
-    ada = store.customers.customers.insert(person().created())
+    ada = store.customers.customers.insert(person().create())
     habits = Habits(store.activity).get(ada.id)
     assert (habits.last_contact_time, habits.channels, habits.time_zone) == (None, (), "UTC")
     with pytest.raises(NotFound):

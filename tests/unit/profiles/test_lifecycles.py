@@ -41,7 +41,7 @@ def buyer(store: ProfilesStore) -> Any:
     """A customer who bought so many days ago: `buyer(100, 90, 80)`."""
 
     def made(*days_ago: float, **fields: Any) -> str:
-        customer = store.customers.customers.insert(person(id=identity.new_id("cus"), **fields).created())
+        customer = store.customers.customers.insert(person(id=identity.new_id("cus"), **fields).create())
         sell(store, customer.id, *days_ago)
         return customer.id
 
@@ -52,7 +52,7 @@ def sell(store: ProfilesStore, customer_id: str, *days_ago: float) -> None:
     """Record sales and let the service react to them."""
     for days in days_ago:
         sold = transaction(identity.new_id("k"), customer_id=customer_id, occurred_time=identity.now() - days * DAY)
-        stored = store.activity.transactions.insert(sold.recorded(identity.now()), key=sold.source_key)
+        stored = store.activity.transactions.insert(sold.record(identity.now()), key=sold.source_key)
         Transactions(store.activity).sum_up([stored])
 
 
@@ -152,7 +152,7 @@ def test_a_purchase_while_an_evaluation_runs_is_not_undone(store: ProfilesStore,
     move = stages.evaluate(Lifecycle.ACTIVE, seen.silence, seen.warning, at_risk_score=50, now=NOW)
     assert move
     risky = replace(store.customers.resolve(id), lifecycle=Lifecycle.AT_RISK)
-    assert risky.moved(move) == (risky, [])
+    assert risky.move(move) == (risky, [])
 
 
 def test_a_running_contract_makes_a_customer(store: ProfilesStore, clock: FixedClock, buyer: Any) -> None:
@@ -192,7 +192,7 @@ def test_nobody_is_active_by_hand_or_a_lead_again(store: ProfilesStore, buyer: A
 
 def test_the_deleted_are_left_alone(store: ProfilesStore, buyer: Any) -> None:
     id = buyer(400)
-    store.customers.customers.update(id, lambda each: each.deleted(NOW))
+    store.customers.customers.update(id, lambda each: each.delete(NOW))
     assert evaluate(store).customer_count == 0
     assert store.customers.customers.get(id).lifecycle is Lifecycle.ACTIVE
 

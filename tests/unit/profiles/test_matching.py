@@ -126,7 +126,7 @@ def test_a_family_phone_and_address_never_make_a_pair_likely() -> None:
 
 
 def test_a_phone_alone_proposes_nobody_and_that_of_a_switchboard_says_nothing() -> None:
-    caller = Customer(id="cus_1", kind=CustomerKind.PERSON, contact_points=(phone(),)).created()[0]
+    caller = Customer(id="cus_1", kind=CustomerKind.PERSON, contact_points=(phone(),)).create()[0]
     assert match(caller, caller).band is Band.UNLIKELY
     switchboard = {contact_key(CustomerKind.PERSON, "+8613123456789")}
     found = match(
@@ -180,7 +180,7 @@ def test_a_birthday_in_the_chinese_calendar_is_the_day_it_falls_on() -> None:
 
 @pytest.mark.parametrize("name", ["محمد علي", "🦊🦊", "Zoë-Ümit", "O'Brien", "नीला", "\u202fx", "山田 太郎"])
 def test_names_of_every_script_compare_and_block(name: str) -> None:
-    customer = Customer(id="cus_1", kind=CustomerKind.PERSON, display_name=name).created()[0]
+    customer = Customer(id="cus_1", kind=CustomerKind.PERSON, display_name=name).create()[0]
     assert match(customer, customer).score >= 0
     assert blocking_keys(traits_of(customer)) == blocking_keys(traits_of(customer))
 
@@ -289,7 +289,7 @@ def febrl_customer(row: dict[str, str]) -> Customer:
             ),
         ),
         dates=birth(day.year, day.month, day.day) if day else (),
-    ).created()[0]
+    ).create()[0]
 
 
 def proposed(records: dict[str, tuple[str, Traits]]) -> tuple[set[tuple[str, str]], int]:

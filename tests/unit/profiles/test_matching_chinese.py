@@ -48,7 +48,7 @@ class Person:
             dates=dates,
             contact_points=(phone(self.phone, region_code="CN"),) if self.phone else (),
             addresses=(address,) if self.street else (),
-        ).created()[0]
+        ).create()[0]
 
 
 def full_width(text: str) -> str:

@@ -170,7 +170,7 @@ def test_every_naughty_string_is_kept_or_refused_with_a_reason(reference_data: P
     kept, refusals = 0, []
     for text in json.loads((reference_data / "identity" / "blns.json").read_text()):
         try:
-            named = Customer(id="cus_1", kind=CustomerKind.HOUSEHOLD, display_name=text).created()[0]
+            named = Customer(id="cus_1", kind=CustomerKind.HOUSEHOLD, display_name=text).create()[0]
         except InvalidArgument as refused:
             refusals.append(refused)
         else:

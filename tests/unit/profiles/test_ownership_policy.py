@@ -35,7 +35,7 @@ DUE, NEXT_DUE = datetime(2026, 5, 3, 16, tzinfo=UTC), datetime(2026, 5, 11, 16, 
 
 def policy(*rules: RecycleRule, **fields: Any) -> OwnershipPolicy:
     draft = OwnershipPolicy(id="opo_1", recycle_rules=rules or (RecycleRule(contact_days=30, warn_days=7),), **fields)
-    return draft.created(1, "ada")[0]
+    return draft.create(1, "ada")[0]
 
 
 def owned(days: float = 100, **fields: Any) -> Ownership:
@@ -266,5 +266,5 @@ def test_a_policy_without_rules_lets_everything_happen() -> None:
 )
 def test_wrong_policies_are_refused_by_path(wrong: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidArgument) as refused:
-        OwnershipPolicy(id="", **wrong).created(1, "ada")
+        OwnershipPolicy(id="", **wrong).create(1, "ada")
     assert [violation.field for violation in refused.value.violations] == [f"ownership_policy.{field}"]

@@ -46,7 +46,7 @@ def test_every_reason_is_told_at_once() -> None:
     ada, _ = ada.with_changed_contact_point(
         mailbox, replace(mailbox.reported(ContactPointStatus.BOUNCED), verify_time=None)
     )
-    ada, _ = ada.deleted(NOW)
+    ada, _ = ada.delete(NOW)
     permission = ask(ada)
     assert blocks(permission) == [
         SendReason.CUSTOMER_DELETED,

@@ -48,7 +48,7 @@ def relation(type: RelationshipType = REPORTS_TO, left: str = "a", right: str = 
         (relation(RelationshipType.DECISION_ROLE), organisation(id="b"), "buying_role", "required there"),
         (relation(buying_role=BuyingRole.USER), person(id="b"), "buying_role", "is for DECISION_ROLE"),
         (relation(RelationshipType.REFERRED_BY), person(id="a"), "to_customer_id", "same customer"),
-        (relation(), person(id="b").deleted(NOW)[0], "to_customer_id", "is deleted"),
+        (relation(), person(id="b").delete(NOW)[0], "to_customer_id", "is deleted"),
         (
             relation(valid_from_date=date(2026, 2, 1), valid_to_date=date(2026, 1, 1)),
             person(id="b"),
@@ -61,20 +61,20 @@ def test_wrong_relationships_are_refused_by_path(
     draft: Relationship, right: Customer, field: str, complaint: str
 ) -> None:
     with pytest.raises(InvalidArgument) as refused:
-        draft.added(person(id="a"), right)
+        draft.add(person(id="a"), right)
     assert [v.field for v in refused.value.violations] == [f"relationship.{field}"]
     assert complaint in refused.value.violations[0].description
 
 
 def test_ending_shortens_and_never_extends() -> None:
     lasting = relation(valid_from_date=date(2026, 1, 1))
-    over, _ = lasting.ended(date(2026, 3, 31))
-    assert over.ended(date(2026, 3, 31)) == (over, [])
-    assert over.ended(date(2026, 2, 28))[0].valid_to_date == date(2026, 2, 28)
+    over, _ = lasting.end(date(2026, 3, 31))
+    assert over.end(date(2026, 3, 31)) == (over, [])
+    assert over.end(date(2026, 2, 28))[0].valid_to_date == date(2026, 2, 28)
     with pytest.raises(FailedPrecondition, match="already ended on 2026-03-31"):
-        over.ended(date(2026, 4, 1))
+        over.end(date(2026, 4, 1))
     with pytest.raises(InvalidArgument, match="before the first day"):
-        lasting.ended(date(2025, 12, 31))
+        lasting.end(date(2025, 12, 31))
 
 
 def circle(line: Relationship, *lines: Relationship) -> bool:
@@ -133,9 +133,9 @@ def test_accepted_lines_never_hold_a_circle(pairs: list[tuple[int, int]]) -> Non
 def test_adding_ending_and_listing(store: ProfilesStore, database: MemoryDatabase, acting: As) -> None:
     relationships = Relationships(store.customers)
     ada, bob = (
-        store.customers.customers.insert(person(id=store.customers.customers.next_id()).created()) for _ in range(2)
+        store.customers.customers.insert(person(id=store.customers.customers.next_id()).create()) for _ in range(2)
     )
-    firm = store.customers.customers.insert(organisation(id=store.customers.customers.next_id()).created())
+    firm = store.customers.customers.insert(organisation(id=store.customers.customers.next_id()).create())
     relationships.add(relation(RelationshipType.EMPLOYED_BY, ada.id, firm.id, title=" CTO "))
     with acting(request_id="1"):
         line = relationships.add(relation(REPORTS_TO, ada.id, bob.id, valid_from_date=date(2026, 1, 1)))
@@ -162,15 +162,15 @@ def test_adding_ending_and_listing(store: ProfilesStore, database: MemoryDatabas
 
 
 def test_titles_are_clean() -> None:
-    assert relation(title=" CTO ").added(person(id="a"), person(id="b"))[0].title == "CTO"
+    assert relation(title=" CTO ").add(person(id="a"), person(id="b"))[0].title == "CTO"
     with pytest.raises(InvalidArgument, match="control characters"):
-        replace(relation(), title="C\x00").added(person(id="a"), person(id="b"))
+        replace(relation(), title="C\x00").add(person(id="a"), person(id="b"))
 
 
 def test_a_merged_customer_is_shown_with_who_lives_on(store: ProfilesStore) -> None:
     relationships, merges = Relationships(store.customers), Merges(store.identity)
     ada, bob, twin = (
-        store.customers.customers.insert(person(id=store.customers.customers.next_id()).created()) for _ in range(3)
+        store.customers.customers.insert(person(id=store.customers.customers.next_id()).create()) for _ in range(3)
     )
     relationships.add(relation(REPORTS_TO, ada.id, twin.id))
     record, _ = merges.merge(Wish(survivor_id=bob.id, loser_ids=(twin.id,)), "", {})
@@ -192,7 +192,7 @@ def test_a_merged_customer_is_shown_with_who_lives_on(store: ProfilesStore) -> N
 def test_a_circle_that_a_merge_closed_stops_nobody_else(store: ProfilesStore) -> None:
     relationships = Relationships(store.customers)
     ada, bob, twin, carl = (
-        store.customers.customers.insert(person(id=store.customers.customers.next_id()).created()) for _ in range(4)
+        store.customers.customers.insert(person(id=store.customers.customers.next_id()).create()) for _ in range(4)
     )
     line = relationships.add(relation(REPORTS_TO, ada.id, twin.id))
     relationships.add(relation(REPORTS_TO, bob.id, ada.id))
@@ -204,5 +204,5 @@ def test_a_circle_that_a_merge_closed_stops_nobody_else(store: ProfilesStore) ->
 
 
 def test_who_lives_on_cannot_be_typed_in() -> None:
-    made, _ = relation(from_survivor_id="x", to_survivor_id="y").added(person(id="a"), person(id="b"))
+    made, _ = relation(from_survivor_id="x", to_survivor_id="y").add(person(id="a"), person(id="b"))
     assert (made.from_survivor_id, made.to_survivor_id) == ("", "")

@@ -36,7 +36,7 @@ ERP_7 = ExternalId(system="erp", id="7")
 
 @pytest.fixture
 def ada_id(store: ProfilesStore) -> str:
-    return store.customers.customers.insert(person(external_ids=(ERP_7,)).created()).id
+    return store.customers.customers.insert(person(external_ids=(ERP_7,)).create()).id
 
 
 def money(units: int, currency: str = "EUR") -> Money:
@@ -59,14 +59,14 @@ def money(units: int, currency: str = "EUR") -> Money:
 )
 def test_wrong_transactions_are_refused_by_path(fields: dict[str, Any], field: str, complaint: str) -> None:
     with pytest.raises(InvalidArgument) as refused:
-        transaction(**fields).recorded(NOW)
+        transaction(**fields).record(NOW)
     assert [v.field for v in refused.value.violations] == [f"transaction.{field}"]
     assert complaint in refused.value.violations[0].description
 
 
 def test_a_refund_may_be_larger_than_its_sale_because_it_is_a_record() -> None:
     refund = transaction(units=10**9, type=TransactionType.REFUND)
-    assert refund.recorded(NOW)[0].amount.minor_units == 10**9
+    assert refund.record(NOW)[0].amount.minor_units == 10**9
 
 
 def test_currencies_are_three_capitals() -> None:
@@ -178,7 +178,7 @@ def test_goodwill_that_another_service_posted_counts_once_even_under_the_id_of_a
     with World(SERVICE, at=NOW).entered() as world:
         customers = world.store.customers.customers
         old = identity.new_id("cus")
-        made, told = person().created()
+        made, told = person().create()
         survivor = customers.insert((replace(made, merged_ids=(old,)), told))
         absorbed = customers.insert((replace(made, id=old, merged_into=survivor.id), told))
         posted = interactions.GoodwillPosted()

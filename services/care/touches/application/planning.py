@@ -118,7 +118,7 @@ class Planning:
                 or (enrollment.anew and each.expire_time > now)
                 or each.planned_time >= fresh
             ]
-            ends.append((enrollment.id, partial(Enrollment.planned, to=now + HORIZON, next_time=next_time)))
+            ends.append((enrollment.id, partial(Enrollment.plan, to=now + HORIZON, next_time=next_time)))
         self._store_planned(plans, customers)
         self._store.touches.update_many(steps, lambda each, step: step(each))
         self._store.enrollments.update_many(ends, lambda each, end: end(each))

@@ -44,7 +44,7 @@ class Enrollment(Entity):
         )
         return looked, []
 
-    def planned(self, to: datetime, next_time: datetime | None) -> Change[Enrollment]:
+    def plan(self, to: datetime, next_time: datetime | None) -> Change[Enrollment]:
         """After touches were planned up to an instant."""
         return replace(self, planned_to_time=to, plan_time=next_time, anew=False), []
 

@@ -128,7 +128,7 @@ class Call(Entity):
         )
         return known.refolded(), []
 
-    def erased(self) -> Change[Call]:
+    def erase(self) -> Change[Call]:
         """Without a number."""
         return replace(self, number=""), []
 

@@ -135,7 +135,7 @@ class Case(CaseRecord):
         if clocks is not None:
             metrics = (*_OPENING, ServiceMetric.ACKNOWLEDGEMENT) if self.type is CaseType.COMPLAINT else _OPENING
             opened = replace(opened, clocks=clocks.open(clocks.next_id, now, metrics))
-        return opened.told(CaseOpened)
+        return opened.tell(CaseOpened)
 
     # ------------------------------------------------------------------------------------------------- the machine
 
@@ -392,7 +392,7 @@ class Case(CaseRecord):
         if lacking := missing(moved, promises, now):
             raise CaseIncomplete(case_id=self.id, to=to, missing=lacking)
         moved = replace(moved, clocks=clocks_after(self, to, now))
-        return moved.told(told_by or CaseStateChanged)
+        return moved.tell(told_by or CaseStateChanged)
 
     def _alive(self) -> None:
         if self.state is MERGED:
@@ -431,9 +431,9 @@ class Case(CaseRecord):
 
     def became(self, case: Case, told_by: _EventOf) -> Change[Case]:
         """This case as another state of it, with its event. Nothing when it is the same."""
-        return case.told(told_by) if case != self else (self, [])
+        return case.tell(told_by) if case != self else (self, [])
 
-    def told(self, told_by: _EventOf) -> Change[Case]:
+    def tell(self, told_by: _EventOf) -> Change[Case]:
         """This state with its event. CaseFull when it has more of something than a case may have."""
         for part, limit in BOUNDS.items():
             if len(getattr(self, part)) > limit:

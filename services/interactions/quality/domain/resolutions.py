@@ -60,7 +60,7 @@ class Resolution(Entity):
         state = ResolutionState.FIRST_CONTACT if recontact is None else ResolutionState.RECONTACTED
         return replace(self, state=state, recontact_time=recontact, due_time=None), []
 
-    def erased(self) -> Change[Resolution]:
+    def erase(self) -> Change[Resolution]:
         """Nothing personal is in it."""
         return self, []
 

@@ -115,7 +115,7 @@ class Goodwill(Entity):
         )
         return posted, [GoodwillPosted(goodwill=posted)]
 
-    def watched(self) -> Change[Goodwill]:
+    def watch(self) -> Change[Goodwill]:
         """This goodwill, whose approver is watched anew."""
         return self, [GoodwillHandedOn(goodwill=self)]
 

@@ -360,7 +360,7 @@ class Works:
 
         def withdraw(item: WorkItem) -> None:
             self._store.work.erase([item.id])
-            self._store.work.update(item.id, WorkItem.erased)
+            self._store.work.update(item.id, WorkItem.erase)
 
         return self._store.customers.while_living({customer_id}, store, withdraw)
 

@@ -197,13 +197,13 @@ class WorkItem(Entity):
         self._require_agent(agent_id)
         if self.wake_time is not None and self.wake_time <= now:
             raise OfferLapsed(work_id=self.id, agent_id=agent_id, expire_time=self.wake_time.isoformat())
-        return self.taken(now)
+        return self.take(now)
 
     def assign(self, agent_id: str, reason: str, now: datetime) -> Change[WorkItem]:
         """Given to an agent by somebody who may, whatever the capacity."""
         self._require(WorkState.QUEUED)
         given = replace(self, agent_id=agent_id, offer_time=now, forced_reason=reason)
-        return given.taken(now)
+        return given.take(now)
 
     def give_back(self, outcome: OfferOutcome, now: datetime) -> Change[WorkItem]:
         """Back in the queue, at its old place. Nothing changes unless it is offered."""
@@ -291,7 +291,7 @@ class WorkItem(Entity):
         agreed = replace(returned, state=WorkState.CALLBACK_SCHEDULED, callback=callback, wake_time=callback.time)
         return agreed, [CallbackScheduled(work=agreed)]
 
-    def erased(self) -> Change[WorkItem]:
+    def erase(self) -> Change[WorkItem]:
         """Without words and number. Work that still waits ends: there is nobody left to do it for."""
         transfers = tuple(replace(each, note="") for each in self.transfers)
         callback = None if self.callback is None else replace(self.callback, number="")
@@ -302,7 +302,7 @@ class WorkItem(Entity):
             return self, []
         return left, [WorkErased(work=left)]
 
-    def taken(self, now: datetime) -> Change[WorkItem]:
+    def take(self, now: datetime) -> Change[WorkItem]:
         """In the hands of its agent. Its first wait is what counts."""
         waited = ceil(self.waited(now).total_seconds()) if self.waited_seconds is None else self.waited_seconds
         taken = replace(

@@ -68,7 +68,7 @@ class LeadModel(Entity):
     held_back: HeldBack | None = None
 
     @classmethod
-    def learned(
+    def learn(
         cls, id: str, form_id: str, version: int, attributes: Sequence[Attribute], leads: Sequence[ClosedLead]
     ) -> Change[LeadModel]:
         """What all closed leads teach. KnownAfterwards and TooFewLeads refuse what would only seem to be a model."""

@@ -23,12 +23,12 @@ class Facts:
 
         def withdraw(fact: PersonalFact) -> None:
             facts.erase([fact.id])
-            facts.update_many([(fact.id, at)], PersonalFact.erased)
+            facts.update_many([(fact.id, at)], PersonalFact.erase)
 
         return while_living(
             self._store.customers,
             [draft.customer_id],
-            lambda: facts.insert(lambda id: replace(draft, id=id).recorded(author, at)),
+            lambda: facts.insert(lambda id: replace(draft, id=id).record(author, at)),
             withdraw,
         )
 
@@ -44,5 +44,5 @@ class Facts:
         """The rest of a removed fact: that there was one."""
         caller, at = context.current(), identity.now()
         return self._store.facts.update(
-            id, lambda fact: fact.removed(caller.actor, caller.scopes, at), revision=revision
+            id, lambda fact: fact.remove(caller.actor, caller.scopes, at), revision=revision
         )

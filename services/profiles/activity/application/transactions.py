@@ -44,7 +44,7 @@ class Transactions:
 
         def make(row: Row) -> tuple[str, Change[Transaction]]:
             named = replace(row.transaction, customer_id=_customer_of(row, owners, known))
-            return row.transaction.key, named.recorded(now)
+            return row.transaction.key, named.record(now)
 
         def store(made: Sequence[tuple[str, Change[Transaction]]]) -> Sequence[Outcome[Transaction]]:
             return self._store.transactions.insert_many([each for _, each in made], keys=[key for key, _ in made])
@@ -84,7 +84,7 @@ class Transactions:
                 sold[each.customer_id] = max(each.occurred_time, sold.get(each.customer_id, each.occurred_time))
         now, buyers = identity.now(), zip(sorted(sold), self._store.customers.resolve_many(sorted(sold)), strict=True)
         purchases = [(buyer.id, sold[id]) for id, buyer in buyers]
-        self._store.customers.customers.update_many(purchases, lambda customer, at: customer.bought(at, now))
+        self._store.customers.customers.update_many(purchases, lambda customer, at: customer.buy(at, now))
 
 
 def _customer_of(row: Row, owners: dict[ExternalId, Customer], known: dict[str, Customer]) -> str:

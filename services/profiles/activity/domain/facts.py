@@ -68,7 +68,7 @@ class PersonalFact(Entity):
     observed_time: datetime | None = None
     confidence_percent: int | None = None
 
-    def recorded(self, author: str, now: datetime) -> Change[PersonalFact]:
+    def record(self, author: str, now: datetime) -> Change[PersonalFact]:
         """The fact that a caller's draft describes."""
         violations = Violations("fact")
         check_past(self.observed_time, now, "observed_time", violations)
@@ -85,7 +85,7 @@ class PersonalFact(Entity):
         violations.refuse()
         return fact, [FactRecorded(fact_id=fact.id, customer_id=fact.customer_id, topic=fact.topic)]
 
-    def removed(self, reader: str, scopes: Collection[str], at: datetime) -> Change[PersonalFact]:
+    def remove(self, reader: str, scopes: Collection[str], at: datetime) -> Change[PersonalFact]:
         """The rest: that there was a fact, and no longer its content."""
         if self.delete_time is not None or not self._is_known_to(reader):
             raise NotFound(PersonalFact, self.id)
@@ -94,7 +94,7 @@ class PersonalFact(Entity):
         gone = replace(self, text="", source="", delete_time=at)
         return gone, [FactRemoved(fact_id=self.id, customer_id=self.customer_id, topic=self.topic)]
 
-    def erased(self, at: datetime) -> Change[PersonalFact]:
+    def erase(self, at: datetime) -> Change[PersonalFact]:
         """The rest of a fact about somebody who was erased. Nothing changes when it was removed before."""
         if self.delete_time is not None:
             return self, []

@@ -76,7 +76,7 @@ class Transaction(Entity):
         """The key that a transaction shares with its repeats."""
         return f"{self.source}/{self.source_key}"
 
-    def recorded(self, now: datetime) -> Change[Transaction]:
+    def record(self, now: datetime) -> Change[Transaction]:
         """The transaction that a row describes."""
         violations = Violations("transaction")
         self.amount.check("amount", violations)

@@ -34,14 +34,14 @@ class Customers:
 
     def create(self, draft: Customer) -> Customer:
         """The customer that a draft describes."""
-        return self._customers.insert(lambda id: replace(draft, id=id).created())
+        return self._customers.insert(lambda id: replace(draft, id=id).create())
 
     def import_rows(self, rows: Sequence[tuple[str, Callable[[], Customer]]]) -> list[Outcome[Customer]]:
         """The outcome of each row, which is its own request id and what reads its draft."""
 
         def make(row: tuple[str, Callable[[], Customer]]) -> tuple[str, Change[Customer]]:
             request_id, read = row
-            return f"row/{request_id.lower()}", read().created()
+            return f"row/{request_id.lower()}", read().create()
 
         def store(made: Sequence[tuple[str, Change[Customer]]]) -> Sequence[Outcome[Customer]]:
             return self._customers.insert_many([each for _, each in made], keys=[key for key, _ in made])
@@ -81,17 +81,17 @@ class Customers:
 
     def update(self, id: str, draft: Callable[[Customer], Customer], revision: int) -> Customer:
         """The customer with the changes that `draft` makes to the current one."""
-        return self._customers.update(id, lambda customer: customer.revised(draft(customer)), revision=revision)
+        return self._customers.update(id, lambda customer: customer.revise(draft(customer)), revision=revision)
 
     def delete(self, id: str, revision: int) -> Customer:
         """The customer, deleted and kept for a while."""
         at = identity.now()
-        return self._customers.update(id, lambda customer: customer.deleted(at), revision=revision)
+        return self._customers.update(id, lambda customer: customer.delete(at), revision=revision)
 
     def undelete(self, id: str, revision: int) -> Customer:
         """The customer, live again."""
         at = identity.now()
-        return self._customers.update(id, lambda customer: customer.undeleted(at), revision=revision)
+        return self._customers.update(id, lambda customer: customer.undelete(at), revision=revision)
 
     def add_contact_point(self, id: str, point: ContactPoint, revision: int) -> Customer:
         """The customer with one more contact point."""

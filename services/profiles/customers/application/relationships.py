@@ -37,7 +37,7 @@ class Relationships:
     def end(self, id: str, last_day: date | None, revision: int) -> Relationship:
         """The relationship with its last day, today (UTC) when none is given."""
         day = last_day or identity.now().date()
-        ended = self._store.relationships.update(id, lambda each: each.ended(day), revision=revision)
+        ended = self._store.relationships.update(id, lambda each: each.end(day), revision=revision)
         return self._seen_now([ended])[0]
 
     def list(
@@ -72,7 +72,7 @@ class Relationships:
         return while_living(
             self._store,
             [left.id, right.id],
-            lambda: relationships.insert(draft.added(left, right)),
+            lambda: relationships.insert(draft.add(left, right)),
             shredding(relationships),
         )
 

@@ -117,7 +117,7 @@ class Customer(Entity):
 
     # ------------------------------------------------------------------------------------ birth, change and death
 
-    def created(self) -> Change[Customer]:
+    def create(self) -> Change[Customer]:
         """The customer that a caller's draft describes. What only we may set starts fresh."""
         draft = replace(
             self,
@@ -137,7 +137,7 @@ class Customer(Entity):
         customer = _completed(draft, None)
         return customer, [CustomerCreated(customer=customer)]
 
-    def revised(self, draft: Customer) -> Change[Customer]:
+    def revise(self, draft: Customer) -> Change[Customer]:
         """This customer with the fields of a draft, checked as a whole."""
         self._require_live()
         if draft.kind is not self.kind:
@@ -151,7 +151,7 @@ class Customer(Entity):
             )
         return self._changed(_completed(draft, self))
 
-    def deleted(self, at: datetime) -> Change[Customer]:
+    def delete(self, at: datetime) -> Change[Customer]:
         """Deleted, to be purged after `KEPT_AFTER_DELETION`."""
         self.require_unmerged()
         if self.delete_time is not None:
@@ -159,7 +159,7 @@ class Customer(Entity):
         gone = replace(self, delete_time=at, purge_time=at + KEPT_AFTER_DELETION, search_keys=())
         return gone, [CustomerDeleted(customer=gone)]
 
-    def undeleted(self, at: datetime) -> Change[Customer]:
+    def undelete(self, at: datetime) -> Change[Customer]:
         """Live again."""
         self.require_unmerged()
         if self.delete_time is None:
@@ -170,11 +170,11 @@ class Customer(Entity):
         back = _completed(replace(self, delete_time=None, purge_time=None), self)
         return back, [CustomerUndeleted(customer=back)]
 
-    def bought(self, at: datetime, now: datetime) -> Change[Customer]:
+    def buy(self, at: datetime, now: datetime) -> Change[Customer]:
         """Active from the first purchase on, and again by one after silence, risk or loss."""
-        return self.moved(lifecycle.bought(self.lifecycle, at, now))
+        return self.move(lifecycle.bought(self.lifecycle, at, now))
 
-    def moved(self, move: LifecycleMove | None) -> Change[Customer]:
+    def move(self, move: LifecycleMove | None) -> Change[Customer]:
         """On another stage. As they were without a move, or when they are on another stage by now."""
         if move is None or move.from_lifecycle is not self.lifecycle:
             return self, []
@@ -209,14 +209,14 @@ class Customer(Entity):
         left: dict[str, Any] = {name: getattr(self, name) for name in (*_OUTLIVES_ERASURE, *_LEADS_ON)}
         return Customer(**left, consent=replace(self.consent, decisions=()), erase_time=at)
 
-    def held(self, hold: LegalHold) -> Change[Customer]:
+    def hold(self, hold: LegalHold) -> Change[Customer]:
         """Under a legal hold."""
         self.require_not_erased()
         if self.legal_hold is not None and self.legal_hold.reason == hold.reason:
             return self, []
         return self._changed(replace(self, legal_hold=hold))
 
-    def released(self) -> Change[Customer]:
+    def release(self) -> Change[Customer]:
         """Without a legal hold."""
         return self._changed(replace(self, legal_hold=None))
 

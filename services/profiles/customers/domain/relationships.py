@@ -102,7 +102,7 @@ class Relationship(Entity):
         left, right = survivors.get(self.from_customer_id, ""), survivors.get(self.to_customer_id, "")
         return replace(self, from_survivor_id=left, to_survivor_id=right)
 
-    def added(self, left: Customer, right: Customer) -> Change[Relationship]:
+    def add(self, left: Customer, right: Customer) -> Change[Relationship]:
         """The relationship that a caller's draft describes, between the two customers that it names."""
         violations = Violations("relationship")
         if left.id == right.id:
@@ -123,7 +123,7 @@ class Relationship(Entity):
         violations.refuse()
         return checked, [RelationshipChanged(relationship=checked)]
 
-    def ended(self, last_day: date) -> Change[Relationship]:
+    def end(self, last_day: date) -> Change[Relationship]:
         """Over after `last_day`."""
         if self.valid_from_date is not None and last_day < self.valid_from_date:
             raise InvalidArgument.field("end_date", f"{last_day} is before the first day, {self.valid_from_date}")

@@ -71,7 +71,7 @@ class Duplicates:
     def find_for_draft(self, draft: Customer) -> Found:
         """Possible duplicates of a customer who is not created yet. InvalidArgument names fields of `draft`."""
         try:
-            customer, _ = replace(draft, id="").created()
+            customer, _ = replace(draft, id="").create()
         except InvalidArgument as error:
             wrong = [replace(each, field=each.field.replace("customer", "draft", 1)) for each in error.violations]
             raise InvalidArgument(violations=wrong) from None
@@ -92,7 +92,7 @@ class Duplicates:
         decider, at = context.current().actor, identity.now()
         return self._store.candidates.update(
             candidate_id,
-            lambda each: each.decided(decision, decider=decider, reason=reason, at=at),
+            lambda each: each.decide(decision, decider=decider, reason=reason, at=at),
             revision=revision,
         )
 
@@ -158,4 +158,4 @@ def _with_keys(known: BlockingKeys, fresh: BlockingKeys) -> Change[BlockingKeys]
 
 def _compared(candidate: DuplicateCandidate, match: Match | None) -> Change[DuplicateCandidate]:
     """A pair as the two look now. Without a match one of them is gone."""
-    return candidate.compared(match) if match is not None else candidate.lapsed()
+    return candidate.compare(match) if match is not None else candidate.lapse()

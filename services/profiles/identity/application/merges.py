@@ -264,8 +264,8 @@ class Merges:
 
         def settle(candidate: DuplicateCandidate, record: MergeRecord) -> Change[DuplicateCandidate]:
             if record.state is MergeState.COMMITTED:
-                return candidate.merged(record.id, decider=record.actor, reason=record.reason, at=at)
-            return candidate.unmerged(decider=record.unmerge_actor, reason=record.unmerge_reason, at=at)
+                return candidate.merge(record.id, decider=record.actor, reason=record.reason, at=at)
+            return candidate.unmerge(decider=record.unmerge_actor, reason=record.unmerge_reason, at=at)
 
         pairs = [self._store.new_candidate(*pair) for pair in combinations(record.party_ids, 2)]
         self._store.candidates.upsert_many([(each, record) for each in pairs], settle)

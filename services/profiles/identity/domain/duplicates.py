@@ -68,7 +68,7 @@ class DuplicateCandidate(Entity):
     reason: str = ""
     merge_id: str = ""
 
-    def compared(self, match: Match) -> Change[DuplicateCandidate]:
+    def compare(self, match: Match) -> Change[DuplicateCandidate]:
         """As the two look now. What was decided stands. A pair that is no longer alike lapses, and comes back when it
         is again."""
         state = self.state
@@ -76,11 +76,11 @@ class DuplicateCandidate(Entity):
             state = DuplicateState.LAPSED if match.band is Band.UNLIKELY else DuplicateState.OPEN
         return replace(self, score=match.score, band=match.band, evidence=match.evidence, state=state), []
 
-    def lapsed(self) -> Change[DuplicateCandidate]:
+    def lapse(self) -> Change[DuplicateCandidate]:
         """Nothing to decide any more, because one of the two is gone."""
         return (replace(self, state=DuplicateState.LAPSED) if self.state is DuplicateState.OPEN else self), []
 
-    def decided(self, decision: Decision, *, decider: str, reason: str, at: datetime) -> Change[DuplicateCandidate]:
+    def decide(self, decision: Decision, *, decider: str, reason: str, at: datetime) -> Change[DuplicateCandidate]:
         """Rejected, or to be decided anew."""
         violations = Violations("")
         reason = clean(reason, "reason", 500, violations)
@@ -90,12 +90,12 @@ class DuplicateCandidate(Entity):
         state = DuplicateState.REJECTED if decision is Decision.REJECT else DuplicateState.OPEN
         return replace(self, state=state, decider=decider, decide_time=at, reason=reason), []
 
-    def merged(self, merge_id: str, *, decider: str, reason: str, at: datetime) -> Change[DuplicateCandidate]:
+    def merge(self, merge_id: str, *, decider: str, reason: str, at: datetime) -> Change[DuplicateCandidate]:
         """The two are one."""
         merged = DuplicateState.MERGED
         return replace(self, state=merged, decider=decider, decide_time=at, reason=reason, merge_id=merge_id), []
 
-    def unmerged(self, *, decider: str, reason: str, at: datetime) -> Change[DuplicateCandidate]:
+    def unmerge(self, *, decider: str, reason: str, at: datetime) -> Change[DuplicateCandidate]:
         """The two are two after all, and are not proposed again."""
         rejected = DuplicateState.REJECTED
         return replace(self, state=rejected, decider=decider, decide_time=at, reason=reason, merge_id=""), []

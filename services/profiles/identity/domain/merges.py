@@ -117,7 +117,7 @@ class MergeForest(Entity):
     source_revision: int = 0
     """Number of merges: the epoch of the last."""
 
-    def counted(self, more: int) -> Change[MergeForest]:
+    def count(self, more: int) -> Change[MergeForest]:
         """After so many more."""
         return replace(self, source_revision=self.source_revision + more), []
 

@@ -146,7 +146,7 @@ class Ownerships:
         def step(ownership: Ownership) -> Change[Ownership]:
             if not exceed_capacity and owner != ownership.owner:
                 _refuse(self.policy_in_force().capacity_blocks(self._store.tally_of(owner)), customer_id)
-            return ownership.owned(owner, OwnershipReason.ASSIGNED, now)
+            return ownership.assign(owner, OwnershipReason.ASSIGNED, now)
 
         return self._change(customer_id, step, note=checked_note(note), revision=revision)
 
@@ -155,7 +155,7 @@ class Ownerships:
         now = identity.now()
 
         def step(ownership: Ownership) -> Change[Ownership]:
-            return ownership.pooled(OwnershipReason.RELEASED, now)
+            return ownership.pool(OwnershipReason.RELEASED, now)
 
         return self._change(customer_id, step, note=checked_note(note), revision=revision)
 
@@ -169,7 +169,7 @@ class Ownerships:
             former = self._store.former(customer.group, caller).get(customer_id)
             tally = self._store.tally_of(caller)
             _refuse(self.policy_in_force().claim_blocks(ownership, about, tally, former, now), customer_id)
-            return ownership.owned(caller, OwnershipReason.CLAIMED, now)
+            return ownership.assign(caller, OwnershipReason.CLAIMED, now)
 
         return self._change(customer_id, step)
 
@@ -180,13 +180,13 @@ class Ownerships:
         return while_living(
             self._store.customers,
             [customer_id],
-            lambda: self._change(customer_id, lambda each: each.held(signed, now)),
+            lambda: self._change(customer_id, lambda each: each.hold(signed, now)),
             shredding(self._store.ownerships),
         )
 
     def lift(self, customer_id: str, key: str) -> Ownership:
         """A hold is no more."""
-        return self._change(customer_id, lambda each: each.lifted(key))
+        return self._change(customer_id, lambda each: each.lift(key))
 
     def follow(self, customer_ids: Collection[str]) -> None:
         """Learn of owners that were written into customers, and of customers that were deleted."""
@@ -196,11 +196,11 @@ class Ownerships:
         for customer in self._store.customers.by_id(customer_ids):
             before = known[customer.id]
             if customer.delete_time is not None:
-                moves.append(Move(before, before.unowned(OwnershipReason.DELETED, now)))
+                moves.append(Move(before, before.disown(OwnershipReason.DELETED, now)))
             elif customer.owner:
-                moves.append(Move(before, before.owned(customer.owner, OwnershipReason.EDITED, now)))
+                moves.append(Move(before, before.assign(customer.owner, OwnershipReason.EDITED, now)))
             elif before.owner:
-                moves.append(Move(before, before.unowned(OwnershipReason.EDITED, now)))
+                moves.append(Move(before, before.disown(OwnershipReason.EDITED, now)))
         self._store.database.transact(lambda: self.put(moves, now))
 
     # ---------------------------------------------------------------------------------------------------- helpers
@@ -249,7 +249,7 @@ class Ownerships:
         left = {each.after.customer_id: each for each in moved if each.before.owner}
         self._store.intervals.update_many(
             [(each.id, left[each.customer_id]) for each in self._store.open_intervals(list(left))],
-            lambda interval, to: interval.ended(to.reason, to.note, actor, now),
+            lambda interval, to: interval.end(to.reason, to.note, actor, now),
         )
         begun = [each for each in moved if each.after.owner]
         self._store.insert_intervals([(each.key, each.interval(actor, now)) for each in begun])

@@ -79,7 +79,7 @@ class OwnershipPolicies:
     def create(self, draft: OwnershipPolicy) -> OwnershipPolicy:
         """The next version of the policy. In force from now on."""
         version, author = self._ownerships.policy_in_force().version + 1, context.current().actor
-        return self._store.policies.insert(lambda id: replace(draft, id=id).created(version, author))
+        return self._store.policies.insert(lambda id: replace(draft, id=id).create(version, author))
 
     def get(self, version: int) -> OwnershipPolicy:
         """One version of the policy, or the one in force."""
@@ -155,10 +155,10 @@ class OwnershipPolicies:
 def _carry_out(ownership: Ownership, decision: OwnershipDecision, now: datetime) -> Change[Ownership]:
     match decision.outcome:
         case Outcome.WARNED if decision.recycle_time is not None:
-            return ownership.warned(decision.recycle_time, now)
+            return ownership.warn(decision.recycle_time, now)
         case Outcome.WARNING_WITHDRAWN:
             return ownership.warning_withdrawn()
         case Outcome.RECYCLED if decision.reason is not None:
-            return ownership.pooled(decision.reason, now)
+            return ownership.pool(decision.reason, now)
         case _:
             return ownership, []

@@ -72,26 +72,26 @@ class Ownership(Entity):
     previous_owner: str = ""
     holds: tuple[Hold, ...] = ()
 
-    def owned(self, owner: str, reason: OwnershipReason, at: datetime) -> Change[Ownership]:
+    def assign(self, owner: str, reason: OwnershipReason, at: datetime) -> Change[Ownership]:
         """Somebody answers for the customer from now on. The same one again changes nothing."""
         owner = _checked(owner, "owner", 200, required=True)
         if owner == self.owner:
             return self, []
         return self._moved(OwnershipState.OWNED, owner, reason, at)
 
-    def pooled(self, reason: OwnershipReason, at: datetime) -> Change[Ownership]:
+    def pool(self, reason: OwnershipReason, at: datetime) -> Change[Ownership]:
         """Nobody does, and anybody may. In the pool already changes nothing."""
         if self.state is OwnershipState.POOLED:
             return self, []
         return self._moved(OwnershipState.POOLED, "", reason, at, pool_time=at)
 
-    def unowned(self, reason: OwnershipReason, at: datetime) -> Change[Ownership]:
+    def disown(self, reason: OwnershipReason, at: datetime) -> Change[Ownership]:
         """Nobody does, and nobody is asked to."""
         if self.state is OwnershipState.UNOWNED:
             return self, []
         return self._moved(OwnershipState.UNOWNED, "", reason, at)
 
-    def warned(self, recycle_time: datetime, at: datetime) -> Change[Ownership]:
+    def warn(self, recycle_time: datetime, at: datetime) -> Change[Ownership]:
         """The owner is told when the customer goes to the pool."""
         return _told(replace(self, state=OwnershipState.RECYCLE_WARNED, warn_time=at, recycle_time=recycle_time))
 
@@ -99,7 +99,7 @@ class Ownership(Entity):
         """The customer stays."""
         return _told(replace(self, state=OwnershipState.OWNED, warn_time=None, recycle_time=None))
 
-    def held(self, hold: Hold, now: datetime) -> Change[Ownership]:
+    def hold(self, hold: Hold, now: datetime) -> Change[Ownership]:
         """One more hold, or another one with the same key. Those that ended go."""
         violations = Violations("")
         hold = replace(hold, reason=clean(hold.reason, "reason", 500, violations, required=True))
@@ -111,7 +111,7 @@ class Ownership(Entity):
             raise TooManyHolds(customer_id=self.customer_id, allowed=MOST_HOLDS)
         return _told(replace(self, holds=(*others, hold)))
 
-    def lifted(self, key: str) -> Change[Ownership]:
+    def lift(self, key: str) -> Change[Ownership]:
         """One hold less."""
         kept = tuple(each for each in self.holds if each.key != key)
         if len(kept) == len(self.holds):
@@ -158,7 +158,7 @@ class OwnerInterval(Entity):
     start_actor: str = ""
     end_actor: str = ""
 
-    def ended(self, reason: OwnershipReason, note: str, actor: str, at: datetime) -> Change[OwnerInterval]:
+    def end(self, reason: OwnershipReason, note: str, actor: str, at: datetime) -> Change[OwnerInterval]:
         """Over."""
         return replace(self, end_time=at, end_reason=reason, end_note=note, end_actor=actor), []
 

@@ -149,7 +149,7 @@ class OwnershipPolicy(Entity):
     time_zone: str = ""
     review_date: date | None = None
 
-    def created(self, version: int, author: str) -> Change[OwnershipPolicy]:
+    def create(self, version: int, author: str) -> Change[OwnershipPolicy]:
         """The version that a draft describes."""
         violations = Violations("ownership_policy")
         _check_order(self.recycle_rules, "recycle_rules", violations)

@@ -34,7 +34,7 @@ class Privacy:
             purpose_of_use=purpose_of_use,
             read_classes=tuple(read_classes),
         )
-        return customer, self._store.accesses.insert(lambda id: replace(look, id=id).recorded())
+        return customer, self._store.accesses.insert(lambda id: replace(look, id=id).record())
 
     def list_accesses(self, customer_id: str, wanted: PageRequest) -> Page[Access]:
         """A page of looks, the latest first."""
@@ -44,11 +44,11 @@ class Privacy:
     def hold(self, customer_id: str, reason: str, revision: int) -> Customer:
         """The customer under a legal hold."""
         hold = LegalHold(reason=reason, placed_by=context.current().actor, place_time=identity.now())
-        return self._store.customers.customers.update(customer_id, lambda each: each.held(hold), revision=revision)
+        return self._store.customers.customers.update(customer_id, lambda each: each.hold(hold), revision=revision)
 
     def release(self, customer_id: str, revision: int) -> Customer:
         """The customer without a legal hold."""
-        return self._store.customers.customers.update(customer_id, lambda each: each.released(), revision=revision)
+        return self._store.customers.customers.update(customer_id, lambda each: each.release(), revision=revision)
 
     def group(self, customer_id: str) -> Sequence[str]:
         """All ids of whom an id leads to, who lives on first."""

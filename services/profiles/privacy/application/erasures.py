@@ -60,7 +60,7 @@ class Erasures:
 
     def take_answers(self, answers: Sequence[tuple[str, ErasureReceipt]]) -> None:
         """Keeps the receipts of other services, each given with the id of its erasure."""
-        self._erasures.update_many(answers, Erasure.answered)
+        self._erasures.update_many(answers, Erasure.take_receipt)
 
     def finish(self, ready: Sequence[Erasure]) -> None:
         """Finishes erasures that everybody else has answered.
@@ -134,7 +134,7 @@ class Erasures:
             return skeleton, [CustomerErased(customer=skeleton, erasure=finished)]
 
         self._store.customers.customers.update(finished.customer_id, end)
-        self._store.activity.facts.update_many(((each.id, at) for each in facts), PersonalFact.erased)
+        self._store.activity.facts.update_many(((each.id, at) for each in facts), PersonalFact.erase)
         self._store.forget(derived)
         self._erasures.update(finished.id, lambda _: (finished, []))
 

@@ -31,7 +31,7 @@ class Access(Entity):
     read_classes: tuple[ReadClass, ...] = (ReadClass.CONTACTS,)
     """Kind of value that was looked at."""
 
-    def recorded(self) -> Change[Access]:
+    def record(self) -> Change[Access]:
         """The look as it is kept."""
         violations = Violations("")
         purpose = clean(self.purpose_of_use, "purpose_of_use", 200, violations, required=True)

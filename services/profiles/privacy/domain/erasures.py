@@ -93,7 +93,7 @@ class Erasure(Entity):
     ready: bool = False
     """True when the others have answered and this service is to finish."""
 
-    def answered(self, receipt: ErasureReceipt) -> Change[Erasure]:
+    def take_receipt(self, receipt: ErasureReceipt) -> Change[Erasure]:
         """With the receipt of another service. Nothing changes when it is there already."""
         if receipt.service not in self.awaited_services:
             return self, []

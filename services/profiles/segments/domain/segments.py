@@ -69,7 +69,7 @@ class Segment(Entity):
     stale: bool = False
     """True when customers have to be looked at, because another filter or none decides now."""
 
-    def defined(self, current: Segment | None, author: str, at: datetime) -> Change[Segment]:
+    def define(self, current: Segment | None, author: str, at: datetime) -> Change[Segment]:
         """The segment that a draft describes, taking the place of the current one. Another filter is a new version."""
         violations = Violations("segment")
         if not _KEY.fullmatch(self.key):
@@ -94,14 +94,14 @@ class Segment(Entity):
             return draft, []
         return draft, [SegmentDefined(segment=draft)]
 
-    def retired(self) -> Change[Segment]:
+    def retire(self) -> Change[Segment]:
         """Out of use: everybody leaves it."""
         if self.state is SegmentState.RETIRED:
             raise SegmentIsRetired(segment_id=self.id)
         retired = replace(self, state=SegmentState.RETIRED, stale=True)
         return retired, [SegmentRetired(segment=retired)]
 
-    def evaluated(self, seen: Segment, member_count: int, at: datetime) -> Change[Segment]:
+    def evaluate(self, seen: Segment, member_count: int, at: datetime) -> Change[Segment]:
         """Every customer was looked at for the segment as it was `seen`. It may have been changed meanwhile."""
         if seen.version < self.evaluated_version:
             return self, []
@@ -139,7 +139,7 @@ class SegmentMembership(Entity):
     leave_time: datetime | None = None
     reasons: tuple[SegmentReason, ...] = ()
 
-    def entered(self, version: int, reasons: tuple[SegmentReason, ...], at: datetime) -> Change[SegmentMembership]:
+    def enter(self, version: int, reasons: tuple[SegmentReason, ...], at: datetime) -> Change[SegmentMembership]:
         """The customer belongs to it."""
         if self.state is MembershipState.MEMBER:
             return self, []
@@ -148,7 +148,7 @@ class SegmentMembership(Entity):
         )
         return member, [SegmentEntered(membership=member)]
 
-    def left(self, version: int, reasons: tuple[SegmentReason, ...], at: datetime) -> Change[SegmentMembership]:
+    def leave(self, version: int, reasons: tuple[SegmentReason, ...], at: datetime) -> Change[SegmentMembership]:
         """The customer belongs to it no longer."""
         if self.state is MembershipState.LEFT:
             return self, []

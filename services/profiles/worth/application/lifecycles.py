@@ -147,4 +147,4 @@ def _evaluated(seen: Outlook, at_risk_score: int, now: datetime) -> LifecycleMov
 
 
 def _moved(customer: Customer, move: LifecycleMove) -> Change[Customer]:
-    return customer.moved(move) if customer.delete_time is None else (customer, [])
+    return customer.move(move) if customer.delete_time is None else (customer, [])

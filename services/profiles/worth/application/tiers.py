@@ -60,7 +60,7 @@ class Tiers:
         """The next version of the policy's name."""
         policy = replace(draft, id=identity.new_id(TierPolicy.ID_PREFIX))
         version = self._store.latest_version(draft.name.strip()) + 1
-        return self._store.policies.insert(policy.created(version, identity.now().date()))
+        return self._store.policies.insert(policy.create(version, identity.now().date()))
 
     def get_policy(self, id: str) -> TierPolicy:
         """One version of a policy."""
@@ -99,13 +99,13 @@ class Tiers:
         given = replace(override, actor=context.current().actor)
         policy = self.get_policy(self._assignment(customer_id).evidence.policy_id)
         return self._store.assignments.update(
-            assignment_id(customer_id), lambda current: current.overridden(given, policy, now), revision=revision
+            assignment_id(customer_id), lambda current: current.override_by(given, policy, now), revision=revision
         )
 
     def expire_overrides(self, due: Sequence[TierAssignment]) -> None:
         """Ends overrides whose time is over."""
         now = identity.now()
-        self._store.assignments.update_many(((each.id, now) for each in due), TierAssignment.expired)
+        self._store.assignments.update_many(((each.id, now) for each in due), TierAssignment.expire)
 
     def report(self, evaluation_id: str) -> ConcentrationReport:
         """The concentration that an evaluation measured, the latest unless told otherwise."""

@@ -54,7 +54,7 @@ class TierPolicy(Entity):
     """Date by which people have to look at the policy again."""
     note: str = ""
 
-    def created(self, version: int, today: date) -> Change[TierPolicy]:
+    def create(self, version: int, today: date) -> Change[TierPolicy]:
         """The policy as the given version of its name."""
         violations = Violations("tier_policy")
         if self.currency_code not in CURRENCIES:
@@ -175,7 +175,7 @@ class TierAssignment(Entity):
             return self._told(replace(self, automatic_tier=tier))
         return self._moved(tier, TierReason.AUTO, at, automatic_tier=tier, evidence=evidence, override=None)
 
-    def overridden(self, override: TierOverride, policy: TierPolicy, at: datetime) -> Change[TierAssignment]:
+    def override_by(self, override: TierOverride, policy: TierPolicy, at: datetime) -> Change[TierAssignment]:
         """With a tier that somebody gave until a time that the policy allows."""
         violations = Violations("")
         if not policy.most_override_days:
@@ -187,7 +187,7 @@ class TierAssignment(Entity):
         violations.refuse()
         return self._moved(override.tier, TierReason.OVERRIDE, at, override=kept)
 
-    def expired(self, at: datetime) -> Change[TierAssignment]:
+    def expire(self, at: datetime) -> Change[TierAssignment]:
         """Without an override whose time is over."""
         if self.override is None or self.override.expire_time > at:
             return self, []

@@ -410,9 +410,9 @@ def test_an_erased_customer_leaves_no_word_and_no_waiting_work(floor: Floor) -> 
     asked: Any = pb.RequestCallbackRequest(work_id=made.id, number="+8613800138000")
     asked.callback_time.FromDatetime(NOW + timedelta(hours=1))
     floor.call(asked, pb.WorkItem)
-    erased = floor.store.routing.work.update(made.id, lambda each: each.erased())
+    erased = floor.store.routing.work.update(made.id, lambda each: each.erase())
     assert (erased.state, erased.callback.number if erased.callback else None) == ("ABANDONED", "")
-    assert floor.store.routing.work.update(made.id, lambda each: each.erased()).revision == erased.revision
+    assert floor.store.routing.work.update(made.id, lambda each: each.erase()).revision == erased.revision
 
 
 def test_a_queue_is_refused_with_everything_that_is_wrong(floor: Floor) -> None:

@@ -22,7 +22,7 @@ Buys = Callable[..., str]
 def ids(store: ProfilesStore) -> list[str]:
     """Ten customers, in the order of their ids."""
     made: list[Customer] = [
-        store.customers.customers.insert(person(id=identity.new_id("cus")).created()) for _ in range(10)
+        store.customers.customers.insert(person(id=identity.new_id("cus")).create()) for _ in range(10)
     ]
     return sorted(each.id for each in made)
 

@@ -204,7 +204,7 @@ def test_the_members_of_a_segment_are_a_cohort_of_their_own(
     with pytest.raises(FailedPrecondition, match="is evaluated just now"):
         Loyalty(store.loyalty).measurable(["gold"])
     for id in ids[:2]:
-        store.customers.customers.update(id, lambda each: each.revised(replace(each, labels={"card": "gold"})))
+        store.customers.customers.update(id, lambda each: each.revise(replace(each, labels={"card": "gold"})))
     segments.evaluate_all(MemoryJob(EvaluationRequest(), EvaluationProgress()))
     for id, days in ((ids[0], (70, 40)), (ids[1], (70,)), (ids[2], (70, 40, 8)), (ids[3], (40,))):
         for day in days:
@@ -223,7 +223,7 @@ def test_the_members_of_a_segment_are_a_cohort_of_their_own(
     assert [each.month for each in listed] == ["2026-04", "2026-03", "2026-02"]
 
     store.customers.customers.update(
-        ids[1], lambda each: each.revised(replace(each, labels={}))
+        ids[1], lambda each: each.revise(replace(each, labels={}))
     )  # leaves, also backwards
     segments.follow([ids[1]], Source.CUSTOMER)
     clock.advance(timedelta(hours=1))
@@ -275,9 +275,9 @@ def test_the_cdnow_customers_through_the_whole_fit(
             for each in days
             if each.day
         ]
-    changes = [row.transaction.recorded(NOW) for row in rows]
+    changes = [row.transaction.record(NOW) for row in rows]
     store.activity.transactions.insert_many(changes, keys=[row.transaction.key for row in rows])
-    customer = person(id="cus_1516").created()
+    customer = person(id="cus_1516").create()
     store.customers.customers.insert(customer)
     clock.at = datetime(1997, 10, 1, tzinfo=UTC)
     request = FitRequest(currency_code="USD", margin=1.0, discount=1.01**12 - 1, horizon_months=12, window_days=365)
@@ -332,10 +332,10 @@ def test_contracts_of_a_plan_are_counted_and_projected(store: ProfilesStore, ids
             valid_from_date=date(2023, 4, 1),
             valid_to_date=end,
         )
-        store.contracts.contracts.insert(draft.added())
-    store.contracts.contracts.insert(replace(draft, id="ctr_x", number="x", plan="silver").added())
+        store.contracts.contracts.insert(draft.add())
+    store.contracts.contracts.insert(replace(draft, id="ctr_x", number="x", plan="silver").add())
     renewed = replace(draft, id="ctr_y", number="y", customer_id="cus_0", valid_from_date=date(2024, 4, 1))
-    store.contracts.contracts.insert(renewed.added())
+    store.contracts.contracts.insert(renewed.add())
     model = ContractModels(store.worth).run(MemoryJob(ContractFitRequest(plan="gold"), ContractFitProgress()))
     assert (model.customer_count, model.lost_count) == (40, 14)
     assert [(each.tenure, each.at_risk, each.lost) for each in model.survival] == [(1, 40, 9), (2, 31, 5)]
