@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 ROLES = ("api", "worker")
 """The processes that every service runs all the time."""
+WEB = "web"
+"""The process that serves pages to people outside, of the services that have some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,20 +25,27 @@ class Registration:
     """Services whose API it calls through `libs.calls`: addresses and network policies follow."""
     holds_customers: bool = True
     """Something it stores is about a customer: it answers every erasure with a receipt."""
+    web: bool = False
+    """It serves pages to people outside, in a process of their own."""
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The processes that it runs all the time."""
+        return (*ROLES, WEB) if self.web else ROLES
 
 
 REGISTRY = (
     Registration("profiles", calls=("interactions",)),
     Registration("interactions"),
     Registration("opportunities", calls=("profiles",)),
-    Registration("surveys"),
+    Registration("surveys", web=True),
     Registration("care"),
 )
 """In the order in which they start and are shown. The place of a service decides its local ports, so none moves."""
 
 SERVICES = tuple(each.name for each in REGISTRY)
 """The names of all services."""
-PROCESSES = tuple(f"{service}-{role}" for service in SERVICES for role in ROLES)
+PROCESSES = tuple(f"{each.name}-{role}" for each in REGISTRY for role in each.roles)
 """The names of all processes that run all the time, such as `profiles-api`."""
 ERASURE_PARTICIPANTS = tuple(each.name for each in REGISTRY if each.holds_customers)
 """The services whose receipts an erasure waits for."""

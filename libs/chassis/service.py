@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from libs.chassis.inbox import Subscription
 from libs.chassis.operations import OperationKind
 from libs.chassis.store import Database
 from libs.chassis.timers import Timer
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication
 
 S = TypeVar("S")
 
@@ -31,5 +34,7 @@ class Service(Generic[S]):
     """Reactions of the service, asked for in every role but api."""
     timers: Callable[[S], Sequence[Timer[Any]]] = lambda _: ()
     """Timers of the service, asked for in a worker only."""
+    web: Callable[[S, bytes], WSGIApplication] | None = None
+    """The pages that the service serves to people outside, made in a web process only. The key is for signatures."""
     operations: Callable[[S], Sequence[OperationKind[Any, Any]]] | None = None
     """The long work of the service, asked for in the child process that does it."""

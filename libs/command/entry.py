@@ -1,6 +1,6 @@
 """`kehu`: one command for the services and for the people who use them.
 
-    kehu <service> api|worker|migrate|check     runs a service: the same as `python -m services.<service> …`
+    kehu <service> api|worker|web|migrate|check     runs a service: the same as `python -m services.<service> …`
     kehu <anything else>                        the command line; `kehu --help` teaches it
 
 Nothing heavy is imported before the choice is made: a worker has to patch sockets and threads before anything else

@@ -60,6 +60,10 @@ RPC_WITHOUT_DEADLINE = _counter(
     "kehu_rpc_without_deadline_total", "Unary calls without a deadline; they got the default.", *_RPC
 )
 
+# Pages
+WEB_REQUESTS = _counter("kehu_web_requests_total", "Requests for pages, by class of status.", "method", "status")
+WEB_SECONDS = _histogram("kehu_web_seconds", "Time to answer a request for a page.", "method")
+
 # Process
 READY = _gauge("kehu_ready", "1 while the process says on /readyz that it should get work, otherwise 0.")
 MEMORY_LIMIT = _gauge("kehu_memory_limit_bytes", "Memory that the process may use at most.")

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from libs.engine.tls import Tls
 
-Role = Literal["api", "worker", "operation", "migrate", "check"]
+Role = Literal["api", "worker", "web", "operation", "migrate", "check"]
 """Purpose of a process: the word after `kehu <service>`. A worker starts an `operation` by itself."""
 
 PREFIX = "KEHU_"
@@ -156,7 +156,7 @@ class Settings:
         metadata=_from(
             _mongodb,
             "mongodb://… of a replica set, or file:<path>",
-            needed_by=("api", "worker", "operation", "migrate", "check"),
+            needed_by=("api", "worker", "web", "operation", "migrate", "check"),
         ),
     )
     """Address of the database, with credentials. Secret."""
@@ -166,7 +166,7 @@ class Settings:
     )
     """Address of the broker, with credentials. Secret."""
     listen: str = field(default="127.0.0.1:50051", metadata=_from(_address, "host:port"))
-    """Address of the gRPC server. Port 0 takes a free one."""
+    """Address of the gRPC server, or of the pages of a web process. Port 0 takes a free one."""
     admin_listen: str = field(default="127.0.0.1:9090", metadata=_from(_address, "host:port"))
     """Address of /livez, /readyz and /metrics. Port 0 takes a free one."""
     token_keys: Path = field(
@@ -174,7 +174,7 @@ class Settings:
         metadata=_from(
             _folder,
             "a folder with <key id>.pub.pem files, page.key and seal.key",
-            needed_by=("api", "worker", "operation"),
+            needed_by=("api", "worker", "web", "operation"),
         ),
     )
     """Folder of the public keys that access tokens are verified with, and of the keys of page tokens and personal
@@ -228,6 +228,12 @@ class Settings:
     trace_endpoint: str = field(default="", metadata=_from(str, "the URL of an OTLP/gRPC collector"))
     """Collector of the spans of an api process. Without it, and in a worker, trace ids are passed on and not
     recorded."""
+    web_https: bool = field(default=True, metadata=_from(_yes_or_no, "yes or no"))
+    """True when people reach the pages of a web process over https, through a proxy that ends TLS or without."""
+    web_proxies: int = field(default=0, metadata=_from(_whole(0, 5), "a whole number from 0 to 5"))
+    """Proxies before a web process that add the address of whoever asks to X-Forwarded-For."""
+    web_rate: int = field(default=300, metadata=_from(_whole(0, 1_000_000), "a whole number from 0 to 1000000"))
+    """Requests per minute that one web process takes from one address, half of them at once. 0 means no limit."""
     version: str = field(default="dev", metadata=_from(str, "text"))
     """The release that this process is of, as the image says."""
     revision: str = field(default="unknown", metadata=_from(str, "text"))

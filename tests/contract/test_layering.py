@@ -56,6 +56,7 @@ MODULES = {
     },
     "subscriptions": {"codec", "domain", "enums", "erasure", "inbox", "operations", "projection", "timers"},
     "operations": {"codec", "domain", "operations"},
+    "web": {"context", "domain", "identity"},
     "__main__": {"service"},
 }
 """Part of a service → the modules of `libs.chassis` that it may import."""
@@ -67,7 +68,8 @@ PARTS = {
     "api": {"api", "application", "domain", "store"},
     "subscriptions": {"application", "domain", "store", "subscriptions"},
     "operations": {"application", "domain", "operations", "store"},
-    "__main__": {"api", "operations", "store", "subscriptions"},
+    "web": {"application", "domain", "store", "web"},
+    "__main__": {"api", "operations", "store", "subscriptions", "web"},
 }
 """Part of a service → the parts of the same service that it may import."""
 
@@ -134,6 +136,7 @@ AREAS: dict[str, dict[str, set[str]]] = {
         "collection": {"customers", "questionnaires", "sampling"},
         "results": {"collection", "questionnaires", "sampling"},
         "loop": {"collection", "questionnaires"},
+        "page": {"collection", "loop", "questionnaires", "sampling"},
         "privacy": {"collection", "customers", "loop", "sampling"},
     },
     "profiles": {
@@ -180,6 +183,7 @@ LIBRARIES = {
     "api": {"google", "grpc", "kehu", "libs.calls", "libs.worktime"},
     "subscriptions": {"google.protobuf", "kehu"},
     "operations": {"google.protobuf", "kehu", "libs.calls"},
+    "web": {"jinja2", "werkzeug"},
     "__main__": {"kehu", "libs.engine"},
 }
 """Part of a service → other packages that it may import beside the standard library."""

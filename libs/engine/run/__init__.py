@@ -2,6 +2,7 @@
 
     api       serves calls, on grpc
     worker    reacts to events and publishes them, on nameko
+    web       serves pages to people outside, of a service that has some
     migrate   makes indexes, exchanges and queues; repeatable, at any time; api and worker wait for it, alive and not
               ready. `--remove` also drops the indexes that are no longer declared
     check     says what is missing or wrong, and changes nothing

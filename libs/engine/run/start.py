@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from typing import Any, NoReturn, TypeVar, get_args
+from typing import Any, Final, NoReturn, TypeVar, get_args
 
 from amqp import AMQPError
 from pymongo import MongoClient
@@ -25,6 +25,8 @@ from libs.engine.settings import Role, Settings, SettingsError
 from libs.engine.store import MongoDatabase, connect, unconnected
 
 S = TypeVar("S")
+SERVING: Final = ("api", "worker", "web")
+"""Roles of processes that run until they are asked to end."""
 
 
 def main(service: Service[Any]) -> NoReturn:
@@ -40,19 +42,22 @@ def _run(service: Service[Any], arguments: Sequence[str]) -> int:
     match arguments:
         case ["api" | "worker" | "migrate" | "check" as role] | ["migrate" as role, "--remove"]:
             pass
+        case ["web" as role] if service.web is not None:
+            pass
         case ["operation" as role, _, _]:
             pass
         case _:
-            roles = "|".join(role for role in get_args(Role) if role != "operation")
+            missing = ("operation",) if service.web is not None else ("operation", "web")
+            roles = "|".join(role for role in get_args(Role) if role not in missing)
             print(f"usage: kehu {service.name} {roles}", file=sys.stderr)  # noqa: T201
             return Exit.MISUSED
     # Without a handler, the first process of a container ignores the signal. What serves has a better one later.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(Exit.DONE if role in ("api", "worker") else Exit.UNAVAILABLE))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(Exit.DONE if role in SERVING else Exit.UNAVAILABLE))
     try:
         settings = Settings.read(role)
         logs.configure(service.name, role, settings.log_level)
         keys = Keys.none() if role in ("migrate", "check") else Keys.read(settings.token_keys)
-        if role in ("api", "worker"):
+        if role in SERVING:
             # What serves waits for its database, alive and not ready: started again and again, it would be late when
             # the database comes.
             client = unconnected(settings.mongodb_uri.read(), service.name)
@@ -107,6 +112,10 @@ def _serve(process: Process[Any], role: Role) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if role == "api":
         from libs.engine.run.api import serve
+
+        return serve(process)
+    if role == "web":
+        from libs.engine.run.web import serve
 
         return serve(process)
     from libs.engine.run.worker import work

@@ -12,7 +12,7 @@ def test_a_signal_that_reaches_another_thread_is_heard() -> None:
         """
         import signal, threading
         from queue import SimpleQueue
-        from libs.engine.run.api import wait
+        from libs.engine.run.attend import wait
         asked = SimpleQueue()
         signal.signal(signal.SIGTERM, lambda number, _: asked.put(number))
         def take_it():

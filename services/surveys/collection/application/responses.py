@@ -327,30 +327,42 @@ class Respondents:
 
     def visit(self, survey_token: str) -> Visit:
         """The survey of a link. Starts nothing."""
-        with self._entered(survey_token):
+        with self.entered(survey_token):
             return self._collection.visit(survey_token)
+
+    def open(self, survey_token: str) -> tuple[Visit, Progress | None]:
+        """The survey of a link, and how far its respondent has come. Starts nothing."""
+        with self.entered(survey_token):
+            visit = self._collection.visit(survey_token)
+            return visit, self._collection.progress(self._sheet(survey_token)) if visit.started else None
+
+    def survey(self, survey_token: str) -> Survey:
+        """The survey of a link, also of one that cannot be followed any more. The caller has `entered` it."""
+        _, invitation = self._store.sampling.by_token(survey_token)
+        return self._store.questionnaires.surveys.get(invitation.survey_id)
 
     def start(self, survey_token: str, *, language: str = "", device: str = "") -> Progress:
         """Starts, or goes on with, the response of a link."""
-        with self._entered(survey_token):
+        with self.entered(survey_token):
             return self._collection.start(survey_token, language=language, device=device)
 
     def save(
         self, survey_token: str, answers: Sequence[ItemAnswer], *, language: str = "", device: str = ""
     ) -> Progress:
         """Saves answers."""
-        with self._entered(survey_token):
+        with self.entered(survey_token):
             return self._collection.save(self._sheet(survey_token), answers, language=language, device=device)
 
     def complete(self, survey_token: str) -> Response:
         """Hands in."""
-        with self._entered(survey_token):
+        with self.entered(survey_token):
             return self._collection.complete(self._sheet(survey_token))
 
     def _sheet(self, survey_token: str) -> str:
         return self._collection.sheet_of(survey_token)
 
-    def _entered(self, survey_token: str) -> AbstractContextManager[Context]:
+    def entered(self, survey_token: str) -> AbstractContextManager[Context]:
+        """Inside the block the work belongs to the tenant of a link, and to a respondent without any rights."""
         tenant, _ = self._store.sampling.by_token(survey_token)
         return context.enter(replace(context.current(), tenant=tenant, actor="respondent", scopes=frozenset()))
 

@@ -1,0 +1,1 @@
+"""The page itself: a WSGI application over the use-cases of respondents."""
