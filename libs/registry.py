@@ -13,6 +13,8 @@ ROLES = ("api", "worker")
 """The processes that every service runs all the time."""
 WEB = "web"
 """The process that serves pages to people outside, of the services that have some."""
+ALL_ROLES = (*ROLES, WEB)
+"""Every process that runs all the time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from typing import Any
 import yaml
 
 from libs import generated
-from libs.registry import REGISTRY, SERVICES
+from libs.registry import ALL_ROLES, REGISTRY, SERVICES
 
 HELM = Path(__file__).resolve().parent
 CHART = HELM / "kehu"
@@ -50,6 +50,10 @@ SERVICE: Mapping[str, Schema] = {
         "items": {"type": "string"},
         "uniqueItems": True,
         "description": "Services whose API it calls: network policies on both sides, their addresses, topology.",
+    },
+    "pages": {
+        "type": "boolean",
+        "description": "Whether it serves pages to people outside, in `web` processes of their own.",
     },
     "listens": {
         "type": "array",
@@ -156,7 +160,7 @@ def schema(text: str) -> Schema:
     """The JSON schema of the values."""
     tree = {key.path: _schema(key) for key in keys(text)}
     defaults = tree["defaults"]
-    roles = {role: defaults["properties"].pop(role) for role in ("api", "worker")}
+    roles = {role: defaults["properties"].pop(role) for role in ALL_ROLES}
     process = defaults["properties"]
     definitions: dict[str, Schema] = {
         "image": {**tree["image"], "description": "What differs from `image`."},
@@ -165,7 +169,7 @@ def schema(text: str) -> Schema:
     }
     layers = {role: {"$ref": f"#/$defs/{role}"} for role in roles}
     definitions["service"] = _object({**SERVICE, **_bare(process), **layers})
-    for name in ("api", "worker", "service"):
+    for name in (*ALL_ROLES, "service"):
         definitions[name] = _bare(definitions[name])
     tree["defaults"] = {**defaults, "properties": {**process, **layers}}
     for path, advice in yaml.safe_load(REFUSED.read_text()).items():
@@ -260,6 +264,7 @@ def services() -> str:
         sources = {source for route in routes(each.name) for source in route.keys}
         lines += [f"  {each.name}:"]
         lines += [f"    calls: [{', '.join(each.calls)}]"] if each.calls else []
+        lines += ["    pages: true"] if each.web else []
         lines += [f"    listens: [{', '.join(name for name in SERVICES if name in sources)}]"]
     return "".join(f"{line}\n" for line in lines)
 

@@ -50,7 +50,7 @@ class Stack:
             admin={
                 name: f"127.0.0.1:{port}"
                 for name, port in local.get("ports", {}).items()
-                if name.endswith((".api", ".worker")) and name.partition(".")[0] not in elsewhere
+                if name.endswith((".api", ".worker", ".web")) and name.partition(".")[0] not in elsewhere
             },
             known={
                 name: value

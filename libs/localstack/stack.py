@@ -26,17 +26,19 @@ from libs.localstack.authority import Authority, lasts
 from libs.localstack.mongo import ReplicaSet
 from libs.localstack.processes import HOST, Process, StackError, answers, free_port, listening, running
 from libs.localstack.rabbit import Broker
-from libs.registry import ROLES, SERVICES, registered, target_variable
+from libs.registry import REGISTRY, SERVICES, WEB, registered, target_variable
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "build" / "run"
 KEHU = Path(sys.executable).with_name("kehu")
 
-# The ports that are taken when they are free. `<service>.grpc` serves calls, `<service>.<role>` serves /readyz.
+# The ports that are taken when they are free. `<service>.grpc` serves calls, `<service>.pages` pages, and
+# `<service>.<role>` serves /readyz.
 PREFERRED_PORTS = {"mongod": 7427, "amqp": 7472, "management": 7473} | {
-    f"{service}.{use}": 7400 + offset + number
-    for number, service in enumerate(SERVICES, start=1)
-    for offset, use in ((0, "grpc"), (10, "api"), (20, "worker"))
+    f"{each.name}.{use}": 7400 + offset + number
+    for number, each in enumerate(REGISTRY, start=1)
+    for offset, use in ((0, "grpc"), (10, "api"), (20, "worker"), (30, WEB), (40, "pages"))
+    if each.web or use not in (WEB, "pages")
 }
 
 Announce = Callable[[str], None]
@@ -98,11 +100,11 @@ class Stack:
             name = f"{service}.grpc"
             self._wanted[name] = self._port(name, self._process(service, "api"))
         renewed = [
-            f"{service}-{role}" for service in SERVICES for role in ROLES if self._start(service, role, announce)
+            f"{each.name}-{role}" for each in REGISTRY for role in each.roles if self._start(each.name, role, announce)
         ]
         self._save()
         for service in SERVICES:
-            for role in ROLES:
+            for role in registered(service).roles:
                 announce(f"waiting for {service} {role}")
                 ready = partial(answers, _readiness(self._chosen[f"{service}.{role}"]))
                 self._process(service, role).wait_until(ready, 60)
@@ -157,6 +159,8 @@ class Stack:
         for service in SERVICES:
             yield self._row(f"{service}-api", self._process(service, "api"), f"{service}.grpc", f"{service}.api")
             yield self._row(f"{service}-worker", self._process(service, "worker"), None, f"{service}.worker")
+            if registered(service).web:
+                yield self._row(f"{service}-web", self._process(service, WEB), f"{service}.pages", f"{service}.{WEB}")
 
     def _row(self, name: str, process: Process, port: str | None, probe: str) -> Row:
         pid = process.pid
@@ -175,6 +179,9 @@ class Stack:
             settings[target_variable(callee)] = f"{HOST}:{self._chosen[f'{callee}.grpc']}"
         if role == "api":
             settings["KEHU_LISTEN"] = f"{HOST}:{self._port(f'{service}.grpc', process)}"
+        if role == WEB:
+            settings["KEHU_LISTEN"] = f"{HOST}:{self._port(f'{service}.pages', process)}"
+            settings["KEHU_WEB_HTTPS"] = "yes" if self._tls is not None else "no"
         made_of = fingerprint(service, settings)
         outdated = process.alive and process.made_of != made_of
         if outdated:

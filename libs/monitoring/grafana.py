@@ -68,9 +68,11 @@ def encode(page: Dashboard) -> str:
         .refresh("1m")
         .timezone("browser")
         .with_variable(dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"))
-        .with_variable(_variable("namespace", "Namespace", 'label_values(up{role=~"api|worker"}, namespace)'))
+        .with_variable(_variable("namespace", "Namespace", 'label_values(up{role=~"api|web|worker"}, namespace)'))
         .with_variable(
-            _variable("service", "Service", 'label_values(up{namespace=~"$namespace", role=~"api|worker"}, service)')
+            _variable(
+                "service", "Service", 'label_values(up{namespace=~"$namespace", role=~"api|web|worker"}, service)'
+            )
             .multi(True)
             .include_all(True)
             .all_value(".*")

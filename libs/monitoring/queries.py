@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import Histogram, MetricWrapperBase
 
 from libs.engine import metrics
-from libs.registry import ROLES, SERVICES
+from libs.registry import ALL_ROLES, SERVICES
 
 TARGET: Final = ("namespace", "service", "role", "instance", "pod")
 """Labels that the scrape adds to every series."""
@@ -29,7 +29,7 @@ LOOP: Final = (*SERVICE, "loop")
 
 FAULTS: Final = "~INTERNAL|UNKNOWN|DATA_LOSS|UNAVAILABLE|DEADLINE_EXCEEDED"
 """Status codes of calls that we failed. The others are the caller's, or refusals that are counted apart."""
-OURS: Final[Mapping[str, str]] = {"service": "~" + "|".join(sorted(SERVICES)), "role": "~" + "|".join(ROLES)}
+OURS: Final[Mapping[str, str]] = {"service": "~" + "|".join(sorted(SERVICES)), "role": "~" + "|".join(ALL_ROLES)}
 """Matchers for series that every process in the cluster may have, such as `up`."""
 
 

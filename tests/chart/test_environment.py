@@ -48,8 +48,8 @@ def test_every_process_takes_its_environment_and_finds_its_secrets(case: Path, t
         name = workload["metadata"]["name"]
         settings = settings_of(workload, tmp_path / name)
         assert settings.mongodb_uri.read() == URIS["mongodb"], name
-        assert bool(settings.amqp_uri) is (role(workload) != "api")
-        if role(workload) != "api":
+        assert bool(settings.amqp_uri) is (role(workload) not in ("api", "web"))
+        if role(workload) not in ("api", "web"):
             assert settings.amqp_uri.read() == URIS["rabbitmq"]
         if role(workload) != "migrate":
             found = {path.name for path in settings.token_keys.iterdir()}
@@ -86,6 +86,15 @@ def test_every_value_of_a_process_arrives_in_the_setting_that_it_names(tmp_path:
         }
     assert (served.tls_clients, worked.tls_clients) == ("certified", "anybody")
     assert (worked.lease, worked.lease_prefix) == ("kubernetes", "acme-kehu")
+
+
+def test_every_value_of_a_web_process_arrives(tmp_path: Path) -> None:
+    web = {"threads": 33, "https": False, "proxies": 2, "rate": 0}
+    rendered = render({**MINIMAL, "defaults": {"web": web}})
+    settings = settings_of(rendered.named("Deployment", "kehu-surveys-web"), tmp_path)
+    assert settings.threads == 33
+    assert (settings.web_https, settings.web_proxies, settings.web_rate) == (False, 2, 0)
+    assert not settings.amqp_uri
 
 
 def test_every_setting_is_given_or_left_to_the_image() -> None:

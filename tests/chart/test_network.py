@@ -16,7 +16,9 @@ from tests.support.chart import (
     containers,
     environment,
     labels,
+    merged,
     name_of,
+    render,
     rendering,
     role,
     selects,
@@ -111,7 +113,8 @@ def declared(rendered: Rendering) -> set[tuple[str, str, int]]:
             if callee in services[caller].get("calls", []):
                 edges |= {(f"{prefix}-{caller}-{role}", api, 50051) for role in ("api", "worker")}
         if policy["monitoring"]:
-            edges |= {("prometheus", f"{prefix}-{callee}-{role}", 9090) for role in ("api", "worker")}
+            roles = ("api", "worker", "web") if services[callee].get("pages") else ("api", "worker")
+            edges |= {("prometheus", f"{prefix}-{callee}-{role}", 9090) for role in roles}
     return edges
 
 
@@ -127,6 +130,17 @@ def test_what_can_be_reached_is_what_was_declared(case: Path) -> None:
         if one is not other and reaches(rendered, one, other, port)
     }
     assert found == declared(rendered)
+
+
+MINIMAL: dict[str, Any] = {name: {"existingSecret": f"kehu-{name}"} for name in ("mongodb", "rabbitmq", "keys")}
+
+
+def test_pages_are_open_to_visitors_and_nothing_else_is() -> None:
+    visitors = {"networkPolicy": {"visitors": [{"namespaceSelector": {"matchLabels": {"name": "ingress"}}}]}}
+    for each in render(merged(MINIMAL, visitors)).kind("NetworkPolicy"):
+        ports = [port["port"] for rule in each["spec"].get("ingress", []) for port in rule["ports"]]
+        assert ("http" in ports) is (each["metadata"]["name"] == "kehu-surveys-web")
+    assert "http" not in str(render(MINIMAL).named("NetworkPolicy", "kehu-surveys-web")["spec"]["ingress"])
 
 
 @pytest.mark.parametrize("case", CASES, ids=name_of)
@@ -145,7 +159,8 @@ def test_each_process_gets_out_to_what_it_needs_and_no_further(case: Path) -> No
     rendered = rendering(case)
     policy = rendered.values["networkPolicy"]
     mongodb, rabbitmq, kubernetes = (set(policy[part]["ports"]) for part in ("mongodb", "rabbitmq", "kubernetes"))
-    needed = {"api": mongodb, "worker": mongodb | rabbitmq, "migrate": mongodb | rabbitmq, "test": set()}
+    both = mongodb | rabbitmq
+    needed = {"api": mongodb, "web": mongodb, "worker": both, "migrate": both, "test": set()}
     for workload in rendered.workloads:
         [its] = (p for p in rendered.kind("NetworkPolicy") if selects(p["spec"]["podSelector"], labels(workload)))
         told = environment(workload)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from libs.engine.access import NEXT_SEAL_KEY, OLD_SEAL_KEY, PAGE_KEY, SEAL_KEY
+from libs.registry import ALL_ROLES
 from tests.support.chart import (
     CASES,
     NAMESPACE,
@@ -98,7 +99,7 @@ def test_every_port_is_named_has_a_protocol_and_leads_somewhere(rendered: Render
         for port in service["spec"]["ports"]:
             assert ports(target)[port["targetPort"]]["containerPort"] == port["port"]
             assert ports(target)[port["targetPort"]]["protocol"] == port["protocol"]
-    scraped = [each for each in rendered.workloads if role(each) in ("api", "worker")]
+    scraped = [each for each in rendered.workloads if role(each) in ALL_ROLES]
     for monitor in rendered.kind("PodMonitor"):
         found = [each for each in rendered.workloads if selects(monitor["spec"]["selector"], labels(each))]
         assert found == scraped
@@ -108,6 +109,8 @@ def test_every_port_is_named_has_a_protocol_and_leads_somewhere(rendered: Render
         assert environment(workload)["KEHU_ADMIN_LISTEN"].endswith(f":{ports(workload)['admin']['containerPort']}")
         if role(workload) == "api":
             assert environment(workload)["KEHU_LISTEN"].endswith(f":{ports(workload)['grpc']['containerPort']}")
+        if role(workload) == "web":
+            assert environment(workload)["KEHU_LISTEN"].endswith(f":{ports(workload)['http']['containerPort']}")
 
 
 def test_every_pod_meets_the_restricted_standard_and_more(rendered: Rendering) -> None:
@@ -194,13 +197,14 @@ def test_only_who_speaks_to_the_bus_sees_its_secret_and_only_the_api_sees_the_ke
         volumes = {each["name"]: each for each in pod(workload)["spec"]["volumes"]}
         expected = {
             "api": {"tmp", "mongodb", "keys"},
+            "web": {"tmp", "mongodb", "keys"},
             "worker": {"tmp", "mongodb", "rabbitmq", "keys"},
             "migrate": {"tmp", "mongodb", "rabbitmq"},
             "test": {"tmp"},
         }
         tls = {"tls"} if rendered.values["tls"]["existingSecret"] else set()
         assert volumes.keys() == expected[role(workload)] | tls
-        if role(workload) == "worker":
+        if role(workload) in ("worker", "web"):
             sources = [source["secret"] for source in volumes["keys"]["projected"]["sources"]]
             needed, while_replaced = ({item["key"] for item in source["items"]} for source in sources)
             assert needed == {PAGE_KEY, SEAL_KEY}

@@ -20,7 +20,7 @@ from libs.client.client import Client
 from libs.localstack.processes import StackError
 from libs.monitoring import files, picture
 from libs.monitoring.prometheus import Api, Prometheus, Target
-from libs.registry import ROLES, SERVICES
+from libs.registry import REGISTRY
 from tests.support import promql
 from tests.support.patience import eventually
 from tests.support.stack import System
@@ -86,9 +86,9 @@ def one_visit(client: Client) -> None:
 def prometheus(stack: System, stack_folder: Path, traffic: None) -> Iterator[Api]:
     """A Prometheus that scrapes and judges every second."""
     targets = [
-        Target(urlsplit(stack.admin(f"{service}-{role}")).netloc, service, role)
-        for service in SERVICES
-        for role in ROLES
+        Target(urlsplit(stack.admin(f"{each.name}-{role}")).netloc, each.name, role)
+        for each in REGISTRY
+        for role in each.roles
     ]
     try:
         server = Prometheus(stack_folder / "monitoring", targets, files.FOLDER / "alerts" / "kehu.yaml")

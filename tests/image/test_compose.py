@@ -21,7 +21,7 @@ from libs.client.client import Client
 from libs.client.errors import NotFound
 from libs.engine import access
 from libs.localstack.processes import HOST, free_port
-from libs.registry import PROCESSES, ROLES, SERVICES
+from libs.registry import PROCESSES, REGISTRY, SERVICES
 from tests.support.containers import ROOT, Engine
 from tests.support.patience import eventually
 
@@ -52,7 +52,7 @@ def test_prometheus_looks_at_every_process_under_its_labels() -> None:
         for group in job["static_configs"]
         for target in group["targets"]
     }
-    assert told == {f"{service}-{role}:9090": (service, role) for service in SERVICES for role in ROLES}
+    assert told == {f"{each.name}-{role}:9090": (each.name, role) for each in REGISTRY for role in each.roles}
 
 
 class Suite:

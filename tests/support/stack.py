@@ -22,7 +22,7 @@ from libs.engine import access
 from libs.engine.bus import close as bus_close
 from libs.engine.bus import connect as bus_connect
 from libs.localstack.processes import HOST, Process, answers, free_port, wait_until
-from libs.registry import PROCESSES, SERVICES, registered, target_variable
+from libs.registry import PROCESSES, REGISTRY, SERVICES, WEB, registered, target_variable
 from libs.suite import routes
 
 KEHU = Path(sys.executable).with_name("kehu")
@@ -37,6 +37,8 @@ class System:
         self._processes = {name: Process(folder / "services", name) for name in PROCESSES}
         self._admin_ports = {name: free_port() for name in self._processes}
         self.targets = {service: f"{HOST}:{free_port()}" for service in SERVICES}
+        self.pages = {each.name: f"{HOST}:{free_port()}" for each in REGISTRY if each.web}
+        """Service → where it serves pages."""
         access.make_keys(self.keys)
 
     def start(self) -> None:
@@ -157,6 +159,8 @@ class System:
         settings |= {target_variable(callee): self.targets[callee] for callee in registered(service).calls}
         if role == "api":
             settings["KEHU_LISTEN"] = self.targets[service]
+        if role == WEB:
+            settings |= {"KEHU_LISTEN": self.pages[service], "KEHU_WEB_HTTPS": "no", "KEHU_WEB_RATE": "0"}
         self._processes[name].start([KEHU, service, role], settings)
 
     def _settings(self) -> dict[str, str]:

@@ -4,7 +4,7 @@
 {{- $process := index . 1 -}}
 - {name: KEHU_LOG_LEVEL, value: {{ $process.logLevel }}}
 - {name: KEHU_MONGODB_URI, value: "file:/etc/kehu/mongodb/uri"}
-{{- if ne $process.role "api" }}
+{{- if has $process.role (list "worker" "migrate") }}
 - {name: KEHU_AMQP_URI, value: "file:/etc/kehu/rabbitmq/uri"}
 {{- end }}
 {{- if ne $process.role "migrate" }}
@@ -12,7 +12,7 @@
 - {name: KEHU_ADMIN_LISTEN, value: "0.0.0.0:9090"}
 - {name: KEHU_DRAIN_SECONDS, value: {{ $process.drainSeconds | int64 | quote }}}
 - {name: KEHU_GRACE_SECONDS, value: {{ $process.graceSeconds | int64 | quote }}}
-{{- range $peer := $process.calls }}
+{{- range $peer := ne $process.role "web" | ternary $process.calls list }}
 - {name: {{ printf "KEHU_TARGET_%s" (upper $peer) }}, value: {{ include "kehu.target" (list $root $peer) | quote }}}
 {{- end }}
 {{- end }}
@@ -33,6 +33,13 @@
 {{- with $process.traceEndpoint }}
 - {name: KEHU_TRACE_ENDPOINT, value: {{ . | quote }}}
 {{- end }}
+{{- end }}
+{{- if eq $process.role "web" }}
+- {name: KEHU_LISTEN, value: "0.0.0.0:8080"}
+- {name: KEHU_THREADS, value: {{ $process.threads | int64 | quote }}}
+- {name: KEHU_WEB_HTTPS, value: {{ ternary "yes" "no" $process.https | quote }}}
+- {name: KEHU_WEB_PROXIES, value: {{ $process.proxies | int64 | quote }}}
+- {name: KEHU_WEB_RATE, value: {{ $process.rate | int64 | quote }}}
 {{- end }}
 {{- if eq $process.role "worker" }}
 - {name: KEHU_LEASE, value: {{ $process.lease }}}
@@ -70,7 +77,7 @@
     defaultMode: 0440
     items:
       - {key: {{ $values.mongodb.uriKey | replace "<service>" $process.service | quote }}, path: uri}
-{{- if ne $process.role "api" }}
+{{- if has $process.role (list "worker" "migrate") }}
 - name: rabbitmq
   secret:
     secretName: {{ $values.rabbitmq.existingSecret | replace "<service>" $process.service }}
@@ -83,7 +90,7 @@
   secret:
     secretName: {{ $values.keys.existingSecret }}
     defaultMode: 0440
-{{- else if eq $process.role "worker" }}
+{{- else if has $process.role (list "worker" "web") }}
 - name: keys
   projected:
     defaultMode: 0440

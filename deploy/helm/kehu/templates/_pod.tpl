@@ -43,6 +43,8 @@ containers:
     ports:
       {{- if eq $process.role "api" }}
       - {name: grpc, containerPort: 50051, protocol: TCP}
+      {{- else if eq $process.role "web" }}
+      - {name: http, containerPort: 8080, protocol: TCP}
       {{- end }}
       - {name: admin, containerPort: 9090, protocol: TCP}
     {{- include "kehu.probes" (list $root $process) | nindent 4 }}

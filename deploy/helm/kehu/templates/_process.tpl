@@ -74,7 +74,7 @@ itself a patch, it stays to do so later.
 {{- $defaults := $root.Values.defaults -}}
 {{- $declared := get $root.Values.services $service -}}
 {{- $process := dict "image" (deepCopy $root.Values.image) -}}
-{{- range $layer := list (omit $defaults "api" "worker") (dig $role dict $defaults) (omit $declared "api" "worker") (dig $role dict $declared) -}}
+{{- range $layer := list (omit $defaults "api" "worker" "web") (dig $role dict $defaults) (omit $declared "api" "worker" "web") (dig $role dict $declared) -}}
   {{- include "kehu.overlay" (list $process (deepCopy $layer)) -}}
 {{- end -}}
 {{- $component := printf "%s-%s" $service $role -}}
@@ -85,11 +85,16 @@ itself a patch, it stays to do so later.
 {{- $process | toJson -}}
 {{- end -}}
 
+{{/* (service as declared): the roles of its long-lived processes, as JSON. */}}
+{{- define "kehu.roles" -}}
+{{- ternary (list "api" "worker" "web") (list "api" "worker") (dig "pages" false .) | toJson -}}
+{{- end -}}
+
 {{/* Every long-lived process of the release, as JSON. */}}
 {{- define "kehu.processes" -}}
 {{- $processes := list -}}
 {{- range $service := include "kehu.services" . | fromJsonArray -}}
-  {{- range $role := list "api" "worker" -}}
+  {{- range $role := include "kehu.roles" (get $.Values.services $service) | fromJsonArray -}}
     {{- $processes = append $processes (include "kehu.process" (list $ $service $role) | fromJson) -}}
   {{- end -}}
 {{- end -}}

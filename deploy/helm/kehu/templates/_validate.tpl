@@ -78,7 +78,7 @@
   {{- if gt (int64 $scaling.min) (int64 $scaling.max) -}}
     {{- fail (printf "%s.autoscaling: min is %d and max is %d; min must not be greater" $where (int64 $scaling.min) (int64 $scaling.max)) -}}
   {{- end -}}
-  {{- if and (eq $process.role "api") (not (dig "requests" "cpu" "" $process.resources)) -}}
+  {{- if and (has $process.role (list "api" "web")) (not (dig "requests" "cpu" "" $process.resources)) -}}
     {{- fail (printf "%s.autoscaling: it goes by per cent of resources.requests.cpu, which is not set; set it" $where) -}}
   {{- end -}}
 {{- end -}}
