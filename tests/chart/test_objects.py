@@ -73,7 +73,9 @@ def test_every_selector_takes_the_pods_of_exactly_one_workload(rendered: Renderi
     for each in rendered.kind("Deployment"):
         assert taken(each["spec"]["selector"]) == [each["metadata"]["name"]]
     for each in rendered.kind("Service"):
-        assert taken({"matchLabels": each["spec"]["selector"]}) == [f"{each['metadata']['name']}-api"]
+        name = each["metadata"]["name"]
+        component = name if name.endswith("-web") else f"{name}-api"
+        assert taken({"matchLabels": each["spec"]["selector"]}) == [component]
     for each in rendered.kind("PodDisruptionBudget"):
         assert taken(each["spec"]["selector"]) == [each["metadata"]["name"]]
     for each in rendered.kind("NetworkPolicy"):
@@ -92,7 +94,8 @@ def test_every_port_is_named_has_a_protocol_and_leads_somewhere(rendered: Render
         if re.search(r"\.ports\[\d+\]$", path):
             assert value["protocol"] in ("TCP", "UDP"), path
     for service in rendered.kind("Service"):
-        assert service["spec"]["clusterIP"] == "None"
+        pages = service["metadata"]["name"].endswith("-web")
+        assert service["spec"].get("clusterIP") == (None if pages else "None"), "callers spread calls, browsers cannot"
         target = next(
             each for each in rendered.workloads if selects({"matchLabels": service["spec"]["selector"]}, labels(each))
         )

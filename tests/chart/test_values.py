@@ -121,6 +121,7 @@ OTHERWISE: dict[str, Any] = {
     "tls.clients": "certified",
     "migrations.resources": {"limits": {"memory": "1Gi"}},
     "networkPolicy.clients": [{"namespaceSelector": {}}],
+    "networkPolicy.visitors": [{"namespaceSelector": {}}],
     "monitoring.podMonitor.interval": "5s",
     "monitoring.rules.runbookBaseUrl": "https://runbooks.example.com",
     "ops.subjects": [{"kind": "User", "name": "somebody"}],
