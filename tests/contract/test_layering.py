@@ -56,7 +56,7 @@ MODULES = {
     },
     "subscriptions": {"codec", "domain", "enums", "erasure", "inbox", "operations", "projection", "timers"},
     "operations": {"codec", "domain", "operations"},
-    "web": {"context", "domain", "identity"},
+    "web": {"domain", "identity"},
     "__main__": {"service"},
 }
 """Part of a service → the modules of `libs.chassis` that it may import."""

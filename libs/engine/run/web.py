@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any, Final
 from cheroot import wsgi
 from cheroot.ssl.builtin import BuiltinSSLAdapter
 
+from libs.chassis import context
+from libs.chassis.context import Context
 from libs.engine import logs, metrics
 from libs.engine.outage import is_outage
 from libs.engine.run.attend import attend
@@ -50,6 +52,8 @@ ADDRESSES_MAX: Final = 20_000
 """Addresses whose requests are counted."""
 GUESS_COST: Final = 10
 """Requests that one counts for which led to nothing, so that guessing addresses is slow."""
+VISITOR: Final = Context(tenant="", actor="visitor")
+"""Somebody who opens a page, before the application knows whose it is."""
 KEEP_HTTPS: Final = ("Strict-Transport-Security", "max-age=31536000")
 
 log = logs.get(__name__)
@@ -128,7 +132,8 @@ class PageServer:
             return start_response(line, [*headers, KEEP_HTTPS] if self._settings.web_https else headers, *error)
 
         try:
-            return self._answered(environ, started)
+            with context.enter(VISITOR):
+                return self._answered(environ, started)
         finally:
             if status == 404:
                 self._limit.take(client, GUESS_COST)

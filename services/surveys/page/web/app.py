@@ -22,8 +22,6 @@ from typing import TYPE_CHECKING, Any, Final
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.wrappers import Request, Response
 
-from libs.chassis import context
-from libs.chassis.context import Context
 from libs.chassis.domain import DomainError
 from services.surveys.collection.domain.responses import ResponseState
 from services.surveys.collection.domain.sheets import ItemAnswer, Progress, SheetState, Visit
@@ -36,7 +34,7 @@ from services.surveys.questionnaires.domain.logic import Ending
 from services.surveys.sampling.domain.invitations import SurveyTokenUsed
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from wsgiref.types import StartResponse, WSGIEnvironment
 
 BODY_MAX: Final = 64 * 1024
 """Bytes of a form."""
@@ -56,8 +54,7 @@ class PageApp:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request = Request(environ)
         request.max_content_length = request.max_form_memory_size = BODY_MAX
-        with context.enter(Context(tenant="", actor="respondent")):
-            return self.answer(request)(environ, start_response)
+        return self.answer(request)(environ, start_response)
 
     def answer(self, request: Request) -> Response:
         """The response to a request. A refusal becomes a page that says what to do."""
