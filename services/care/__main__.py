@@ -5,6 +5,7 @@ from typing import Any
 
 from libs.chassis.service import Service
 from libs.engine.run import main
+from services.care.operations import operations
 from services.care.store import CareStore
 from services.care.subscriptions import subscriptions, timers
 
@@ -22,6 +23,7 @@ SERVICE = Service(
     servicers=servicers,
     subscriptions=subscriptions,
     timers=timers,
+    operations=operations,
 )
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kehu.care.v1.alerts_pb2_grpc import add_AlertsServiceServicer_to_server
+from kehu.care.v1.churn_pb2_grpc import add_ChurnServiceServicer_to_server
 from kehu.care.v1.plays_pb2_grpc import add_PlaysServiceServicer_to_server
 from kehu.care.v1.privacy_pb2_grpc import add_PrivacyServiceServicer_to_server
 from kehu.care.v1.programs_pb2_grpc import add_ProgramsServiceServicer_to_server
@@ -13,6 +14,7 @@ from kehu.care.v1.senders_pb2_grpc import add_SendersServiceServicer_to_server
 from kehu.care.v1.touches_pb2_grpc import add_TouchesServiceServicer_to_server
 
 from services.care.alerts.api import AlertsApi
+from services.care.churn.api import ChurnApi
 from services.care.plays.api import PlaysApi
 from services.care.privacy.api import PrivacyApi
 from services.care.programs.api import ProgramsApi
@@ -29,5 +31,6 @@ def servicers(store: CareStore) -> Sequence[tuple[Any, object]]:
         (add_TouchesServiceServicer_to_server, TouchesApi(store.touches)),
         (add_AlertsServiceServicer_to_server, AlertsApi(store.alerts)),
         (add_PlaysServiceServicer_to_server, PlaysApi(store.plays)),
+        (add_ChurnServiceServicer_to_server, ChurnApi(store.churn, store.churn.operations)),
         (add_PrivacyServiceServicer_to_server, PrivacyApi(store.privacy)),
     ]

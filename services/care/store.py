@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from libs.chassis.store import Database
 from services.care.alerts.store import AlertsStore
+from services.care.churn.store import ChurnStore
 from services.care.customers.store import CustomersStore
 from services.care.plays.store import PlaysStore
 from services.care.privacy.store import PrivacyStore
@@ -23,5 +24,6 @@ class CareStore:
         self.touches = TouchesStore(database, self.customers, self.programs, self.senders)
         self.alerts = AlertsStore(database, self.customers)
         self.plays = PlaysStore(database, self.customers, self.alerts, self.touches)
-        others = [*self.alerts.holdings(), *self.plays.holdings()]
+        self.churn = ChurnStore(database, self.customers, self.alerts, self.touches)
+        others = [*self.alerts.holdings(), *self.plays.holdings(), *self.churn.holdings()]
         self.privacy = PrivacyStore(database, self.customers, self.programs, self.touches, others)

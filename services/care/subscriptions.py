@@ -7,6 +7,7 @@ from typing import Any
 from libs.chassis.inbox import Subscription
 from libs.chassis.timers import Timer
 from services.care.alerts import subscriptions as alerts
+from services.care.churn import subscriptions as churn
 from services.care.customers import subscriptions as customers
 from services.care.plays import subscriptions as plays
 from services.care.store import CareStore
@@ -30,6 +31,7 @@ def subscriptions(store: CareStore) -> list[Subscription]:
         *touches.subscriptions(store.touches),
         *alerts.subscriptions(store.alerts),
         *plays.subscriptions(store.plays),
+        *churn.subscriptions(store.churn),
     ]
 
 
@@ -39,5 +41,6 @@ def timers(store: CareStore) -> list[Timer[Any]]:
         *touches.timers(store.touches),
         *alerts.timers(store.alerts),
         *plays.timers(store.plays),
+        *churn.timers(store.churn),
         store.privacy.erasures.timer(),
     ]

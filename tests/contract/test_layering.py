@@ -80,6 +80,7 @@ AREAS: dict[str, dict[str, set[str]]] = {
         "senders": {"customers"},
         "touches": {"customers", "programs", "senders"},
         "alerts": {"customers"},
+        "churn": {"alerts", "customers", "programs", "touches"},
         "plays": {"alerts", "customers", "programs", "touches"},
         "privacy": {"customers", "programs", "touches"},
     },

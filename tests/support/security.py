@@ -113,6 +113,7 @@ def needs_one(method: MethodDescriptor) -> bool:
 
 LONG_WORK = (
     "GetTouch",
+    "GetWinBackAttempt",
     "GetErasureStatus",
     "GetRefolding",
     "GetCall",

@@ -24,11 +24,12 @@ ALERT_BATCH, LOOK_BATCH, OPEN_MAX, OF_CUSTOMER_MAX = 200, 100, 2000, 500
 PEERS_LEAST: Final = 20
 """Customers of a tier from which it has a median."""
 
+CLOSED = Index(("close_time", "outcome"), only=field("close_time") > _EVER)
 ALERTS = (
     Index(("customer_id", "-create_time")),
     Index(("customer_id", "kind"), unique=True, only=OPEN, taken="an alert of the kind is open for the customer"),
     Index(("escalate_time",), only=ESCALATES, every_tenant=True),
-    Index(("close_time",), only=field("close_time").exists()),
+    CLOSED,
     *(
         Index((*keys, "due_time"))
         for keys in (
@@ -60,7 +61,7 @@ class AlertsStore:
         self.scales = database.collection(SurveyScales, "survey_scales", publishes=False)
 
     def holdings(self) -> Sequence[Holding[Any]]:
-        """What is held on customers here."""
+        """Records on customers in these collections."""
         raised = Holding(
             collection=self.alerts,
             erased=lambda each: each.erase(identity.now()),
@@ -101,6 +102,12 @@ class AlertsStore:
     def blank(self, customer_id: str) -> Watch:
         """The watch of a customer to whom nothing has happened yet."""
         return Watch(id=self.watches.id_of(customer_id), customer_id=customer_id)
+
+    def outcomes(self, start: datetime, end: datetime) -> dict[str, int]:
+        """Outcome → alerts that were closed in a span of time."""
+        where = all_of(field("close_time") > _EVER, field("close_time") >= start, field("close_time") < end)
+        rows = self.alerts.totals(where, ["outcome"], [Count()], index=CLOSED)
+        return {str(outcome): int(count) for outcome, count in rows}
 
     def watches_of(self, customer_ids: Sequence[str]) -> dict[str, Watch]:
         """Customer id → its watch, of those that there are."""

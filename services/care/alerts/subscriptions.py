@@ -132,7 +132,7 @@ def _steps(event: Received, watching: Watching) -> Iterator[tuple[str, Step]]:
 
 
 def _signs(event: Received) -> Iterator[tuple[str, Sign]]:
-    """What an event by itself is a reason to raise."""
+    """Alerts that an event by itself is a reason for."""
     message = cast(Any, event.message)
     match type(event.message):
         case interactions.PromiseBroken:

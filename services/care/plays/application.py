@@ -34,7 +34,7 @@ DAY: Final = timedelta(days=1)
 
 
 class Plays:
-    """What is done about alerts."""
+    """Steps about alerts."""
 
     def __init__(self, store: PlaysStore) -> None:
         self._store, self._tasks = store, Tasks(store.touches)
@@ -64,7 +64,7 @@ class Plays:
         return self._store.list_runs(filter, request)
 
     def lift(self, play_id: str) -> PlayLift:
-        """What a play is worth so far."""
+        """Worth of a play so far."""
         return lift_of(self._store.plays.get(play_id).id, self._store.counts(play_id))
 
     # ------------------------------------------------------------------------------------------------ its beginning

@@ -228,7 +228,7 @@ class PlayRun(Entity):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlayLift:
-    """What a play is worth."""
+    """Worth of a play."""
 
     play_id: str
     played: Estimate | None

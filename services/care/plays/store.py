@@ -51,7 +51,7 @@ class PlaysStore:
         self.runs = database.collection(PlayRun, "play_runs", indexes=RUNS)
 
     def holdings(self) -> Sequence[Holding[Any]]:
-        """What is held on customers here."""
+        """Records on customers in these collections."""
         kept = "ids, states and times"
         return [Holding(collection=self.runs, erased=PlayRun.erase, kept=kept, record="play_run")]
 

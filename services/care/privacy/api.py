@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from kehu.care.v1 import alerts_pb2, customers_pb2, plays_pb2, privacy_pb2_grpc, programs_pb2, touches_pb2
+from kehu.care.v1 import alerts_pb2, churn_pb2, customers_pb2, plays_pb2, privacy_pb2_grpc, programs_pb2, touches_pb2
 from kehu.care.v1 import privacy_pb2 as pb
 
 from libs.chassis.codec import to_proto
@@ -33,5 +33,7 @@ _RECORDS: dict[str, Any] = {
     "alert": alerts_pb2.Alert,
     "watch": alerts_pb2.Watch,
     "play_run": plays_pb2.PlayRun,
+    "churn_record": churn_pb2.ChurnRecord,
+    "win_back_attempt": churn_pb2.WinBackAttempt,
 }
 """Kind of a record of an export → its message."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, cast
 
+from kehu.care.v1 import events_pb2 as care_pb2
 from kehu.profiles.v1 import events_pb2
 
 from libs.chassis.codec import from_proto
@@ -25,8 +26,15 @@ def subscriptions(store: WorthStore) -> list[Subscription]:
         told = [cast(events_pb2.ContractChanged, event.message).contract for event in events]
         lifecycles.follow([from_proto(Contract, each) for each in told])
 
-    # It looks at customers as they are, so a repeat changes nothing.
-    return [Subscription(name="lifecycles", listens=[events_pb2.ContractChanged], handle=agree, remembers=False)]
+    def depart(events: Sequence[Received]) -> None:
+        records = [cast(care_pb2.ChurnRecorded, event.message).record for event in events]
+        lifecycles.depart({each.customer_id: each.reason_path for each in records})
+
+    # The first looks at customers as they are, so a repeat changes nothing.
+    return [
+        Subscription(name="lifecycles", listens=[events_pb2.ContractChanged], handle=agree, remembers=False),
+        Subscription(name="departures", listens=[care_pb2.ChurnRecorded], handle=depart),
+    ]
 
 
 def timers(store: WorthStore) -> list[Timer[Any]]:

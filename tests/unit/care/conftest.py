@@ -28,8 +28,19 @@ SCOPES = {
 }
 SCOPES |= {
     f"care.{area}.{right}"
-    for area in ("alerts", "alert_rules", "plays", "churn", "entitlements", "adherence", "subject_data")
-    for right in ("read", "write")
+    for area in (
+        "adherence",
+        "alert_rules",
+        "alerts",
+        "churn",
+        "churn_reasons",
+        "entitlements",
+        "loyalty_reviews",
+        "plays",
+        "retention_policy",
+        "subject_data",
+    )
+    for right in ("read", "start", "write")
 }
 Care: TypeAlias = World[CareStore]
 Heard = Callable[..., str]

@@ -155,6 +155,25 @@ def test_a_purchase_while_an_evaluation_runs_is_not_undone(store: ProfilesStore,
     assert risky.move(move) == (risky, [])
 
 
+def test_a_churn_record_alone_makes_a_customer_leave_and_a_purchase_brings_it_back(
+    store: ProfilesStore, clock: FixedClock, buyer: Any
+) -> None:
+    gone, other, stranger = buyer(100, 90), buyer(100), buyer()
+    for _ in range(2):
+        Lifecycles(store.worth).depart({gone: "price/too-high", stranger: "other"})
+    found = store.customers.customers.get(gone)
+    assert (found.lifecycle, found.lifecycle_move.reason) == (Lifecycle.CHURNED, LifecycleReason.CHURN_RECORDED)
+    assert found.lifecycle_move.explanation == "left: price/too-high"
+    assert store.customers.customers.get(other).lifecycle is Lifecycle.ACTIVE
+    assert store.customers.customers.get(stranger).lifecycle is not Lifecycle.CHURNED
+    evaluate(store)
+    assert store.customers.customers.get(gone).lifecycle is Lifecycle.CHURNED
+    clock.advance(DAY)
+    sell(store, gone, 0)
+    back = store.customers.customers.get(gone)
+    assert (back.lifecycle, back.lifecycle_move.reason) == (Lifecycle.ACTIVE, LifecycleReason.WON_BACK)
+
+
 def test_a_running_contract_makes_a_customer(store: ProfilesStore, clock: FixedClock, buyer: Any) -> None:
     now, later, over = buyer(), buyer(), buyer()
     today = NOW.date()

@@ -28,7 +28,7 @@ Rules = Callable[[AlertKind], AlertRule]
 
 
 class Watching:
-    """What is watched of customers."""
+    """Watches over customers."""
 
     def __init__(self, store: AlertsStore) -> None:
         self._store = store
@@ -129,7 +129,7 @@ class Watching:
     def _besides_open(
         self, wanted: Mapping[tuple[str, AlertKind], Sign], groups: Mapping[str, tuple[str, ...]], now: datetime
     ) -> dict[tuple[str, AlertKind], Sign]:
-        """What is to be raised: neither open, which becomes stronger instead, nor quiet."""
+        """Signs that are to be raised: neither open, which becomes stronger instead, nor quiet."""
         canonical = {id: whose for whose, group in groups.items() for id in group}
         open = {(canonical[each.customer_id], each.kind): each for each in self._store.open_of(sorted(canonical))}
         self._store.alerts.update_many(

@@ -33,7 +33,7 @@ _MAD_TO_SIGMA: Final = 1.4826
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trend:
-    """What a customer buys each month, and how that changes."""
+    """Sales of a customer by month, and their change."""
 
     slope: float
     """Change from month to month, as a share of the average month."""

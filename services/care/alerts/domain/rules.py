@@ -32,7 +32,7 @@ _DUE_HOURS, _QUIET_DAYS = 24, 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertRule(Entity):
-    """When alerts of a kind are raised, and for whom. Zeros stand for the values of the house."""
+    """Rule of the alerts of a kind. Zeros stand for the values of the house."""
 
     ID_PREFIX: ClassVar[str] = "alu"
 

@@ -30,7 +30,7 @@ def day_of(at: datetime) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonthlySales:
-    """What a customer bought in a month in one currency."""
+    """Sales to a customer in a month in one currency."""
 
     month: int
     currency_code: str
@@ -60,7 +60,7 @@ class Sale:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch(Entity):
-    """What is watched of a customer, under the id that the events name."""
+    """Rhythm of a customer, under the id that the events name."""
 
     ID_PREFIX: ClassVar[str] = "wat"
 

@@ -38,6 +38,7 @@ class LifecycleReason(OpenEnum):
     SILENCE = "SILENCE"
     WARNING = "WARNING"
     RECOVERY = "RECOVERY"
+    CHURN_RECORDED = "CHURN_RECORDED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,13 @@ def agreed(stage: Lifecycle, plan: str, now: datetime) -> LifecycleMove | None:
         return None
     reason = LifecycleReason.WON_BACK if stage is Lifecycle.CHURNED else LifecycleReason.CONTRACT
     return move_to(Lifecycle.ACTIVE, stage, reason, f"has a running contract, {plan}", now)
+
+
+def departed(stage: Lifecycle, why: str, now: datetime) -> LifecycleMove | None:
+    """Effect of a churn record, without which nobody is counted as lost. None for who has never been a customer."""
+    if stage in NOT_YET:
+        return None
+    return move_to(Lifecycle.CHURNED, stage, LifecycleReason.CHURN_RECORDED, f"left: {why}", now)
 
 
 def move_to(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -110,6 +110,15 @@ class Lifecycles:
     def follow(self, contracts: Sequence[Contract]) -> None:
         """Those with a contract that runs are customers, also before they buy."""
         self._apply(self._agreed(contracts, identity.now()), {}, validate_only=False)
+
+    def depart(self, told: Mapping[str, str]) -> None:
+        """Customers left: customer id → reason. Who was merged since is meant with the id that it has now."""
+        now, moves = identity.now(), dict[str, LifecycleMove]()
+        for id, customer in zip(told, self._store.customers.resolve_many([*told]), strict=True):
+            move = lifecycle.departed(customer.lifecycle, told[id], now)
+            if move is not None and customer.delete_time is None:
+                moves[customer.id] = move
+        self._apply(moves, {}, validate_only=False)
 
     def _follow_contracts(self, now: datetime, counts: dict[str, int], *, validate_only: bool) -> None:
         """The same for contracts that were agreed upon ahead and run by now."""

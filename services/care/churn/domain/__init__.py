@@ -1,0 +1,1 @@
+"""Rules of churn: records, winning back, reviews."""
