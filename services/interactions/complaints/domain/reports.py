@@ -6,10 +6,13 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from libs.chassis.domain import InvalidArgument
 from services.interactions.complaints.domain.complaints import Complaint
+
+DAY: Final = timedelta(days=1)
+LAGS_SHOWN: Final = 1000
 
 
 class ReportBackward(InvalidArgument):
@@ -32,6 +35,14 @@ class ComplaintTally:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ForwardLag:
+    """Complaints that reached whoever answers after as many whole days."""
+
+    days: int
+    complaints: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ComplaintReport:
     """Complaints of a stretch of time."""
 
@@ -45,6 +56,8 @@ class ComplaintReport:
     mean_forward: timedelta | None = None
     """Mean time until imported ones reached whoever answers. None when none did."""
     truncated: bool = False
+    lags: tuple[ForwardLag, ...] = ()
+    """By whole days, the fewest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +88,7 @@ def report(seen: Iterable[ComplaintSeen], *, truncated: bool = False) -> Complai
     all_seen = list(seen)
     timely = Counter(each.timely for each in all_seen)
     forwards = [each.forward for each in all_seen if each.forward is not None]
+    lags = Counter(each // DAY for each in forwards)
     return ComplaintReport(
         complaints=len(all_seen),
         timely=timely[True],
@@ -84,6 +98,7 @@ def report(seen: Iterable[ComplaintSeen], *, truncated: bool = False) -> Complai
         causes=_tallies((each.cause, each.timely) for each in all_seen),
         mean_forward=sum(forwards, timedelta(0)) / len(forwards) if forwards else None,
         truncated=truncated,
+        lags=tuple(ForwardLag(days=days, complaints=n) for days, n in sorted(lags.items())[:LAGS_SHOWN]),
     )
 
 
