@@ -151,10 +151,9 @@ def routing(stage: Stage) -> list[Figure]:
         rounds = []
         for _ in range(stage.rounds):
             now = identity.now()
-            drafts = [WorkItem(id="", queue_id=queue.id, tier_rank=n % 3).enqueue(now, None) for n in range(WAITING)]
-            ids = [
-                each.entity.id for each in store.routing.work.insert_many(drafts, keys=[""] * WAITING) if each.entity
-            ]
+            ids = [identity.new_id(WorkItem.ID_PREFIX) for _ in range(WAITING)]
+            drafts = [WorkItem(id=id, queue_id=queue.id, tier_rank=n % 3) for n, id in enumerate(ids)]
+            store.routing.work.insert_many([each.enqueue(now, None) for each in drafts], keys=[""] * WAITING)
             if not rounds:
                 decided = _decided(store, queue)
             rounds.append(WAITING / _offered(stage))
