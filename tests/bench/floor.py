@@ -58,7 +58,7 @@ def pops(stage: Stage) -> list[Figure]:
     few, many = (1_000, 100_000) if stage.quick else (10_000, 1_000_000)
     tenant = "popping"
     with stage.system.client(tenant, timeout=30) as client:
-        known = [client.profiles.create_customer(customer=calls.customer(n)).id for n in range(20)]
+        known = [client.profiles.create_customer(customer=calls.customer(90_000_000 + n)).id for n in range(20)]
         before, _ = _popped(stage, client, tenant, known, (0, few))
         after, get = _popped(stage, client, tenant, known, (few, many))
     return [

@@ -75,7 +75,13 @@ def list_cases(
 
 
 @cases.command("clock")
-def clock(case_id: CaseId, as_json: AsJson = False) -> None:
+def clock(
+    case_id: CaseId,
+    when: Annotated[
+        datetime | None, typer.Option("--at", formats=["%Y-%m-%dT%H:%M"], help="Look at them at a time, in UTC.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Explain the clocks of a case: each stretch that counted or did not, and the rule that says so.
 
     [bold]Example:[/bold] kehu case clock cas_01jd5w3k8e7r9s2t4v6x8y0z1a
@@ -83,7 +89,9 @@ def clock(case_id: CaseId, as_json: AsJson = False) -> None:
     from libs.command.views import case
 
     with client() as connected:
-        told = connected.interactions.explain_clocks(case_id=case_id)
+        told = connected.interactions.explain_clocks(
+            case_id=case_id, time=when.replace(tzinfo=UTC) if when is not None else None
+        )
     if as_json:
         print_json(as_dict(told))
     else:

@@ -14,6 +14,7 @@ from libs.command.views.words import name_of, word
 
 if TYPE_CHECKING:
     from kehu.interactions.v1.cases_pb2 import Case
+    from kehu.interactions.v1.clocks_pb2 import ClockVersion
     from kehu.interactions.v1.sla_pb2 import ExplainedClock
 
 
@@ -60,11 +61,26 @@ def _clock(explained: ExplainedClock) -> Iterator[Text]:
     if clock.HasField("breached_time"):
         head.append(f", breached {at(clock.breached_time)}", style="red")
     yield head
+    for version in clock.versions if len(clock.versions) > 1 else ():
+        yield _version(version)
     for stretch in explained.stretches:
         length = stretch.end_time.ToDatetime() - stretch.start_time.ToDatetime()
         why = " ".join(filter(None, (stretch.label, *stretch.reasons)))
         kind = word(name_of(stretch, "kind"))
         yield Text(f"  {at(stretch.start_time)} to {at(stretch.end_time)}  {_span(length)}  {kind} {why}".rstrip())
+
+
+def _version(version: ClockVersion) -> Text:
+    """A target that was in force for a time, with what it asked for and what became of it."""
+    target = version.target
+    until = f" until {at(version.until_time)}" if version.HasField("until_time") else ", in force"
+    words = f"  since {at(version.since_time)}{until}: {_span(target.work.ToTimedelta())} of version"
+    words += f" {target.policy_version}, calendar as of revision {target.calendar.revision}"
+    words += f", due {at(version.due_time)}" if version.HasField("due_time") else ", paused"
+    line = Text(words, style="dim")
+    if version.HasField("breached_time"):
+        line.append(f", breached {at(version.breached_time)}", style="red")
+    return line
 
 
 def at(time: Any) -> str:

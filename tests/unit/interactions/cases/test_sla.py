@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from kehu.interactions.v1 import calendars_pb2, cases_pb2, clocks_pb2
 from kehu.interactions.v1 import sla_pb2 as pb
+from rich.console import Console
 
 from libs.chassis.paging import PageRequest
 from libs.chassis.testing import MemoryJob, run_killed_everywhere
 from libs.chassis.timers import Timer
+from libs.command.views.case import clocks
 from libs.engine.timers import Round
 from services.interactions.clocks.domain.policies import NoPolicyInForce, PolicyVersionFixed
 from services.interactions.sla.application import REFOLD_BATCH, Sla
@@ -49,6 +52,13 @@ def explained(desk: Desk, case: cases_pb2.Case, metric: str = "RESOLUTION") -> p
     clocks = desk.call(pb.ExplainClocksRequest(case_id=case.id), pb.ExplainClocksResponse).clocks
     number = clocks_pb2.ServiceMetric.Value(f"SERVICE_METRIC_{metric}")
     return [each for each in clocks if each.metric == number][-1]
+
+
+def shown(told: pb.ExplainedClock) -> list[str]:
+    """The clock as a person reads it."""
+    console = Console(width=200, record=True, file=StringIO())
+    console.print(clocks([told]))
+    return [line.rstrip() for line in console.export_text().splitlines()]
 
 
 def timer_of(desk: Desk) -> Timer[Any]:
@@ -101,6 +111,18 @@ def test_t10_a_holiday_added_for_today_moves_the_due_time_and_the_old_breach_sta
     assert after.clock.versions[0].breached_time.ToDatetime().hour == 10
     [stretch] = after.stretches
     assert (stretch.kind, stretch.label) == (clocks_pb2.CLOCK_STRETCH_KIND_CLOSED, "Founders' day")
+    assert shown(before) == [
+        "first response 1  running  spent 0:00, left 1:00, due 2026-08-10 10:00",
+    ]
+    assert shown(after) == [
+        "first response 1  running  spent 0:00, left 1:00, due 2026-08-11 10:00",
+        (
+            "  since 2026-08-10 09:00 until 2026-08-10 12:00: 1:00 of version 1, calendar as of revision 1, "
+            "due 2026-08-10 10:00, breached 2026-08-10 10:00"
+        ),
+        "  since 2026-08-10 12:00, in force: 1:00 of version 1, calendar as of revision 2, due 2026-08-11 10:00",
+        "  2026-08-10 09:00 to 2026-08-10 12:00  3:00  closed Founders' day",
+    ]
 
 
 def test_a_calendar_edited_backwards_counts_the_past_anew_and_says_what_became_of_it(
