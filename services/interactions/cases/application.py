@@ -101,9 +101,13 @@ class Cases:
 
     def resolve(self, case_id: str, cause: str, explanation: str, *, revision: int = 0) -> Case:
         """Resolves a case, when no promise about it is due and open."""
-        promises = self._open_promises(self._store.cases.get(case_id))
+        known = self._store.cases.get(case_id)
+        promises = self._open_promises(known)
         return self._change(
-            case_id, lambda each, now, _: each.resolve(cause, explanation, now, promises=promises), revision
+            case_id,
+            lambda each, now, _: each.resolve(cause, explanation, now, promises=promises),
+            revision,
+            known=known,
         )
 
     def confirm(self, case_id: str, *, revision: int = 0) -> Case:
@@ -116,9 +120,16 @@ class Cases:
 
     def reopen(self, case_id: str, reason: str, *, revision: int = 0) -> Case:
         """The case in which a case that came back goes on: itself within its window, else one that follows it."""
-        known, now, terms = self._store.cases.get(case_id), identity.now(), self.terms()
+        return self._reopen(self._store.cases.get(case_id), reason, revision)
+
+    def _reopen(self, known: Case, reason: str, revision: int = 0) -> Case:
+        now, terms = identity.now(), self.terms()
         if known.state not in DONE or known.is_within_window(now, terms):
-            return self._change(case_id, lambda each, now, terms: each.reopen(reason, now, terms), revision)
+
+            def back(case: Case, now: datetime, terms: CaseTerms) -> Change[Case]:
+                return case.reopen(reason, now, terms)
+
+            return self._change(known.id, back, revision, known=known, terms=terms)
         follow = self._follow(known, reason, now, terms)
         return self._while_living(known.customer_id, lambda: self._store.cases.insert(follow))
 
@@ -148,8 +159,13 @@ class Cases:
 
     def update(self, case_id: str, merged: Callable[[Case], Case], *, revision: int = 0) -> Case:
         """Writes fields anew, where `merged` gives a case the content that was sent."""
-        policy = self._policy_of(self._store.cases.get(case_id), identity.now())
-        return self._change(case_id, lambda each, now, terms: each.update(merged(each), terms, now, policy), revision)
+        known = self._store.cases.get(case_id)
+        policy = self._policy_of(known, identity.now())
+
+        def updated(case: Case, now: datetime, terms: CaseTerms) -> Change[Case]:
+            return case.update(merged(case), terms, now, policy)
+
+        return self._change(case_id, updated, revision, known=known)
 
     def assign(self, case_id: str, owner: str, *, team: str = "", reason: str = "", revision: int = 0) -> Case:
         """Gives a case another owner."""
@@ -304,11 +320,18 @@ class Cases:
     # ------------------------------------------------------------------------------------------------------- steps
 
     def _change(
-        self, case_id: str, change: Callable[[Case, datetime, CaseTerms], Change[Case]], revision: int = 0
+        self,
+        case_id: str,
+        change: Callable[[Case, datetime, CaseTerms], Change[Case]],
+        revision: int = 0,
+        *,
+        known: Case | None = None,
+        terms: CaseTerms | None = None,
     ) -> Case:
-        now, terms = identity.now(), self.terms()
+        """Changes a case. What was read of it and of the terms already is not read again."""
+        now, terms = identity.now(), terms or self.terms()
         return self._while_living(
-            self._store.cases.get(case_id).customer_id,
+            (known or self._store.cases.get(case_id)).customer_id,
             lambda: self._store.cases.update(
                 case_id, lambda each: self._timed(change(each, now, terms), now, terms), revision=revision
             ),
@@ -401,9 +424,10 @@ class Cases:
             return self.confirm(row.case_id)
         if row.state is CaseState.CANCELLED:
             return self.cancel(row.case_id, row.cancel_reason)
-        if self._store.cases.get(row.case_id).state in DONE:
-            return self.reopen(row.case_id, row.explanation)
-        return self.start(row.case_id)
+        known = self._store.cases.get(row.case_id)
+        if known.state in DONE:
+            return self._reopen(known, row.explanation)
+        return self._change(row.case_id, lambda each, now, _: each.start(now), known=known)
 
     def _past(self, row: PastCase, terms: CaseTerms, policy: ServicePolicy | None, now: datetime) -> Change[Case]:
         id = self._store.cases.id_of(row.source_key)
