@@ -26,6 +26,7 @@ def subscriptions(store: InteractionsStore) -> list[Subscription]:
         *timeline.subscriptions(store.timeline),
         *counts.subscriptions(store.counts),
         *cases.subscriptions(store.cases),
+        *complaints.subscriptions(store.complaints),
         *sla.subscriptions(store.sla),
         *quality.subscriptions(store.quality),
     ]

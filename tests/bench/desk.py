@@ -258,6 +258,5 @@ def _moves(ids: Sequence[str], count: int) -> list[cases_pb2.TransitionCasesRequ
     requests = []
     for number in range(count):
         row = {"case_id": ids[number % len(ids)], **(back if number // len(ids) % 2 else there)}
-        request = cases_pb2.TransitionCasesRequest(request_id=str(uuid.uuid4()))
-        requests.append(fill(request, {"rows": [row]}))
+        requests.append(fill(cases_pb2.TransitionCasesRequest(), {"rows": [row]}))
     return requests

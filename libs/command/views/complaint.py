@@ -88,6 +88,9 @@ def _steps(told: ComplaintStory) -> Iterator[Step]:
     yield from _case_steps(told)
     yield from _step(complaint.reached_out_time, "the quiet customer was reached out to")
     yield from _step(complaint.confirmed_time, "the customer confirms that it is made good", "bold green")
+    for deal in complaint.later_deals:
+        bought = f"bought again: {deal.deal_id} for {money(deal.minor_units, deal.currency_code)}"
+        yield from _step(deal.won_time, bought, "green")
 
 
 def _case_steps(told: ComplaintStory) -> Iterator[Step]:

@@ -25,6 +25,7 @@ from services.interactions.complaints.domain.complaints import (
     ComplaintReceived,
     ComplaintSeverity,
 )
+from services.interactions.complaints.domain.recoveries import LaterDeal
 from services.interactions.complaints.domain.refusals import AcknowledgementEmpty
 from services.interactions.complaints.domain.reports import ComplaintReport, ComplaintSeen, ReportBackward, report
 from services.interactions.complaints.domain.satisfaction import TimeToSatisfaction, time_to_satisfaction
@@ -316,6 +317,21 @@ class Complaints:
             source_key=row.source_key,
         )
         return told, [ComplaintReceived(complaint=told), *events[1:]]
+
+    # ------------------------------------------------------------------------------------------------- later deals
+
+    def follow(self, customer_id: str, deal: LaterDeal) -> None:
+        """Puts a deal to the complaints of its customer that had ended before it."""
+        self._each_of(customer_id, lambda each: each.follow(deal))
+
+    def unfollow(self, customer_id: str, deal_id: str) -> None:
+        """Takes a deal that was not won after all from the complaints of its customer."""
+        self._each_of(customer_id, lambda each: each.unfollow(deal_id))
+
+    def _each_of(self, customer_id: str, change: Callable[[Complaint], Change[Complaint]]) -> None:
+        if customer_id:
+            found = self._store.of_customer(self._store.customers.group(customer_id))
+            self._store.complaints.update_many(((each.id, None) for each in found), lambda each, _: change(each))
 
     # ----------------------------------------------------------------------------------------------------- reports
 

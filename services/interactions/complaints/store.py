@@ -16,6 +16,8 @@ from services.interactions.remedies.store import RemediesStore
 
 WAKES = field("wake_time") > datetime(1970, 1, 1, tzinfo=UTC)
 """Condition of a partial index. A query that is to use it repeats it."""
+FOLLOWED_MAX = 50
+"""Complaints of a customer, the latest ones, that a deal is put to."""
 WAKE_BATCH = 200
 """Complaints that are looked at in one go."""
 
@@ -61,6 +63,10 @@ class ComplaintsStore:
         """(complaints that came in within a stretch of time, the place to go on from)."""
         within = all_of(field("received_time") >= start, field("received_time") < end)
         return self.complaints.stretch(within, order="-received_time", after=place, limit=limit)
+
+    def of_customer(self, ids: Sequence[str]) -> Sequence[Complaint]:
+        """The complaints of a customer under any of its ids, the latest received first."""
+        return self.complaints.find(field("customer_id").one_of(ids), order="-received_time", limit=FOLLOWED_MAX)
 
     def to_wake(self) -> Due[Complaint]:
         """Complaints whose customer is quiet, the longest overdue first."""

@@ -17,6 +17,7 @@ from libs.worktime.folding import explain
 from services.interactions.cases.application import Cases
 from services.interactions.cases.domain.cases import Case
 from services.interactions.cases.domain.recounting import count_in, recount, retier
+from services.interactions.cases.domain.relations import conversion_rate
 from services.interactions.clocks.application import Clocks
 from services.interactions.clocks.domain.clocks import ServiceClocks
 from services.interactions.clocks.domain.policies import NoPolicyInForce, ServicePolicy, ServicePolicyVersion
@@ -91,6 +92,7 @@ class Sla:
             tallies=tally(clocks, identity.now(), self._clocks.hours_of),
             cases=len(looked_at),
             truncated=len(cases) > len(looked_at),
+            conversion_share=conversion_rate(looked_at),
         )
 
     def _opened(self, start: datetime, end: datetime) -> Iterator[Case]:

@@ -44,6 +44,8 @@ class SlaReport:
     tallies: tuple[SlaTally, ...] = ()
     cases: int = 0
     truncated: bool = False
+    conversion_share: float | None = None
+    """Share of the cases that began as something else and grew into complaints."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final
 
 from libs.chassis.domain import Change, Entity, Event, OpenEnum
 from services.interactions.complaints.domain.attribution import Attribution, References, Taxonomy
+from services.interactions.complaints.domain.recoveries import DEALS_MAX, LaterDeal
 from services.interactions.complaints.domain.refusals import (
     AcknowledgementEmpty,
     ComplaintFull,
@@ -129,6 +130,8 @@ class Complaint(Entity):
     disputed: bool | None = None
     """True when the customer disputed the answer, as the source of an imported one told."""
     source_key: str = ""
+    later_deals: tuple[LaterDeal, ...] = ()
+    """Deals that the customer made within a year after it had ended."""
     wake_time: datetime | None = None
     """Time at which a quiet customer is reached out to, or silence closes it."""
     erased: bool = False
@@ -276,6 +279,27 @@ class Complaint(Entity):
         if SILENT_CLOSE in MOVES.get(self.state, ()) and (reached is None or now < reached + grace):
             raise QuietCustomerNotReached(complaint_id=self.id, grace_days=grace.days)
         return self._move(SILENT_CLOSE, now, feedback=_text("feedback", feedback))
+
+    @property
+    def end_time(self) -> datetime | None:
+        """Time at which it ended, be it with the word of the customer. None while it goes on."""
+        return self.confirmed_time or (self.state_time if self.state in {SILENT_CLOSE, EXTERNAL} else None)
+
+    def follow(self, deal: LaterDeal) -> Change[Complaint]:
+        """With a deal that its customer made afterwards. Unchanged by one that is known or came at another time."""
+        known = {each.deal_id for each in self.later_deals}
+        if deal.deal_id in known or not deal.follows(self.end_time) or len(known) >= DEALS_MAX:
+            return self, []
+        followed = replace(self, later_deals=(*self.later_deals, deal))
+        return followed, [ComplaintUpdated(complaint=followed)]
+
+    def unfollow(self, deal_id: str) -> Change[Complaint]:
+        """Without a deal that was not won after all."""
+        left = tuple(each for each in self.later_deals if each.deal_id != deal_id)
+        if left == self.later_deals:
+            return self, []
+        unfollowed = replace(self, later_deals=left)
+        return unfollowed, [ComplaintUpdated(complaint=unfollowed)]
 
     def timed(self, grace: timedelta) -> Complaint:
         """With the time at which a quiet customer is reached out to, or silence closes it."""

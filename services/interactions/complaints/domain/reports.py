@@ -10,6 +10,7 @@ from typing import ClassVar, Final
 
 from libs.chassis.domain import InvalidArgument
 from services.interactions.complaints.domain.complaints import Complaint
+from services.interactions.complaints.domain.recoveries import LaterDeal, RecoveryTally, recoveries
 
 DAY: Final = timedelta(days=1)
 LAGS_SHOWN: Final = 1000
@@ -58,6 +59,8 @@ class ComplaintReport:
     truncated: bool = False
     lags: tuple[ForwardLag, ...] = ()
     """By whole days, the fewest first."""
+    recoveries: tuple[RecoveryTally, ...] = ()
+    """Those that ended, the confirmed ones first, with the deals that came after them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +72,9 @@ class ComplaintSeen:
     timely: bool | None
     disputed: bool | None
     forward: timedelta | None
+    confirmed: bool | None
+    """None while it goes on."""
+    later_deals: tuple[LaterDeal, ...]
 
     @classmethod
     def of(cls, complaint: Complaint) -> ComplaintSeen:
@@ -79,6 +85,8 @@ class ComplaintSeen:
             cause=complaint.taxonomy_path,
             timely=complaint.timely,
             disputed=complaint.disputed,
+            confirmed=complaint.confirmed_time is not None if complaint.end_time is not None else None,
+            later_deals=complaint.later_deals,
             forward=forwarded - received if forwarded is not None and received is not None else None,
         )
 
@@ -98,6 +106,7 @@ def report(seen: Iterable[ComplaintSeen], *, truncated: bool = False) -> Complai
         causes=_tallies((each.cause, each.timely) for each in all_seen),
         mean_forward=sum(forwards, timedelta(0)) / len(forwards) if forwards else None,
         truncated=truncated,
+        recoveries=recoveries((each.confirmed, each.later_deals) for each in all_seen if each.confirmed is not None),
         lags=tuple(ForwardLag(days=days, complaints=n) for days, n in sorted(lags.items())[:LAGS_SHOWN]),
     )
 
