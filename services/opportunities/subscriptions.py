@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from libs.chassis.inbox import Subscription
@@ -12,13 +13,14 @@ from services.opportunities.customers.subscriptions import customer_events
 from services.opportunities.deals import subscriptions as deals
 from services.opportunities.forecast import subscriptions as forecast
 from services.opportunities.leads import subscriptions as leads
+from services.opportunities.privacy.subscriptions import begin_erasures
 from services.opportunities.store import OpportunitiesStore
 
 
 def subscriptions(store: OpportunitiesStore) -> list[Subscription]:
     """Everything that the worker consumes."""
     return [
-        customer_events(store.customers).subscription(store.privacy.erasures.begin),
+        customer_events(store.customers).subscription(partial(begin_erasures, store.privacy)),
         *forecast.subscriptions(store.forecast),
         *calendars.subscriptions(store.calendars),
         *leads.subscriptions(store.leads),

@@ -47,6 +47,7 @@ LEADS = (
         )
     ),
     Index(("customer_id", "-create_time")),
+    Index(("_blind.reach",)),
     Index(("conversion.begin_time", "conversion.step"), only=CONVERTING),
     Index(("conversion.deal_id",), only=field("conversion.deal_id") > ""),
     Index(("respond_time",), only=RESPONDS, every_tenant=True),
@@ -89,7 +90,9 @@ class LeadsStore:
         self.database = database
         self.customers, self.calendars, self.deals = customers, calendars, deals
         self.operations = Operations(database)
-        self.leads = database.collection(Lead, "leads", indexes=LEADS)
+        self.leads = database.collection(
+            Lead, "leads", indexes=LEADS, blind={"reach": lambda lead: {each.key for each in lead.contact_points}}
+        )
         self.forms = database.collection(LeadForm, "lead_forms", indexes=FORMS)
         self.models = database.collection(LeadModel, "lead_models", indexes=MODELS)
         self.touches = database.collection(Touch, "touches", indexes=TOUCHES, publishes=False)
@@ -142,6 +145,14 @@ class LeadsStore:
         """The leads with these ids, without those that there are not."""
         asked = sorted(ids)
         return self.leads.find(field("_id").one_of(asked), limit=len(asked)) if asked else []
+
+    def unconverted(self, reach: Iterable[str], limit: int) -> Sequence[Lead]:
+        """Leads of no customer who are reached in one of these ways."""
+        sought = [self.leads.blind_index("reach", key) for key in reach]
+        if not sought:
+            return []
+        theirs = all_of(field("_blind.reach").one_of(sought), field("customer_id") == "")
+        return self.leads.find(theirs, order=None, limit=limit)
 
     def converted_into(self, deal_id: str) -> Sequence[str]:
         """The ids of the leads that became a deal."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from libs.chassis.erasure import Erasures, Holding
+from collections.abc import Mapping, Sequence
+
+from libs.chassis.domain import Entity
+from libs.chassis.erasure import Erasure, Erasures, Holding
 from libs.chassis.projection import Customers
 from libs.chassis.store import Database
 from services.opportunities.customers.domain import CustomerProjection
@@ -45,4 +48,9 @@ class PrivacyStore:
             kept="that there was one",
             record="working_note",
         )
-        self.erasures = Erasures(database, customers, [held, became, noted])
+        self._leads = leads
+        self.erasures = Erasures(database, customers, [held, became, noted], {"unconverted": self._unconverted})
+
+    def _unconverted(self, erasure: Erasure, limit: int) -> Mapping[str, Sequence[Entity]]:
+        """Leads that never became a customer's, by the ways to reach this one."""
+        return {"leads": self._leads.unconverted(erasure.identifiers, limit)}

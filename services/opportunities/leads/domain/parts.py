@@ -79,6 +79,27 @@ class LeadPoint:
     value: str
     region_code: str = ""
 
+    @property
+    def key(self) -> str:
+        """The same for every way of writing the address, and for the customer that profiles makes of it."""
+        return point_key(self.type, _phone(self) if self.type is LeadPointType.PHONE else self.value)
+
+
+def point_key(type: str, canonical: str) -> str:
+    """The key of a way to reach somebody, by which a lead is found again."""
+    return f"{type}:{canonical.strip().casefold()}"
+
+
+def _phone(point: LeadPoint) -> str:
+    """A telephone number in E.164 form, or as it was written when it is none."""
+    import phonenumbers
+
+    try:
+        number = phonenumbers.parse(point.value, point.region_code or None)
+    except phonenumbers.NumberParseException:
+        return point.value
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassedAgent:

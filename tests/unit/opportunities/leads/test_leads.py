@@ -13,6 +13,8 @@ from kehu.common.v1.operation_pb2 import Operation
 from kehu.interactions.v1 import calendars_pb2, timeline_pb2
 from kehu.interactions.v1 import events_pb2 as interactions
 from kehu.opportunities.v1 import leads_pb2 as pb
+from kehu.profiles.v1 import customer_pb2
+from kehu.profiles.v1 import events_pb2 as profiles
 
 from libs.chassis import identity
 from libs.chassis.domain import DomainError, InvalidArgument
@@ -367,3 +369,24 @@ def test_leads_are_counted_by_what_they_are(world: Sales, form: pb.LeadForm) -> 
     ]
     wrong = pb.ReportLeadsRequest(lead_form_id=form.id, attributes=["staff"])
     assert refused(world, wrong, Operation).reason_code == "ATTRIBUTE_UNFIT"
+
+
+# ---------------------------------------------------------------------------------------------------------- erasure
+
+
+def test_an_erasure_reaches_leads_that_never_became_a_customer(world: Sales, captured: Capture) -> None:
+    by_phone = captured(contact_points=[{"type": "TYPE_PHONE", "value": "138 0013 8000", "region_code": "CN"}])
+    by_mail = captured(needs=["an engine"], contact_points=[{"type": "TYPE_EMAIL", "value": "Ada@Example.com"}])
+    other = captured(display_name="Bob", contact_points=[{"type": "TYPE_EMAIL", "value": "bob@example.com"}])
+    customer = customer_pb2.Customer(id=identity.new_id("cus"))
+    customer.contact_points.add(type="TYPE_PHONE", canonical="+8613800138000")
+    customer.contact_points.add(type="TYPE_EMAIL", canonical="ada@example.com")
+    erasure = identity.new_id("era")
+    asked = profiles.CustomerErasureRequested(customer_id=customer.id, erasure_id=erasure, customer=customer)
+    world.hear(asked, entity_id=customer.id)
+    for _ in range(12):
+        world.tick("erasures")
+    assert [get(world, each).erased for each in (by_phone, by_mail, other)] == [True, True, False]
+    assert [*get(world, by_mail).needs] == []
+    answered = world.store.privacy.erasures.collection.get(erasure)
+    assert (answered.answered, {each.kind: each.count for each in answered.erased}["leads"]) == (True, 2)
