@@ -30,6 +30,7 @@ from libs.client.calls import Caller
 from libs.client.channel import connect
 from libs.client.client import descriptors
 from libs.client.service import Service
+from libs.engine.crash import crash_point
 from libs.engine.rpc import deadline, errors, onward
 from libs.engine.tls import VARIABLES, Tls
 from libs.registry import registered, target_variable
@@ -126,9 +127,11 @@ class _OnBehalf(Caller):
         if left <= 0:
             raise errors.DeadlineExceeded(f"no time was left to call {self._callee}")
         try:
-            return super().unary(method, request, timeout=left)
+            answer = super().unary(method, request, timeout=left)
         except client.KehuError as error:
             raise _ours(error, self._callee) from error
+        crash_point("calls.after_call")
+        return answer
 
     def new_request_id(self, method: MethodDescriptor) -> str:
         """Returns the same key for every repeat of the command that is served."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-from libs.engine.crash import POINTS
+from libs.engine.crash import OF_WORKERS
 from tests.chaos import faults
 from tests.chaos.trial import Trial
 
@@ -25,7 +25,7 @@ def _kill(trial: Trial) -> None:
 
 
 def _die(trial: Trial) -> None:
-    faults.die_at(trial.lab, trial.chance, trial.tenant, trial.chance.choice(POINTS), trial.chance.choice(WORKERS))
+    faults.die_at(trial.lab, trial.chance, trial.tenant, trial.chance.choice(OF_WORKERS), trial.chance.choice(WORKERS))
 
 
 def _repeat(trial: Trial) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from libs.engine.crash import POINTS
+from libs.engine.crash import OF_WORKERS
 from tests.chaos import checks, faults
 from tests.chaos.damage import DAMAGE
 from tests.chaos.network import Weather
@@ -36,10 +36,10 @@ def test_f1_any_of_our_processes_is_killed(trial: Trial) -> None:
 
 def test_f2_a_worker_dies_at_every_point_once(trial: Trial) -> None:
     with trial.under_load():
-        for number, point in enumerate(POINTS):
+        for number, point in enumerate(OF_WORKERS):
             worker = ("profiles-worker", "interactions-worker")[number % 2]
             faults.die_at(trial.lab, trial.chance, trial.tenant, point, worker)
-        trial.figures["points"] = len(POINTS)
+        trial.figures["points"] = len(OF_WORKERS)
 
 
 def test_f3_the_broker_is_restarted_and_killed(trial: Trial) -> None:

@@ -62,10 +62,10 @@ class System:
         """Sends a signal to a process, by default the one that nothing can prepare for."""
         self._processes[name].kill(sig)
 
-    def restart(self, name: str) -> None:
+    def restart(self, name: str, **more: str) -> None:
         """Ends a process in good order, or what a kill left of it, and starts it again on the same address."""
         self._processes[name].stop()
-        self.launch(name)
+        self.launch(name, **more)
         self.wait_ready(name)
 
     def wait_ready(self, name: str) -> None:
@@ -152,8 +152,12 @@ class System:
         """Ends a process in good order."""
         self._processes[name].stop()
 
-    def launch(self, name: str) -> None:
-        """Starts a process and returns at once."""
+    def alive(self, name: str) -> bool:
+        """True while a process runs."""
+        return self._processes[name].alive
+
+    def launch(self, name: str, **more: str) -> None:
+        """Starts a process, perhaps with more settings than usual, and returns at once."""
         service, _, role = name.partition("-")
         settings = self._settings() | {"KEHU_ADMIN_LISTEN": f"{HOST}:{self._admin_ports[name]}"}
         settings |= {target_variable(callee): self.targets[callee] for callee in registered(service).calls}
@@ -161,7 +165,7 @@ class System:
             settings["KEHU_LISTEN"] = self.targets[service]
         if role == WEB:
             settings |= {"KEHU_LISTEN": self.pages[service], "KEHU_WEB_HTTPS": "no", "KEHU_WEB_RATE": "0"}
-        self._processes[name].start([KEHU, service, role], settings)
+        self._processes[name].start([KEHU, service, role], settings | more)
 
     def _settings(self) -> dict[str, str]:
         return {

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 deals = typer.Typer(no_args_is_help=True, help="Deals: opening, moving, winning and losing them, and their history.")
 
 DealId = Annotated[str, typer.Argument(help="The id deal_….")]
+Filter = Annotated[str, typer.Option("--filter", help="An AIP-160 filter, for example 'state = OPEN'.")]
 Waive = Annotated[bool, typer.Option("--waive", help="Waive what the stage asks for; needs a scope of its own.")]
 
 
@@ -132,34 +136,78 @@ def reopen(
 @deals.command("history")
 def history(
     deal_id: DealId,
-    at: Annotated[datetime | None, typer.Option(help="Rebuild what it was at this time (UTC).")] = None,
+    as_of: Annotated[
+        list[datetime] | None,
+        typer.Option("--as-of", help="Rebuild what it was at this time (UTC). May be given several times."),
+    ] = None,
     known: Annotated[datetime | None, typer.Option(help="As far as it was known at this time (UTC).")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show every change of a deal, or rebuild what it was at one time as it was known at another.
+    """Show every change of a deal, or rebuild what it was at some times as it was known at another.
 
     [bold]Examples:[/bold]
 
       kehu deal history deal_01jd5w3k8e7r9s2t4v6x8y0z1a\n
-      kehu deal history deal_01jd5w3k8e7r9s2t4v6x8y0z1a --at 2026-03-31
+      kehu deal history deal_01jd5w3k8e7r9s2t4v6x8y0z1a --as-of 2026-03-31 --as-of 2026-06-30
     """
     from libs.command.views import board
 
     with client() as connected:
-        if at is not None or known is not None:
-            times = {"effective_time": at, "known_time": known}
-            given = {name: time.replace(tzinfo=UTC) for name, time in times.items() if time is not None}
-            found = connected.opportunities.get_deal_facts(deal_id=deal_id, **given)
+        if as_of or known is not None:
+            times = [each.replace(tzinfo=UTC) for each in as_of or ()] or [datetime.now(UTC)]
+            asked = {"known_time": known.replace(tzinfo=UTC)} if known is not None else {}
+            past = [
+                (at, connected.opportunities.get_deal_facts(deal_id=deal_id, effective_time=at, **asked))
+                for at in times
+            ]
             if as_json:
-                print_json(as_dict(found))
+                print_json([as_dict(each) for _, each in past])
             else:
-                console.print(board.facts(found, given.get("effective_time", datetime.now(UTC))))
+                console.print(*(board.facts(each, at) for at, each in past), sep="\n")
             return
         changes = list(connected.opportunities.list_deal_changes(deal_id=deal_id, page_size=500))
     if as_json:
         print_json([as_dict(each) for each in changes])
     else:
         console.print(board.history(changes))
+
+
+@deals.command("list")
+def list_deals(
+    filter: Filter = "",
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List deals, the latest opened first.
+
+    [bold]Example:[/bold] kehu deal list --filter "state = OPEN"
+    """
+    from libs.command.views import board
+
+    with client() as connected:
+        found = list(islice(connected.opportunities.list_deals(filter=filter, page_size=min(limit, 500)), limit))
+    if as_json:
+        print_json([as_dict(each) for each in found])
+    else:
+        console.print(board.deals(found))
+
+
+@deals.command("export")
+def export(
+    file: Annotated[Path, typer.Argument(dir_okay=False, help="The file to write, one JSON object a line.")],
+    filter: Filter = "",
+) -> None:
+    """Write deals into a file that only its owner may read.
+
+    [bold]Example:[/bold] kehu deal export deals.jsonl --filter "state = WON"
+    """
+    count = 0
+    file.touch(mode=0o600)
+    with client() as connected, file.open("w", encoding="utf-8") as out:
+        for each in connected.opportunities.list_deals(filter=filter, page_size=500):
+            out.write(json.dumps(as_dict(each), ensure_ascii=False) + "\n")
+            count += 1
+    console.print(f"{count:,} deals in {file}")
 
 
 def _money(text: str, currency: str) -> object:

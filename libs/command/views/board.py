@@ -16,7 +16,7 @@ from libs.command.views.words import moment, name_of, word
 
 if TYPE_CHECKING:
     from kehu.opportunities.v1.board_pb2 import Board, BoardCard, BoardStage
-    from kehu.opportunities.v1.deals_pb2 import DealChange, DealFacts, Move
+    from kehu.opportunities.v1.deals_pb2 import Deal, DealChange, DealFacts, Move
     from kehu.opportunities.v1.forecast_pb2 import SalesReport
     from kehu.opportunities.v1.pipelines_pb2 import Stage
     from kehu.opportunities.v1.plans_pb2 import ConvertedForecast, CurrencyForecast, Forecast, ForecastOverride
@@ -131,6 +131,24 @@ def report(found: SalesReport) -> Table:
         days = f"{each.won_days_mean:.1f}, half within {each.won_days_median:g}" if each.won else ""
         name = "  ".join(filter(None, (each.month, each.key))) or "all"
         table.add_row(name, f"{each.won:,}", f"{each.lost:,}", rate, money(each.revenue, each.currency_code), days)
+    return table
+
+
+def deals(found: Iterable[Deal]) -> Table:
+    """A row for each deal."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("deal", "state", "stage", "amount", "chance", "owner", "id"):
+        table.add_column(heading, justify="right" if heading in ("amount", "chance") else "left")
+    for each in found:
+        table.add_row(
+            Text(each.display_name or "(erased)"),
+            word(name_of(each, "state")),
+            each.stage,
+            money(each.amount.minor_units, each.amount.currency_code) if each.HasField("amount") else "",
+            f"{each.probability_basis_points / 100:g} %",
+            Text(each.owner),
+            each.id,
+        )
     return table
 
 

@@ -20,6 +20,7 @@ from libs.chassis.domain import Change, DomainError, E, RevisionMismatch, Source
 from libs.chassis.filtering import Condition
 from libs.chassis.paging import Order
 from libs.chassis.store import Contention, Index, KeyTaken, Outcome, RequestIdReused
+from libs.engine.crash import crash_point
 from libs.engine.store.commands import NOTES, NOTES_IN_ENTITY, Commands, Note
 from libs.engine.store.drafts import by_id, given
 from libs.engine.store.pager import Pager
@@ -97,6 +98,7 @@ class StoredCollection(ReadableCollection[E]):
             if entity.id not in existing and first_of.setdefault(entity.id, i) == i:
                 fresh.append(i)
         refused = self._insert([prepared[i][1] for i in fresh]) if fresh else []
+        self._written_alone()
         for i, duplicate in zip(fresh, refused, strict=True):
             if duplicate is None:
                 outcomes[i] = Outcome(entity=prepared[i][0], created=True)
@@ -213,9 +215,14 @@ class StoredCollection(ReadableCollection[E]):
                 return None
         except DuplicateKey:
             return self._repeated(id, note)
+        self._written_alone()
         if note is not None:
             self._commands.done()
         return changed
+
+    def _written_alone(self) -> None:
+        if not self._in_transaction():
+            crash_point("store.after_write")
 
     def _id(self, key: str) -> str:
         """The id of a new entity, perhaps with a natural key."""

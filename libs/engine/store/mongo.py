@@ -25,6 +25,7 @@ from libs.chassis.filtering import Condition, to_mongo
 from libs.chassis.paging import Order
 from libs.chassis.store import Contention, Index, Key, KeyTaken, Measure, Row
 from libs.engine import metrics
+from libs.engine.crash import crash_point
 from libs.engine.sealing import Keyring, Masters
 from libs.engine.sealing.mongo import MongoKeyring
 from libs.engine.store.collection import StoredCollection
@@ -149,6 +150,8 @@ class MongoDatabase(StoredDatabase):
                 ):
                     hold_claim()
                     yield
+                    crash_point("store.before_commit")
+                crash_point("store.after_commit")
                 self.commands.committed()
             except PyMongoError as error:
                 if _is_duplicate_id(error) or error.has_error_label("TransientTransactionError"):
@@ -284,9 +287,7 @@ class MongoCollection(StoredCollection[E]):
     def _select(
         self, where: Condition | None, order: Order | None, limit: int, *, every_tenant: bool = False
     ) -> list[Document]:
-        query = to_mongo(where)
-        if not every_tenant:
-            query = {"tenant": context.current().tenant, **query}
+        query = {**({} if every_tenant else {"tenant": context.current().tenant}), **to_mongo(where)}
         with self._timed("select"):
             cursor = self.raw.find(query, _UNREAD, session=self._database.session)
             if order is not None:
@@ -335,9 +336,8 @@ class MongoCollection(StoredCollection[E]):
                 if len(documents) == 1:
                     self.raw.insert_one(documents[0], session=self._database.session)
                 else:
-                    self.raw.bulk_write(
-                        [InsertOne(document) for document in documents], ordered=False, session=self._database.session
-                    )
+                    requests = [InsertOne(document) for document in documents]
+                    self.raw.bulk_write(requests, ordered=False, session=self._database.session)
             except (DuplicateKeyError, BulkWriteError) as error:
                 if self._in_transaction():
                     raise self._taken(error) from error

@@ -210,3 +210,16 @@ def test_without_a_period_it_is_this_quarter() -> None:
     days = span("")
     assert days["start_date"] <= datetime.now(UTC).date() <= days["end_date"]
     assert 90 <= (days["end_date"] - days["start_date"]).days + 1 <= 92
+
+
+def test_deals_are_listed_with_what_they_are_worth() -> None:
+    told = {
+        "display_name": "Chairs [new]",
+        "stage": "offer",
+        "state": "OPEN",
+        "owner": "ada",
+        "probability_basis_points": 5000,
+        "amount": {"currency_code": "JPY", "minor_units": 1_200},
+    }
+    shown = printed(board.deals([fill(deals_pb2.Deal(), told), deals_pb2.Deal(stage="won")]))
+    assert all(part in shown for part in ("Chairs [new]", "open", "offer", "1,200", "50 %", "ada", "(erased)"))
