@@ -31,7 +31,7 @@ from services.opportunities.deals.domain.history import DealState
 from services.opportunities.deals.domain.terms import LostReason
 from services.opportunities.leads.application import Leads
 from services.opportunities.leads.domain.conversions import Conversion, ConversionStep
-from services.opportunities.leads.domain.leads import Lead
+from services.opportunities.leads.domain.leads import CARE, Lead
 from services.opportunities.leads.domain.refusals import LeadMoveForbidden
 
 INTERRUPTED: Final = timedelta(minutes=1)
@@ -81,6 +81,8 @@ class Conversions:
         self._store.deals.pipelines.pipelines.get(wanted.pipeline_id)
         self._store.leads.customers.refuse_erased({wanted.customer_id})
         lead = self._store.leads.leads.get(lead_id)
+        if lead.source == CARE and not wanted.customer_id:
+            wanted = replace(wanted, customer_id=lead.customer_id)
         begun = lead.conversion is not None and lead.conversion.step is not ConversionStep.UNDONE
         if not begun and not wanted.customer_id and not wanted.create_anyway and (alike := self._alike(lead)):
             raise CustomersAlike(lead_id=lead_id, customer_ids=tuple(each.customer_id for each in alike))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import chain, islice
 from typing import Final
 
@@ -101,6 +102,14 @@ class Leads:
         """A new lead, or the one that its source told of before."""
         self._check(draft)
         return self._store.leads.insert(lambda id: replace(draft, id=id).capture(), key=_key(draft))
+
+    def sense(self, needs: Iterable[Lead]) -> None:
+        """Takes in needs of customers that care has found, each once. Nobody offers anything to an erased customer."""
+        drafts = [*needs]
+        gone = {each.id for each in self._store.customers.erased(each.customer_id for each in drafts)}
+        for draft in drafts:
+            if draft.customer_id not in gone:
+                self._store.leads.insert(partial(_sensed, draft), key=_key(draft))
 
     def take(self, rows: Sequence[PastLead | DomainError]) -> Sequence[Outcome[Lead]]:
         """Outcome of each lead of the past. One that could not be read comes as its error."""
@@ -337,6 +346,10 @@ def _check(lead: Lead, form: LeadForm | None) -> None:
 
 def _form(row: PastLead | DomainError) -> str:
     return row.lead.form_id if isinstance(row, PastLead) else ""
+
+
+def _sensed(draft: Lead, id: str) -> Change[Lead]:
+    return replace(draft, id=id).sensed()
 
 
 def _key(lead: Lead) -> str:

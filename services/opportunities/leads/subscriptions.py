@@ -1,11 +1,13 @@
-"""Interactions that become touches, and the timers of leads."""
+"""Interactions that become touches, needs that become leads, and the timers of leads."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from textwrap import wrap
 from typing import Any, cast
 
+from kehu.care.v1 import events_pb2 as care
 from kehu.common.v1.types_pb2 import CHANNEL_WEB_SESSION
 from kehu.interactions.v1 import events_pb2 as interactions
 from kehu.interactions.v1.timeline_pb2 import Interaction
@@ -14,10 +16,12 @@ from libs.chassis.codec import field_of
 from libs.chassis.inbox import Received, Subscription
 from libs.chassis.timers import Timer
 from services.opportunities.leads.application import Leads
-from services.opportunities.leads.domain.leads import Lead
+from services.opportunities.leads.domain.leads import CARE, Lead
 from services.opportunities.leads.domain.touches import Touch, TouchKind
 from services.opportunities.leads.store import LeadsStore
 
+NEED_LENGTH = 500
+"""Characters of one need of a lead."""
 LINKS = ("lead", "deal", "opportunity")
 """Kinds of links that lead to a lead or a deal."""
 OURS = ("lead_", "deal_")
@@ -25,7 +29,7 @@ OURS = ("lead_", "deal_")
 
 
 def subscriptions(store: LeadsStore) -> list[Subscription]:
-    """Interactions on a lead or a deal. They are linked, never copied."""
+    """Interactions on a lead or a deal, which are linked and never copied, and needs that care has found."""
 
     def follow(events: Sequence[Received]) -> None:
         Leads(store).follow([touch for each in events for touch in _touches(cast(Any, each.message).interaction)])
@@ -40,7 +44,13 @@ def subscriptions(store: LeadsStore) -> list[Subscription]:
             ],
             handle=follow,
             remembers=False,  # a touch is known by its interaction
-        )
+        ),
+        Subscription(
+            name="needs",
+            listens=[care.NeedCaptured],
+            handle=lambda events: Leads(store).sense(map(_need, events)),
+            remembers=False,  # a lead is known by the touch whose task asked
+        ),
     ]
 
 
@@ -51,6 +61,18 @@ def timers(store: LeadsStore) -> list[Timer[Lead]]:
         Timer(name="recycled_leads", every=timedelta(seconds=10), due=store.back(), run=leads.revive),
         Timer(name="responses", every=timedelta(seconds=5), due=store.overdue(), run=leads.breach),
     ]
+
+
+def _need(event: Received) -> Lead:
+    told = cast(care.NeedCaptured, event.message)
+    return Lead(
+        id="",
+        source=CARE,
+        source_key=f"{told.touch_id}:{event.revision}",
+        customer_id=told.customer_id,
+        needs=tuple(wrap(told.text, NEED_LENGTH)),
+        capture_time=event.time,
+    )
 
 
 def _touches(interaction: Interaction) -> Iterator[Touch]:

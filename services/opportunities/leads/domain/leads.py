@@ -21,6 +21,8 @@ from services.opportunities.leads.domain.parts import (
 )
 from services.opportunities.leads.domain.refusals import LeadMoveForbidden
 
+CARE: Final = "care"
+"""Source of leads that care tells of: needs of customers, whose leads are theirs from the beginning."""
 AT_ONCE: Final = datetime(1970, 1, 2, tzinfo=UTC)
 """Time from which a lead waits for its assignment that nobody postponed."""
 
@@ -70,6 +72,12 @@ class Lead(Entity):
         state = LeadState.ASSIGNED if captured.owner else LeadState.NEW
         captured = replace(captured, state=state, triage_time=None if captured.owner else AT_ONCE)
         return captured, [LeadCaptured(lead=captured)]
+
+    def sensed(self) -> Change[Lead]:
+        """This lead as a new one of a customer, with a need that its source and key are the evidence of."""
+        captured, _ = self.capture()
+        known = replace(captured, customer_id=self.customer_id)
+        return known, [LeadCaptured(lead=known)]
 
     def past(
         self, *, converted: bool | None, close_time: datetime | None, reason: DisqualifyReason | None
@@ -250,7 +258,7 @@ class Lead(Entity):
         open_again = replace(
             self,
             state=LeadState.QUALIFIED if self.state is LeadState.CONVERTED else self.state,
-            customer_id="",
+            customer_id=self.customer_id if self.source == CARE else "",
             close_time=None,
             conversion=replace(current, step=ConversionStep.UNDONE),
         )

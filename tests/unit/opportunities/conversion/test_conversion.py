@@ -22,7 +22,7 @@ from libs.client.values import fill
 from libs.engine.rpc.errors import Unavailable
 from services.opportunities.conversion.application import Conversions, FinishState
 from services.opportunities.leads.domain.conversions import Conversion, ConversionStep
-from services.opportunities.leads.domain.leads import Lead
+from services.opportunities.leads.domain.leads import CARE, Lead
 from services.opportunities.leads.domain.parts import LeadPoint, LeadPointType, LeadState
 from services.profiles.__main__ import SERVICE as PROFILES
 from services.profiles.store import ProfilesStore
@@ -272,3 +272,14 @@ def test_the_same_command_converts_once_and_another_one_with_its_id_is_refused(s
 def test_finishing_is_an_operation(world: Sales) -> None:
     scopes = {"opportunities.leads.convert"}
     assert world.call(pb.FinishConversionsRequest(), Operation, scopes=scopes).kind == "finish_conversions"
+
+
+def test_a_lead_that_care_told_of_is_already_of_its_customer(scene: Scene) -> None:
+    customer = identity.new_id("cus")
+    draft = Lead(id="", source=CARE, source_key="tch_1:3", customer_id=customer, needs=("oil",))
+    scene.world.store.leads.leads.insert(draft.sensed(), key="care:tch_1:3")
+    [lead] = [each for each in scene.world.store.leads.leads.find(None, limit=9) if each.source == CARE]
+    converted = scene.conversions.convert(lead.id, scene.wanted)
+    assert (converted.state, converted.customer_id, scene.peer.made) == (LeadState.CONVERTED, customer, [])
+    assert [each.customer_id for each in deals(scene.world)] == [customer]
+    assert scene.conversions.undo(lead.id).customer_id == customer

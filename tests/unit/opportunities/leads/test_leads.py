@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.timestamp_pb2 import Timestamp
+from kehu.care.v1 import events_pb2 as care
 from kehu.common.v1.operation_pb2 import Operation
 from kehu.interactions.v1 import calendars_pb2, timeline_pb2
 from kehu.interactions.v1 import events_pb2 as interactions
@@ -390,3 +391,21 @@ def test_an_erasure_reaches_leads_that_never_became_a_customer(world: Sales, cap
     assert [*get(world, by_mail).needs] == []
     answered = world.store.privacy.erasures.collection.get(erasure)
     assert (answered.answered, {each.kind: each.count for each in answered.erased}["leads"]) == (True, 2)
+
+
+def test_a_need_that_care_has_found_is_a_lead_of_its_customer_once(world: Sales) -> None:
+    customer, touch = identity.new_id("cus"), identity.new_id("tch")
+    found = care.NeedCaptured(touch_id=touch, customer_id=customer, text="a second engine, " * 40)
+    for _ in range(2):
+        world.hear(found, entity_id=touch, revision=3)
+    world.hear(care.NeedCaptured(touch_id=touch, customer_id=customer, text="oil"), entity_id=touch, revision=4)
+    request = pb.ListLeadsRequest(filter=f'customer_id = "{customer}"')
+    newest, first = world.call(request, pb.ListLeadsResponse).leads
+    assert (first.source, first.source_key, first.customer_id) == ("care", f"{touch}:3", customer)
+    assert ([len(each) <= 500 for each in first.needs], [*newest.needs]) == ([True, True], ["oil"])
+    gone = identity.new_id("cus")
+    asked = profiles.CustomerErasureRequested(customer_id=gone, erasure_id=identity.new_id("era"))
+    asked.customer.id = gone
+    world.hear(asked, entity_id=gone)
+    world.hear(care.NeedCaptured(touch_id=touch, customer_id=gone, text="oil"), entity_id=touch, revision=5)
+    assert not world.call(pb.ListLeadsRequest(filter=f'customer_id = "{gone}"'), pb.ListLeadsResponse).leads
