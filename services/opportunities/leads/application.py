@@ -349,7 +349,7 @@ def _form(row: PastLead | DomainError) -> str:
 
 
 def _sensed(draft: Lead, id: str) -> Change[Lead]:
-    return replace(draft, id=id).sensed()
+    return replace(draft, id=id).sense()
 
 
 def _key(lead: Lead) -> str:

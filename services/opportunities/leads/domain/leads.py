@@ -73,7 +73,7 @@ class Lead(Entity):
         captured = replace(captured, state=state, triage_time=None if captured.owner else AT_ONCE)
         return captured, [LeadCaptured(lead=captured)]
 
-    def sensed(self) -> Change[Lead]:
+    def sense(self) -> Change[Lead]:
         """This lead as a new one of a customer, with a need that its source and key are the evidence of."""
         captured, _ = self.capture()
         known = replace(captured, customer_id=self.customer_id)

@@ -277,7 +277,7 @@ def test_finishing_is_an_operation(world: Sales) -> None:
 def test_a_lead_that_care_told_of_is_already_of_its_customer(scene: Scene) -> None:
     customer = identity.new_id("cus")
     draft = Lead(id="", source=CARE, source_key="tch_1:3", customer_id=customer, needs=("oil",))
-    scene.world.store.leads.leads.insert(draft.sensed(), key="care:tch_1:3")
+    scene.world.store.leads.leads.insert(draft.sense(), key="care:tch_1:3")
     [lead] = [each for each in scene.world.store.leads.leads.find(None, limit=9) if each.source == CARE]
     converted = scene.conversions.convert(lead.id, scene.wanted)
     assert (converted.state, converted.customer_id, scene.peer.made) == (LeadState.CONVERTED, customer, [])
