@@ -168,6 +168,8 @@ def _refold(uri: str, seal_key: str, tenant: str, calendar_id: str, told: Connec
     with connect(uri, "interactions", patient=True) as mongo, context.enter(Context(tenant=tenant, actor="bench")):
         database = MongoDatabase(mongo, "interactions", page_key=bytes(32), seal_key=bytes.fromhex(seal_key))
         store = InteractionsStore(database)
+        sla = Sla(store.sla)
+        sla.refold(MemoryJob(state=RefoldProgress()))  # what the worker planned for the change before
         known = store.calendars.calendars.get(calendar_id)
         day = (known.exceptions[-1].date if known.exceptions else identity.now().date()) + timedelta(days=1)
         closed = from_proto(
@@ -177,7 +179,6 @@ def _refold(uri: str, seal_key: str, tenant: str, calendar_id: str, told: Connec
         Calendars(store.calendars).update(
             calendar_id, lambda each: replace(each, exceptions=(*each.exceptions, *closed)), 0
         )
-        sla = Sla(store.sla)
         plan = sla.plan(calendar_id=calendar_id)
         seconds = clocked(lambda: sla.refold(MemoryJob(state=RefoldProgress())))
         done = sla.get(plan.id)

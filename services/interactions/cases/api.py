@@ -95,6 +95,10 @@ class CasesApi(cases_pb2_grpc.CasesServiceServicer):
     def TickChecklistItem(self, request: pb.TickChecklistItemRequest, _: object) -> pb.Case:
         return case(self._cases.tick(request.case_id, request.item_id, revision=request.revision))
 
+    def WaiveChecklistItem(self, request: pb.WaiveChecklistItemRequest, _: object) -> pb.Case:
+        why = request.reason
+        return case(self._cases.tick(request.case_id, request.item_id, waive_reason=why, revision=request.revision))
+
     def LinkCase(self, request: pb.LinkCaseRequest, _: object) -> pb.Case:
         adds, removes = (field_of(request, name, tuple[Link, ...], ()) for name in ("adds", "removes"))
         return case(self._cases.link(request.case_id, adds, removes, revision=request.revision))

@@ -187,10 +187,12 @@ class Cases:
         """Adds something to do before a case is resolved."""
         return self._change(case_id, lambda each, *_: each.require(item), revision)
 
-    def tick(self, case_id: str, item_id: str, *, revision: int = 0) -> Case:
-        """An item of the checklist is done."""
+    def tick(self, case_id: str, item_id: str, *, waive_reason: str = "", revision: int = 0) -> Case:
+        """An item of the checklist is done, or let go for a reason."""
         actor = context.current().actor
-        return self._change(case_id, lambda each, now, _: each.tick(item_id, actor, now), revision)
+        return self._change(
+            case_id, lambda each, now, _: each.tick(item_id, actor, now, waive_reason=waive_reason), revision
+        )
 
     def link(self, case_id: str, adds: Sequence[Link], removes: Sequence[Link], *, revision: int = 0) -> Case:
         """Changes what a case is about."""

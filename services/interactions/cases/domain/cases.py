@@ -338,13 +338,15 @@ class Case(CaseRecord):
         added = ChecklistItem(id=item.id, text=text("text", item.text), optional=item.optional)
         return self._change(CaseUpdated, checklist=self._fit((*self.checklist, added)))
 
-    def tick(self, item_id: str, by: str, now: datetime) -> Change[Case]:
-        """An item of the checklist is done."""
+    def tick(self, item_id: str, by: str, now: datetime, *, waive_reason: str = "") -> Change[Case]:
+        """An item of the checklist is done, or let go for a reason."""
         self._alive()
         if item_id not in {each.id for each in self.checklist}:
             raise CasePartUnknown(case_id=self.id, part="checklist item", value=item_id)
         ticked = (
-            replace(each, done_time=now, done_by=by) if each.id == item_id and each.done_time is None else each
+            replace(each, done_time=now, done_by=by, waive_reason=waive_reason)
+            if each.id == item_id and each.done_time is None
+            else each
             for each in self.checklist
         )
         return self._change(CaseUpdated, checklist=tuple(ticked))

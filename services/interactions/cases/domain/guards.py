@@ -83,7 +83,7 @@ def wordless(case: CaseRecord) -> dict[str, Any]:
         "episodes": tuple(replace(each, reopen_reason="", cause="", explanation="") for each in case.episodes),
         "ownership": tuple(replace(each, reason="") for each in case.ownership),
         "loans": tuple(replace(each, note="") for each in case.loans),
-        "checklist": tuple(replace(each, text="") for each in case.checklist),
+        "checklist": tuple(replace(each, text="", waive_reason="") for each in case.checklist),
         "links": (),
         "wishes": (),
         "next_step": "",

@@ -93,6 +93,9 @@ class ChecklistItem:
     """Set when the case may be resolved without it."""
     done_time: datetime | None = None
     done_by: str = ""
+    """Whoever did it, or waived it."""
+    waive_reason: str = ""
+    """Reason for which somebody with the authority let it go. Empty of an item that was done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,7 +71,7 @@ def test_callers_who_hardly_ever_give_up_make_erlang_c_of_erlang_a(offered: floa
 
 
 @pytest.mark.parametrize(("offered", "agents", "least"), [(10.0, 10, 11), (10.5, 3, 11), (0.5, 0, 1)])
-def test_too_few_agents_are_refused_with_the_least_number_that_works(offered: float, agents: int, least: int) -> None:
+def test_t47_too_few_agents_are_refused_with_the_least_number(offered: float, agents: int, least: int) -> None:
     with pytest.raises(InvalidArgument, match=f"at least {least} are needed"):
         Patient(offered=offered, agents=agents, handling_time=180)
     with pytest.raises(InvalidArgument, match="at least 1 are needed"):

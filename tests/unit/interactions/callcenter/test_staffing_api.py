@@ -83,7 +83,7 @@ def test_the_golden_values_of_erlang_a(
 
 
 @pytest.mark.parametrize("agents", [0, 9, 10])
-def test_too_few_agents_are_refused_with_the_least_number_that_works(world: World[Any], agents: int) -> None:
+def test_t47_too_few_agents_are_refused_with_the_least_number_that_works(world: World[Any], agents: int) -> None:
     demand = pb.Demand(calls=100, handling_time=180)
     with pytest.raises(InvalidArgument, match="at least 11 are needed") as refused:
         world.call(pb.ComputeQueueRequest(demand=demand, agents=agents), pb.QueueFigures)

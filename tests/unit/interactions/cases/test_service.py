@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
-from kehu.common.v1 import error_reason_pb2
+from kehu.common.v1 import error_reason_pb2, options_pb2
 from kehu.interactions.v1 import cases_pb2 as pb
 from kehu.interactions.v1 import clocks_pb2, privacy_pb2, promises_pb2, timeline_pb2
 from kehu.profiles.v1 import events_pb2 as profiles
@@ -95,6 +95,23 @@ def test_a_case_moves_past_no_guard_whatever_the_path(desk: Desk, opened: Opened
     [outcome] = desk.call(pb.TransitionCasesRequest(rows=[row]), pb.TransitionCasesResponse).outcomes
     assert outcome.id == case.id
     assert desk.call(pb.GetCaseRequest(case_id=case.id), pb.Case).state == pb.CASE_STATE_RESOLVED
+
+
+def test_an_item_is_waived_for_a_reason_by_whoever_has_the_authority(desk: Desk, opened: Opened) -> None:
+    case = opened(checklist=[{"id": "call", "text": "Call back"}])
+    waived = pb.WaiveChecklistItemRequest(case_id=case.id, item_id="call", reason="The customer moved away.")
+    [item] = desk.call(waived, pb.Case, actor="boss").checklist
+    assert (item.done_by, item.waive_reason) == ("boss", "The customer moved away.")
+    assert resolved(desk, case).state == pb.CASE_STATE_RESOLVED
+    with pytest.raises(refusals.CasePartUnknown):
+        desk.call(pb.WaiveChecklistItemRequest(case_id=case.id, item_id="mail", reason="x"), pb.Case)
+    [service] = pb.DESCRIPTOR.services_by_name.values()
+    scopes = {
+        method.name: method.GetOptions().Extensions[options_pb2.access].scope
+        for method in service.methods
+        if method.name.endswith("ChecklistItem")
+    }
+    assert scopes["WaiveChecklistItem"] not in (scopes["TickChecklistItem"], scopes["AddChecklistItem"])
 
 
 def test_an_import_passes_no_guard_that_a_call_would_not_pass(desk: Desk) -> None:
