@@ -106,12 +106,16 @@ baseline: gen ## Make the present protos the last release.
 
 ## Test; ARGS="-k name -x" and the like go to pytest
 
+.PHONY: browser
+browser:
+	@bash tests/packages.sh
+
 .PHONY: test
-test: gen ## Unit, contract, integration and e2e tests, on real MongoDB and RabbitMQ.
+test: gen browser ## Unit, contract, integration and e2e tests, on real MongoDB and RabbitMQ.
 	@$(PYTEST) -q $(ARGS)
 
 .PHONY: test-unit test-contract test-chart test-integration test-e2e
-test-unit test-contract test-chart test-integration test-e2e: test-%: gen ## One tier of them.
+test-unit test-contract test-chart test-integration test-e2e: test-%: gen browser ## One tier of them.
 	@$(PYTEST) -q tests/$* $(ARGS)
 
 .PHONY: chaos
