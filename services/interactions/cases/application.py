@@ -77,6 +77,11 @@ class Cases:
             ),
         )
 
+    def answer_alert(self, draft: Case, *, owner: str) -> None:
+        """Opens a case for an alert. Of a customer who was erased there is nobody to answer."""
+        if not self._store.customers.erased([draft.customer_id]):
+            self.create(draft, owner=owner)
+
     def get(self, case_id: str) -> Case:
         """One case."""
         return self._store.cases.get(case_id)

@@ -50,6 +50,12 @@ class Loop:
         now = identity.now()
         return self._store.alerts.update(alert_id, lambda each: each.settle(outcome, case_id, now))
 
+    def follow(self, alert_id: str, case_id: str, outcome: AlertOutcome) -> None:
+        """Settles the alert that a case answers, once the case is done. A repeat changes nothing."""
+        now = identity.now()
+        if self._store.alerts.find_by_id(alert_id) is not None:
+            self._store.alerts.update_many([(alert_id, None)], lambda each, _: each.follow(outcome, case_id, now))
+
     def alerts(self, filter: str, request: PageRequest) -> Page[Alert]:
         """A page of alerts, the latest first."""
         return self._store.list(filter, request)

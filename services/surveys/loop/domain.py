@@ -83,6 +83,10 @@ class Alert(Entity):
         settled = replace(self, outcome=outcome, case_id=case_id, settle_time=now)
         return settled, [AlertHandled(alert=settled)]
 
+    def follow(self, outcome: AlertOutcome, case_id: str, now: datetime) -> Change[Alert]:
+        """Settled as its case ended. One that was settled stays as it is."""
+        return self.settle(outcome, case_id, now) if self.outcome is None else (self, [])
+
     def erase(self) -> Change[Alert]:
         """Without words."""
         erased = replace(self, words="")

@@ -11,6 +11,8 @@ from kehu.common.v1 import error_reason_pb2, options_pb2
 from kehu.interactions.v1 import cases_pb2 as pb
 from kehu.interactions.v1 import clocks_pb2, privacy_pb2, promises_pb2, timeline_pb2
 from kehu.profiles.v1 import events_pb2 as profiles
+from kehu.surveys.v1 import events_pb2 as surveys
+from kehu.surveys.v1 import loop_pb2
 
 from libs.chassis import identity
 from libs.chassis.customers import CustomerErased
@@ -385,3 +387,32 @@ def test_every_refusal_of_cases_has_its_number() -> None:
         if isinstance(each, type) and issubclass(each, DomainError) and each.__module__ == refusals.__name__
     }
     assert all(300 <= number <= 326 or 400 <= number <= 429 for number in numbers)
+
+
+# --------------------------------------------------------------------------------------------- alerts of surveys
+
+
+def raised(customer: str, kind: str = "DETRACTOR", **fields: Any) -> surveys.AlertRaised:
+    told: dict[str, Any] = {"customer_id": customer, "kind": f"ALERT_KIND_{kind}", "number": 2, "words": "secret"}
+    alert = loop_pb2.Alert(id="alr_1", response_id="rsp_1", owner="ann", **{**told, **fields})
+    return surveys.AlertRaised(alert=alert)
+
+
+def test_an_alert_of_a_survey_becomes_a_case_that_knows_it(desk: Desk) -> None:
+    customer = known(desk, identity.new_id("cus"))
+    for kind, type in (("DETRACTOR", pb.CASE_TYPE_INQUIRY), ("SAFETY", pb.CASE_TYPE_INCIDENT)):
+        desk.hear(raised(customer, kind), entity_id=f"alr_{kind}")
+        found = desk.call(pb.ListCasesRequest(), pb.ListCasesResponse).cases
+        [case] = (each for each in found if each.type == type)
+        assert (case.customer_id, case.owner) == (customer, "ann")
+        assert {(each.kind, each.id) for each in case.links} == {("alert", "alr_1"), ("response", "rsp_1")}
+        assert "secret" not in str(case), "what the respondent wrote stays with the response"
+
+
+def test_an_alert_of_nobody_known_opens_no_case(desk: Desk) -> None:
+    customer = known(desk, identity.new_id("cus"))
+    desk.hear(raised(""), entity_id="alr_1")
+    requested = profiles.CustomerErasureRequested(erasure_id=identity.new_id("era"), customer_id=customer)
+    desk.hear(requested, entity_id=customer, revision=2)
+    desk.hear(raised(customer), entity_id="alr_2")
+    assert not desk.call(pb.ListCasesRequest(), pb.ListCasesResponse).cases

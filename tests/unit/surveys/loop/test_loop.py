@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from kehu.interactions.v1 import cases_pb2
+from kehu.interactions.v1 import events_pb2 as interactions
 from kehu.surveys.v1 import loop_pb2 as pb
 from kehu.surveys.v1 import questionnaires_pb2
 
@@ -98,3 +100,29 @@ def test_an_action_is_verified_in_a_later_wave(world: Field) -> None:
     assert [(each.text, each.action) for each in page.findings] == [
         ("You wait too long.", "Two more agents in the evening.")
     ]
+
+
+def case(alert: pb.Alert) -> cases_pb2.Case:
+    link = cases_pb2.Case().links.add(kind="alert", id=alert.id)
+    return cases_pb2.Case(id="case_01", links=[link])
+
+
+def test_an_alert_is_settled_by_the_case_that_answers_it(world: Field) -> None:
+    survey = launched(world)
+    answered(world, survey.id, nps=2, why="slow")
+    [alert] = alerts(world, survey.id)
+    for revision in (2, 3):
+        world.hear(interactions.CaseResolved(case=case(alert)), entity_id="case_01", revision=revision)
+    [settled] = alerts(world, survey.id)
+    assert (settled.outcome, settled.case_id) == (pb.ALERT_OUTCOME_SOLVED, "case_01")
+    world.hear(interactions.CaseCancelled(case=case(alert)), entity_id="case_01", revision=4)
+    assert alerts(world, survey.id)[0].outcome == pb.ALERT_OUTCOME_SOLVED, "settled once"
+    assert world.events().count("alert.handled") == 1
+
+
+def test_a_case_about_another_alert_settles_none(world: Field) -> None:
+    survey = launched(world)
+    answered(world, survey.id, nps=2, why=None)
+    other = pb.Alert(id="alr_01jd5w3k8e7r9s2t4v6x8y0z1a")
+    world.hear(interactions.CaseResolved(case=case(other)), entity_id="case_01")
+    assert alerts(world, survey.id)[0].outcome == pb.ALERT_OUTCOME_UNSPECIFIED
