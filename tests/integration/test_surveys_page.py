@@ -39,7 +39,7 @@ from tests.support.stack import KEHU
 
 CHROMIUM = os.environ.get("KEHU_TEST_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 PICTURES = os.environ.get("KEHU_TEST_PICTURES", "")
-"""Folder that gets pictures of the pages; none are kept without."""
+"""Folder that gets pictures of the pages, where somebody wants to see them."""
 PHONE: dict[str, Any] = {
     "viewport": {"width": 360, "height": 740},
     "device_scale_factor": 2,
