@@ -4,7 +4,7 @@
 
 Names: get list create update relay inbox visible start memory imports growth duplicates
 worth deals forecast simulation cases warnings refolds pops routing
-staffing; all of them when none is given. Rows of docs/figures.md are replaced by what was
+staffing answers scores page; all of them when none is given. Rows of docs/figures.md are replaced by what was
 measured, unless it was --quick.
 """
 
@@ -20,7 +20,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import calls, deals, desk, duplicates, events, floor, processes, sizes, worth
+from tests.bench import calls, deals, desk, duplicates, events, floor, processes, sizes, surveys, worth
 from tests.bench.figures import Figure, as_json, record, table
 from tests.bench.stage import Stage, stage
 
@@ -48,6 +48,9 @@ FIGURES: Mapping[str, Callable[[Stage], Figure | list[Figure]]] = {
     "pops": floor.pops,
     "routing": floor.routing,
     "staffing": floor.staffing,
+    "answers": surveys.answers,
+    "scores": surveys.scores,
+    "page": surveys.page,
 }
 
 

@@ -7,7 +7,7 @@ unless a version declares them equivalent.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import fsum, sqrt
 from typing import Self
 
@@ -100,6 +100,8 @@ class Score:
     """Share of the answers that count as good, where the score itself is a mean."""
     suppressed_below: int = 0
     """Base that is needed and not reached; 0 when the score is shown."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Answer → how many gave it, without weights. Empty of fewer than 30 answers: one of a few would be known."""
 
 
 def score(metric: Metric, tally: Tally, *, base_min: int = SCORE_BASE_MIN, confidence: float = CONFIDENCE) -> Score:
@@ -119,7 +121,15 @@ def score(metric: Metric, tally: Tally, *, base_min: int = SCORE_BASE_MIN, confi
         case Metric.CES:
             estimate = _mean(tally, effective, confidence)
             top_share = share(tally.share_of((5, 6, 7)) * effective, effective, confidence)
-    return Score(metric=metric, base=tally.base, effective_base=effective, estimate=estimate, top_share=top_share)
+    counts = {str(answer): count for answer, count in sorted(tally.counts.items())}
+    return Score(
+        metric=metric,
+        base=tally.base,
+        effective_base=effective,
+        estimate=estimate,
+        top_share=top_share,
+        counts=counts if tally.base >= SCORE_BASE_MIN else {},
+    )
 
 
 def net_promoters(promoters: float, detractors: float, base: float, confidence: float = CONFIDENCE) -> Estimate:
