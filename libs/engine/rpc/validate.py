@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from functools import cache
+from typing import Final
 
+from google.api import field_behavior_pb2
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from libs.chassis.context import Command
@@ -18,14 +23,76 @@ class MalformedRequest(InvalidArgument):
     type: str
 
 
+_ADDRESS: Final = {"id", "revision"}
+"""Fields that a request has as well, where they say which state of which entity is meant."""
+
+
 def read(method: Method, data: bytes) -> Message:
-    """The request. InvalidArgument when the bytes are none, or break the rules."""
+    """The request without what only a server writes (AIP-203). InvalidArgument when the bytes are none, or break the
+    rules."""
     try:
         request = method.request.FromString(data)
     except DecodeError:
         raise malformed(method) from None
+    drop_output_only(request)
     validate(request)
     return request
+
+
+def drop_output_only(message: Message) -> None:
+    """Clears the fields of a message, however deep, that only a server writes. Callers who send back what they read
+    need not take them out, and nobody can claim them."""
+    cleared, ahead = _plan(message.DESCRIPTOR)
+    for name in cleared:
+        message.ClearField(name)
+    for name, many, keyed in ahead:
+        held = getattr(message, name)
+        if many:
+            for each in held.values() if keyed else held:
+                drop_output_only(each)
+        elif message.HasField(name):
+            drop_output_only(held)
+
+
+@cache
+def _plan(descriptor: Descriptor) -> tuple[Sequence[str], Sequence[tuple[str, bool, bool]]]:
+    """(fields that only a server writes, fields that hold some further down: name, whether many, whether a map)."""
+    cleared = [each.name for each in descriptor.fields if _is_output_only(each)]
+    ahead = [
+        (each.name, each.is_repeated, _is_map(each))
+        for each in descriptor.fields
+        if each.name not in cleared and (held := _message(each)) is not None and _has_some(held)
+    ]
+    return cleared, ahead
+
+
+def _has_some(descriptor: Descriptor) -> bool:
+    """True when a field that only a server writes is anywhere inside a message."""
+    reached, ahead = {descriptor.full_name}, [descriptor]
+    while ahead:
+        for field in ahead.pop().fields:
+            if _is_output_only(field):
+                return True
+            held = _message(field)
+            if held is not None and held.full_name not in reached:
+                reached.add(held.full_name)
+                ahead.append(held)
+    return False
+
+
+def _is_output_only(field: FieldDescriptor) -> bool:
+    behaviors: Sequence[int] = field.GetOptions().Extensions[field_behavior_pb2.field_behavior]
+    return field_behavior_pb2.OUTPUT_ONLY in behaviors and field.name not in _ADDRESS
+
+
+def _is_map(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and field.message_type.GetOptions().map_entry
+
+
+def _message(field: FieldDescriptor) -> Descriptor | None:
+    """The type of the messages that a field holds, of the values where it is a map."""
+    held = field.message_type
+    return held.fields_by_name["value"].message_type if held is not None and _is_map(field) else held
 
 
 def malformed(method: Method) -> InvalidArgument:

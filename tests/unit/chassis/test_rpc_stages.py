@@ -13,6 +13,7 @@ from typing import Any
 import grpc
 import pymongo
 import pytest
+from kehu.interactions.v1 import cases_pb2
 
 from libs.chassis.domain import InvalidArgument, PermissionDenied
 from libs.chassis.serving import costs
@@ -339,6 +340,16 @@ def test_a_driver_that_used_up_its_time_is_a_passed_deadline_and_one_that_did_no
 
 
 # ----------------------------------------------------------------------------------------------- validate
+
+
+def test_what_only_a_server_writes_is_taken_out_of_a_request_however_deep_it_stands() -> None:
+    request = cases_pb2.ImportCasesRequest()
+    row = request.rows.add(source_key="a")
+    row.case.subject, row.case.state, row.case.id = "late", cases_pb2.CASE_STATE_CLOSED, "case_1"
+    row.case.create_time.seconds = 1
+    validate.drop_output_only(request)
+    assert (row.source_key, row.case.subject, row.case.id) == ("a", "late", "case_1")
+    assert (row.case.state, row.case.HasField("create_time")) == (0, False)
 
 
 def test_bytes_that_are_no_request_are_malformed() -> None:
