@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from libs.client.client import Client
-from libs.client.errors import Conflict, DeadlineExceeded, KehuError, PreconditionFailed, Unavailable
+from libs.client.errors import Conflict, DeadlineExceeded, KehuError, PreconditionFailed, RateLimited, Unavailable
 from tests.support.skips import long_run
 from tests.support.stack import System
 
@@ -69,7 +69,7 @@ class Day:
         while True:
             try:
                 return call(**fields, request_id=key)
-            except (Unavailable, DeadlineExceeded, Conflict):
+            except (Unavailable, RateLimited, DeadlineExceeded, Conflict):
                 self.unanswered += 1
                 if time.monotonic() > until:
                     raise
