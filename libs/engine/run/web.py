@@ -216,7 +216,8 @@ def form_key(page_key: bytes) -> bytes:
 
 def client_of(environ: WSGIEnvironment, settings: Settings) -> str:
     """The address that a request counts for: what the outermost of our proxies saw. An IPv6 network counts as one."""
-    hops = [*map(str.strip, environ.get("HTTP_X_FORWARDED_FOR", "").split(",")), environ.get("REMOTE_ADDR", "")]
+    forwarded = filter(None, map(str.strip, environ.get("HTTP_X_FORWARDED_FOR", "").split(",")))
+    hops = [*forwarded, environ.get("REMOTE_ADDR", "")]
     seen = hops[-1 - settings.web_proxies] if len(hops) > settings.web_proxies else hops[0]
     try:
         address = ipaddress.ip_address(seen)
