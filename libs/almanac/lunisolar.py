@@ -45,6 +45,13 @@ class LunarDay:
     """Set for the leap month after the ordinary month of the same number."""
 
 
+class LunarDayUnknown(InvalidArgument):
+    """The Chinese calendar has no such day: {problem}."""
+
+    wrong_field: ClassVar[str] = "day"
+    problem: str
+
+
 def check(year: int) -> None:
     """YearUnknown unless the calendar of the year is known."""
     if not YEAR_MIN <= year <= YEAR_MAX:
@@ -64,12 +71,12 @@ def days_in(year: int, month: int, *, leap: bool = False) -> int:
 
 
 def gregorian(day: LunarDay) -> date:
-    """The Gregorian day. ValueError when the year has no such month, or the month no such day."""
+    """The Gregorian day. LunarDayUnknown when the year has no such month, or the month no such day."""
     check(day.year)
     if day.leap_month and leap_month(day.year) != day.month:
-        raise ValueError(f"{day.year} has no leap month {day.month}")
+        raise LunarDayUnknown(problem=f"{day.year} has no leap month {day.month}")
     if not 1 <= day.day <= days_in(day.year, day.month, leap=day.leap_month):
-        raise ValueError(f"month {day.month} of {day.year} has no day {day.day}")
+        raise LunarDayUnknown(problem=f"month {day.month} of {day.year} has no day {day.day}")
     solar = Lunar.fromYmd(day.year, -day.month if day.leap_month else day.month, day.day).getSolar()
     return date(solar.getYear(), solar.getMonth(), solar.getDay())
 

@@ -53,6 +53,7 @@ for _module in (
     "deal",
     "lead",
     "forecast",
+    "care",
     "survey",
     "loop",
     "queue",

@@ -12,15 +12,19 @@ from __future__ import annotations
 import re
 import runpy
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 
 from libs.engine import green
 from libs.engine.exits import Exit
 
+PROCESSES = ("api", "worker", "web", "migrate", "check")
+"""Words behind the name of a service that run it."""
+
 
 def main() -> int:
     """Runs what the arguments of the process ask for and returns its exit code."""
-    if len(sys.argv) > 1 and _is_service(sys.argv[1]):
+    if is_service(sys.argv[1:]):
         package = f"services.{sys.argv.pop(1)}"
         if sys.argv[1:] == ["worker"]:
             green.run_worker(package)
@@ -32,8 +36,12 @@ def main() -> int:
     return run()
 
 
-def _is_service(name: str) -> bool:
-    return bool(re.fullmatch(r"[a-z]+", name)) and find_spec(f"services.{name}") is not None
+def is_service(arguments: Sequence[str]) -> bool:
+    """Tells whether arguments run a service. Where commands share its name, the word behind it decides."""
+    name = arguments[0] if arguments else ""
+    if not re.fullmatch(r"[a-z]+", name) or find_spec(f"services.{name}") is None:
+        return False
+    return find_spec(f"libs.command.commands.{name}") is None or arguments[1:2] in [[each] for each in PROCESSES]
 
 
 if __name__ == "__main__":

@@ -6,16 +6,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from kehu.care.v1.alerts_pb2_grpc import add_AlertsServiceServicer_to_server
+from kehu.care.v1.calendars_pb2_grpc import add_CalendarsServiceServicer_to_server
 from kehu.care.v1.churn_pb2_grpc import add_ChurnServiceServicer_to_server
 from kehu.care.v1.plays_pb2_grpc import add_PlaysServiceServicer_to_server
+from kehu.care.v1.pressure_pb2_grpc import add_PressureServiceServicer_to_server
 from kehu.care.v1.privacy_pb2_grpc import add_PrivacyServiceServicer_to_server
 from kehu.care.v1.programs_pb2_grpc import add_ProgramsServiceServicer_to_server
 from kehu.care.v1.senders_pb2_grpc import add_SendersServiceServicer_to_server
 from kehu.care.v1.touches_pb2_grpc import add_TouchesServiceServicer_to_server
 
 from services.care.alerts.api import AlertsApi
+from services.care.calendars.api import CalendarsApi
 from services.care.churn.api import ChurnApi
 from services.care.plays.api import PlaysApi
+from services.care.pressure.api import PressureApi
 from services.care.privacy.api import PrivacyApi
 from services.care.programs.api import ProgramsApi
 from services.care.senders.api import SendersApi
@@ -28,6 +32,8 @@ def servicers(store: CareStore) -> Sequence[tuple[Any, object]]:
     return [
         (add_ProgramsServiceServicer_to_server, ProgramsApi(store.programs)),
         (add_SendersServiceServicer_to_server, SendersApi(store.senders)),
+        (add_CalendarsServiceServicer_to_server, CalendarsApi(store.calendars)),
+        (add_PressureServiceServicer_to_server, PressureApi(store.pressure)),
         (add_TouchesServiceServicer_to_server, TouchesApi(store.touches)),
         (add_AlertsServiceServicer_to_server, AlertsApi(store.alerts)),
         (add_PlaysServiceServicer_to_server, PlaysApi(store.plays)),

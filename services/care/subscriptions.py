@@ -10,6 +10,7 @@ from services.care.alerts import subscriptions as alerts
 from services.care.churn import subscriptions as churn
 from services.care.customers import subscriptions as customers
 from services.care.plays import subscriptions as plays
+from services.care.pressure import subscriptions as pressure
 from services.care.store import CareStore
 from services.care.touches import subscriptions as touches
 from services.care.touches.application.planning import Planning
@@ -28,6 +29,7 @@ def subscriptions(store: CareStore) -> list[Subscription]:
         *customers.meetings(
             store.customers, silence=lambda ids: planning.follow(ids, silence_alone=True), moved=planning.follow
         ),
+        *pressure.subscriptions(store.pressure),
         *touches.subscriptions(store.touches),
         *alerts.subscriptions(store.alerts),
         *plays.subscriptions(store.plays),

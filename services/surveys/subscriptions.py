@@ -20,6 +20,7 @@ def subscriptions(store: SurveysStore) -> list[Subscription]:
     reconcile = partial(sampling.reconcile_after, store.sampling)
     return [
         customer_events(store.customers).subscription(store.privacy.erasures.begin, reconcile),
+        *sampling.subscriptions(store.sampling),
         *results.subscriptions(store.results),
         *loop.subscriptions(store.loop),
     ]

@@ -76,13 +76,15 @@ PARTS = {
 AREAS: dict[str, dict[str, set[str]]] = {
     "care": {
         "customers": set(),
+        "calendars": set(),
         "programs": {"customers"},
         "senders": {"customers"},
-        "touches": {"customers", "programs", "senders"},
+        "pressure": {"customers"},
+        "touches": {"customers", "pressure", "programs", "senders"},
         "alerts": {"customers"},
         "churn": {"alerts", "customers", "programs", "touches"},
         "plays": {"alerts", "customers", "programs", "touches"},
-        "privacy": {"customers", "programs", "touches"},
+        "privacy": {"customers", "pressure", "programs", "touches"},
     },
     "interactions": {
         "customers": set(),

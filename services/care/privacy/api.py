@@ -6,7 +6,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from kehu.care.v1 import alerts_pb2, churn_pb2, customers_pb2, plays_pb2, privacy_pb2_grpc, programs_pb2, touches_pb2
+from kehu.care.v1 import (
+    alerts_pb2,
+    churn_pb2,
+    customers_pb2,
+    plays_pb2,
+    pressure_pb2,
+    privacy_pb2_grpc,
+    programs_pb2,
+    touches_pb2,
+)
 from kehu.care.v1 import privacy_pb2 as pb
 
 from libs.chassis.codec import to_proto
@@ -28,6 +37,7 @@ _RECORDS: dict[str, Any] = {
     "customer": customers_pb2.CustomerProjection,
     "override": programs_pb2.PlanOverride,
     "touch": touches_pb2.Touch,
+    "book": pressure_pb2.Book,
     "measurement": touches_pb2.Measurement,
     "enrollment": touches_pb2.Enrollment,
     "alert": alerts_pb2.Alert,

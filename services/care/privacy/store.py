@@ -8,6 +8,7 @@ from typing import Any
 from libs.chassis.erasure import Erasures, Holding
 from libs.chassis.store import Database
 from services.care.customers.store import CustomersStore
+from services.care.pressure.domain import Book
 from services.care.programs.domain.programs import PlanOverride
 from services.care.programs.store import ProgramsStore
 from services.care.touches.domain.enrollments import Enrollment
@@ -43,7 +44,8 @@ class PrivacyStore:
         enrolled = Holding(
             collection=touches.enrollments, erased=Enrollment.leave, kept="ids and times", record="enrollment"
         )
+        pressed = Holding(collection=touches.pressure.books, erased=Book.erase, kept="ids and times", record="book")
         measured = Holding(
             collection=touches.measurements, erased=Measurement.erase, kept="ids and times", record="measurement"
         )
-        self.erasures = Erasures(database, customers, [overrides, came, enrolled, measured, *others])
+        self.erasures = Erasures(database, customers, [overrides, came, enrolled, pressed, measured, *others])

@@ -69,6 +69,7 @@ class Sender(Entity):
     secret: str = ""
     rate_per_minute: int = 0
     unsubscribe_url: str = ""
+    survey_url: str = ""
 
     def define(self, other: Sender) -> Change[Sender]:
         """With another definition. An empty secret keeps the one that is known."""
@@ -87,7 +88,9 @@ class Sender(Entity):
             raise ChannelNotSendable(channel=self.channel, allowed="a mail server for EMAIL, a webhook for the others")
         if self.channel not in (Channel.EMAIL, Channel.SMS, Channel.MESSENGER):
             raise ChannelNotSendable(channel=self.channel, allowed="EMAIL, SMS or MESSENGER")
-        for url in filter(None, (self.webhook.url if self.webhook is not None else "", self.unsubscribe_url)):
+        for url in filter(
+            None, (self.webhook.url if self.webhook is not None else "", self.unsubscribe_url, self.survey_url)
+        ):
             parts = urlsplit(url)
             if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOCAL):
                 raise AddressNotSafe(problem=f"{parts.scheme}://{parts.hostname} is not https")

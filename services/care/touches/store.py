@@ -11,6 +11,7 @@ from libs.chassis.paging import Page, PageRequest
 from libs.chassis.store import Database, Due, Index
 from services.care.customers.domain.projection import Channel
 from services.care.customers.store import CustomersStore
+from services.care.pressure.store import PressureStore
 from services.care.programs.store import ProgramsStore
 from services.care.senders.store import SendersStore
 from services.care.touches.domain.enrollments import Enrollment, Sweep
@@ -50,10 +51,15 @@ class TouchesStore:
     """Touches and enrollments, with the customers, programs and senders that decide about them."""
 
     def __init__(
-        self, database: Database, customers: CustomersStore, programs: ProgramsStore, senders: SendersStore
+        self,
+        database: Database,
+        customers: CustomersStore,
+        programs: ProgramsStore,
+        senders: SendersStore,
+        pressure: PressureStore,
     ) -> None:
         self.database = database
-        self.customers, self.programs, self.senders = customers, programs, senders
+        self.customers, self.programs, self.senders, self.pressure = customers, programs, senders, pressure
         self.touches = database.collection(Touch, "touches", indexes=TOUCHES)
         self.enrollments = database.collection(Enrollment, "enrollments", indexes=ENROLLMENTS, publishes=False)
         self.sweeps = database.collection(

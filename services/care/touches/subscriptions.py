@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any, cast
 
 from kehu.care.v1 import events_pb2 as own
@@ -12,6 +12,7 @@ from kehu.interactions.v1 import events_pb2 as interactions
 from kehu.opportunities.v1 import events_pb2 as opportunities
 from kehu.profiles.v1 import customer_pb2, tiers_pb2, transactions_pb2
 from kehu.profiles.v1 import events_pb2 as profiles
+from kehu.surveys.v1 import events_pb2 as surveys
 
 from libs.chassis.enums import enum_word
 from libs.chassis.inbox import Received, Subscription
@@ -20,6 +21,8 @@ from services.care.customers.domain.projection import Channel
 from services.care.programs.domain.triggers import Fact
 from services.care.touches.application.firing import Firing, Waits
 from services.care.touches.application.planning import Planning
+from services.care.touches.application.requests import Requests
+from services.care.touches.domain.requests import Request
 from services.care.touches.domain.touches import Touch
 from services.care.touches.store import TouchesStore
 
@@ -43,7 +46,13 @@ def subscriptions(store: TouchesStore) -> list[Subscription]:
                     with event.cause():
                         planning.answer(fact, value, customer_id, event.time, event.id)
 
+    def take(events: Sequence[Received]) -> None:
+        for event in events:
+            with event.cause():
+                Requests(store).take([_request(event)])
+
     return [
+        Subscription(name="requests", listens=(surveys.InvitationRequested, surveys.InvitationReminded), handle=take),
         Subscription(name="sweeps", listens=(own.ProgramMoved, own.ProgramRevised), handle=sweep),
         Subscription(
             name="facts",
@@ -100,6 +109,21 @@ def timers(store: TouchesStore) -> list[Timer[Any]]:
             for name, channels in senders.items()
         ),
     ]
+
+
+def _request(event: Received) -> Request:
+    """The wish of a survey that a customer is invited or reminded."""
+    told = cast(Any, event.message)
+    invitation = told.invitation
+    reminds = isinstance(event.message, surveys.InvitationReminded)
+    return Request(
+        key=f"invitation:{invitation.id}" + (f":reminder:{invitation.reminders}" if reminds else ""),
+        ref=invitation.id,
+        value="REMINDER" if reminds else "INVITATION",
+        customer_id=invitation.customer_id,
+        expire_time=invitation.expire_time.ToDatetime(UTC) if invitation.HasField("expire_time") else None,
+        survey_token=told.survey_token,
+    )
 
 
 def _facts(event: Received) -> Iterator[Told]:

@@ -12,6 +12,7 @@ from libs.chassis.paging import Page, PageRequest
 from services.surveys.questionnaires.domain.surveys import DesignMethod, Survey
 from services.surveys.sampling.domain.designs import Drawn
 from services.surveys.sampling.domain.invitations import (
+    OPEN,
     VALID_FOR,
     Circumstances,
     Eligibility,
@@ -183,6 +184,18 @@ class Invitations:
         """Records that an invitation was sent, bounced, or answered by a refusal to be asked."""
         now = identity.now()
         return self._store.invitations.update(invitation_id, lambda each: each.deliver(outcome, now))
+
+    def settle(self, invitation_id: str, outcome: InvitationState, reasons: tuple[Reason, ...]) -> None:
+        """Follows the answer of whoever sends messages. One that ended meanwhile stays as it is."""
+        now = identity.now()
+
+        def follow(each: Invitation) -> Change[Invitation]:
+            if each.state not in OPEN:
+                return each, []
+            return each.withhold(reasons) if outcome is InvitationState.INELIGIBLE else each.deliver(outcome, now)
+
+        if self._store.invitations.find_by_id(invitation_id) is not None:
+            self._store.invitations.update_many([(invitation_id, None)], lambda each, _: follow(each))
 
     def remind(self, invitation_id: str) -> Invitation:
         """Has a reminder sent, twice at most."""

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from libs.almanac.festivals import FESTIVALS, FestivalUnknown, festival
 from libs.almanac.lunisolar import (
     LunarDay,
+    LunarDayUnknown,
     YearUnknown,
     days_in,
     gregorian,
@@ -122,9 +123,9 @@ def test_what_no_table_knows_is_refused_by_name() -> None:
     for year in (1900, 2100):
         with pytest.raises(YearUnknown, match="from 1901 to 2099"):
             new_year(year)
-    with pytest.raises(ValueError, match="no leap month"):
+    with pytest.raises(LunarDayUnknown, match="no leap month"):
         gregorian(LunarDay(2024, 4, 1, leap_month=True))
-    with pytest.raises(ValueError, match="no day 30"):
+    with pytest.raises(LunarDayUnknown, match="no day 30"):
         gregorian(LunarDay(2024, 12, 30))
     with pytest.raises(ValueError, match="none of the 24"):
         solar_term(2024, "春节")

@@ -20,7 +20,7 @@ NOW = datetime(2026, 3, 2, 1, tzinfo=UTC)
 """A Monday, 9 o'clock in Shanghai."""
 SCOPES = {
     f"care.{area}.{right}"
-    for area in ("programs", "touches", "senders", "tasks", "reports", "unsubscribes", "measurements")
+    for area in ("programs", "touches", "senders", "tasks", "reports", "unsubscribes", "measurements", "pressure")
     for right in ("read", "write", "activate")
 } | {
     "profiles.names.read",

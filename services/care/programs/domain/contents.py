@@ -20,11 +20,13 @@ class Purpose(OpenEnum):
     RETENTION = "RETENTION"
     ONBOARDING = "ONBOARDING"
     SERVICE_NOTICE = "SERVICE_NOTICE"
+    SURVEY = "SURVEY"
 
     @property
     def consent(self) -> ConsentPurpose:
         """The consent that it needs."""
-        return ConsentPurpose.SERVICE if self is Purpose.SERVICE_NOTICE else ConsentPurpose.CARE
+        known = {Purpose.SERVICE_NOTICE: ConsentPurpose.SERVICE, Purpose.SURVEY: ConsentPurpose.SURVEY}
+        return known.get(self, ConsentPurpose.CARE)
 
 
 MERGE_FIELDS: Final[Mapping[str, type]] = {
@@ -34,6 +36,7 @@ MERGE_FIELDS: Final[Mapping[str, type]] = {
     "owner": str,
     "program": str,
     "unsubscribe": str,
+    "survey": str,
 }
 """Name of a merge field → the type of its value. Nothing that somebody told us of a person is among them."""
 EXAMPLES: Final[Mapping[str, object]] = {
@@ -43,6 +46,7 @@ EXAMPLES: Final[Mapping[str, object]] = {
     "owner": "ada",
     "program": "Greetings",
     "unsubscribe": "https://example.com/unsubscribe/…",
+    "survey": "https://example.com/survey/…",
 }
 """Values of a preview."""
 
@@ -63,6 +67,7 @@ _LINTED: Final[Mapping[Purpose, Sequence[re.Pattern[str]]]] = {
     Purpose.ONBOARDING: (_OFFERS, _PRICES),
     Purpose.RETENTION: (_OFFERS,),
     Purpose.SERVICE_NOTICE: (_OFFERS,),
+    Purpose.SURVEY: (_OFFERS,),
 }
 """Purpose → what its words must not hold. A notice of an invoice names its amount."""
 

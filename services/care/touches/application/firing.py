@@ -19,6 +19,8 @@ from libs.chassis.domain import Change
 from libs.worktime.civil import instant, zone
 from services.care.customers.domain.permission import Finding, Reason, obstacles
 from services.care.customers.domain.projection import CONSENT_LATE, Channel, CustomerProjection
+from services.care.pressure.application import Ledger
+from services.care.pressure.domain import Burden
 from services.care.programs.domain.contents import in_language
 from services.care.programs.domain.plans import Form, Plan
 from services.care.programs.domain.programs import Program
@@ -77,6 +79,15 @@ class Scene:
             pressure=pressure,
         )
 
+    def pressure(self, ledger: Ledger) -> Pressure:
+        """The answer of the ledger, which a touch that was counted already does not stand against."""
+
+        def asked(touch: Touch, at: datetime) -> Finding | None:
+            customer = self.customers.get(touch.customer_id)
+            return ledger.finding(customer.id, burden_of(touch, at)) if customer is not None else None
+
+        return asked
+
     def relocated(self, touch: Touch) -> Touch:
         """The touch in the zone where the customer is now."""
         program, customer, plan = (
@@ -106,7 +117,7 @@ class Firing:
         store: TouchesStore,
         *,
         ports: Callable[[Sender], Port] = open_port,
-        pressure: Pressure = no_pressure,
+        pressure: Pressure | None = None,
     ) -> None:
         self._store, self._ports, self._pressure = store, ports, pressure
         self._planning = Planning(store)
@@ -155,11 +166,12 @@ class Firing:
             current = [each for each in self._current(chunk) if each.state in WAITING]
             scene = self.scene(current)
             left = self._left(scene.senders, now)
+            ledger = Ledger(self._store.pressure, scene.customers.values())
             steps: list[tuple[str, tuple[Touch, Judgement]]] = []
             merged = set[str]()
             full = False
             for touch in map(scene.relocated, current):
-                judgement = scene.case(touch, self._pressure).judge(now)
+                judgement = scene.case(touch, self._pressure or scene.pressure(ledger)).judge(now)
                 if touch.planned_time > now and touch.planned_time != (touch.due_time or now):
                     judgement = Judgement(verdict=Verdict.DEFER, time=touch.planned_time)
                 if judgement.verdict is Verdict.SEND and touch.form is Form.MESSAGE:
@@ -167,6 +179,8 @@ class Firing:
                         full = True
                         continue
                     left[touch.channel] -= 1
+                if judgement.verdict is Verdict.SEND:
+                    ledger.note(scene.customers[touch.customer_id].id, burden_of(touch, now))
                 if judgement.verdict is Verdict.SUPERSEDE:
                     merged.add(touch.customer_id)
                 steps.append((touch.id, (touch, judgement)))
@@ -175,6 +189,7 @@ class Firing:
             )
             claimed = [each for each in done if each.state is TouchState.CLAIMED and each.worker == worker]
             self._count(claimed, now)
+            ledger.write()
             if merged:
                 self._planning.follow(merged)
             return claimed, full
@@ -232,13 +247,21 @@ class Firing:
             against = self._late_obstacles(touch, now)
             if against:
                 self._step(touch, partial(Touch.suppress, findings=against, now=now))
+                self._strike(touch, scene)
                 continue
             port = ports[touch.channel]
             handover = port.send(self._composed(touch, scene))
-            self._step(
+            settled = self._step(
                 touch,
                 partial(Touch.settle, worker=worker, handover=handover, can_find=port.can_find, now=identity.now()),
             )
+            if settled.state is TouchState.FAILED:
+                self._strike(touch, scene)
+
+    def _strike(self, touch: Touch, scene: Scene) -> None:
+        """Takes out of the ledger what did not reach the customer."""
+        customer = scene.customers.get(touch.customer_id)
+        self._store.pressure.strike([(customer.id if customer is not None else touch.customer_id, touch.id)])
 
     def _late_obstacles(self, touch: Touch, now: datetime) -> Sequence[Finding]:
         """Decisions of the customer since the touch was claimed."""
@@ -263,6 +286,7 @@ class Firing:
             "owner": customer.owner,
             "program": program.display_name,
             "unsubscribe": link,
+            "survey": f"{sender.survey_url}{touch.survey_token}" if touch.survey_token else "",
         }
         subject, body = content.filled(values) if content is not None else ("", "")
         return Message(
@@ -306,6 +330,11 @@ class Firing:
 
     def _current(self, touches: Sequence[Touch]) -> Sequence[Touch]:
         return list(self._store.some([each.id for each in touches]).values())
+
+
+def burden_of(touch: Touch, at: datetime) -> Burden:
+    """A touch as the ledger of pressure counts it. Its weight is that of its channel."""
+    return Burden(key=touch.id, time=at, channel=touch.channel, purpose=touch.purpose, weight=0)
 
 
 CLAIM_MARGIN: Final = timedelta(seconds=20)

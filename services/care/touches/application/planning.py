@@ -119,11 +119,11 @@ class Planning:
                 or each.planned_time >= fresh
             ]
             ends.append((enrollment.id, partial(Enrollment.plan, to=now + HORIZON, next_time=next_time)))
-        self._store_planned(plans, customers)
+        self.keep(plans, customers)
         self._store.touches.update_many(steps, lambda each, step: step(each))
         self._store.enrollments.update_many(ends, lambda each, end: end(each))
 
-    def _store_planned(self, touches: Sequence[Touch], customers: Mapping[str, CustomerProjection]) -> None:
+    def keep(self, touches: Sequence[Touch], customers: Mapping[str, CustomerProjection]) -> None:
         """Inserts touches, or moves those that wait, but for what came under another id of the customer."""
         merged = {each.id: each.merged_ids for each in customers.values() if each.merged_ids}
         keyed = {self._store.touches.id_of(_key(each)): each for each in touches}
@@ -182,7 +182,7 @@ class Planning:
             if plan is not None and meets(plan.trigger) and (known is None or program.includes(customer)):
                 delay = plan.on_fact.delay if plan.on_fact is not None else timedelta()
                 touches.append(Planner(program=program, plan=plan, customer=customer).at(at + delay, key))
-        self._store_planned(touches, {customer.id: customer})
+        self.keep(touches, {customer.id: customer})
 
     # --------------------------------------------------------------------------------------------------------- steps
 

@@ -8,9 +8,10 @@ from libs.chassis import context, identity
 from libs.chassis.domain import Change
 from libs.chassis.paging import Page, PageRequest
 from services.care.customers.domain.projection import CustomerProjection
+from services.care.pressure.application import Ledger
 from services.care.touches.application.firing import Firing
 from services.care.touches.domain.answers import Explanation
-from services.care.touches.domain.judging import Verdict, no_pressure
+from services.care.touches.domain.judging import Verdict
 from services.care.touches.domain.parts import DeliveryStatus, TaskOutcome
 from services.care.touches.domain.refusals import ReportForged, UnsubscribeCodeUnknown
 from services.care.touches.domain.touches import Touch
@@ -38,7 +39,9 @@ class Touches:
     def explain(self, touch_id: str) -> Explanation:
         """Reasons against a touch as they were stored, and as they are now."""
         touch, now = self._store.touches.get(touch_id), identity.now()
-        case = Firing(self._store).scene([touch]).case(touch, no_pressure)
+        scene = Firing(self._store).scene([touch])
+        ledger = Ledger(self._store.pressure, scene.customers.values())
+        case = scene.case(touch, scene.pressure(ledger))
         judgement = case.judge(now)
         permitted = {Verdict.SEND: now, Verdict.DEFER: judgement.time}.get(judgement.verdict)
         return Explanation(touch=touch, findings_now=tuple(case.findings(now)), next_permitted_time=permitted)

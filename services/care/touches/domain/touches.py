@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import ClassVar, Final
 
-from libs.chassis.domain import Change, Entity, Event, Open
+from libs.chassis.domain import Change, Entity, Event, Open, Sealed
 from services.care.customers.domain.permission import Finding, Reason
 from services.care.customers.domain.projection import Channel, ConsentPurpose
 from services.care.programs.domain.plans import Form
@@ -21,6 +21,7 @@ from services.care.touches.domain.parts import (
     TouchState,
 )
 from services.care.touches.domain.refusals import NeedNotAsked, TouchStateForbids
+from services.care.touches.domain.requests import Outcome, RequestAnswered
 
 CLAIM_LASTS: Final = timedelta(minutes=2)
 """Time that a worker has to hand over what it claimed, before another asks what became of it."""
@@ -65,6 +66,9 @@ class Touch(Entity):
     failure: str = ""
     task: Task | None = None
     erased: bool = False
+    request_ref: str = ""
+    survey_token: Sealed[str] = ""
+    """Way into a survey, for the words of an invitation."""
 
     # ---------------------------------------------------------------------------------------------------- planning
 
@@ -150,7 +154,7 @@ class Touch(Entity):
         late = Finding(reason=Reason.TOO_LATE, explanation=f"useful until {self.expire_time.isoformat()}")
         kept = tuple(each for each in self.findings if each.reason is not Reason.TOO_LATE)
         lapsed = replace(self, state=TouchState.LAPSED, findings=(*kept, late), due_time=None, result_time=now)
-        return lapsed, [TouchLapsed(touch=lapsed)]
+        return lapsed, [TouchLapsed(touch=lapsed), *lapsed.answers(Outcome.LAPSED, now)]
 
     def skip(self, reason: str, now: datetime) -> Change[Touch]:
         """Skipped by a person before it was sent."""
@@ -170,10 +174,10 @@ class Touch(Entity):
                 sent = replace(
                     told, state=TouchState.SENT, provider_id=handover.provider_id, send_time=now, due_time=None
                 )
-                return sent, [TouchSent(touch=sent)]
+                return sent, [TouchSent(touch=sent), *sent.answers(Outcome.SENT, now)]
             case Fate.REFUSED:
                 failed = replace(told, state=TouchState.FAILED, due_time=None)
-                return failed, [TouchFailed(touch=failed)]
+                return failed, [TouchFailed(touch=failed), *failed.answers(Outcome.FAILED, now)]
             case Fate.NOT_NOW:
                 later = replace(told, state=TouchState.DEFERRED, due_time=now + self._pause)
                 return later, [TouchDeferred(touch=later)]
@@ -182,7 +186,7 @@ class Touch(Entity):
                 return asked, [TouchClaimed(touch=asked)]
             case _:
                 unknown = replace(told, state=TouchState.UNCERTAIN, due_time=None)
-                return unknown, [TouchFailed(touch=unknown)]
+                return unknown, [TouchFailed(touch=unknown), *unknown.answers(Outcome.SENT, now)]
 
     def deliver(self, now: datetime) -> Change[Touch]:
         """Arrived, as a provider reports."""
@@ -198,7 +202,7 @@ class Touch(Entity):
         if self.state not in (*HANDED_OVER, TouchState.DELIVERED):
             return self, []
         failed = replace(self, state=TouchState.FAILED, failure=detail, result_time=now, due_time=None)
-        return failed, [TouchFailed(touch=failed)]
+        return failed, [TouchFailed(touch=failed), *failed.answers(Outcome.FAILED, now)]
 
     def reply(self, now: datetime) -> Change[Touch]:
         """Answered by the customer."""
@@ -233,7 +237,8 @@ class Touch(Entity):
             send_time=now,
             result_time=now,
         )
-        events: list[Event] = [TouchResponded(touch=ended)]
+        fate = Outcome.SENT if outcome is TaskOutcome.DONE else Outcome.FAILED
+        events: list[Event] = [TouchResponded(touch=ended), *ended.answers(fate, now)]
         if more.strip():
             events.append(NeedCaptured(touch_id=self.id, customer_id=self.customer_id, text=more))
         return ended, events
@@ -258,6 +263,7 @@ class Touch(Entity):
             time_zone="",
             failure="",
             code="",
+            survey_token="",
             local_date=None,
             findings=tuple(replace(each, explanation="") for each in self.findings),
             task=replace(self.task, note="", more="") if self.task is not None else None,
@@ -281,7 +287,21 @@ class Touch(Entity):
     def _ended(self, state: TouchState, findings: Sequence[Finding], now: datetime) -> Change[Touch]:
         ended = replace(self, state=state, findings=tuple(findings), due_time=None, result_time=now)
         event = TouchSuppressed if state is TouchState.SUPPRESSED else TouchSuperseded
-        return ended, [event(touch=ended)]
+        return ended, [event(touch=ended), *ended.answers(Outcome.SUPPRESSED, now)]
+
+    def answers(self, outcome: Outcome, now: datetime) -> Sequence[Event]:
+        """The answer to whoever asked for it."""
+        if not self.request_ref:
+            return []
+        answer = RequestAnswered(
+            request_ref=self.request_ref,
+            touch_id=self.id,
+            customer_id=self.customer_id,
+            outcome=outcome,
+            reasons=tuple(dict.fromkeys(each.reason for each in self.findings)),
+            answer_time=now,
+        )
+        return [answer]
 
 
 _PLANNED_ANEW = (

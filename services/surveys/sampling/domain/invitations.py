@@ -103,6 +103,7 @@ class Reason(OpenEnum):
     WINDOW_CLOSED = "WINDOW_CLOSED"
     ALREADY_INVITED = "ALREADY_INVITED"
     NOT_SAMPLED = "NOT_SAMPLED"
+    NOT_SENT = "NOT_SENT"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,6 +244,13 @@ class Invitation(Entity):
         if outcome is self.state or (outcome is InvitationState.SENT and self.state is InvitationState.STARTED):
             return self, []
         return self._moved(outcome, send_time=self.send_time or now)
+
+    def withhold(self, reasons: tuple[Reason, ...]) -> Change[Invitation]:
+        """Not sent, for these reasons. One that was sent before stays as it is."""
+        if self.state is not InvitationState.REQUESTED:
+            return self, []
+        withheld = replace(self, state=InvitationState.INELIGIBLE, reasons=reasons)
+        return withheld, [InvitationWithheld(invitation=withheld)]
 
     def remind(self, now: datetime) -> Change[Invitation]:
         """With another reminder to be sent."""

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from kehu.care.v1 import events_pb2 as care
 from kehu.profiles.v1 import customer_pb2
 from kehu.profiles.v1 import events_pb2 as profiles
 from kehu.surveys.v1 import collection_pb2, questionnaires_pb2
@@ -231,3 +232,30 @@ def test_a_link_leads_to_the_sheet_of_its_customer(world: Field, survey: questio
     one, other = link(world, survey.id), link(world, survey.id)
     assert one != other
     assert started(world, one).sheet.id != started(world, other).sheet.id
+
+
+@pytest.mark.parametrize(
+    ("outcome", "against", "fate"),
+    [
+        ("OUTCOME_SENT", [], ("INVITATION_STATE_SENT", [])),
+        ("OUTCOME_FAILED", [], ("INVITATION_STATE_BOUNCED", [])),
+        ("OUTCOME_SUPPRESSED", ["REASON_PRESSURE", "REASON_CONSENT_REFUSED"], ("INVITATION_STATE_INELIGIBLE", [4, 3])),
+        ("OUTCOME_SUPPRESSED", ["REASON_NO_PLAN"], ("INVITATION_STATE_INELIGIBLE", [12])),
+        ("OUTCOME_LAPSED", ["REASON_TOO_LATE"], ("INVITATION_STATE_INELIGIBLE", [9])),
+    ],
+)
+def test_an_invitation_follows_the_answer_of_whoever_sends_it(
+    world: Field, survey: questionnaires_pb2.Survey, outcome: str, against: list[str], fate: tuple[str, list[int]]
+) -> None:
+    state, expected = fate
+    invited = world.call(
+        pb.InviteCustomerRequest(invitation={"survey_id": survey.id, "customer_id": PEOPLE[0]}), pb.Invitation
+    )
+    answer = care.RequestAnswered(request_ref=invited.id, outcome=outcome, reasons=against)
+    for revision in (1, 2):
+        world.hear(answer, entity_id=identity.new_id("tch"), revision=revision)
+    found = world.call(pb.GetInvitationRequest(invitation_id=invited.id), pb.Invitation)
+    assert pb.InvitationState.Name(found.state) == state
+    assert list(found.reasons) == expected
+    foreign = care.RequestAnswered(request_ref=identity.new_id("inv"), outcome=outcome)
+    world.hear(foreign, entity_id=identity.new_id("tch"))
