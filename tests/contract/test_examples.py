@@ -29,6 +29,8 @@ from tests.support.contracts import ROOT, event_messages, files, methods, scope
 
 ANY = "|".join(SERVICES)
 ROLES = {*Role.__args__, "|".join(role for role in Role.__args__ if role != "operation")}
+GROUPS = {each.name for each in app.registered_groups}
+"""Names of commands. A service may share one, and the word behind it decides."""
 OPEN = re.compile(rf".*({GAP}|\.\.\.).*|[A-Z_.]+")
 """A word that stands for a value: `cus_…`, `SERVICE.SUBSCRIPTION`."""
 
@@ -36,7 +38,8 @@ OPEN = re.compile(rf".*({GAP}|\.\.\.).*|[A-Z_.]+")
 def wrong(command: str) -> Iterator[str]:
     """Yields what is wrong with the words behind `kehu`."""
     words = shlex.split(re.sub(r"<[^>]*>|{{.*?}}", GAP, command.partition(" | ")[0]).replace(r"\|", "|"))
-    if not words or OPEN.fullmatch(words[0]) or words[0] in SERVICES:
+    runs = bool(words) and words[0] in SERVICES and not (words[0] in GROUPS and words[1:] and words[1] not in ROLES)
+    if not words or OPEN.fullmatch(words[0]) or runs:
         if len(words) > 1 and words[1] not in {*ROLES, "--help"} and not OPEN.fullmatch(words[1]):
             yield f"no service has {words[1]!r}"
         return
