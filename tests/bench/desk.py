@@ -37,7 +37,7 @@ from services.interactions.sla.application import Sla
 from services.interactions.sla.domain import RefoldProgress
 from services.interactions.store import InteractionsStore
 from services.interactions.subscriptions import timers
-from tests.bench import bare, calls
+from tests.bench import bare, calls, load
 from tests.bench.figures import Figure
 from tests.bench.sizes import sealed
 from tests.bench.stage import TENANT, Stage, clocked, in_turns
@@ -74,12 +74,12 @@ def cases(stage: Stage) -> list[Figure]:
         )
         moved = in_turns(
             stage.rounds,
-            ours=lambda: calls.rate(stage, ours, f"{SERVICE}/TransitionCases", _moves(ids, count)),
+            ours=lambda: _moved(stage, ours, ids),
             bare=lambda: calls.rate(stage, bare_target, bare.INSERT, _creations(policy.id, 100)),
         )
     return [
         Figure.ratio("CreateCase with clocks, calls/s", "threads + majority insert", created, reach=0.5),
-        Figure.ratio("TransitionCase with clocks, calls/s", "threads + majority insert", moved, reach=0.5),
+        Figure.ratio("WaitCase and StartCase with clocks, calls/s", "threads + majority insert", moved, reach=0.5),
     ]
 
 
@@ -252,12 +252,16 @@ def _creations(policy_id: str, count: int) -> list[cases_pb2.CreateCaseRequest]:
     ]
 
 
-def _moves(ids: Sequence[str], count: int) -> list[cases_pb2.TransitionCasesRequest]:
-    """To and fro: every call resolves a case or reopens it, as long as those before it were served."""
-    there = {"state": "RESOLVED", "cause": "packing", "explanation": "The screws are on their way."}
-    back = {"state": "OPEN", "explanation": "They did not come."}
-    requests = []
-    for number in range(count):
-        row = {"case_id": ids[number % len(ids)], **(back if number // len(ids) % 2 else there)}
-        requests.append(fill(cases_pb2.TransitionCasesRequest(), {"rows": [row]}))
-    return requests
+def _moved(stage: Stage, target: str, ids: Sequence[str]) -> float:
+    """Calls a second that let cases wait and go on: each once there, and once back."""
+    token, later = stage.system.token(TENANT), datetime.now(UTC) + HOUR
+    there = {"state": "WAITING_CUSTOMER", "next_step": "Please send the receipt.", "next_time": later}
+    seconds = 0.0
+    for method, fields in (("WaitCase", there), ("StartCase", {})):
+        kind = getattr(cases_pb2, f"{method}Request")
+        requests = [
+            fill(kind(), {"case_id": id, "request_id": str(uuid.uuid4()), **fields}).SerializeToString() for id in ids
+        ]
+        found = load.run(target, f"{SERVICE}/{method}", requests, token=token, seconds=60, once=True)
+        seconds += found.seconds
+    return 2 * len(ids) / seconds
