@@ -8,6 +8,7 @@ from typing import Any
 from kehu.care.v1.alerts_pb2_grpc import add_AlertsServiceServicer_to_server
 from kehu.care.v1.calendars_pb2_grpc import add_CalendarsServiceServicer_to_server
 from kehu.care.v1.churn_pb2_grpc import add_ChurnServiceServicer_to_server
+from kehu.care.v1.entitlements_pb2_grpc import add_EntitlementsServiceServicer_to_server
 from kehu.care.v1.plays_pb2_grpc import add_PlaysServiceServicer_to_server
 from kehu.care.v1.pressure_pb2_grpc import add_PressureServiceServicer_to_server
 from kehu.care.v1.privacy_pb2_grpc import add_PrivacyServiceServicer_to_server
@@ -18,6 +19,7 @@ from kehu.care.v1.touches_pb2_grpc import add_TouchesServiceServicer_to_server
 from services.care.alerts.api import AlertsApi
 from services.care.calendars.api import CalendarsApi
 from services.care.churn.api import ChurnApi
+from services.care.entitlements.api import EntitlementsApi
 from services.care.plays.api import PlaysApi
 from services.care.pressure.api import PressureApi
 from services.care.privacy.api import PrivacyApi
@@ -38,5 +40,6 @@ def servicers(store: CareStore) -> Sequence[tuple[Any, object]]:
         (add_AlertsServiceServicer_to_server, AlertsApi(store.alerts)),
         (add_PlaysServiceServicer_to_server, PlaysApi(store.plays)),
         (add_ChurnServiceServicer_to_server, ChurnApi(store.churn, store.churn.operations)),
+        (add_EntitlementsServiceServicer_to_server, EntitlementsApi(store.entitlements, store.entitlements.operations)),
         (add_PrivacyServiceServicer_to_server, PrivacyApi(store.privacy)),
     ]

@@ -6,9 +6,10 @@ from typing import Any
 
 from libs.chassis.operations import OperationKind
 from services.care.churn import operations as churn
+from services.care.entitlements import operations as entitlements
 from services.care.store import CareStore
 
 
 def operations(store: CareStore) -> list[OperationKind[Any, Any]]:
     """Every kind of long work of the service."""
-    return [*churn.operations(store.churn)]
+    return [*churn.operations(store.churn), *entitlements.operations(store.entitlements)]

@@ -7,6 +7,7 @@ from services.care.alerts.store import AlertsStore
 from services.care.calendars.store import CalendarsStore
 from services.care.churn.store import ChurnStore
 from services.care.customers.store import CustomersStore
+from services.care.entitlements.store import EntitlementsStore
 from services.care.plays.store import PlaysStore
 from services.care.pressure.store import PressureStore
 from services.care.privacy.store import PrivacyStore
@@ -29,5 +30,7 @@ class CareStore:
         self.alerts = AlertsStore(database, self.customers)
         self.plays = PlaysStore(database, self.customers, self.alerts, self.touches)
         self.churn = ChurnStore(database, self.customers, self.alerts, self.touches)
-        others = [*self.alerts.holdings(), *self.plays.holdings(), *self.churn.holdings()]
+        self.entitlements = EntitlementsStore(database, self.customers)
+        areas = (self.alerts, self.plays, self.churn, self.entitlements)
+        others = [holding for area in areas for holding in area.holdings()]
         self.privacy = PrivacyStore(database, self.customers, self.programs, self.touches, others)

@@ -9,6 +9,7 @@ from libs.chassis.timers import Timer
 from services.care.alerts import subscriptions as alerts
 from services.care.churn import subscriptions as churn
 from services.care.customers import subscriptions as customers
+from services.care.entitlements import subscriptions as entitlements
 from services.care.plays import subscriptions as plays
 from services.care.pressure import subscriptions as pressure
 from services.care.store import CareStore
@@ -34,6 +35,7 @@ def subscriptions(store: CareStore) -> list[Subscription]:
         *alerts.subscriptions(store.alerts),
         *plays.subscriptions(store.plays),
         *churn.subscriptions(store.churn),
+        *entitlements.subscriptions(store.entitlements),
     ]
 
 

@@ -83,6 +83,7 @@ AREAS: dict[str, dict[str, set[str]]] = {
         "touches": {"customers", "pressure", "programs", "senders"},
         "alerts": {"customers"},
         "churn": {"alerts", "customers", "programs", "touches"},
+        "entitlements": {"customers"},
         "plays": {"alerts", "customers", "programs", "touches"},
         "privacy": {"customers", "pressure", "programs", "touches"},
     },

@@ -135,7 +135,16 @@ def test_the_codec_converts_every_pair_both_ways(service: str) -> None:
 
 
 KEPT_INSIDE = {
-    "care": {"ConsentSign", "Outflow", "ProgramVersion", "SurveyScales", "Sweep"},
+    "care": {
+        "BenefitAccount",
+        "ConsentSign",
+        "EntitlementTerm",
+        "Outflow",
+        "ProgramVersion",
+        "Standing",
+        "SurveyScales",
+        "Sweep",
+    },
     "profiles": {
         "BlockingKeys",
         "ConsentPulse",

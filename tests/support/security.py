@@ -114,6 +114,7 @@ def needs_one(method: MethodDescriptor) -> bool:
 LONG_WORK = (
     "GetTouch",
     "GetWinBackAttempt",
+    "GetBenefitUse",
     "GetErasureStatus",
     "GetRefolding",
     "GetCall",

@@ -10,6 +10,7 @@ from kehu.care.v1 import (
     alerts_pb2,
     churn_pb2,
     customers_pb2,
+    entitlements_pb2,
     plays_pb2,
     pressure_pb2,
     privacy_pb2_grpc,
@@ -45,5 +46,6 @@ _RECORDS: dict[str, Any] = {
     "play_run": plays_pb2.PlayRun,
     "churn_record": churn_pb2.ChurnRecord,
     "win_back_attempt": churn_pb2.WinBackAttempt,
+    "benefit_use": entitlements_pb2.BenefitUse,
 }
 """Kind of a record of an export → its message."""

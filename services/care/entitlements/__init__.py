@@ -1,0 +1,1 @@
+"""Entitlements: what customers may have, and the ledger of what they had."""
