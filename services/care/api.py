@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from kehu.care.v1.adherence_pb2_grpc import add_AdherenceServiceServicer_to_server
 from kehu.care.v1.alerts_pb2_grpc import add_AlertsServiceServicer_to_server
 from kehu.care.v1.calendars_pb2_grpc import add_CalendarsServiceServicer_to_server
 from kehu.care.v1.churn_pb2_grpc import add_ChurnServiceServicer_to_server
@@ -16,6 +17,7 @@ from kehu.care.v1.programs_pb2_grpc import add_ProgramsServiceServicer_to_server
 from kehu.care.v1.senders_pb2_grpc import add_SendersServiceServicer_to_server
 from kehu.care.v1.touches_pb2_grpc import add_TouchesServiceServicer_to_server
 
+from services.care.adherence.api import AdherenceApi
 from services.care.alerts.api import AlertsApi
 from services.care.calendars.api import CalendarsApi
 from services.care.churn.api import ChurnApi
@@ -41,5 +43,6 @@ def servicers(store: CareStore) -> Sequence[tuple[Any, object]]:
         (add_PlaysServiceServicer_to_server, PlaysApi(store.plays)),
         (add_ChurnServiceServicer_to_server, ChurnApi(store.churn, store.churn.operations)),
         (add_EntitlementsServiceServicer_to_server, EntitlementsApi(store.entitlements, store.entitlements.operations)),
+        (add_AdherenceServiceServicer_to_server, AdherenceApi(store.adherence)),
         (add_PrivacyServiceServicer_to_server, PrivacyApi(store.privacy)),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from libs.chassis.store import Database
+from services.care.adherence.store import AdherenceStore
 from services.care.alerts.store import AlertsStore
 from services.care.calendars.store import CalendarsStore
 from services.care.churn.store import ChurnStore
@@ -32,5 +33,6 @@ class CareStore:
         self.churn = ChurnStore(database, self.customers, self.alerts, self.touches)
         self.entitlements = EntitlementsStore(database, self.customers)
         areas = (self.alerts, self.plays, self.churn, self.entitlements)
+        self.adherence = AdherenceStore(database, self.customers, self.programs)
         others = [holding for area in areas for holding in area.holdings()]
         self.privacy = PrivacyStore(database, self.customers, self.programs, self.touches, others)

@@ -6,6 +6,7 @@ from typing import Any
 
 from libs.chassis.inbox import Subscription
 from libs.chassis.timers import Timer
+from services.care.adherence import subscriptions as adherence
 from services.care.alerts import subscriptions as alerts
 from services.care.churn import subscriptions as churn
 from services.care.customers import subscriptions as customers
@@ -35,6 +36,7 @@ def subscriptions(store: CareStore) -> list[Subscription]:
         *alerts.subscriptions(store.alerts),
         *plays.subscriptions(store.plays),
         *churn.subscriptions(store.churn),
+        *adherence.subscriptions(store.adherence),
         *entitlements.subscriptions(store.entitlements),
     ]
 
@@ -46,5 +48,6 @@ def timers(store: CareStore) -> list[Timer[Any]]:
         *alerts.timers(store.alerts),
         *plays.timers(store.plays),
         *churn.timers(store.churn),
+        *adherence.timers(store.adherence),
         store.privacy.erasures.timer(),
     ]

@@ -81,6 +81,7 @@ AREAS: dict[str, dict[str, set[str]]] = {
         "senders": {"customers"},
         "pressure": {"customers"},
         "touches": {"customers", "pressure", "programs", "senders"},
+        "adherence": {"customers", "programs", "touches"},
         "alerts": {"customers"},
         "churn": {"alerts", "customers", "programs", "touches"},
         "entitlements": {"customers"},

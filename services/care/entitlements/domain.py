@@ -80,10 +80,8 @@ class EntitlementTerm(Entity):
 class PlanSpan:
     """A contract of a plan."""
 
-    contract_id: Open[str]
-    """Id of the contract."""
-    plan: Open[str]
-    """Product of the tenant."""
+    contract_id: str
+    plan: str
     from_day: int
     to_day: int | None = None
 
@@ -98,10 +96,8 @@ class Standing(Entity):
 
     ID_PREFIX: ClassVar[str] = "std"
 
-    customer_id: Open[str]
-    """Id of the customer."""
-    segments: Open[tuple[str, ...]] = ()
-    """Keys of segments of the tenant."""
+    customer_id: str
+    segments: tuple[str, ...] = ()
     plans: tuple[PlanSpan, ...] = ()
 
     def join(self, segment: str) -> Change[Standing]:
@@ -162,12 +158,9 @@ class BenefitAccount(Entity):
 
     ID_PREFIX: ClassVar[str] = "bac"
 
-    customer_id: Open[str]
-    """Id of the customer."""
-    benefit: Open[str]
-    """Word of the tenant."""
-    period: Open[str]
-    """First day of the period."""
+    customer_id: str
+    benefit: str
+    period: str
     taken: int = 0
 
     def take(self, count: int) -> Change[BenefitAccount]:

@@ -50,8 +50,8 @@ class EntitlementsStore:
         kept = "ids, counts and times"
         return [
             Holding(collection=self.uses, erased=BenefitUse.erase, kept=kept, record="benefit_use"),
-            Holding(collection=self.standings, erased=Standing.erase, kept="ids"),
-            Holding(collection=self.accounts, erased=lambda each: (each, []), kept=kept),
+            Holding(collection=self.standings, erased=Standing.erase, kept="ids", record="standing"),
+            Holding(collection=self.accounts, erased=lambda each: (each, []), kept=kept, record="benefit_account"),
         ]
 
     def list(self, filter: str, request: PageRequest) -> Page[BenefitUse]:
