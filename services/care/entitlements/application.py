@@ -17,18 +17,18 @@ from services.care.entitlements.domain import (
     BenefitAccount,
     BenefitBalance,
     BenefitNotLeft,
+    BenefitStanding,
     BenefitUse,
     Claimant,
     CustomerBenefits,
     EntitlementTerm,
     EquityReport,
     EquityTally,
-    Standing,
 )
 from services.care.entitlements.store import EntitlementsStore
 
 BATCH: Final = 500
-Step = Callable[[Standing], Change[Standing]]
+Step = Callable[[BenefitStanding], Change[BenefitStanding]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ class Entitlements:
         told = list(steps)
         gone = {each.id for each in self._store.customers.erased(id for id, _ in told)}
         blanks = [
-            (Standing(id=self._store.standings.id_of(id), customer_id=id), step)
+            (BenefitStanding(id=self._store.standings.id_of(id), customer_id=id), step)
             for id, step in told
             if id and id not in gone
         ]

@@ -91,8 +91,8 @@ class PlanSpan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing(Entity):
-    """Standing of a customer, under the id that was told."""
+class BenefitStanding(Entity):
+    """BenefitStanding of a customer, under the id that was told."""
 
     ID_PREFIX: ClassVar[str] = "std"
 
@@ -100,20 +100,20 @@ class Standing(Entity):
     segments: tuple[str, ...] = ()
     plans: tuple[PlanSpan, ...] = ()
 
-    def join(self, segment: str) -> Change[Standing]:
+    def join(self, segment: str) -> Change[BenefitStanding]:
         """In one more segment."""
         return replace(self, segments=tuple(sorted({*self.segments, segment}))), []
 
-    def leave(self, segment: str) -> Change[Standing]:
+    def leave(self, segment: str) -> Change[BenefitStanding]:
         """In one segment less."""
         return replace(self, segments=tuple(each for each in self.segments if each != segment)), []
 
-    def agree(self, span: PlanSpan) -> Change[Standing]:
+    def agree(self, span: PlanSpan) -> Change[BenefitStanding]:
         """With a contract, or another end of it."""
         others = tuple(each for each in self.plans if each.contract_id != span.contract_id)
         return replace(self, plans=(*others, span)[-200:]), []
 
-    def erase(self) -> Change[Standing]:
+    def erase(self) -> Change[BenefitStanding]:
         """Without anything."""
         return replace(self, segments=(), plans=()), []
 
@@ -123,7 +123,7 @@ class Claimant:
     """A customer under all of its ids, on a day."""
 
     ids: tuple[str, ...]
-    standings: Sequence[Standing]
+    standings: Sequence[BenefitStanding]
     day: date
 
     def why(self, term: EntitlementTerm) -> str:

@@ -11,7 +11,13 @@ from libs.chassis.operations import Operations
 from libs.chassis.paging import Page, PageRequest
 from libs.chassis.store import Database, Index
 from services.care.customers.store import CustomersStore
-from services.care.entitlements.domain import BenefitAccount, BenefitUse, BenefitUseState, EntitlementTerm, Standing
+from services.care.entitlements.domain import (
+    BenefitAccount,
+    BenefitStanding,
+    BenefitUse,
+    BenefitUseState,
+    EntitlementTerm,
+)
 
 TERMS_MAX = 5000
 """Entitlements of a tenant that are looked at."""
@@ -40,7 +46,7 @@ class EntitlementsStore:
         self.terms = database.collection(
             EntitlementTerm, "entitlement_terms", indexes=(Index(("benefit",)),), publishes=False
         )
-        self.standings = database.collection(Standing, "standings", indexes=OF_CUSTOMER, publishes=False)
+        self.standings = database.collection(BenefitStanding, "standings", indexes=OF_CUSTOMER, publishes=False)
         self.accounts = database.collection(BenefitAccount, "benefit_accounts", indexes=OF_CUSTOMER, publishes=False)
         self.uses = database.collection(BenefitUse, "benefit_uses", indexes=USES)
         self.operations = Operations(database)
@@ -50,7 +56,7 @@ class EntitlementsStore:
         kept = "ids, counts and times"
         return [
             Holding(collection=self.uses, erased=BenefitUse.erase, kept=kept, record="benefit_use"),
-            Holding(collection=self.standings, erased=Standing.erase, kept="ids", record="standing"),
+            Holding(collection=self.standings, erased=BenefitStanding.erase, kept="ids", record="standing"),
             Holding(collection=self.accounts, erased=lambda each: (each, []), kept=kept, record="benefit_account"),
         ]
 
@@ -62,7 +68,7 @@ class EntitlementsStore:
         """The entitlements to a benefit, or all."""
         return self.terms.find(field("benefit") == benefit if benefit else None, order=None, limit=TERMS_MAX)
 
-    def standings_of(self, customer_ids: Sequence[str]) -> dict[str, Standing]:
+    def standings_of(self, customer_ids: Sequence[str]) -> dict[str, BenefitStanding]:
         """Customer id → what entitles it, of those of whom something was told."""
         ids = [self.standings.id_of(each) for each in customer_ids]
         found = self.standings.find(field("_id").one_of(ids), limit=len(ids)) if ids else []

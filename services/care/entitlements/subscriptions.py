@@ -12,7 +12,7 @@ from kehu.profiles.v1 import events_pb2 as profiles
 
 from libs.chassis.inbox import Received, Subscription
 from services.care.entitlements.application import Entitlements, Step
-from services.care.entitlements.domain import EntitlementTerm, PlanSpan, Standing
+from services.care.entitlements.domain import BenefitStanding, EntitlementTerm, PlanSpan
 from services.care.entitlements.store import EntitlementsStore
 
 
@@ -55,9 +55,9 @@ def _steps(event: Received) -> Iterator[tuple[str, Step]]:
     message = cast(Any, event.message)
     match type(event.message):
         case profiles.SegmentEntered:
-            yield message.membership.customer_id, partial(Standing.join, segment=message.membership.segment_key)
+            yield message.membership.customer_id, partial(BenefitStanding.join, segment=message.membership.segment_key)
         case profiles.SegmentLeft:
-            yield message.membership.customer_id, partial(Standing.leave, segment=message.membership.segment_key)
+            yield message.membership.customer_id, partial(BenefitStanding.leave, segment=message.membership.segment_key)
         case profiles.ContractChanged:
             told = message.contract
             span = PlanSpan(
@@ -66,7 +66,7 @@ def _steps(event: Received) -> Iterator[tuple[str, Step]]:
                 from_day=_ordinal(told.valid_from_date) or 0,
                 to_day=_ordinal(told.valid_to_date),
             )
-            yield told.customer_id, partial(Standing.agree, span=span)
+            yield told.customer_id, partial(BenefitStanding.agree, span=span)
 
 
 def _ordinal(told: Any) -> int | None:

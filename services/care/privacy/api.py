@@ -47,7 +47,7 @@ _RECORDS: dict[str, Any] = {
     "churn_record": churn_pb2.ChurnRecord,
     "win_back_attempt": churn_pb2.WinBackAttempt,
     "benefit_use": entitlements_pb2.BenefitUse,
-    "standing": entitlements_pb2.Standing,
+    "standing": entitlements_pb2.BenefitStanding,
     "benefit_account": entitlements_pb2.BenefitAccount,
 }
 """Kind of a record of an export → its message."""
