@@ -112,7 +112,9 @@ browser:
 
 .PHONY: test
 test: gen browser ## Unit, contract, integration and e2e tests, on real MongoDB and RabbitMQ.
-	@$(PYTEST) -q $(ARGS)
+	@if [ -n '$(value ARGS)' ]; then exec $(PYTEST) -q $(ARGS); fi
+	$(PYTEST) -q -n auto --dist loadfile tests/unit tests/contract tests/chart
+	$(PYTEST) -q tests/integration tests/e2e
 
 .PHONY: test-unit test-contract test-chart test-integration test-e2e
 test-unit test-contract test-chart test-integration test-e2e: test-%: gen browser ## One tier of them.
