@@ -55,7 +55,7 @@ FIGURES: Mapping[str, Callable[[Stage], Figure | list[Figure]]] = {
 
 
 def main() -> int:
-    """Runs the benchmarks; 1 when a figure misses what was set."""
+    """Runs the benchmarks. 1 when a figure misses its target."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="figures to measure", metavar="name")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds: a look, not a measurement")

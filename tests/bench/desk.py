@@ -117,7 +117,7 @@ def warnings(stage: Stage) -> Figure:
 
 
 def _tell(store: InteractionsStore, due: int) -> None:
-    """What the worker does with its timer, until nothing is due."""
+    """Runs a timer as the worker does, until nothing is due."""
     own, done = timers(store), 0
     while some := tick(store.database, own, "cases"):
         done += some

@@ -22,7 +22,7 @@ class Figure:
 
     name: str
     baseline: str
-    """What it is compared with in the same run; empty for an absolute figure."""
+    """Baseline of the same run. Empty for an absolute figure."""
     ours: float
     bare: float | None
     value: float

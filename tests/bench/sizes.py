@@ -171,7 +171,7 @@ def sealed(store: ProfilesStore | InteractionsStore, collection: str, entities: 
 
 
 def _medians(client: Client, template: _Template, size: int) -> dict[str, float]:
-    """Milliseconds of each kind of call, one at a time; the best of several medians, since only noise adds."""
+    """Milliseconds of each kind of call, one at a time: the best of several medians, since only noise adds."""
     chosen = random.Random(7)
     numbers = [chosen.randrange(size) for _ in range(_CALLS)]
     ids = {number: template.id(number) for number in numbers}

@@ -41,7 +41,7 @@ class Stage:
     system: System
     quick: bool
     customers: int = 0
-    """How many to measure with, where the number of them is what a figure is about; 0 leaves it to the figure."""
+    """Number to measure with, where a figure is about numbers. 0 leaves it to the figure."""
 
     @property
     def rounds(self) -> int:
@@ -50,7 +50,7 @@ class Stage:
 
     @property
     def seconds(self) -> float:
-        """How long one measurement lasts."""
+        """Seconds of one measurement."""
         return 1.5 if self.quick else 3.0
 
     def mongo(self, service: str) -> MongoClient[dict[str, Any]]:
@@ -110,7 +110,7 @@ class Stage:
 
 @contextmanager
 def stage(*, quick: bool, customers: int = 0) -> Iterator[Stage]:
-    """Starts a store, a bus and the services; ends them, and removes their data."""
+    """Starts a store, a bus and the services, ends them, and removes their data."""
     folder = Path(tempfile.mkdtemp(prefix="kehu-bench-"))
     guard(folder)  # ends everything even if this process is killed
     store, bus = ReplicaSet(folder), Broker(folder)
@@ -133,7 +133,7 @@ def stage(*, quick: bool, customers: int = 0) -> Iterator[Stage]:
 
 
 def in_turns(rounds: int, **sides: Callable[[], float]) -> dict[str, float]:
-    """The median of each side, measured in turns (A, B, A, B, …) so that noise hits both; the first round warms up."""
+    """Median of each side, measured in turns (A, B, A, B, …) so that noise hits both. The first round warms up."""
     seen: dict[str, list[float]] = {name: [] for name in sides}
     for round in range(rounds + 1):
         for name, measure in sides.items():

@@ -32,7 +32,7 @@ FROZEN_FOR = 2.0
 
 
 def write_while_the_primary_dies(lab: Lab, ledger: Ledger, acknowledged_by: str | int) -> dict[str, int]:
-    """Writes, freezes the secondaries, kills the primary, mends everything; id → revision of what is left."""
+    """Writes, freezes the secondaries, kills the primary, mends everything. Returns id → revision of the rest."""
     client: MongoClient[dict[str, Any]] = MongoClient(
         lab.mongodb_uri, w=acknowledged_by, journal=acknowledged_by == "majority", tz_aware=True, socketTimeoutMS=5000
     )

@@ -28,7 +28,14 @@ from tests.support.claims import GAP, calls, commands, texts, tracked
 from tests.support.contracts import ROOT, event_messages, files, methods, scope
 
 ANY = "|".join(SERVICES)
-ROLES = {*Role.__args__, "|".join(role for role in Role.__args__ if role != "operation")}
+ROLES = {
+    *Role.__args__,
+    *(
+        "|".join(role for role in Role.__args__ if role not in without)
+        for without in ({"operation"}, {"operation", "web"})
+    ),
+}
+"""Each, those that people run, and those of them that every service has."""
 GROUPS = {each.name for each in app.registered_groups}
 """Names of commands. A service may share one, and the word behind it decides."""
 OPEN = re.compile(rf".*({GAP}|\.\.\.).*|[A-Z_.]+")

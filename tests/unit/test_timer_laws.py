@@ -87,6 +87,7 @@ from services.surveys.questionnaires.domain.surveys import DesignMethod, Questio
 from services.surveys.sampling.application import Invitations
 from services.surveys.sampling.domain.invitations import Invitation
 from tests.support.contracts import SERVICES
+from tests.unit.care import due
 from tests.unit.profiles.builders import person
 
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
@@ -350,7 +351,7 @@ def begins_a_sheet(store: Any) -> None:
     collection.save(begun.sheet.id, [ItemAnswer(item="nps", answer=Answer(number=3), sequence=1)])
 
 
-DUE: Mapping[tuple[str, str], Callable[[Any], None]] = {
+DUE: Mapping[tuple[str, str], Callable[[Any], object]] = {
     ("profiles", "segments"): moves_with_time,
     ("profiles", "segment_evaluations"): defines_a_segment,
     ("profiles", "tier_overrides"): overrides_a_tier,
@@ -383,6 +384,13 @@ DUE: Mapping[tuple[str, str], Callable[[Any], None]] = {
     ("care", "touches_sms"): has_a_touch(Channel.SMS),
     ("care", "touches_messenger"): has_a_touch(Channel.MESSENGER),
     ("care", "tasks"): has_a_touch(Channel.VOICE),
+    ("care", "looks"): due.meets,
+    ("care", "escalations"): due.leaves_an_alert,
+    ("care", "consent"): due.hears_no_consent,
+    ("care", "plays"): due.plays_a_step,
+    ("care", "win_backs"): due.is_offered_something,
+    ("care", "loyalty_reviews"): due.reviews_months,
+    ("care", "reviews"): due.forgets_a_review,
     ("profiles", "pulses"): pulses,
     ("interactions", "backlogs"): owes_attributions,
 }

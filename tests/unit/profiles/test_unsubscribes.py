@@ -37,7 +37,7 @@ def test_the_link_of_a_message_leaves_a_receipt_with_its_proof(
     database: MemoryDatabase, store: ProfilesStore, granted: bool
 ) -> None:
     customer = store.customers.customers.insert(
-        lambda id: Customer(id=id, kind=CustomerKind.PERSON, names=person().names).created()
+        lambda id: Customer(id=id, kind=CustomerKind.PERSON, names=person().names).create()
     )
     consents = Consents(store.consent)
     if granted:
