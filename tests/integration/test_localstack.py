@@ -162,7 +162,10 @@ def test_process_that_ignores_sigterm_is_killed_with_its_children(tmp_path: Path
 
 def test_frozen_process_ends_in_good_order(tmp_path: Path) -> None:
     process = Process(tmp_path, "frozen")
-    process.start(["bash", "-c", "trap 'echo bye; exit' TERM; echo ready; while :; do sleep 0.1; done"])
+    script = (
+        "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit('bye')); print('ready'); signal.pause()"
+    )
+    process.start([sys.executable, "-uc", script])
     process.wait_until(lambda: "ready" in process.log.read_text(), 10)
     process.kill(signal.SIGSTOP)
 
