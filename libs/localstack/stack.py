@@ -100,7 +100,10 @@ class Stack:
             name = f"{service}.grpc"
             self._wanted[name] = self._port(name, self._process(service, "api"))
         renewed = [
-            f"{each.name}-{role}" for each in REGISTRY for role in each.roles if self._start(each.name, role, announce)
+            f"{name}-{role}"
+            for name in SERVICES
+            for role in registered(name).roles
+            if self._start(name, role, announce)
         ]
         self._save()
         for service in SERVICES:
