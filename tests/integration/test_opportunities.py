@@ -146,7 +146,7 @@ def test_of_many_who_end_a_deal_at_once_one_does(deals: Deals, pipeline: Pipelin
     with ThreadPoolExecutor(THREADS) as threads:
         ended = [each.result() for each in [threads.submit(copy_context().run, win, n) for n in range(THREADS)]]
     assert sorted(ended) == ["DEAL_CLOSED"] * (THREADS - 1) + ["WON"]
-    assert [each.number for each in store.deals.changes_of(deal)] == [1, 2]
+    assert [each.number for each in store.deals.changes_of(deals.get(deal.id))] == [1, 2]
 
 
 def test_an_import_that_runs_twice_at_once_makes_nothing_twice(
