@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from libs.command.commands import retention
 from libs.command.output import AsJson, Failure, Misuse, as_dict, client, console, print_json
 from libs.engine.exits import Exit
 
@@ -32,6 +33,7 @@ TOUCHES_MAX = 5000
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
+    retention.register(care)
     app.add_typer(care, name="care")
 
 
