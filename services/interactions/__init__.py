@@ -1,1 +1,1 @@
-"""Every contact with a customer, the conversations they form, and the promises given in them."""
+"""Interactions with customers, the conversations that they form, and the promises given in them."""

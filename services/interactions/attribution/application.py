@@ -19,9 +19,9 @@ BATCH: Final = 200
 
 
 class Attribution:
-    """Reactions that bring contacts, conversations and customers together.
+    """Reactions that bring interactions, conversations and customers together.
 
-    They are run one after the other, never side by side: of a customer and a contact that become known at the same
+    They are run one after the other, never side by side: of a customer and an interaction that become known at the same
     time, the second to be looked at finds the first.
     """
 
@@ -33,7 +33,7 @@ class Attribution:
     def learn(self, heard: Sequence[CustomerProjection]) -> None:
         """Attributes the interactions that waited for customers who were heard of, at most a batch of them.
 
-        Customers whose contacts are perhaps more get a backlog, which goes on in transactions of its own: history that
+        Customers whose interactions may be more get a backlog, which goes on in transactions of its own: history that
         was loaded before its customers is attributed without holding anybody up.
         """
         changed = {customer.id: customer for customer in heard}
@@ -42,7 +42,7 @@ class Attribution:
             self._owe({customer.id: () for customer in changed.values() if customer.identifiers})
 
     def settle(self, recorded: Sequence[Interaction]) -> None:
-        """Takes recorded contacts into their conversations, and attributes those whose customer is known by now."""
+        """Takes recorded interactions into their conversations, and attributes those whose customer is known by now."""
         conversations = self._conversations.hear(recorded)
         unknown = [each for each in recorded if not each.customer_id]
         known = self._customers.resolve(list(dict.fromkeys(each.party for each in unknown if each.party)))
@@ -55,8 +55,10 @@ class Attribution:
         self._attribute(found)
 
     def join(self, conversations: Sequence[Conversation]) -> None:
-        """Attributes the earlier contacts of conversations whose customer became known, at most a batch of them; the
-        customers of the other conversations get a backlog."""
+        """Attributes the earlier interactions of conversations whose customer became known, at most a batch of them.
+
+        The customers of the other conversations get a backlog.
+        """
         left, owed = BATCH, dict[str, list[str]]()
         for conversation in conversations:
             left -= self._attribute_in(conversation.id, conversation.customer_id, left) if left else 0
@@ -89,7 +91,7 @@ class Attribution:
         )
 
     def _attribute_by(self, keys: Sequence[str], customers: Collection[CustomerProjection]) -> int:
-        """Attributes a batch of contacts with one of these identifiers, where it leads to one of the customers.
+        """Attributes a batch of interactions with one of these identifiers, where it leads to one of the customers.
 
         Returns how many there were.
         """
@@ -100,7 +102,7 @@ class Attribution:
         return len(found)
 
     def _attribute_in(self, conversation_id: str, customer_id: str, limit: int) -> int:
-        """Attributes a number of contacts of a conversation to its customer, and returns how many there were."""
+        """Attributes a number of interactions of a conversation to its customer, and returns how many there were."""
         found = self._store.unattributed_in(conversation_id, limit)
         self._attribute([(each, customer_id) for each in found])
         return len(found)

@@ -45,7 +45,7 @@ def timers(store: TimelineStore) -> list[Timer[CustomerProjection]]:
 def attribute(
     told: CustomerEvents[CustomerProjection], attribution: Attribution, erasures: Erasures, events: Sequence[Received]
 ) -> None:
-    """Learns of customers, takes contacts into conversations, finds out whom they were with, and who is to be erased.
+    """Learns of customers, takes interactions into conversations, finds out with whom they were, and whom to erase.
 
     A request to erase is noted and carried out later, so whatever else is in the batch does not matter.
     """

@@ -1,4 +1,4 @@
-"""Conversations: which one a contact belongs to, and what people do with them."""
+"""Conversations: which one an interaction belongs to, and what people do with them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ATTEMPTS: Final = 5
 
 
 class Conversations:
-    """Contacts that belong together, across channels."""
+    """Interactions that belong together, across channels."""
 
     def __init__(self, store: ConversationsStore, *, idle_window: timedelta = IDLE_WINDOW) -> None:
         self._store = store
@@ -37,7 +37,7 @@ class Conversations:
         return self._store.list(filter, page)
 
     def resume(self, *, continuity_token: str = "", conversation_id: str = "", customer_id: str = "") -> Conversation:
-        """The conversation of a token or id, open and with the customer it turned out to be with, if given."""
+        """The conversation of a continuity token or id, open, and with the customer found meanwhile, if given."""
         if customer_id:
             self._customers.require(customer_id)
 
@@ -76,7 +76,7 @@ class Conversations:
     # ------------------------------------------------------------------- where a contact belongs, and what it does
 
     def named(self, continuity_token: str, conversation_id: str) -> Conversation:
-        """The conversation of a token or an id; NotFound when there is none."""
+        """The conversation of a continuity token or an id. NotFound when there is none."""
         found = (
             self._store.of_token(continuity_token) if not conversation_id else self._conversations.get(conversation_id)
         )
@@ -86,7 +86,7 @@ class Conversations:
         return found
 
     def for_contact(self, interaction: Utterance, now: datetime) -> Conversation:
-        """The open conversation of whom a contact is with, or a new one when there is none or it went idle."""
+        """The open conversation of whom an interaction is with, or a new one when there is none or it went idle."""
         at = interaction.occurred_time
         for _ in attempts(ATTEMPTS):
             current = self._store.current(interaction.party)
@@ -110,7 +110,7 @@ class Conversations:
         self._conversations.update_many(((id, now) for id in ids), lambda each, at: each.erase(at))
 
     def hear(self, recorded: Sequence[Utterance]) -> dict[str, Conversation]:
-        """Takes recorded contacts into their conversations; those conversations by id."""
+        """Takes recorded interactions into their conversations. Returns those conversations by id."""
         by_id: dict[str, list[Utterance]] = {}
         for interaction in recorded:
             if interaction.conversation_id:
@@ -132,7 +132,7 @@ class Conversations:
         self._conversations.update(conversation_id, lambda each: each.identify(customer_id, current_for))
 
     def _current_for(self, conversation: Conversation, party: str) -> str:
-        """The party, unless its contacts go to another open conversation already."""
+        """The party, unless its interactions go to another open conversation already."""
         if party == conversation.current_for:
             return party
         current = self._store.current(party)

@@ -1,4 +1,4 @@
-"""Conversations: contacts that belong together, across channels and pauses."""
+"""Conversations: interactions that belong together, across channels and pauses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from libs.chassis.domain import Change, Entity, Event, FailedPrecondition, OpenE
 from services.interactions.customers.domain import Channel, customer_key
 
 IDLE_WINDOW = timedelta(hours=24)
-"""Silence after which the next contact of a customer who was not waiting begins a new conversation."""
+"""Silence after which the next interaction of a customer who was not waiting begins a new conversation."""
 
 
 class ConversationNotOpen(FailedPrecondition):
@@ -115,9 +115,9 @@ class Participant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation(Entity):
-    """Contacts that belong together; what they say is taken in moments after they were recorded.
+    """Interactions that belong together. Each is taken in moments after it was recorded.
 
-    `waiting_since_time` is set exactly in WAITING: when the last that was said came from the customer. Contacts may
+    `waiting_since_time` is set exactly in WAITING: when the last that was said came from the customer. Interactions may
     arrive out of order; what counts is when they happened.
     """
 
@@ -141,11 +141,11 @@ class Conversation(Entity):
     last_question_time: datetime | None = None
     """Time of the last thing that the customer said in this episode and that wants an answer."""
     current_for: Sealed[str] = ""
-    """While it is open: the party whose contacts find it without token or id; empty when only those lead to it."""
+    """Party whose interactions find it while it is open. Empty when only a continuity token or the id leads to it."""
 
     @classmethod
     def open(cls, first: Utterance, *, continuity_token: str, at: datetime) -> Change[Conversation]:
-        """An empty conversation, for this contact to be the first in."""
+        """An empty conversation, for this interaction to be the first in."""
         opened = cls(
             id="",
             continuity_token=continuity_token,
@@ -166,7 +166,7 @@ class Conversation(Entity):
         return customer_key(self.customer_id) if self.customer_id else self.current_for
 
     def party_after(self, said: Sequence[Utterance]) -> str:
-        """The key of whom it is with once these contacts (at least one) are taken in."""
+        """The key of whom it is with once these interactions (at least one) are taken in."""
         customer_id = self.customer_id or next((each.customer_id for each in said if each.customer_id), "")
         return customer_key(customer_id) if customer_id else self.current_for or said[0].party
 
@@ -175,7 +175,7 @@ class Conversation(Entity):
         return self.waiting_since_time is None and at - self.last_interaction_time > window
 
     def close_when_idle(self, at: datetime, window: timedelta, now: datetime) -> Change[Conversation]:
-        """At its end, if it is too late for a contact at this time; nothing changes otherwise."""
+        """At its end, if it is too late for an interaction at this time. Nothing changes otherwise."""
         return self.close(CloseReason.IDLE, now) if self.is_open and self.went_idle_before(at, window) else (self, [])
 
     def receive(self, interaction: Utterance, current_for: str) -> Change[Conversation]:
@@ -230,7 +230,7 @@ class Conversation(Entity):
         return moved, [ConversationTransferred(conversation=moved, note=note)]
 
     def close(self, reason: CloseReason, now: datetime) -> Change[Conversation]:
-        """At its end; nobody's contacts find it any more, but its token does."""
+        """At its end. Nobody's interactions find it any more, but its continuity token does."""
         self._require_open()
         closed = replace(
             self,

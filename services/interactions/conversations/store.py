@@ -58,7 +58,7 @@ class ConversationsStore:
         return self.conversations.find_one(field("continuity_token") == continuity_token)
 
     def current(self, party: str) -> Conversation | None:
-        """The open conversation that contacts of a party belong to when they name none; of customers who became one
+        """The open conversation that interactions of a party belong to when they name none; of customers who became one
         while both had one, the latest."""
         if not party:
             return None

@@ -25,7 +25,7 @@ class Counts:
         return [ChannelCount(channel=channel, count=count) for channel, count in totals.items() if count]
 
     def count(self, recorded: Sequence[Interaction]) -> None:
-        """Counts contacts that were recorded."""
+        """Counts interactions that were recorded."""
         tenant = context.current().tenant
         self._store.days.upsert_many(((_day(tenant, each), each.occurred_time) for each in recorded), ChannelDay.count)
 

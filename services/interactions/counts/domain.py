@@ -1,4 +1,4 @@
-"""Counters of contacts, by channel and quarter of an hour: exact, and cheap to read over any range."""
+"""Counters of interactions, by channel and quarter of an hour: exact, and cheap to read over any range."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _QUARTERS_OF_A_DAY = 96
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountRange:
-    """From when, inclusive, until when, exclusive, contacts are counted. InvalidArgument when that cannot be exact."""
+    """Span in which interactions are counted, its start included and its end not. InvalidArgument when inexact."""
 
     start_time: datetime
     end_time: datetime

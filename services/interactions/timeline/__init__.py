@@ -1,1 +1,1 @@
-"""Interactions: every contact with a customer, on every channel."""
+"""Interactions: every interaction with a customer, on every channel."""

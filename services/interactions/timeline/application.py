@@ -1,4 +1,4 @@
-"""Contacts: recording them as they happen, loading those of the past, and finding them again."""
+"""Interactions: recording them as they happen, loading those of the past, and finding them again."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REDACTION_ATTEMPTS: Final = 5
 
 
 class Timeline:
-    """Every contact with every customer."""
+    """Every interaction with every customer."""
 
     def __init__(self, store: TimelineStore, *, idle_window: timedelta = IDLE_WINDOW) -> None:
         self._store = store
@@ -37,7 +37,7 @@ class Timeline:
     # ----------------------------------------------------------------------------------------------- recording
 
     def ingest(self, contact: Interaction, *, continuity_token: str = "", conversation_id: str = "") -> Interaction:
-        """Records a contact in the conversation that is named, else the current one of whom it is with, else a new one.
+        """Records an interaction in the conversation that is named, else in the party's current one, else in a new one.
 
         A repeat returns the first recording.
         """
@@ -78,9 +78,9 @@ class Timeline:
         self._conversations.withdraw({each.conversation_id for each in recorded} - {""})
 
     def load(self, contacts: Sequence[Interaction | DomainError]) -> list[Outcome[Interaction]]:
-        """Records contacts of the past, each with a key of its source; one outcome for each, in order.
+        """Records interactions of the past, each with a key of its source. One outcome for each, in order.
 
-        They belong to no conversation. A contact that was refused already keeps its place with its error.
+        They belong to no conversation. An interaction that was refused already keeps its place with its error.
         """
         now, outcomes = identity.now(), dict[int, Outcome[Interaction]]()
         told: dict[int, Interaction] = {}
@@ -122,7 +122,7 @@ class Timeline:
         ]
 
     def _resolved(self, contacts: Sequence[Interaction]) -> list[Interaction]:
-        """The contacts with the customers that their identifiers lead to."""
+        """The interactions with the customers that their identifiers lead to."""
         known = self._customers.resolve([each.identifier_key for each in contacts if each.identifier_key])
         return [replace(each, customer_id=known.get(each.identifier_key, "")) for each in contacts]
 

@@ -1,4 +1,4 @@
-"""Contacts: what was told of them, who they were with, and what may still change."""
+"""Interactions: what was told of them, who they were with, and what may still change."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ class Redaction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interaction(Entity):
-    """One contact between a customer and the company."""
+    """One interaction between a customer and the company."""
 
     ID_PREFIX: ClassVar[str] = "int"
 
@@ -164,7 +164,7 @@ class Interaction(Entity):
     identifier_key: Sealed[str] = ""
     """`identifier.key`, by which a customer that becomes known finds it."""
     digest: Sealed[str] = ""
-    """Tells a repeat of the source from another contact under the same key, also after redaction."""
+    """Tells a repeat of the source from another interaction under the same key, also after redaction."""
 
     @property
     def source_key(self) -> str:
@@ -204,7 +204,7 @@ class Interaction(Entity):
         return self.direction is Direction.OUTBOUND or not self.keeps_waiting
 
     def as_told(self, now: datetime) -> Interaction:
-        """This contact as a source tells it, checked, without anything that only the server writes.
+        """This interaction as a source tells it, checked, without anything that only the server writes.
 
         A `customer_id` counts as an identifier like any other: whether the customer is known is looked up.
         """
@@ -244,11 +244,11 @@ class Interaction(Entity):
         )
 
     def record(self) -> Change[Interaction]:
-        """This contact as a new one."""
+        """This interaction as a new one."""
         return self, [InteractionRecorded(interaction=self)]
 
     def repeated_by(self, told: Interaction) -> Interaction:
-        """This interaction, when `told` is the same contact told again; else AlreadyExists SOURCE_KEY_REUSED."""
+        """This interaction, when `told` is the same one told again, else AlreadyExists SOURCE_KEY_REUSED."""
         if told.digest != self.digest:
             raise SourceKeyReused(key=self.external_key, id=self.id)
         return self
@@ -336,7 +336,7 @@ class InteractionEvent(Event):
 
 
 class InteractionRecorded(InteractionEvent):
-    """A contact was recorded."""
+    """An interaction was recorded."""
 
 
 class InteractionUpdated(InteractionEvent):

@@ -1,1 +1,1 @@
-"""Transactions, habits of contact and facts: customers as seen over time."""
+"""Transactions, habits and facts: customers as seen over time."""

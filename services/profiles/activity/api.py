@@ -23,7 +23,7 @@ from services.profiles.customers.domain.external_ids import ExternalId
 
 
 class ActivityServicer(ActivityServiceServicer):
-    """Transactions, habits of contact, and facts."""
+    """Transactions, habits and facts."""
 
     def __init__(self, transactions: Transactions, habits: Habits, facts: Facts) -> None:
         self._transactions = transactions

@@ -1,4 +1,4 @@
-"""Transactions, records of contacts, and facts, by customer."""
+"""Transactions, contact records, and facts, by customer."""
 
 from __future__ import annotations
 

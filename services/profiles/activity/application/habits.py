@@ -21,7 +21,7 @@ class Habits:
         return ContactRecord.of(customer.id, records).habits(customer.preferences.time_zone)
 
     def learn(self, contacts: Iterable[tuple[str, Contact]]) -> None:
-        """Take in contacts, each with the id of its customer. Late, repeated and out of order as they may come."""
+        """Take in interactions, each with the id of its customer. Late, repeated and out of order as they may come."""
         theirs: dict[str, list[Contact]] = {}
         for customer_id, contact in contacts:
             theirs.setdefault(customer_id, []).append(contact)

@@ -37,7 +37,7 @@ class Contact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastUse:
-    """The last contact ever on one channel."""
+    """The last interaction ever on one channel."""
 
     channel: Channel
     time: datetime
@@ -45,10 +45,10 @@ class LastUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContactRecord(Entity):
-    """The latest contacts of one customer. The id is the customer's.
+    """The latest interactions of one customer. The id is the customer's.
 
-    It is a set of which the newest are kept, and a maximum per channel and direction: contacts may come late, repeated
-    and in any order, and the record comes out the same.
+    It is a set of which the newest are kept, and a maximum per channel and direction: interactions may come late,
+    repeated and in any order, and the record comes out the same.
     """
 
     ID_PREFIX: ClassVar[str] = "cus"

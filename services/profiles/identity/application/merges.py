@@ -278,7 +278,7 @@ def _refuse_stale(parties: Sequence[Customer], seen: Mapping[str, int]) -> None:
 
 
 def _with_customer(told: Sequence[ConsentChanged], customer: Customer) -> list[Event]:
-    """The news with the customer as it is in the end."""
+    """The events with the customer as it is in the end."""
     return [replace(each, customer=customer) for each in told]
 
 

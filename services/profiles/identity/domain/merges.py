@@ -269,7 +269,7 @@ def united(
 
 
 def absorbed(loser: Customer, survivor_id: str, *, epoch: int, at: datetime) -> Change[Customer]:
-    """A customer who was merged: kept as it is, except for what only one may have. Also one who led to a loser."""
+    """A customer who was merged: kept as it is, except for what only one may have. Also one who led to such a one."""
     gone = replace(
         loser,
         delete_time=loser.delete_time or at,

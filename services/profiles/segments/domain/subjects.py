@@ -84,7 +84,7 @@ def _of_contacts(read: Callable[[ContactRecord], datetime | None]) -> Callable[[
 
 
 def last_contact(contacts: ContactRecord) -> datetime | None:
-    """The last time that there was a contact in either direction."""
+    """The last time that there was an interaction in either direction."""
     times = contacts.last_inbound_time, contacts.last_outbound_time
     return max((time for time in times if time is not None), default=None)
 
