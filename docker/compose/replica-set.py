@@ -12,7 +12,7 @@ ALREADY_INITIALIZED = 23
 
 
 def main(address: str) -> int:
-    """Returns 0 when the member takes writes; 75 when it does not within half a minute, to be started again."""
+    """Returns 0 when the member takes writes. 75 when it does not within half a minute, to be started again."""
     client: MongoClient[dict[str, object]] = MongoClient(
         address, directConnection=True, serverSelectionTimeoutMS=10_000
     )

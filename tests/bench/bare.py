@@ -1,4 +1,4 @@
-"""The bare server that ours is compared with: threads, one database call and the answer; no token, tenant, deadline,
+"""The bare server that ours is compared with: threads, one database call and the answer. No token, tenant, deadline,
 validation, log, metric, event or idempotency.
 
     python -m tests.bench.bare <mongodb uri> <port>

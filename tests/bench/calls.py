@@ -161,7 +161,7 @@ def _lay_open(stage: Stage) -> None:
 
 @contextmanager
 def side_by_side(stage: Stage, service: str = "profiles") -> Iterator[tuple[str, str]]:
-    """Addresses of our server and of a bare one, both on the same core; workers pause, since bare has none."""
+    """Addresses of our server and of a bare one, both on the same core. Workers pause, since bare has none."""
     port = free_port()
     load.pin(stage.system.pid(f"{service}-api"), load.SERVER_CORE)
     command = [sys.executable, "-m", "tests.bench.bare", stage.mongodb_uri, str(port)]

@@ -70,7 +70,7 @@ class _Town:
                     database[name].insert_many(sealed(store, name, entities), ordered=False)
 
     def customer(self, number: int) -> Customer:
-        """The customer of a number; searching finds nobody, which is not the point here."""
+        """The customer of a number. Searching finds nobody, which is not the point here."""
         person, made = self.people.person(number), self.template
         name = romanize(person.family, person.given)
         return replace(

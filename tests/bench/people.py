@@ -28,7 +28,7 @@ _FIRST_BIRTH, _DAYS = date(1945, 1, 1), 365 * 60
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """What is known of somebody; only the telephone number is nobody else's."""
+    """What is known of somebody. Only the telephone number is nobody else's."""
 
     family: str
     given: str

@@ -23,7 +23,7 @@ from tests.chaos.lab import Lab, Poison
 
 
 def kill_own(lab: Lab, chance: random.Random, *, seconds: float) -> int:
-    """F1: kill -9 of a random process of ours every 0.8 to 2 s, started again at once; how many."""
+    """F1: kill -9 of a random process of ours every 0.8 to 2 s, started again at once. How many."""
     kills, until = 0, time.monotonic() + seconds
     while time.monotonic() < until:
         time.sleep(chance.uniform(0.8, 2.0))
@@ -136,7 +136,7 @@ def roll(lab: Lab) -> dict[str, tuple[int, float]]:
 
 
 def repeat_past_events(lab: Lab, chance: random.Random, tenant: str, *, most: int = 300) -> int:
-    """F15: events of the past once more, in any order; how many."""
+    """F15: events of the past once more, in any order. How many."""
     messages = list(_past(lab, tenant))
     chosen = chance.choices(messages, k=min(most, 2 * len(messages)))
     with Publisher(lab.amqp_uri, name="chaos") as publisher:
@@ -145,7 +145,7 @@ def repeat_past_events(lab: Lab, chance: random.Random, tenant: str, *, most: in
 
 
 def poison(lab: Lab, chance: random.Random, tenant: str) -> int:
-    """F16: into every subscription, messages that cannot be events of its own; how many."""
+    """F16: into every subscription, messages that cannot be events of its own. How many."""
     parked: dict[tuple[str, str], frozenset[str]] = {}
     with Publisher(lab.amqp_uri, name="chaos") as publisher:
         for service in SERVICES:

@@ -49,7 +49,7 @@ class Ledger:
             return [ack for ack in self.acks.values() if ack.kind in kinds]
 
     def unanswered(self, *kinds: Kind) -> int:
-        """Calls of these kinds that were begun and never answered; they may have had an effect or not."""
+        """Calls of these kinds that were begun and never answered. They may have had an effect or not."""
         with self._lock:
             return sum(kind in kinds and value not in self.acks for value, kind in self.intents.items())
 

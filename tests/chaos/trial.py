@@ -41,7 +41,7 @@ class Trial:
 
     @contextmanager
     def under_load(self, callers: int = 5, *, no_call_fails: bool = False) -> Iterator[Load]:
-        """Callers work in the block; faults end with it, then everything is mended and has to agree.
+        """Callers work in the block. Faults end with it, then everything is mended and has to agree.
 
         With `no_call_fails`, every call has to be answered at its first try, which includes what the client sends again
         by itself.
@@ -83,7 +83,7 @@ class Trial:
         self.lab.heal()
 
     def require(self, holds: bool, otherwise: str) -> None:
-        """A promise of this fault alone; a broken one shows in the verdict."""
+        """A promise of this fault alone. A broken one shows in the verdict."""
         if not holds:
             self._missed.append(otherwise)
 

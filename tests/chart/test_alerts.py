@@ -41,7 +41,7 @@ def programs() -> Programs:
 
 @pytest.fixture(scope="session")
 def shown() -> set[str]:
-    """Every series that a service can show, by the text that it serves; and what Prometheus adds."""
+    """Every series that a service can show, by the text that it serves. And what Prometheus adds."""
     process = CollectorRegistry()
     metrics.watch_process(process)
     text = (generate_latest(metrics.REGISTRY) + generate_latest(process)).decode()
@@ -121,7 +121,7 @@ def commands(text: str) -> list[str]:
 
 
 def understood(words: list[str]) -> None:
-    """Fails unless the command line would take these words; nothing is run."""
+    """Fails unless the command line would take these words. Nothing is run."""
     command: Any = get_command(app)
     while hasattr(command, "commands"):
         assert words, "a group is no command"

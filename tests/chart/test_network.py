@@ -58,7 +58,7 @@ OTHERS = (STRANGER, CLIENT, PROMETHEUS, GATEWAY, IMPOSTOR)
 
 
 def is_peer(peer: Mapping[str, Any], place: Place) -> bool:
-    """Whether a peer of a policy in our namespace takes this pod; addresses are never those of pods."""
+    """Whether a peer of a policy in our namespace takes this pod. Addresses are never those of pods."""
     if "ipBlock" in peer:
         return False
     if "namespaceSelector" in peer:

@@ -1,4 +1,4 @@
-"""Values, schema, README and templates agree; what is generated is current; every value does something."""
+"""Values, schema, README and templates agree. What is generated is current. Every value does something."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def scheduler(folder: Path) -> list[str]:
 
 
 def proxy(folder: Path) -> list[str]:
-    """Flags of kube-proxy; the limits of connection tracking belong to the machine and stay as they are."""
+    """Flags of kube-proxy. The limits of connection tracking belong to the machine and stay as they are."""
     return [
         f"--kubeconfig={folder / 'system:kube-proxy.conf'}",
         f"--hostname-override={NAME}",

@@ -50,7 +50,7 @@ class Place:
         return pid is not None and Path(f"/proc/{pid}/ns/net").readlink() == Path("/proc/self/ns/net").readlink()
 
     def make(self) -> None:
-        """Makes the namespaces and the cgroup, empty; nothing happens when they exist."""
+        """Makes the namespaces and the cgroup, empty. Nothing happens when they exist."""
         if self.exists:
             return
         if os.geteuid() != 0:
@@ -96,7 +96,7 @@ class Place:
             _run("mount", "--bind", str(file), target)
 
     def end(self) -> int:
-        """Ends every process in it and removes it with its data; returns how many processes that were."""
+        """Ends every process in it and removes it with its data. Returns how many processes that were."""
         ended: set[int] = set()
         deadline = time.monotonic() + 30
         while pids := self._pids():

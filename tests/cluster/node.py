@@ -48,7 +48,7 @@ class Node:
         return {"PATH": f"{self.programs / 'bin'}:{os.environ['PATH']}", "KUBECONFIG": str(self.kubeconfig)}
 
     def furnish(self) -> None:
-        """Gives the namespaces an address and own folders; nothing happens when they have them."""
+        """Gives the namespaces an address and own folders. Nothing happens when they have them."""
         if (self.folder / "files").exists():
             return
         commands = (
@@ -136,7 +136,7 @@ class Node:
         self.ctr("images", "import", "--no-unpack", str(image))
 
     def ctr(self, *arguments: str) -> str:
-        """Runs containerd's client on what the kubelet sees; StackError with what it said when it fails."""
+        """Runs containerd's client on what the kubelet sees. StackError with what it said when it fails."""
         done = subprocess.run(["ctr", "--namespace=k8s.io", *arguments], capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise StackError(f"`ctr {' '.join(arguments)}` failed: {done.stderr.strip()}")

@@ -33,7 +33,7 @@ WORKLOADS = [f"{RELEASE}-{process}" for process in PROCESSES]
 
 
 def build_image(archive: Path) -> None:
-    """Builds the image from this checkout; from outside of the node's place, where packages can be fetched."""
+    """Builds the image from this checkout. From outside of the node's place, where packages can be fetched."""
     command = ["bash", str(ROOT / "docker" / "build.sh"), "--archive", str(archive)]
     built = subprocess.run(command, capture_output=True, text=True, check=False)
     if built.returncode != 0:
@@ -108,7 +108,7 @@ class Suite:
         return found.get("items", found)
 
     def pods(self, workload: str = "") -> list[dict[str, Any]]:
-        """The pods of a workload, or all; those that end among them."""
+        """The pods of a workload, or all. Those that end among them."""
         component = workload.removeprefix(f"{RELEASE}-")
         chosen = f"app.kubernetes.io/component={component}" if workload else "kehu/role in (api, worker)"
         pods: list[dict[str, Any]] = self.get("pods", f"--selector={chosen}")

@@ -58,7 +58,7 @@ def test_drain_through_the_eviction_api(trial: Trial) -> None:
 
 @pytest.mark.parametrize("way", ["ended", "killed"])
 def test_leader(trial: Trial, way: str) -> None:
-    """Who leads gives the lease back when it ends; when it is killed, the lease runs out or its next life takes it."""
+    """Who leads gives the lease back when it ends. When it is killed, the lease runs out or its next life takes it."""
     suite, lease = trial.suite, f"{RELEASE}-profiles-relay"
     with trial.under_load():
         before = suite.get("lease", lease)["spec"]
@@ -128,7 +128,7 @@ def test_outage_of_the_broker(trial: Trial) -> None:
 
 
 def _evict(suite: Suite, pod: str) -> bool:
-    """Whether the pod was told to go; its budget may say no."""
+    """Whether the pod was told to go. Its budget may say no."""
     metadata = {"name": pod, "namespace": NAMESPACE}
     eviction = json.dumps({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata})
     path = f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}/eviction"

@@ -54,7 +54,7 @@ def test_every_holding_has_its_place_in_an_export(store: ProfilesStore) -> None:
 
 
 def test_what_an_erasure_leaves_holds_nothing_personal_or_loses_it(store: ProfilesStore) -> None:
-    """A holding is removed, or kept for a reason; what is sealed in it loses its keys."""
+    """A holding is removed, or kept for a reason. What is sealed in it loses its keys."""
     vault = store.database.vault
     for kind, holding in store.privacy.holdings.items():
         removed = not holding.kept

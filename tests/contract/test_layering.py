@@ -205,7 +205,7 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def place_of(path: Path, service: str) -> tuple[str, str]:
-    """Area and part of a service that a file belongs to; the area is empty outside of areas."""
+    """Area and part of a service that a file belongs to. The area is empty outside of areas."""
     first, *rest = (name.removesuffix(".py") for name in path.relative_to(FOLDER / service).parts)
     return (first, rest[0]) if first in AREAS.get(service, {}) else ("", first)
 

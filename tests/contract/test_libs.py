@@ -66,7 +66,7 @@ MAIN = "if __name__ == '__main__':"
 
 
 def own(name: str) -> str:
-    """Returns the module of ours that an imported name lies in; empty when it is none of ours."""
+    """Returns the module of ours that an imported name lies in. Empty when it is none of ours."""
     while name and name not in MODULES:
         name = name.rpartition(".")[0]
     return name
@@ -189,7 +189,7 @@ def test_an_import_brings_nothing_that_its_users_do_not_need(module: str, absent
 
 
 def test_no_module_decides_by_the_command_line_or_loads_names_lazily() -> None:
-    """Both make an import depend on who imports; the arguments are read by functions, and packages stay plain."""
+    """Both make an import depend on who imports. The arguments are read by functions, and packages stay plain."""
     wrong = []
     for name, path in MODULES.items():
         for node in ast.parse(path.read_text()).body:

@@ -214,7 +214,7 @@ def answered(descriptor: Descriptor, service: str) -> list[Descriptor]:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_an_enum_has_the_values_of_its_proto(service: str) -> None:
-    """By value without prefix; the unspecified one is the absence of a value."""
+    """By value without prefix. The unspecified one is the absence of a value."""
     words: dict[str, set[str]] = {}
     for enum in enums(service):
         prefix = upper_snake(enum.name) + "_"

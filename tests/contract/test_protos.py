@@ -216,7 +216,7 @@ def test_everything_that_a_caller_can_fill_has_a_cap(service: str) -> None:
 
 
 def uncapped(field: FieldDescriptor) -> str:
-    """What is boundless in a field that callers may set; empty when nothing is."""
+    """What is boundless in a field that callers may set. Empty when nothing is."""
     if not is_input(field) or (field.message_type is not None and field.message_type.name == "FieldMask"):
         return ""
     own = rules(field)
@@ -252,7 +252,7 @@ def longest(pattern: str) -> int:
 
 
 def test_streams_are_only_where_they_are_needed() -> None:
-    """A watch follows what happens, an export is longer than a page and is stored nowhere; a stream in both directions
+    """A watch follows what happens, an export is longer than a page and is stored nowhere. A stream in both directions
     carries more rows than one request may hold."""
     for service in SERVICES:
         for method in methods(service):
@@ -285,7 +285,7 @@ def test_a_time_that_callers_give_is_one_that_people_mean(service: str) -> None:
 
 
 def is_bounded(field: FieldDescriptor) -> bool:
-    """Whether a time or a date is one of the years 1900 to 2199; other messages are theirs to say."""
+    """Whether a time or a date is one of the years 1900 to 2199. Other messages are theirs to say."""
     own = rules(field)
     match field.message_type.full_name:
         case "google.protobuf.Timestamp":

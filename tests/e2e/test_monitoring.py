@@ -26,7 +26,7 @@ from tests.support.patience import eventually
 from tests.support.stack import System
 
 VARIABLES = {"$__rate_interval": "10s", "$namespace": "", "$service": ".*"}
-"""What stands for what Grafana fills in; no namespace, as nothing adds one here."""
+"""What stands for what Grafana fills in. No namespace, as nothing adds one here."""
 
 PAGES = {path.stem: json.loads(path.read_text()) for path in sorted((files.FOLDER / "dashboards").glob("*.json"))}
 ASKED = {

@@ -77,7 +77,7 @@ def test_things_of_another_tenant_are_like_things_that_do_not_exist(
 
 
 def test_the_owner_sees_what_the_stranger_does_not(owner: Door, owned: dict[str, str]) -> None:
-    """Else the test above would prove nothing; and what the stranger tried has changed nothing."""
+    """Else the test above would prove nothing. And what the stranger tried has changed nothing."""
     for service in SERVICES:
         for method in methods(service):
             if gets_one(method):

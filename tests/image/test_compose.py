@@ -164,7 +164,7 @@ def test_a_fit_of_customer_value_runs_in_a_child_of_the_worker(suite: Suite) -> 
 
 
 def _buy(client: Client, customers: int) -> None:
-    """Purchases as the model assumes them: at rates of one's own, until one leaves; spend does not go with the rate."""
+    """Purchases as the model assumes them: at rates of one's own, until one leaves. Spend does not go with the rate."""
     dice = random.Random(11)
     now = datetime.now(UTC)
     rows = []

@@ -36,7 +36,7 @@ TIERS = (timedelta(milliseconds=100),)
 
 @pytest.fixture
 def name(amqp_uri: str) -> Iterator[str]:
-    """A service name that nobody else uses; what is declared for it goes after the test."""
+    """A service name that nobody else uses. What is declared for it goes after the test."""
     name = f"s{uuid4().hex[:8]}"
     yield name
     connection = connect(amqp_uri, name="test")
@@ -155,7 +155,7 @@ def test_a_full_queue_refuses(amqp_uri: str, name: str) -> None:
 
 
 def test_a_subscription_that_is_gone_holds_up_the_retries_of_no_other(amqp_uri: str, name: str) -> None:
-    """The broker keeps at most 32 messages of a retry queue on the way back; forty wait for what is not there."""
+    """The broker keeps at most 32 messages of a retry queue on the way back. Forty wait for what is not there."""
     declare(amqp_uri, topology(name))
     gone = service_topology(name, [Route(name="gone", keys={}, partitions=1, ordered=False)], TIERS)
     declare(amqp_uri, gone)

@@ -127,7 +127,7 @@ def told(known: ProfilesStore, id: str) -> customer_pb2.Customer:
 def test_the_story_of_a_gold_customer(  # noqa: PLR0915  (one story, told in its order)
     store: CareStore, known: ProfilesStore, clock: identity.FixedClock
 ) -> None:
-    """Grows silent, a promise is broken, the alert, the visit, the outcome; then leaves, and is won back."""
+    """Grows silent, a promise is broken, the alert, the visit, the outcome. Then leaves, and is won back."""
     made: Customer = known.customers.customers.insert(person(id=identity.new_id("cus")).create())
     id = made.id
     for week in range(10, 0, -1):

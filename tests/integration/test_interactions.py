@@ -277,7 +277,7 @@ def test_counting_at_once_loses_nothing(database: MongoDatabase, store: Interact
 def test_contacts_taken_in_while_people_work_on_the_conversation(
     database: MongoDatabase, store: InteractionsStore, customer_id: str
 ) -> None:
-    """A reaction that meets a change of somebody else is run again as a whole; nothing is counted twice or lost."""
+    """A reaction that meets a change of somebody else is run again as a whole. Nothing is counted twice or lost."""
     timeline, conversations = Timeline(store.timeline), Conversations(store.conversations)
     recorded = [timeline.ingest(contact(customer_id=customer_id, external_key=str(n))) for n in range(40)]
     conversation_id = recorded[0].conversation_id

@@ -27,7 +27,7 @@ from services.opportunities.leads.domain.touches import Touch, TouchKind
 from services.opportunities.store import OpportunitiesStore
 
 LEADS = int(os.environ.get("KEHU_TEST_LEADS", "2000"))
-"""Leads to give away; the figure of the documents is of 10,000."""
+"""Leads to give away. The figure of the documents is of 10,000."""
 AGENTS = 35
 RUNNERS = 4
 

@@ -25,7 +25,7 @@ from tests.support.stack import KEHU
 
 @pytest.fixture
 def service(amqp_uri: str) -> Iterator[str]:
-    """The queues of a service that nobody else has; they go with the test."""
+    """The queues of a service that nobody else has. They go with the test."""
     name = "lag" + "".join(letter for letter in uuid.uuid4().hex if letter.isalpha())
     topology = service_topology(name, [Route(name="notes", keys={name: ["#"]}, partitions=2, ordered=True)])
     with _connection(amqp_uri) as connection:

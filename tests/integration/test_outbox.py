@@ -166,7 +166,7 @@ def full(station: Station) -> Iterator[Subscription]:
 
 
 def test_a_full_queue_holds_up_no_other_and_floods_none(station: Station, full: Subscription) -> None:
-    """Every event reaches the others once; what the full queue refused is tried seldom, and arrives in the end."""
+    """Every event reaches the others once. What the full queue refused is tried seldom, and arrives in the end."""
     seen: dict[str, list[int]] = defaultdict(list)
 
     def handle(events: Sequence[Received]) -> None:

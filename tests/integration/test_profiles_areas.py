@@ -195,7 +195,7 @@ def sale(customer_id: str, key: str) -> Transaction:
 
 
 def test_judgements_that_overlap_see_each_other(store: ProfilesStore) -> None:
-    """One half of the truth comes with a sale, the other with a change of the customer; whoever is second sees both."""
+    """One half of the truth comes with a sale, the other with a change of the customer. Whoever is second sees both."""
     segment(store, "sale_count >= 1 AND owner = eve")
     for id in customers(store, 10):
 

@@ -539,7 +539,7 @@ def count(metric: str, **labels: str) -> float:
 
 
 def test_a_call_that_was_given_up_while_it_waited_is_counted(running: Running, servicer: Lab) -> None:
-    """grpc drops such a call without running any of our code; its place must be free again all the same."""
+    """grpc drops such a call without running any of our code. Its place must be free again all the same."""
     servicer.gate.clear()
     before = count("grpc_server_handled_total", grpc_code="CANCELLED")
     patient, hasty = Caller(running.target, running.token()), Caller(running.target, running.token())

@@ -230,7 +230,7 @@ def crowd(target: str, token: str, *, rate: int, seconds: float, milliseconds: i
 
 
 def test_ten_times_the_load_leaves_most_of_the_capacity_useful(monkeypatch: pytest.MonkeyPatch) -> None:
-    """4 threads of 200 ms each can do 20 calls a second; 200 come, and give up after half a second."""
+    """4 threads of 200 ms each can do 20 calls a second. 200 come, and give up after half a second."""
     shape: dict[str, Any] = {"rate": 200, "seconds": 3.0, "milliseconds": 200, "timeout": 0.5}
     capacity = 20 * shape["seconds"]
     with serving(servicers(), threads=4) as running:

@@ -57,7 +57,7 @@ def acting() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def transactions(store: ProfilesStore) -> list[Transaction]:
-    """Of every type, in two currencies, with and without a cost, some at the edge of a day; and another tenant's."""
+    """Of every type, in two currencies, with and without a cost, some at the edge of a day. And another tenant's."""
     dice = random.Random(7)
     made = []
     for number in range(600):

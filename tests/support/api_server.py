@@ -31,7 +31,7 @@ def programs() -> Path:
 
 
 class ApiServer:
-    """One API server with its own etcd; a worker's service account may do there what a chart would let it do."""
+    """One API server with its own etcd. A worker's service account may do there what a chart would let it do."""
 
     def __init__(self, folder: Path) -> None:
         self._bin = programs()

@@ -77,7 +77,7 @@ class Rendering:
 
 
 def render(values: Mapping[str, Any], *, folder: Path = CHART, release: str = RELEASE) -> Rendering:
-    """Renders the chart; helm.HelmError with its sentence when it refuses the values."""
+    """Renders the chart, or raises helm.HelmError with its sentence when it refuses the values."""
     texts = manifests(values, folder=folder, release=release)
     objects = [
         document

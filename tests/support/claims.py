@@ -52,7 +52,7 @@ def texts() -> tuple[Text, ...]:
 
 
 def strings(name: str) -> Iterator[Text]:
-    """Yields the strings of a Python file; what an f-string fills in is a gap."""
+    """Yields the strings of a Python file. What an f-string fills in is a gap."""
     inside: set[ast.AST] = set()
     for node in ast.walk(ast.parse((ROOT / name).read_text())):
         if isinstance(node, ast.JoinedStr):

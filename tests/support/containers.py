@@ -16,7 +16,7 @@ _VARIABLES = ("CONTAINERS_STORAGE_CONF", "CONTAINERS_CONF", "TMPDIR", "PATH")
 
 
 class NoEngine(Exception):
-    """Nothing here builds or runs images; the message says what to do."""
+    """Nothing here builds or runs images. The message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Engine:
 
     @classmethod
     def find(cls) -> Engine:
-        """The engine of this machine; NoEngine when there is none."""
+        """The engine of this machine. NoEngine when there is none."""
         told = subprocess.run(
             ["bash", "-c", 'set -eu; source docker/engine.sh; echo "$engine"; env'],
             cwd=ROOT,
@@ -50,7 +50,7 @@ class Engine:
         return "docker" if self.name == "docker" else "podman"
 
     def script(self, name: str, *arguments: str, **variables: str) -> str:
-        """Runs a script of docker/ and returns what it printed; RuntimeError with its reason when it fails."""
+        """Runs a script of docker/ and returns what it printed. RuntimeError with its reason when it fails."""
         return self._run(["bash", str(ROOT / "docker" / name), *arguments], variables)
 
     def __call__(self, *arguments: str | Path, **variables: str) -> str:

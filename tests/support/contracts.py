@@ -94,7 +94,7 @@ def scope(method: MethodDescriptor) -> str:
 
 
 def http(method: MethodDescriptor) -> tuple[str, str, str]:
-    """Verb, path and body of the HTTP form; empty texts when there is none."""
+    """Verb, path and body of the HTTP form. Empty texts when there is none."""
     rule = method.GetOptions().Extensions[annotations_pb2.http]
     verb = rule.WhichOneof("pattern") or ""
     return verb, getattr(rule, verb) if verb else "", rule.body

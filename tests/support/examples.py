@@ -229,7 +229,7 @@ def value(field: FieldDescriptor, ids: Ids) -> Any:
 
 
 def well_known(name: str) -> Any:
-    """A value of a type that is not ours; None for one that is."""
+    """A value of a type that is not ours. None for one that is."""
     match name:
         case "google.protobuf.Timestamp":
             at = Timestamp()
@@ -243,7 +243,7 @@ def well_known(name: str) -> Any:
 
 
 def id_prefix(field: FieldDescriptor) -> str:
-    """The prefix of the ids that a field takes; empty for other fields."""
+    """The prefix of the ids that a field takes. Empty for other fields."""
     rules = field.GetOptions().Extensions[validate_pb2.field]
     prefix: str = (rules.repeated.items if field.is_repeated else rules).string.Extensions[rules_pb2.id]
     return prefix

@@ -12,7 +12,7 @@ from services.profiles.worth.domain.contribution import Figures
 
 
 def sum_up(transactions: Iterable[Transaction], time_zone: str = "") -> list[Figures]:
-    """The figures by currency and, with a time zone, by its calendar days; in that order."""
+    """The figures by currency and, with a time zone, by its calendar days. In that order."""
     zone = ZoneInfo(time_zone) if time_zone else None
     found: dict[tuple[str, date | None], Figures] = {}
     for each in transactions:

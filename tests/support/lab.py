@@ -121,7 +121,7 @@ class Failure(Exception):
     status: status_pb2.Status | None
 
     def detail(self, kind: type[Any]) -> Any:
-        """The one detail of this kind; AssertionError when there is none or more."""
+        """The one detail of this kind. AssertionError when there is none or more."""
         assert self.status is not None, f"{self.code} without details: {self.message}"
         found = [detail for detail in self.status.details if detail.Is(kind.DESCRIPTOR)]
         assert len(found) == 1, f"{len(found)} {kind.DESCRIPTOR.full_name} in {self.status}"

@@ -20,7 +20,7 @@ from libs.client.client import descriptors
 from libs.registry import SERVICES
 
 Answer = Message | status_pb2.Status | Sequence[Message | status_pb2.Status]
-"""A response, a refusal, or for a server stream several of them; a stream may end in a refusal."""
+"""A response, a refusal, or for a server stream several of them. A stream may end in a refusal."""
 
 QUICK = Retry(first_pause=0.01, longest_pause=0.02)
 
@@ -47,7 +47,7 @@ class Script:
     """What the server will answer, and what it was asked."""
 
     answers: dict[str, list[Answer]] = field(default_factory=dict)
-    """Method → answers, used in turn; the last one is used again and again."""
+    """Method → answers, used in turn. The last one is used again and again."""
     answer_unary: Callable[[Message], Message | status_pb2.Status] | None = None
     """For unary calls whose answer depends on the request; goes before `answers`."""
     chunks: Callable[[Message], Message | status_pb2.Status | None] = lambda request: None

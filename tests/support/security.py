@@ -75,7 +75,7 @@ class Door:
     _callers: dict[str, Caller] = field(default_factory=dict)
 
     def call(self, method: MethodDescriptor, sent: Any, *, timeout: float = 10.0) -> Outcome:
-        """The outcome; of a stream, of its first message."""
+        """The outcome. Of a stream, of its first message."""
         service = method.containing_service.file.package.split(".")[1]
         if service not in self._callers:
             self._callers[service] = Caller("", self.token, channel=self.stack.channel(service))

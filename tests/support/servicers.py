@@ -15,7 +15,7 @@ from libs.engine.rpc.shown import Exit
 
 
 class Methods:
-    """The methods of servicers, as attributes; responses are masked as at the exit of a server."""
+    """The methods of servicers, as attributes. Responses are masked as at the exit of a server."""
 
     def __init__(self, servicers: Iterable[tuple[Callable[[Any, Any], None], object]]) -> None:
         self._servicers = [servicer for _, servicer in servicers]

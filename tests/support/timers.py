@@ -11,6 +11,6 @@ from libs.engine.timers import Round
 
 
 def tick(database: Database, timers: Sequence[Timer[Any]], name: str) -> int:
-    """Works on what is due for the timer of this name; how many entities are no longer."""
+    """Works on what is due for the timer of this name. How many entities are no longer."""
     [timer] = [each for each in timers if each.name == name]
     return Round(database, timer).run()

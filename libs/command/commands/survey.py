@@ -93,7 +93,7 @@ def create(file: File, as_json: AsJson = False) -> None:
 
 @surveys.command("redefine")
 def redefine(survey_id: SurveyId, file: File, as_json: AsJson = False) -> None:
-    """Write a survey anew from a file. One that was launched gets its next version; answers keep the one they answered.
+    """Write a survey anew from a file. One that was launched gets its next version. Answers keep the one they answered.
 
     [bold]Example:[/bold] kehu survey redefine svy_01jd5w3k8e7r9s2t4v6x8y0z1a after-the-call.toml
     """
@@ -235,7 +235,7 @@ def results(
     trend: Annotated[bool, typer.Option("--trend", help="By month instead.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the scores of a survey with their intervals, as bars; of two groups also whether they differ.
+    """Show the scores of a survey with their intervals, as bars. Of two groups also whether they differ.
 
     [bold]Examples:[/bold]
 

@@ -41,7 +41,7 @@ MANY: Final = "many"
 FAILED: Final = "failed"
 """The database is away, or something went wrong."""
 BODY_MAX: Final = 128 * 1024
-"""Bytes of a request; an application may take less."""
+"""Bytes of a request. An application may take less."""
 HEADERS_MAX: Final = 16 * 1024
 """Bytes of the headers of a request."""
 SLOW: Final = 10

@@ -1,4 +1,4 @@
-"""The ledger of benefits. The profiles service says who is entitled to what; here stands what was had of it.
+"""The ledger of benefits. The profiles service says who is entitled to what. Here stands what was had of it.
 
 Of several entitlements to one benefit the closest to the customer counts, then the one that gives most in a year, then
 the latest, as profiles has it.

@@ -49,7 +49,7 @@ class Calendars:
         )
 
     def hours(self, calendar_id: str) -> WorkingHours | None:
-        """The working hours of a calendar; None for none."""
+        """The working hours of a calendar. None for none."""
         return WorkingHours(self._calendars.get(calendar_id)) if calendar_id else None
 
     def version(self, calendar_id: str) -> CalendarVersion:

@@ -44,7 +44,7 @@ class CalendarRevision(Entity):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalendarEvent(Event):
-    """Something that happened to a calendar; carries it as it is afterwards."""
+    """Something that happened to a calendar. Carries it as it is afterwards."""
 
     calendar: BusinessCalendar
 

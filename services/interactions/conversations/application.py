@@ -126,7 +126,7 @@ class Conversations:
         return {conversation.id: conversation for conversation in changed}
 
     def identify(self, conversation_id: str, customer_id: str) -> None:
-        """The conversation with the customer it turned out to be with; nothing changes when that was known."""
+        """The conversation with the customer it turned out to be with. Nothing changes when that was known."""
         conversation = self._conversations.get(conversation_id)
         current_for = self._current_for(conversation, customer_key(customer_id))
         self._conversations.update(conversation_id, lambda each: each.identify(customer_id, current_for))

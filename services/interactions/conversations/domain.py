@@ -69,7 +69,7 @@ class Utterance(Protocol):
 
     @property
     def customer_id(self) -> str:
-        """The customer it was with; empty while nobody knows."""
+        """The customer it was with. Empty while nobody knows."""
 
     @property
     def party(self) -> str:
@@ -215,7 +215,7 @@ class Conversation(Entity):
         return resumed, happened
 
     def identify(self, customer_id: str, current_for: str) -> Change[Conversation]:
-        """With the customer it turned out to be with, open or not; nothing changes when that was known."""
+        """With the customer it turned out to be with, open or not. Nothing changes when that was known."""
         if self.customer_id:
             return self, []
         identified = replace(self, customer_id=customer_id, current_for=current_for if self.is_open else "")
@@ -244,7 +244,7 @@ class Conversation(Entity):
         return closed, [ConversationClosed(conversation=closed)]
 
     def erase(self, now: datetime) -> Change[Conversation]:
-        """At its end, if it went on; what is kept of one that ended names nobody."""
+        """At its end, if it went on. What is kept of one that ended names nobody."""
         return self.close(CloseReason.ERASED, now) if self.is_open else (self, [])
 
     def _require_open(self) -> None:
@@ -254,7 +254,7 @@ class Conversation(Entity):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversationEvent(Event):
-    """Something that happened to a conversation; carries it as it is afterwards."""
+    """Something that happened to a conversation. Carries it as it is afterwards."""
 
     conversation: Conversation
 

@@ -12,7 +12,7 @@ from services.interactions.conversations.domain import OPEN_STATES, Conversation
 from services.interactions.customers.store import CustomersStore
 
 CURRENT = field("_blind.current_for").exists()
-"""Condition of a partial index; a query that is to use it repeats it."""
+"""Condition of a partial index. A query that is to use it repeats it."""
 
 CONVERSATIONS = (
     Index(("_blind.current_for",), unique=True, only=CURRENT),
@@ -58,7 +58,7 @@ class ConversationsStore:
         return self.conversations.find_one(field("continuity_token") == continuity_token)
 
     def current(self, party: str) -> Conversation | None:
-        """The open conversation that interactions of a party belong to when they name none; of customers who became one
+        """The open conversation that interactions of a party belong to when they name none. Of customers who became one
         while both had one, the latest."""
         if not party:
             return None

@@ -20,6 +20,6 @@ class CountsStore:
         self.days = database.collection(ChannelDay, "counts", indexes=COUNTS, publishes=False)
 
     def between(self, first: date, last: date) -> Sequence[ChannelDay]:
-        """The counters of the channels from one date to another; at most of 368 dates."""
+        """The counters of the channels from one date to another. At most of 368 dates."""
         days = all_of(field("day") >= first, field("day") <= last)
         return self.days.find(days, limit=(LONGEST_RANGE.days + 2) * len(Channel))

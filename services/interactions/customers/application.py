@@ -22,7 +22,7 @@ class Customers:
         self._store = store
 
     def require(self, customer_id: str) -> CustomerProjection:
-        """The customer that an id leads to; NotFound when this service has not heard of it."""
+        """The customer that an id leads to. NotFound when this service has not heard of it."""
         return self._store.require(customer_id)
 
     def refuse_erased(self, ids: Iterable[str]) -> None:
@@ -34,7 +34,7 @@ class Customers:
         return self._store.while_living(ids, store, withdraw)
 
     def resolve(self, keys: Sequence[str]) -> dict[str, str]:
-        """Key of an identifier → id of the one customer it leads to; nothing for keys of nobody or of several.
+        """Key of an identifier → id of the one customer it leads to. Nothing for keys of nobody or of several.
 
         Of customers who are one it is the one who was merged, when the key was theirs: so that what is recorded now
         follows the identifier if they are several again.

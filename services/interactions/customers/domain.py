@@ -58,7 +58,7 @@ class Identifier:
     kind: IdentifierKind
     value: str
     system: str = ""
-    """The system of an external id; empty for every other kind."""
+    """The system of an external id. Empty for every other kind."""
 
     @property
     def key(self) -> str:
@@ -81,7 +81,7 @@ def customer_key(customer_id: str) -> str:
 
 
 def customer_of(key: str) -> str:
-    """The customer whose key this is; empty for the key of another identifier."""
+    """The customer whose key this is. Empty for the key of another identifier."""
     prefix = customer_key("")
     return key.removeprefix(prefix) if key.startswith(prefix) else ""
 
@@ -109,7 +109,7 @@ class CustomerProjection(Projection):
     tier: str = ""
     """Tier of the customer in the words of the profiles service. Empty while it gave none."""
     identifiers: Sealed[tuple[str, ...]] = ()
-    """Keys of the identifiers that lead to this customer; only its own id once it is deleted."""
+    """Keys of the identifiers that lead to this customer. Only its own id once it is deleted."""
     handed_over: Sealed[tuple[str, ...]] = ()
     """Keys of the identifiers that this customer handed over when it was merged; they are among `identifiers` too."""
     backlog_time: datetime | None = None
@@ -160,7 +160,7 @@ class CustomerProjection(Projection):
         return replace(self, backlog_time=at, backlog_conversations=waiting), []
 
     def go_on(self, at: datetime | None, conversations: Sequence[str]) -> Change[CustomerProjection]:
-        """With what is left of its backlog at a time; without a time nothing is."""
+        """With what is left of its backlog at a time. Without a time nothing is."""
         return replace(self, backlog_time=at, backlog_conversations=tuple(conversations)), []
 
 

@@ -11,7 +11,7 @@ from libs.chassis.store import Database, Due, Index
 from services.interactions.customers.domain import CustomerProjection, customer_key, customer_of
 
 OWES = field("backlog_time") > datetime(1970, 1, 1, tzinfo=UTC)
-"""Condition of a partial index; a query that is to use it repeats it."""
+"""Condition of a partial index. A query that is to use it repeats it."""
 BACKLOG_BATCH = 50
 """Customers whose backlogs go on in one go."""
 

@@ -78,6 +78,6 @@ def _consents(consent: consent_pb2.ConsentHead) -> tuple[ConsentSummary, ...]:
 
 
 def _channel(number: int) -> Channel | None:
-    """The channel of a number; None for every channel, and for one that this code is too old to know."""
+    """The channel of a number. None for every channel, and for one that this code is too old to know."""
     name = enum_word(types_pb2.Channel.DESCRIPTOR, number)
     return Channel(name) if name in set(Channel) else None

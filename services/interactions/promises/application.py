@@ -67,7 +67,7 @@ class Promises:
         return self._change(promise_id, lambda each: each.recover(recovery, now), revision)
 
     def renegotiate(self, promise_id: str, term: Term, *, agreement: str, text: str = "", revision: int = 0) -> Promise:
-        """Replaces it by a new one, which is returned; both or neither."""
+        """Replaces it by a new one, which is returned. Both or neither."""
         now, actor = identity.now(), context.current().actor
         hours = self._calendars.hours(term.calendar_id)
 

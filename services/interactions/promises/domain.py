@@ -83,7 +83,7 @@ class Promise(Entity):
     agreement: str = ""
     renegotiations: int = 0
     wake_time: datetime | None = None
-    """Time at which the clock moves it on if nobody else does; absent once it no longer can."""
+    """Time at which the clock moves it on if nobody else does. Absent once it no longer can."""
 
     @property
     def is_pending(self) -> bool:
@@ -91,7 +91,7 @@ class Promise(Entity):
         return self.state in PENDING_STATES
 
     def make(self, *, made_by: str, now: datetime, hours: WorkingHours | None) -> Change[Promise]:
-        """This promise as a new one, with its due time; whatever only the server writes is ignored."""
+        """This promise as a new one, with its due time. Whatever only the server writes is ignored."""
         made_time = self.made_time or now
         if made_time > now:
             raise InvalidArgument.field("made_time", f"{made_time.isoformat()} is in the future")
@@ -200,7 +200,7 @@ class Promise(Entity):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromiseEvent(Event):
-    """Something that happened to a promise; carries it as it is afterwards."""
+    """Something that happened to a promise. Carries it as it is afterwards."""
 
     promise: Promise
 

@@ -14,7 +14,7 @@ from services.interactions.customers.store import CustomersStore
 from services.interactions.promises.domain import PENDING_STATES, Promise, PromiseState
 
 WAKES = field("wake_time") > datetime(1970, 1, 1, tzinfo=UTC)
-"""Condition of a partial index; a query that is to use it repeats it."""
+"""Condition of a partial index. A query that is to use it repeats it."""
 
 WAKE_BATCH = 500
 """Promises that the clock moves on in one go."""

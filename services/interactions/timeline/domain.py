@@ -38,7 +38,7 @@ COMPLETABLE = frozenset(
         "outcome",
     }
 )
-"""The fields that can be completed; the others are what makes it this interaction."""
+"""The fields that can be completed. The others are what makes it this interaction."""
 
 
 ERASED = "the customer was erased"
@@ -168,19 +168,19 @@ class Interaction(Entity):
 
     @property
     def source_key(self) -> str:
-        """The key of the source within the tenant; empty when it has none."""
+        """The key of the source within the tenant. Empty when it has none."""
         return f"{self.channel}:{self.external_key}" if self.external_key else ""
 
     @property
     def party(self) -> str:
-        """The key of whom it was with: the customer, else the identifier; empty for somebody without a trace."""
+        """The key of whom it was with: the customer, else the identifier. Empty for somebody without a trace."""
         if self.customer_id:
             return customer_key(self.customer_id)
         return self.identifier.key if self.identifier is not None else ""
 
     @property
     def named_customer(self) -> str:
-        """The customer that the source named; empty when it knew another identifier, or none."""
+        """The customer that the source named. Empty when it knew another identifier, or none."""
         return customer_of(self.identifier_key)
 
     @property
@@ -254,7 +254,7 @@ class Interaction(Entity):
         return self
 
     def attribute(self, customer_id: str) -> Change[Interaction]:
-        """With the customer it turned out to be with; nothing changes when that is known already."""
+        """With the customer it turned out to be with. Nothing changes when that is known already."""
         if self.customer_id:
             return self, []
         attributed = replace(self, customer_id=customer_id)
@@ -275,7 +275,7 @@ class Interaction(Entity):
         return completed, [InteractionUpdated(interaction=completed)]
 
     def erase(self, actor: str, now: datetime) -> Change[Interaction]:
-        """Without anything that tells whom it was with, or what was said; nothing changes when that is gone already."""
+        """Without anything that tells whom it was with, or what was said. Nothing changes when that is gone already."""
         if self.is_erased:
             return self, []
         left = replace(
@@ -293,7 +293,7 @@ class Interaction(Entity):
         return left, [InteractionRedacted(interaction=left)]
 
     def redact(self, reason: str, actor: str, now: datetime, known: Interaction) -> Change[Interaction]:
-        """Without what was said, what it was about and where it is recorded; nothing changes when that is gone already.
+        """Without what was said, what it was about and where it is recorded. Nothing changes when that is gone already.
 
         Whom it was with is taken from what was `known`, before the key was destroyed under which it was kept.
         """
@@ -330,7 +330,7 @@ class TimelineQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InteractionEvent(Event):
-    """Something that happened to an interaction; carries it as it is afterwards."""
+    """Something that happened to an interaction. Carries it as it is afterwards."""
 
     interaction: Interaction
 

@@ -14,7 +14,7 @@ from services.interactions.customers.store import CustomersStore
 from services.interactions.timeline.domain import Interaction, TimelineQuery
 
 UNATTRIBUTED = field("customer_id") == ""
-"""Condition of a partial index; a query that is to use it repeats it."""
+"""Condition of a partial index. A query that is to use it repeats it."""
 
 INTERACTIONS = (
     # A timeline, by nothing or by one of channel, purpose and direction. Two or three of them together use the most

@@ -150,7 +150,7 @@ class AssignmentTurns(Entity):
     turns: tuple[Turn, ...] = ()
 
     def next_of(self, agents: list[Agent]) -> str:
-        """The agent whose turn it is, of those who may; the first in the rule of several. Nobody of none."""
+        """The agent whose turn it is, of those who may. The first in the rule of several. Nobody of none."""
         clocks = {each.member: each.clock for each in self.turns}
         starts = {each.member: max(clocks.get(each.member, 0), self.clock) for each in agents}
         return min(starts, key=starts.__getitem__, default="")

@@ -8,5 +8,5 @@ from services.opportunities.calendars.store import CalendarsStore
 
 
 def hours(store: CalendarsStore, calendar_id: str) -> Hours:
-    """Working hours of a calendar; every hour without one. NotFound for one that was not heard of."""
+    """Working hours of a calendar. Every hour without one. NotFound for one that was not heard of."""
     return hours_of(store.calendars.get(calendar_id) if calendar_id else None)

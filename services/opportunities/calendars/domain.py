@@ -28,5 +28,5 @@ class CalendarProjection(Entity):
 
 
 def hours_of(calendar: CalendarProjection | None) -> Hours:
-    """Working hours of a calendar; every hour without one."""
+    """Working hours of a calendar. Every hour without one."""
     return AroundTheClock() if calendar is None else WorkingHours(calendar)

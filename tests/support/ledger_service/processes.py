@@ -63,12 +63,12 @@ class Worker:
             return 0, ""
 
     def terminate(self) -> int:
-        """Asks it to end; its exit code."""
+        """Asks it to end. Its exit code."""
         self.process.terminate()
         return self.process.wait(20)
 
     def died(self) -> int:
-        """Waits until it has ended by itself; its exit code."""
+        """Waits until it has ended by itself. Its exit code."""
         return self.process.wait(20)
 
     def kill(self) -> None:

@@ -95,7 +95,7 @@ class Station:
         return Consumer(self.database, subscription, lambda: self.amqp_uri, **{"schedule": self.schedule, **options})
 
     def open(self, *names: str, tenant: str = "acme") -> list[str]:
-        """Opens accounts, one event each; their ids."""
+        """Opens accounts, one event each. Their ids."""
         with enter(Context(tenant=tenant, actor="tester")):
             accounts = [Account(id=identity.new_id("acc"), name=name) for name in names]
             return [self.store.accounts.insert(account.open()).id for account in accounts]

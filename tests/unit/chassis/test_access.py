@@ -28,7 +28,7 @@ def keys(tmp_path: Path) -> Path:
 
 
 def forged(keys: Path, *, key: Any = None, algorithm: str = "EdDSA", kid: str = "dev", **claims: Any) -> str:
-    """A token with chosen claims; None removes one."""
+    """A token with chosen claims. None removes one."""
     now = int(time.time())
     usual: dict[str, Any] = {
         "iss": "kehu",

@@ -109,7 +109,7 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
 
 
 def changes(notices: Iterator[Notice], count: int) -> list[str]:
-    """The names of the next changes; checkpoints are passed over."""
+    """The names of the next changes. Checkpoints are passed over."""
     return [notice.entity.id for notice in islice((each for each in notices if each.entity), count) if notice.entity]
 
 

@@ -25,7 +25,7 @@ def output() -> Iterator[io.BytesIO]:
 
 
 def lines(output: io.BytesIO) -> list[dict[str, Any]]:
-    """Everything written; a warning makes sure that nothing waits."""
+    """Everything written. A warning makes sure that nothing waits."""
     logs.get("test").warning("last")
     return [json.loads(line) for line in output.getvalue().splitlines()][:-1]
 

@@ -66,7 +66,7 @@ def booked(account: Account, amount: int) -> Change[Account]:
 
 
 class Booking:
-    """A timer that books 1 on every account that is due, once; on some it fails."""
+    """A timer that books 1 on every account that is due, once. On some it fails."""
 
     def __init__(self, accounts: Collection[Account]) -> None:
         self.accounts = accounts

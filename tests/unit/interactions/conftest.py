@@ -111,7 +111,7 @@ def phone() -> Callable[[str], Identifier]:
 
 @pytest.fixture
 def customer(world: World) -> Callable[..., str]:
-    """Makes a customer known to the service; gives its id."""
+    """Makes a customer known to the service. Gives its id."""
 
     def make(*phones: str, name: str = "Li Wei") -> str:
         created = profiles.CustomerCreated()

@@ -82,7 +82,7 @@ def test_a_customer_who_waits_is_never_too_late(
 def test_a_token_carries_a_conversation_to_another_channel_and_names_its_customer(
     world: Any, timeline: Timeline, contact: Make, phone: Any, customer: Any
 ) -> None:
-    """An unknown visitor chats, then calls; the call tells who it is, and the chat belongs to the customer too."""
+    """An unknown visitor chats, then calls. The call tells who it is, and the chat belongs to the customer too."""
     conversations = Conversations(world.store.conversations)
     chat = timeline.ingest(contact(channel=Channel.WEB_CHAT))
     token = conversations.get(chat.conversation_id).continuity_token

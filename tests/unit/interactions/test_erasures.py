@@ -224,7 +224,7 @@ def test_contacts_of_nobody_known_are_erased_by_what_led_to_the_customer_alone(
 def test_those_who_were_merged_do_not_shield_each_other(
     world: World, contact: Callable[..., Interaction], phone: Callable[[str], Identifier]
 ) -> None:
-    """Both have the number, and both are the customer that is erased; whichever comes first."""
+    """Both have the number, and both are the customer that is erased. Whichever comes first."""
     survivor, loser = customer_pb2.Customer(id=ADA), customer_pb2.Customer(id="cus_" + "0" * 25 + "2")
     call = Timeline(world.store.timeline).ingest(contact(identifier=phone(OWN), summary=CANARY))
     for each in (survivor, loser):

@@ -155,7 +155,7 @@ def test_rows_of_a_loser_are_found_under_the_survivor_in_whatever_order_news_arr
 def test_a_row_told_for_an_old_id_keeps_it_and_splits_again_with_its_identifiers(
     world: World, timeline: Timeline, contact: Contact
 ) -> None:
-    """T-03: rows of before split exactly; those recorded while the two were one follow the identifier."""
+    """T-03: rows of before split exactly. Those recorded while the two were one follow the identifier."""
     hear(world, created(A), created(B))
     timeline.ingest(by_phone(contact, A, "a before"))
     timeline.ingest(by_phone(contact, B, "b before"))

@@ -62,7 +62,7 @@ def ada_id(servicer: Methods) -> str:
 
 
 def deliver(store: ProfilesStore, database: MemoryDatabase, seen: int = 0) -> int:
-    """Hand every event after those seen to the subscriptions that listen to it; how many there are now."""
+    """Hand every event after those seen to the subscriptions that listen to it. How many there are now."""
     waiting = database.events()
     for subscription in subscriptions(store):
         theirs = [_received(subscription, event) for event in waiting[seen:] if event.type in subscription.types]

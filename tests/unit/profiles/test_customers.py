@@ -1,4 +1,4 @@
-"""Customers: life, changes, search and look-up, bulk creation; state and events."""
+"""Customers: life, changes, search and look-up, bulk creation. State and events."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ def test_an_evaluation_that_is_killed_goes_on(store: ProfilesStore, buyer: Any) 
 
 
 def test_a_purchase_while_an_evaluation_runs_is_not_undone(store: ProfilesStore, buyer: Any) -> None:
-    """The move is for who was active; a customer who is elsewhere by now stays there."""
+    """The move is for who was active. A customer who is elsewhere by now stays there."""
     id = buyer(400)
     [seen] = CustomerWorth(store.worth).outlooks([store.customers.resolve(id)], NOW, floor_days=30)
     move = stages.evaluate(Lifecycle.ACTIVE, seen.silence, seen.warning, at_risk_score=50, now=NOW)

@@ -449,7 +449,7 @@ def test_a_loser_agreed_for_nobody_but_itself(people: People) -> None:
 
 
 def test_a_merge_never_grants_not_even_at_the_mailbox_for_which_the_loser_agreed(people: People) -> None:
-    """The survivor never answered, and silence is the stricter answer; staff merges, and staff never grants."""
+    """The survivor never answered, and silence is the stricter answer. Staff merges, and staff never grants."""
     a = people.create(contact_points=(email(),))
     b = people.create("Bea", contact_points=(email("bea@example.com"),))
     people.decide(b, channel=Channel.EMAIL, contact_point="bea@example.com")

@@ -130,7 +130,7 @@ def test_a_warning_leaves_the_days_it_promises_however_long_it_was_due() -> None
 def test_the_end_of_a_contract_beats_the_last_contact(
     about: Circumstances, outcome: Outcome, due: datetime | None
 ) -> None:
-    """In Shanghai a day begins at 16:00 UTC the day before; ten days after the last one of the contract."""
+    """In Shanghai a day begins at 16:00 UTC the day before. Ten days after the last one of the contract."""
     rules = policy(RecycleRule(contact_days=30, contract_days=10), time_zone="Asia/Shanghai")
     decided = rules.decide(owned(), about, datetime(2026, 5, 3, 15, 59, tzinfo=UTC))
     assert decided.outcome is outcome

@@ -38,7 +38,7 @@ def look(store: ProfilesStore) -> int:
 
 
 def end_all(store: ProfilesStore) -> int:
-    """Ends the operations at work; how many there were."""
+    """Ends the operations at work. How many there were."""
     count = 0
     while (found := Claims(store.database).waiting()) is not None:
         _, operation = found

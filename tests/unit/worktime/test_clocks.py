@@ -65,7 +65,7 @@ def at(day: int, hour: float) -> datetime:
 
 
 def events(*told: tuple[ClockEventKind, datetime] | ClockEvent) -> list[ClockEvent]:
-    """Events with ids; a START asks for eight working hours."""
+    """Events with ids. A START asks for eight working hours."""
     made = [each if isinstance(each, ClockEvent) else ClockEvent(id="", kind=each[0], time=each[1]) for each in told]
     return [
         replace(each, id=f"e{n}", target=TARGET if each.kind is START and each.target is None else each.target)

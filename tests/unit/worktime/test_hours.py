@@ -64,7 +64,7 @@ def at(text: str, zone: str) -> datetime:
 
 
 def chinese_office() -> WorkingHours:
-    """Mon-Fri 09:00-12:00 and 13:30-18:00; Saturday 2024-10-12 is a make-up workday."""
+    """Mon-Fri 09:00-12:00 and 13:30-18:00. Saturday 2024-10-12 is a make-up workday."""
     regular = WeeklySchedule(
         intervals=tuple(
             WeeklyInterval(weekday=day, start_minute=hours.start_minute, end_minute=hours.end_minute)

@@ -23,7 +23,7 @@ from services.care.alerts.domain.watches import Watch, day_of, month_of
 TREND_MONTHS, TREND_MONTHS_LEAST = 12, 6
 """Complete months that a trend is worked out from, and the fewest."""
 GAPS_LEAST: Final = 4
-"""Gaps between meetings from which a customer has a rhythm of its own; with fewer, twice the floor is unusual."""
+"""Gaps between meetings from which a customer has a rhythm of its own. With fewer, twice the floor is unusual."""
 SATISFIED_LASTS, DISSATISFIED_LASTS, BROKEN_LASTS = timedelta(days=365), timedelta(days=180), timedelta(days=90)
 SLOPE_POINTS, SILENCE_POINTS, PROMISE_POINTS, COMPLAINT_POINTS, DISSATISFIED_POINTS = 30, 30, 20, 15, 20
 """Weights of the risk to leave, of 100. Promises count twice at most, and so do complaints."""

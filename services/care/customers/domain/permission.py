@@ -28,7 +28,7 @@ POINT_OF_CHANNEL = {
     Channel.EMAIL: PointType.EMAIL,
     Channel.MESSENGER: PointType.MESSENGER,
 }
-"""Channel → the contact point that it leads to; a visit or a letter needs none here."""
+"""Channel → the contact point that it leads to. A visit or a letter needs none here."""
 _VERIFIED = frozenset({PointType.PHONE, PointType.EMAIL, PointType.MESSENGER})
 
 

@@ -11,7 +11,7 @@ FOLDER: Final = Path(__file__).parent / "languages"
 LANGUAGES: Final[Mapping[str, Mapping[str, str]]] = {
     code: tomllib.loads((FOLDER / f"{code}.toml").read_text(encoding="utf-8")) for code in ("en", "zh")
 }
-"""Primary subtag → the page's words; the first language is what others fall back to."""
+"""Primary subtag → the page's words. The first language is what others fall back to."""
 NAMES: Final[Mapping[str, str]] = {"en": "English", "zh": "中文", "de": "Deutsch", "fr": "Français", "ja": "日本語"}
 """Primary subtag → the language in itself."""
 

@@ -11,7 +11,7 @@ from libs.chassis.domain import OpenEnum
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """Answer to one item; what does not belong to its type is empty."""
+    """Answer to one item. What does not belong to its type is empty."""
 
     number: int | None = None
     numbers: Mapping[str, int] = field(default_factory=dict)

@@ -39,7 +39,7 @@ class ItemType(OpenEnum):
     PICTURE = "PICTURE"
     """A picture, and one of several options of what it says."""
     CONSENT = "CONSENT"
-    """Agreement to something, yes or no; never required."""
+    """Agreement to something, yes or no. Never required."""
     PAIR_EXPECTATION_PERCEPTION = "PAIR_EXPECTATION_PERCEPTION"
     """One statement rated twice on one scale: as an excellent company would be, and as this one is."""
 
@@ -103,7 +103,7 @@ class Item:
 
     @property
     def scale(self) -> tuple[int, int] | None:
-        """Ends of its scale; None for a type without."""
+        """Ends of its scale. None for a type without."""
         return SCALES.get(self.type) or ((self.low, self.high) if self.type in RATING else None)
 
     def scored(self, number: int) -> int:
@@ -212,7 +212,7 @@ def _on_scale(item: Item, number: int | None) -> bool:
 
 
 def _given(answer: Answer) -> str:
-    """The kind of an answer for a refusal, and its numbers; never its text, which may be personal."""
+    """The kind of an answer for a refusal, and its numbers. Never its text, which may be personal."""
     if answer.number is not None:
         return str(answer.number)
     if answer.numbers:

@@ -33,9 +33,9 @@ class Jump:
     after: str
     """Key of the item after which it is taken."""
     when: tuple[Rule, ...] = ()
-    """Rules that all have to hold; always taken without any."""
+    """Rules that all have to hold. Always taken without any."""
     to: str = ""
-    """Key of a later item; empty for the end."""
+    """Key of a later item. Empty for the end."""
     screens_out: bool = False
     """Set when the respondent does not belong to those who are asked. `to` is empty then."""
 
@@ -53,7 +53,7 @@ class Route:
     """The way of one respondent through the items."""
 
     shown: tuple[str, ...]
-    """Keys of the items that are asked, in order; answers to others are kept and do not count."""
+    """Keys of the items that are asked, in order. Answers to others are kept and do not count."""
     ending: Ending
     next: str = ""
     """Key of the first item that is asked and not answered, while the route is open."""
@@ -163,7 +163,7 @@ def _faults_of_rules(field: str, rules: Sequence[Rule], before: Mapping[str, Ite
 
 
 def _values(item: Item) -> set[str] | None:
-    """Every answer that an item can have; None when there is no end of them."""
+    """Every answer that an item can have. None when there is no end of them."""
     if item.type is ItemType.CONSENT:
         return {AGREED, DECLINED}
     if item.type in CHOOSING:

@@ -116,7 +116,7 @@ _QUADRANTS = {
     (False, True): Quadrant.OVERKILL,
 }
 SHAPLEY_EXACT_MAX = 10
-"""Drivers up to which all 2^n groups are looked at; above, orders are sampled."""
+"""Drivers up to which all 2^n groups are looked at. Above, orders are sampled."""
 SHAPLEY_ORDERS = 2000
 
 

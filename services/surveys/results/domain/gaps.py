@@ -16,7 +16,7 @@ from libs.statistics.estimates import Estimate, mean
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """One statement, rated as an excellent company would be and as this one is; None where an answer is missing."""
+    """One statement, rated as an excellent company would be and as this one is. None where an answer is missing."""
 
     expectation: float | None
     perception: float | None
@@ -31,7 +31,7 @@ class DimensionGap:
     perception: Estimate | None
     """SERVPERF: perception alone."""
     gap: Estimate | None
-    """SERVQUAL, gap 5: mean over respondents of their mean of perception less expectation; below zero where the company
+    """SERVQUAL, gap 5: mean over respondents of their mean of perception less expectation. Below zero where the company
     falls short. None when nobody rated a whole pair."""
 
 

@@ -95,11 +95,11 @@ class Score:
     base: int
     effective_base: float
     estimate: Estimate | None = None
-    """Value with its interval; None when it is suppressed."""
+    """Value with its interval. None when it is suppressed."""
     top_share: Estimate | None = None
     """Share of the answers that count as good, where the score itself is a mean."""
     suppressed_below: int = 0
-    """Base that is needed and not reached; 0 when the score is shown."""
+    """Base that is needed and not reached. 0 when the score is shown."""
     counts: Mapping[str, int] = field(default_factory=dict)
     """Answer → how many gave it, without weights. Empty of fewer than 30 answers: one of a few would be known."""
 

@@ -33,7 +33,7 @@ class Told:
 
     outcome: Outcome
     buys_again: bool | None = None
-    """Intention to buy again; None when it was not asked or not answered."""
+    """Intention to buy again. None when it was not asked or not answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class Silence:
 
     problem_rate: Estimate
     silent_rate: Estimate | None
-    """Share of those with a problem who said nothing; None when nobody had one."""
+    """Share of those with a problem who said nothing. None when nobody had one."""
     people: Estimate
     """Silent sufferers in the whole base."""
     revenue_at_risk: Estimate

@@ -16,5 +16,5 @@ class ParcelStore:
         self.parcels = database.collection(Parcel, "parcels", indexes=[Index(("customer_id",))], publishes=False)
 
     def forget(self, customer_id: str) -> int:
-        """Removes the parcels of a customer, a batch at most; returns how many."""
+        """Removes the parcels of a customer, a batch at most. Returns how many."""
         return self.parcels.purge(field("customer_id") == customer_id, limit=ERASURE_BATCH)
