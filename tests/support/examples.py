@@ -212,7 +212,7 @@ def value(field: FieldDescriptor, ids: Ids) -> Any:
     rules = field.GetOptions().Extensions[validate_pb2.field]
     text = (rules.repeated.items if field.is_repeated else rules).string
     if field.message_type is not None:
-        return well_known(field.message_type.full_name) or example(field.message_type, ids)
+        return well_known(field) or example(field.message_type, ids)
     if field.enum_type is not None:
         return next(number for number in field.enum_type.values_by_number if number)
     if field.type == FieldDescriptor.TYPE_BYTES:
@@ -228,12 +228,12 @@ def value(field: FieldDescriptor, ids: Ids) -> Any:
     return shortest(text.pattern) or uuid.uuid4().hex[:12]
 
 
-def well_known(name: str) -> Any:
-    """A value of a type that is not ours. None for one that is."""
-    match name:
+def well_known(field: FieldDescriptor) -> Any:
+    """A value of a type that is not ours, the end of a time after its begin. None for one that is."""
+    match field.message_type.full_name:
         case "google.protobuf.Timestamp":
             at = Timestamp()
-            at.FromDatetime(datetime.now(UTC) - timedelta(minutes=1))
+            at.FromDatetime(datetime.now(UTC) - timedelta(seconds=30 if field.name.startswith("end") else 60))
             return at
         case "google.protobuf.Duration":
             return Duration(seconds=60)

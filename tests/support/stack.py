@@ -76,18 +76,21 @@ class System:
     def settle(self, seconds: float = 150) -> None:
         """Returns when every event that was caused so far has been published and handled."""
         with MongoClient[dict[str, Any]](self._stores["KEHU_MONGODB_URI"]) as mongo:
-            connection = bus_connect(self._stores["KEHU_AMQP_URI"], name="settle")
-            try:
-                queues = [queue for service in SERVICES for route in routes(service) for queue in route.queues(service)]
+            queues = [queue for service in SERVICES for route in routes(service) for queue in route.queues(service)]
 
-                def quiet() -> bool:
-                    return not any(_pending(mongo[service]) for service in SERVICES) and not any(
-                        connection.channel(1).queue_declare(queue, passive=True).message_count for queue in queues
-                    )
+            def queued() -> bool:
+                # A connection for each look, since the broker closes one without heartbeats while databases are read.
+                connection = bus_connect(self._stores["KEHU_AMQP_URI"], name="settle")
+                try:
+                    declare = connection.channel(1).queue_declare
+                    return any(declare(queue, passive=True).message_count for queue in queues)
+                finally:
+                    bus_close(connection)
 
-                wait_until(quiet, seconds, "events are still on their way")
-            finally:
-                bus_close(connection)
+            def quiet() -> bool:
+                return not any(_pending(mongo[service]) for service in SERVICES) and not queued()
+
+            wait_until(quiet, seconds, "events are still on their way")
 
     def pid(self, name: str) -> int:
         """The id of a running process."""
