@@ -15,7 +15,7 @@ import uuid
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor
@@ -32,6 +32,8 @@ FINISH_WITHIN = 40.0
 """Seconds after the end of the load in which calls that were begun may still be answered."""
 REMEMBERED = 8
 """Things of each kind that calls are about."""
+STEPS: Final = {"ConvertLead": 3}
+"""Method → changes of one entity that one call makes: a conversion is written down before each of its steps."""
 AGAIN = {
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED,
@@ -168,5 +170,5 @@ def _wrong(load: Commands, done: Mapping[str, Mapping[str, set[int]]], revisions
                 continue
             if refused and call.tries == 1:
                 yield f"{call.method} was refused with {call.answer} and changed {entity}"
-            if len(at) > 1 and not call.begins_work:
+            if len(at) > STEPS.get(call.method, 1) and not call.begins_work:
                 yield f"{call.method} changed {entity} {len(at)} times, at {sorted(at)}"

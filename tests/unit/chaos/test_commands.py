@@ -42,6 +42,13 @@ def test_what_a_call_did_against_what_it_was_told(call: Call, journal: list[dict
     assert judged(call, journal) == said
 
 
+def test_a_conversion_may_take_its_steps_and_no_more() -> None:
+    call = Call("ConvertLead", begins_work=False, tries=1, answer="OK", entity="", revision=0)
+    steps = [entry("lead", number) for number in (2, 3, 4)]
+    assert judged(call, steps) == []
+    assert judged(call, [*steps, entry("lead", 5)]) == ["ConvertLead changed lead 4 times, at [2, 3, 4, 5]"]
+
+
 def test_an_acknowledged_revision_that_is_gone_is_lost() -> None:
     call = called(entity="a", revision=3)
     assert judged(call, [entry("a", 3)], {"a": 2}) == ["a is at 2, Do was told 3"]
