@@ -112,7 +112,7 @@ browser:
 
 .PHONY: test
 test: gen browser ## Unit, contract, integration and e2e tests, on real MongoDB and RabbitMQ.
-	@if [ -n '$(value ARGS)' ]; then exec $(PYTEST) -q $(ARGS); fi
+	@$(if $(ARGS),exec $(PYTEST) -q $(ARGS))
 	$(PYTEST) -q -n auto --dist loadfile tests/unit tests/contract tests/chart
 	$(PYTEST) -q tests/integration tests/e2e
 
