@@ -11,6 +11,7 @@ from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
+from libs.chassis import privacy
 from libs.chassis.context import Command
 from libs.chassis.domain import InvalidArgument
 from libs.chassis.validation import validate
@@ -59,40 +60,21 @@ def _plan(descriptor: Descriptor) -> tuple[Sequence[str], Sequence[tuple[str, bo
     """(fields that only a server writes, fields that hold some further down: name, whether many, whether a map)."""
     cleared = [each.name for each in descriptor.fields if _is_output_only(each)]
     ahead = [
-        (each.name, each.is_repeated, _is_map(each))
+        (each.name, each.is_repeated, privacy.is_map(each))
         for each in descriptor.fields
-        if each.name not in cleared and (held := _message(each)) is not None and _has_some(held)
+        if each.name not in cleared and (held := privacy.inside(each)) is not None and _has_some(held)
     ]
     return cleared, ahead
 
 
 def _has_some(descriptor: Descriptor) -> bool:
     """True when a field that only a server writes is anywhere inside a message."""
-    reached, ahead = {descriptor.full_name}, [descriptor]
-    while ahead:
-        for field in ahead.pop().fields:
-            if _is_output_only(field):
-                return True
-            held = _message(field)
-            if held is not None and held.full_name not in reached:
-                reached.add(held.full_name)
-                ahead.append(held)
-    return False
+    return any(_is_output_only(field) for each in privacy.reachable(descriptor) for field in each.fields)
 
 
 def _is_output_only(field: FieldDescriptor) -> bool:
     behaviors: Sequence[int] = field.GetOptions().Extensions[field_behavior_pb2.field_behavior]
     return field_behavior_pb2.OUTPUT_ONLY in behaviors and field.name not in _ADDRESS
-
-
-def _is_map(field: FieldDescriptor) -> bool:
-    return field.message_type is not None and field.message_type.GetOptions().map_entry
-
-
-def _message(field: FieldDescriptor) -> Descriptor | None:
-    """The type of the messages that a field holds, of the values where it is a map."""
-    held = field.message_type
-    return held.fields_by_name["value"].message_type if held is not None and _is_map(field) else held
 
 
 def malformed(method: Method) -> InvalidArgument:

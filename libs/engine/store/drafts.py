@@ -61,12 +61,9 @@ class Drafts(Generic[E]):
         pending = self._pending(sealing, entity, events, at=at)
         document = self._whole(sealing, entity, open_document, pending, at)
         if key:
-            told = (
-                content
-                if content is not None
-                else {name: value for name, value in open_document.items() if name not in NOT_CONTENT}
-            )
-            document["_created_by"] = {"fingerprint": self._content_hash(told)}
+            if content is None:
+                content = {name: value for name, value in open_document.items() if name not in NOT_CONTENT}
+            document["_created_by"] = {"fingerprint": self._content_hash(content)}
         if note is not None:
             document[NOTES] = [note.document()]
         return entity, document
