@@ -26,7 +26,8 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
-from libs.chassis.domain import FieldViolation, InvalidArgument, OpenEnum, upper_snake
+from libs.chassis.domain import FieldViolation, InvalidArgument, OpenEnum
+from libs.chassis.enums import enum_prefix
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -419,7 +420,7 @@ def _hints(cls: type) -> Mapping[str, Any]:
 @cache
 def _members(descriptor: EnumDescriptor, enum: type[Enum]) -> Mapping[int, Enum]:
     """Proto number → member, by value name without its prefix."""
-    prefix = upper_snake(descriptor.name) + "_"
+    prefix = enum_prefix(descriptor)
     by_value = {member.value: member for member in enum}
     return {
         value.number: by_value[value.name.removeprefix(prefix)]

@@ -19,6 +19,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
 from kehu.common.v1.types_pb2 import Money
 
+from libs.chassis.enums import enum_prefix
 from libs.money import exponent
 
 M = TypeVar("M", bound=Message)
@@ -148,7 +149,7 @@ def _scalar(field: Any, value: object) -> object:
 
 def enum_number(enum: EnumDescriptor, name: str) -> int:
     """The number of an enum value by its full or its short name. ValueError lists what there is."""
-    found = enum.values_by_name.get(name) or enum.values_by_name.get(_prefix(enum) + name)
+    found = enum.values_by_name.get(name) or enum.values_by_name.get(enum_prefix(enum) + name)
     if found is None:
         raise ValueError(f"{name!r} is none of {', '.join(short_names(enum))}")
     return int(found.number)
@@ -157,14 +158,9 @@ def enum_number(enum: EnumDescriptor, name: str) -> int:
 def enum_name(enum: EnumDescriptor, number: int) -> str:
     """The short name of an enum value, or its number as text when it is newer than this client."""
     found = enum.values_by_number.get(number)
-    return found.name.removeprefix(_prefix(enum)) if found else str(number)
+    return found.name.removeprefix(enum_prefix(enum)) if found else str(number)
 
 
 def short_names(enum: EnumDescriptor) -> list[str]:
     """The short names of an enum, without the zero value."""
-    return [value.name.removeprefix(_prefix(enum)) for value in enum.values if value.number]
-
-
-def _prefix(enum: EnumDescriptor) -> str:
-    """Returns the beginning of all values: the prefix of the zero value, which is always `…_UNSPECIFIED`."""
-    return str(enum.values_by_number[0].name.removesuffix("UNSPECIFIED"))
+    return [value.name.removeprefix(enum_prefix(enum)) for value in enum.values if value.number]

@@ -15,6 +15,7 @@ INSTEAD = {
     ".fold(": "say `update_many` or `upsert_many`",
     "context.enter(Context(": "let timers and subscriptions enter the tenant",
     "class ListRequest": "take a PageRequest",
+    ".Name(": "say `enum_word`, which a value of a newer release does not end",
     "Job[Any, Any]": "give the job a dataclass of its request and one of its checkpoints",
 }
 """Given up in services → the call that replaces it."""

@@ -44,6 +44,7 @@ MODULES = {
     "api": {
         "codec",
         "domain",
+        "enums",
         "feed",
         "inbox",
         "operations",

@@ -13,6 +13,7 @@ from kehu.profiles.v1 import events_pb2 as profiles
 from kehu.surveys.v1 import events_pb2 as surveys
 from kehu.surveys.v1 import questionnaires_pb2
 
+from libs.chassis.enums import enum_word
 from libs.chassis.inbox import Received, Subscription
 from libs.chassis.timers import Timer
 from services.care.alerts.application.watching import Step, Watching
@@ -150,7 +151,7 @@ def _signs(event: Received) -> Iterator[tuple[str, Sign]]:
 
 def _scales(questionnaire: questionnaires_pb2.Questionnaire) -> Iterator[Scale]:
     for item in questionnaire.items:
-        name = questionnaires_pb2.ItemType.Name(item.type).removeprefix("ITEM_TYPE_")
+        name = enum_word(questionnaires_pb2.ItemType.DESCRIPTOR, item.type)
         if name in (*ScaleType,):
             yield Scale(item=item.key, type=ScaleType(name))
 

@@ -9,6 +9,7 @@ from kehu.care.v1 import calendars_pb2 as pb
 from kehu.care.v1 import calendars_pb2_grpc
 
 from libs.chassis.codec import field_of, to_proto
+from libs.chassis.enums import enum_word
 from services.care.calendars import domain
 from services.care.calendars.application import Holidays
 from services.care.calendars.domain import HolidayYear, WallPolicy
@@ -22,7 +23,7 @@ class CalendarsApi(calendars_pb2_grpc.CalendarsServiceServicer):
         self._holidays = Holidays(store)
 
     def ResolveFestivals(self, request: pb.ResolveFestivalsRequest, _: object) -> pb.ResolveFestivalsResponse:
-        cultures = [pb.Culture.Name(each).removeprefix("CULTURE_") for each in request.cultures]
+        cultures = [enum_word(pb.Culture.DESCRIPTOR, each) for each in request.cultures]
         days = domain.festival_days(request.festivals, cultures, request.first_year, request.last_year)
         return pb.ResolveFestivalsResponse(days=[to_proto(each, pb.FestivalDay) for each in days])
 

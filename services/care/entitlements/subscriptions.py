@@ -10,6 +10,7 @@ from typing import Any, cast
 from kehu.profiles.v1 import entitlements_pb2
 from kehu.profiles.v1 import events_pb2 as profiles
 
+from libs.chassis.enums import enum_word
 from libs.chassis.inbox import Received, Subscription
 from services.care.entitlements.application import Entitlements, Step
 from services.care.entitlements.domain import BenefitStanding, EntitlementTerm, PlanSpan
@@ -41,10 +42,10 @@ def _term(told: entitlements_pb2.Entitlement) -> EntitlementTerm:
     return EntitlementTerm(
         id=told.id,
         benefit=told.benefit,
-        basis=kind.Basis.Name(told.basis).removeprefix("BASIS_"),
+        basis=enum_word(kind.Basis.DESCRIPTOR, told.basis),
         target=told.subject,
         allowance=told.allowance if told.HasField("allowance") else None,
-        period=kind.Period.Name(told.period).removeprefix("PERIOD_"),
+        period=enum_word(kind.Period.DESCRIPTOR, told.period),
         from_day=_ordinal(told.valid_from_date) or 0,
         to_day=_ordinal(told.valid_to_date),
         source_revision=told.revision,

@@ -10,6 +10,7 @@ from kehu.common.v1.types_pb2 import Channel as ChannelNumber
 from kehu.interactions.v1 import events_pb2 as interactions
 from kehu.interactions.v1 import timeline_pb2
 
+from libs.chassis.enums import enum_word
 from libs.chassis.inbox import Received, Subscription
 from services.care.customers.domain.projection import Channel, ConsentPurpose
 from services.care.pressure.application import ContactPressure
@@ -49,7 +50,7 @@ def _burdens(event: Received) -> Iterator[tuple[str, Burden]]:
         burden = Burden(
             key=told.id,
             time=min(told.occurred_time.ToDatetime(UTC), event.time),
-            channel=Channel(ChannelNumber.Name(told.channel).removeprefix("CHANNEL_")),
+            channel=Channel(enum_word(ChannelNumber.DESCRIPTOR, told.channel) or "UNSPECIFIED"),
             purpose=_PURPOSES.get(told.purpose, ConsentPurpose.SERVICE),
             weight=0,
         )

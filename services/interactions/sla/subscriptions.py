@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, cast
 
@@ -12,6 +12,7 @@ from kehu.profiles.v1 import events_pb2 as profiles
 from kehu.profiles.v1 import tiers_pb2
 
 from libs.chassis.codec import from_proto
+from libs.chassis.enums import enum_word
 from libs.chassis.inbox import Received, Subscription
 from libs.chassis.operations import Operations
 from libs.chassis.timers import Timer
@@ -35,18 +36,12 @@ def subscriptions(store: SlaStore) -> list[Subscription]:
 
     def follow(events: Sequence[Received]) -> None:
         told = [(event.time, cast(Any, event.message).tier_assignment) for event in events]
-        names = tiers_pb2.Tier.DESCRIPTOR.values_by_number
-        sla.follow_tiers([(each.customer_id, at, _word(names, each.tier)) for at, each in told])
+        sla.follow_tiers([(each.customer_id, at, enum_word(tiers_pb2.Tier.DESCRIPTOR, each.tier)) for at, each in told])
 
     return [
         Subscription(name="sla", listens=(own.CalendarUpdated, own.PolicyVersionPublished), handle=plan),
         Subscription(name="tiers", listens=(profiles.TierChanged,), handle=follow),
     ]
-
-
-def _word(names: Mapping[int, Any], number: int) -> str:
-    """The word of a tier. The number for one that this release does not know."""
-    return names[number].name.removeprefix("TIER_") if number in names else str(number)
 
 
 def timers(store: SlaStore, operations: Operations) -> list[Timer[Any]]:

@@ -10,6 +10,7 @@ from kehu.care.v1 import customers_pb2, programs_pb2, touches_pb2
 from kehu.care.v1 import events_pb2 as care
 from kehu.common.v1.types_pb2 import Channel as ChannelNumber
 
+from libs.chassis.enums import enum_word
 from libs.chassis.inbox import Received, Subscription
 from services.interactions.customers.domain import Channel
 from services.interactions.timeline.application import Timeline
@@ -48,7 +49,7 @@ def _contact(event: Received) -> Interaction:
     level = ServiceLevel.FACE if touch.channel == ChannelNumber.CHANNEL_VISIT else None
     return Interaction(
         id="",
-        channel=Channel(ChannelNumber.Name(touch.channel).removeprefix("CHANNEL_")),
+        channel=Channel(enum_word(ChannelNumber.DESCRIPTOR, touch.channel) or "UNSPECIFIED"),
         direction=Direction.INBOUND if answered else Direction.OUTBOUND,
         occurred_time=at.ToDatetime(UTC) if at.ByteSize() else event.time,
         customer_id=touch.customer_id,
@@ -66,7 +67,7 @@ def _refusal(event: Received) -> Interaction:
     told = cast(Any, event.message)
     return Interaction(
         id="",
-        channel=Channel(ChannelNumber.Name(told.channel).removeprefix("CHANNEL_")),
+        channel=Channel(enum_word(ChannelNumber.DESCRIPTOR, told.channel) or "UNSPECIFIED"),
         direction=Direction.INBOUND,
         occurred_time=told.request_time.ToDatetime(UTC),
         customer_id=told.customer_id,

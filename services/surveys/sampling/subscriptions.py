@@ -9,6 +9,7 @@ from typing import Any, cast
 from kehu.care.v1 import events_pb2 as care
 from kehu.care.v1 import touches_pb2
 
+from libs.chassis.enums import enum_word
 from libs.chassis.inbox import Received, Subscription
 from libs.chassis.timers import Timer
 from services.surveys.sampling.application import Invitations
@@ -38,7 +39,7 @@ def subscriptions(store: SamplingStore) -> list[Subscription]:
     def settle(events: Sequence[Received]) -> None:
         for event in events:
             told = cast(Any, event.message)
-            names = [touches_pb2.Finding.Reason.Name(each).removeprefix("REASON_") for each in told.reasons]
+            names = [enum_word(touches_pb2.Finding.Reason.DESCRIPTOR, each) for each in told.reasons]
             reasons = dict.fromkeys(_REASONS.get(each, Reason.NOT_SENT) for each in names)
             outcome = _OUTCOMES.get(told.outcome, InvitationState.INELIGIBLE)
             with event.cause():

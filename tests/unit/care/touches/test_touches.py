@@ -887,3 +887,10 @@ def test_what_a_machine_sent_ends_no_silence(world: Care, heard: Heard) -> None:
     assert world.store.customers.require(id).contact_time is None
     world.hear(interactions.InteractionRecorded(interaction=told), entity_id=told["id"], revision=2)
     assert world.store.customers.require(id).contact_time == NOW
+
+
+def test_an_interaction_on_a_channel_of_a_newer_release_is_heard_like_any_other(world: Care, heard: Heard) -> None:
+    id = heard()
+    told = {"id": identity.new_id("int"), "customer_id": id, "occurred_time": NOW, "direction": "DIRECTION_OUTBOUND"}
+    world.hear(interactions.InteractionRecorded(interaction={**told, "channel": 4711}), entity_id=told["id"])
+    assert world.store.customers.require(id).contact_time == NOW
