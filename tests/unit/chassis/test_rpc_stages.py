@@ -343,13 +343,14 @@ def test_a_driver_that_used_up_its_time_is_a_passed_deadline_and_one_that_did_no
 
 
 def test_what_only_a_server_writes_is_taken_out_of_a_request_however_deep_it_stands() -> None:
-    request = cases_pb2.ImportCasesRequest()
-    row = request.rows.add(source_key="a")
-    row.case.subject, row.case.state, row.case.id = "late", cases_pb2.CASE_STATE_CLOSED, "case_1"
-    row.case.create_time.seconds = 1
-    validate.drop_output_only(request)
-    assert (row.source_key, row.case.subject, row.case.id) == ("a", "late", "case_1")
-    assert (row.case.state, row.case.HasField("create_time")) == (0, False)
+    descriptor = cases_pb2.DESCRIPTOR.services_by_name["CasesService"].methods_by_name["ImportCases"]
+    sent = cases_pb2.ImportCasesRequest()
+    row = sent.rows.add(source_key="a", open_time={"seconds": 1_767_225_600})
+    row.case.type, row.case.subject = cases_pb2.CASE_TYPE_COMPLAINT, "late"
+    row.case.state, row.case.create_time.seconds = cases_pb2.CASE_STATE_CLOSED, 1
+    [read] = validate.read(describe(descriptor, lambda *_: None), sent.SerializeToString()).rows  # type: ignore[attr-defined]
+    assert (read.source_key, read.case.subject) == ("a", "late")
+    assert (read.case.state, read.case.HasField("create_time")) == (0, False)
 
 
 def test_bytes_that_are_no_request_are_malformed() -> None:
