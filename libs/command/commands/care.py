@@ -330,7 +330,7 @@ def senders(as_json: AsJson = False) -> None:
 
 
 def _read(file: Path) -> Program:
-    from libs.command.programs import ProgramFileError, read
+    from libs.command.files.programs import ProgramFileError, read
 
     try:
         return read(file)

@@ -59,7 +59,7 @@ def preview(
 
     [bold]Example:[/bold] kehu survey preview after-the-call.toml --answer nps=3 --answer reason=price
     """
-    from libs.command.surveys.design import answer
+    from libs.command.files.surveys import answer
     from libs.command.views import survey as views
 
     draft = _read(file)
@@ -301,7 +301,7 @@ def export(
 
     [bold]Example:[/bold] kehu survey export svy_01jd5w3k8e7r9s2t4v6x8y0z1a answers.csv --language en
     """
-    from libs.command.surveys import export as tables
+    from libs.command import exports as tables
 
     with client(timeout=600) as connected:
         found = connected.surveys.get_survey(survey_id=survey_id)
@@ -350,7 +350,7 @@ def _compared(
 
 
 def _read(file: Path) -> Survey:
-    from libs.command.surveys.design import DesignError, read
+    from libs.command.files.surveys import DesignError, read
 
     try:
         return read(file)

@@ -12,7 +12,7 @@ from kehu.care.v1 import pressure_pb2, programs_pb2, touches_pb2
 from rich.console import Console, RenderableType
 
 from libs.command import entry
-from libs.command.programs import ProgramFileError, read
+from libs.command.files.programs import ProgramFileError, read
 from libs.command.views import care as views
 
 NOW = datetime(2026, 9, 21, 1, tzinfo=UTC)

@@ -17,7 +17,8 @@ from pyarrow import parquet
 from rich.console import Console
 
 from libs.client.values import fill
-from libs.command.surveys import design, export
+from libs.command import exports as export
+from libs.command.files import surveys as design
 from libs.command.views import survey as views
 
 DESIGN = design.__doc__ or ""

@@ -1,0 +1,1 @@
+"""Programs of care and surveys as files that people read and write."""

@@ -1,1 +1,0 @@
-"""Surveys as files: a design that people write, and responses as tables that programs read."""
