@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
@@ -14,6 +15,7 @@ from kehu.profiles.v1 import events_pb2 as profiles
 from libs.chassis import identity
 from libs.chassis.testing import World
 from services.care.__main__ import SERVICE
+from services.care.senders.domain import Fate, Handover, Message
 from services.care.store import CareStore
 
 NOW = datetime(2026, 3, 2, 1, tzinfo=UTC)
@@ -160,3 +162,37 @@ def sender(world: Care, **fields: Any) -> senders_pb2.Sender:
         **fields,
     }
     return world.call(senders_pb2.DefineSenderRequest(sender=senders_pb2.Sender(**told)), senders_pb2.Sender)
+
+
+@dataclass
+class Provider:
+    """A provider that does as it is told and remembers every message: an adapter of the port, in this process."""
+
+    can_find: bool = True
+    sent: list[Message] = field(default_factory=list)
+    fates: list[Fate] = field(default_factory=list)
+    before: Callable[[Message], object] = lambda _: None
+    keeps: bool = True
+    """Set when it keeps what it gives no answer about."""
+    asked: list[str] = field(default_factory=list)
+
+    def send(self, message: Message) -> Handover:
+        self.before(message)
+        fate = self.fates.pop(0) if self.fates else Fate.ACCEPTED
+        if fate is Fate.ACCEPTED or (fate is Fate.UNKNOWN and self.keeps):
+            self.sent.append(message)
+        return Handover(fate=fate, provider_id="p1" if fate is Fate.ACCEPTED else "", explanation=str(fate))
+
+    def find(self, key: str) -> Handover | None:
+        self.asked.append(key)
+        if not self.can_find:
+            return Handover(fate=Fate.UNKNOWN)
+        return Handover(fate=Fate.ACCEPTED, provider_id="p1") if any(each.key == key for each in self.sent) else None
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+@pytest.fixture
+def provider() -> Provider:
+    return Provider()

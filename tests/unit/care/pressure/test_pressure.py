@@ -17,16 +17,8 @@ from libs.chassis.domain import DomainError
 from services.care.customers.domain.projection import Channel, ConsentPurpose
 from services.care.pressure.domain import Book, Burden, Cap, PressureRule, finding
 from services.care.touches.domain.touches import TouchState
-from tests.unit.care.conftest import NOW, PLAN, Care, Heard, active, grant, sender
-from tests.unit.care.touches.test_touches import (
-    BIRTHDAY,
-    Provider,
-    fire,
-    go,
-    merge,
-    planned,
-    touches,
-)
+from tests.unit.care.conftest import NOW, PLAN, Care, Heard, Provider, active, grant, sender
+from tests.unit.care.sending import BIRTHDAY, fire, go, merge, planned, touches
 
 DAY = timedelta(days=1)
 SURVEY: dict[str, Any] = {
