@@ -398,6 +398,7 @@ def test_a_need_that_care_has_found_is_a_lead_of_its_customer_once(world: Sales)
     found = care.NeedCaptured(touch_id=touch, customer_id=customer, text="a second engine, " * 40)
     for _ in range(2):
         world.hear(found, entity_id=touch, revision=3)
+    world.clock.advance(timedelta(seconds=1))
     world.hear(care.NeedCaptured(touch_id=touch, customer_id=customer, text="oil"), entity_id=touch, revision=4)
     request = pb.ListLeadsRequest(filter=f'customer_id = "{customer}"')
     newest, first = world.call(request, pb.ListLeadsResponse).leads
